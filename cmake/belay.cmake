@@ -1,0 +1,78 @@
+# The vocabulary every room's CMakeLists.txt is written in.
+option(BELAY_BENCH "build what is under bench/" ON)
+option(BELAY_FUZZ "build the libFuzzer targets" OFF)
+set(BELAY_SANITIZE "" CACHE STRING "sanitizers, as -fsanitize takes them: address,undefined or thread")
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+
+find_program(BELAY_CCACHE ccache)
+if(BELAY_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${BELAY_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${BELAY_CCACHE})
+endif()
+find_program(BELAY_LLD NAMES ld.lld-19 ld.lld)
+if(BELAY_LLD)
+  add_link_options(--ld-path=${BELAY_LLD})
+endif()
+
+# Every warning, once. A warning is an error.
+add_library(belay_options INTERFACE)
+target_include_directories(belay_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
+target_compile_options(belay_options INTERFACE
+  -Wall -Wextra -Wpedantic -Werror -Wconversion -Wsign-conversion -Wshadow -Wnon-virtual-dtor
+  -Wold-style-cast -Woverloaded-virtual -Wnull-dereference -Wformat=2 -Wimplicit-fallthrough
+  -ffunction-sections -fdata-sections -fno-omit-frame-pointer)
+target_compile_definitions(belay_options INTERFACE BELAY_VERSION="${PROJECT_VERSION}")
+target_link_options(belay_options INTERFACE -Wl,--gc-sections)
+if(BELAY_SANITIZE)
+  target_compile_options(belay_options INTERFACE -fsanitize=${BELAY_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(belay_options INTERFACE -fsanitize=${BELAY_SANITIZE})
+endif()
+if(BELAY_FUZZ)
+  target_compile_options(belay_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+# belay_room(core_baseline SOURCES a.cpp LINKS belay::core_fleet PRIVATE_LINKS ssl)
+# makes the static library of one folder, known to others as belay::core_baseline.
+function(belay_room name)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
+  if(ROOM_SOURCES)
+    add_library(belay_${name} STATIC ${ROOM_SOURCES})
+    target_link_libraries(belay_${name} PUBLIC belay_options ${ROOM_LINKS} PRIVATE ${ROOM_PRIVATE_LINKS})
+  else()
+    add_library(belay_${name} INTERFACE)
+    target_link_libraries(belay_${name} INTERFACE belay_options ${ROOM_LINKS})
+  endif()
+  add_library(belay::${name} ALIAS belay_${name})
+endfunction()
+
+# belay_test(core_baseline SOURCES a_test.cpp LINKS belay::core_baseline)
+# makes one test program of the unit tests that stand beside a folder's code.
+function(belay_test name)
+  cmake_parse_arguments(TEST "" "TIMEOUT" "SOURCES;LINKS;LABELS" ${ARGN})
+  add_executable(${name}_test ${TEST_SOURCES})
+  target_link_libraries(${name}_test PRIVATE belay_options ${TEST_LINKS} GTest::gmock_main)
+  # What is tested keeps its optimisation; the tests themselves compile in half the time without.
+  target_compile_options(${name}_test PRIVATE -O0)
+  if(NOT TEST_TIMEOUT)
+    set(TEST_TIMEOUT 300)
+  endif()
+  add_test(NAME ${name} COMMAND ${name}_test WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${TEST_TIMEOUT} SKIP_RETURN_CODE 77 LABELS "unit;${TEST_LABELS}")
+endfunction()
+
+# belay_fuzz(dpkg_status SOURCES dpkg_status_fuzz.cpp LINKS belay::agent_packages)
+function(belay_fuzz name)
+  if(NOT BELAY_FUZZ)
+    return()
+  endif()
+  cmake_parse_arguments(FUZZ "" "" "SOURCES;LINKS" ${ARGN})
+  add_executable(fuzz_${name} ${FUZZ_SOURCES})
+  target_link_libraries(fuzz_${name} PRIVATE belay_options ${FUZZ_LINKS})
+  target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+endfunction()

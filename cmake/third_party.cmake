@@ -1,0 +1,21 @@
+# What is not ours, by the names the rooms link. Debian's packages provide all of it (scripts/packages.txt).
+find_package(Threads REQUIRED)
+find_package(OpenSSL 3 REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(PostgreSQL REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(LibLZMA REQUIRED)
+find_package(GTest REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+find_library(BELAY_BOOST_JSON NAMES libboost_json.a REQUIRED)
+find_library(BELAY_ZSTD NAMES libzstd.a REQUIRED)
+find_library(BELAY_LZ4 NAMES liblz4.a REQUIRED)
+
+add_library(belay_json INTERFACE)
+add_library(belay::json ALIAS belay_json)
+target_link_libraries(belay_json INTERFACE ${BELAY_BOOST_JSON})
+
+add_library(belay_fmt INTERFACE)
+add_library(belay::fmt ALIAS belay_fmt)
+target_compile_definitions(belay_fmt INTERFACE FMT_HEADER_ONLY)
