@@ -1,0 +1,22 @@
+#!/bin/sh
+# Runs every test of the build; a test that cannot run here is named as skipped, never counted as passed.
+set -eu
+cd "$(dirname "$0")/.."
+log=build/test.log
+status=0
+ctest --preset release --no-tests=error -j 2 >"$log" 2>&1 || status=$?
+grep -E 'Test +#|tests? (passed|failed)' "$log" || true
+if [ "$status" != 0 ]; then
+  echo
+  echo "belay: what failed said:"
+  sed -n '/^The following tests FAILED/,$p' "$log"
+  awk '/\*\*\*Failed|\*\*\*Timeout|\*\*\*Exception/ {show=1} /Start +[0-9]+:/ {show=0} show' "$log" | grep -v ' Passed ' | head -n 300
+fi
+# Tests inside a program that were skipped, by name and reason.
+skipped=$(grep -hE '^\[  SKIPPED \] [A-Za-z]|^SKIP ' build/Testing/Temporary/LastTest.log 2>/dev/null | grep -v 'tests, listed' | sort -u || true)
+if [ -n "$skipped" ]; then
+  echo
+  echo "belay: skipped here:"
+  echo "$skipped" | sed 's/^/  /'
+fi
+exit "$status"
