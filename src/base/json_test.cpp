@@ -1,0 +1,78 @@
+#include "base/json.hpp"
+
+#include <gtest/gtest.h>
+
+namespace belay::json {
+
+enum class Colour { red, green };
+BOOST_DESCRIBE_ENUM(Colour, red, green)
+
+struct Inner {
+  std::string name;
+  std::uint8_t small = 7;
+};
+BOOST_DESCRIBE_STRUCT(Inner, (), (name, small))
+
+struct Outer {
+  std::vector<Inner> inner;
+  std::map<std::string, std::int64_t> numbers;
+  std::optional<std::string> maybe;
+  Colour colour = Colour::red;
+  Instant at{};
+  Duration wait{};
+  bool flag = false;
+};
+BOOST_DESCRIBE_STRUCT(Outer, (), (inner, numbers, maybe, colour, at, wait, flag))
+
+namespace {
+
+TEST(Json, StructsGoRound) {
+  Outer out{{{"a", 1}, {"b", 255}}, {{"x", -5}}, std::nullopt, Colour::green, from_unix_ms(1000), Duration(250), true};
+  const std::string text = encode_text(out);
+  EXPECT_EQ(text,
+            R"({"inner":[{"name":"a","small":1},{"name":"b","small":255}],"numbers":{"x":-5},"colour":"green","at":"1970-01-01T00:00:01Z","wait":250,"flag":true})");
+  EXPECT_EQ(encode_text(decode_text<Outer>(text).value()), text);
+}
+
+TEST(Json, AbsentMembersKeepTheirDefault) {
+  const auto out = decode_text<Outer>(R"({"inner":[{}],"unknown":1,"maybe":null})").value();
+  EXPECT_EQ(out.inner.at(0).small, 7);
+  EXPECT_FALSE(out.maybe);
+}
+
+struct BadRow {
+  std::string_view text, message;
+};
+constexpr BadRow kBadRows[] = {
+    {R"({"inner":[{"name":1}]})", "inner[0].name: expected text"},
+    {R"({"inner":[{"small":256}]})", "inner[0].small: expected a whole number between 0 and 255"},
+    {R"({"inner":[{"small":-1}]})", "inner[0].small: expected a whole number between 0 and 255"},
+    {R"({"colour":"blue"})", "colour: expected one of red, green"},
+    {R"({"numbers":[]})", "numbers: expected an object"},
+    {R"([])", "value: expected an object"},
+};
+
+TEST(Json, NamesThePathOfWhatIsWrong) {
+  for (const auto& row : kBadRows) {
+    const auto result = decode_text<Outer>(row.text);
+    ASSERT_FALSE(result.ok()) << row.text;
+    EXPECT_EQ(result.error().message(), row.message);
+  }
+}
+
+TEST(Json, RefusesBrokenTextAndText0verTheLimits) {
+  for (const auto* text : {"", "{", "{}x", "{\"a\":1,}", "\"\xff\"", "[01]", "nul"}) EXPECT_FALSE(parse(text).ok()) << text;
+  EXPECT_EQ(parse("[1,2,3]", {.bytes_max = 5, .depth_max = 9}).error().code(), Code::resource_exhausted);
+  EXPECT_FALSE(parse(std::string(40, '[') + std::string(40, ']')).ok());
+  EXPECT_TRUE(parse(std::string(20, '[') + std::string(20, ']')).ok());
+}
+
+TEST(Json, CanonicalTextDoesNotDependOnOrder) {
+  const auto a = parse(R"({"b":[1,{"d":1,"c":2}],"a":"x"})").value();
+  const auto b = parse(R"( {"a":"x", "b":[1,{"c":2,"d":1}]} )").value();
+  EXPECT_EQ(to_canonical_text(a), to_canonical_text(b));
+  EXPECT_EQ(to_canonical_text(a), R"({"a":"x","b":[1,{"c":2,"d":1}]})");
+}
+
+}  // namespace
+}  // namespace belay::json
