@@ -1,0 +1,55 @@
+#pragma once
+// Child processes. Blocking: call from a worker thread, never from the event loop.
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/time.hpp"
+
+namespace belay::io {
+
+struct ProcessSpec {
+  std::vector<std::string> argv;              // argv[0] is looked up in PATH of `environment`, no shell
+  std::map<std::string, std::string> environment;  // the whole environment, nothing is inherited
+  std::string working_directory = "/";
+  std::string standard_input;                 // then end of file
+  Duration timeout{60'000};                   // after it SIGTERM to the process group, SIGKILL 10 s later
+  std::size_t output_bytes_max = 1 << 20;     // of each stream; the rest is counted and dropped, the middle is cut
+  const std::atomic<bool>* cancel = nullptr;  // set to true: as at the timeout
+  std::uint32_t user_id = 0, group_id = 0;    // other than 0: drop to them first
+};
+
+struct ProcessOutcome {
+  enum class End { exited, signalled, timed_out, cancelled };
+  End end = End::exited;
+  int exit_status = 0;   // where exited
+  int signal = 0;        // where signalled
+  std::string standard_output;
+  std::string standard_error;
+  std::uint64_t output_bytes_dropped = 0;
+  Duration duration{};
+  bool success() const { return end == End::exited && exit_status == 0; }
+};
+
+// What the process writes, as it comes: stream 1 or 2. Called on the calling thread.
+using OutputSink = std::function<void(int stream, std::string_view text)>;
+
+class Processes {
+ public:
+  virtual ~Processes() = default;
+  // An error only where the process could not be started (not_found, permission_denied); how it ended is in the
+  // outcome. Every descendant in its process group is gone when this returns.
+  virtual Result<ProcessOutcome> run(const ProcessSpec& spec, const OutputSink& sink = {}) = 0;
+};
+
+Processes& real_processes();
+
+// The environment package managers and scripts get: PATH, LC_ALL=C.UTF-8, HOME=/root, and nothing of ours.
+std::map<std::string, std::string> plain_environment();
+
+}  // namespace belay::io

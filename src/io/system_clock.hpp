@@ -1,0 +1,6 @@
+#pragma once
+#include "base/time.hpp"
+
+namespace belay::io {
+Clock& system_clock();
+}
