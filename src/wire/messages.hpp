@@ -1,0 +1,233 @@
+#pragma once
+// What agents and servers say to each other, over mutual TLS, as JSON text:
+//   WebSocket at GET /agent/v1/link, one Envelope a message; or, as the fallback,
+//   POST /agent/v1/exchange with an Exchange, answered (after at most 50 s) with an Exchange.
+// Delivery is at least once in both directions; ids make the effect happen once. A message with a newer
+// `version` is answered with `refused`, never guessed at. Unknown members are passed over.
+#include <boost/describe.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.hpp"
+#include "base/time.hpp"
+#include "core/fleet/facts.hpp"
+#include "core/fleet/package.hpp"
+#include "core/fleet/problem.hpp"
+#include "core/patchrun/order.hpp"
+
+namespace belay::wire {
+
+inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::size_t kMessageBytesMax = 16 << 20;
+inline constexpr std::size_t kPackagesMax = 50'000;   // of one set; a node that says more is refused
+inline constexpr std::size_t kOutputBytesMax = 256 << 10;
+
+struct Envelope {
+  std::uint32_t version = kProtocolVersion;
+  std::string id;        // UUID made by the sender; the receiver acknowledges it after it is durable
+  std::string type;      // the struct's name in snake case: "hello", "scan_report", …
+  json::Value body;
+};
+BOOST_DESCRIBE_STRUCT(Envelope, (), (version, id, type, body))
+
+struct Exchange {
+  std::vector<Envelope> messages;
+};
+BOOST_DESCRIBE_STRUCT(Exchange, (), (messages))
+
+// ---- either way
+struct Ack {
+  std::vector<std::string> ids;
+};
+BOOST_DESCRIBE_STRUCT(Ack, (), (ids))
+
+struct Refused {
+  std::string id;        // of the message refused
+  std::string code;      // belay::name(Code)
+  std::string message;
+};
+BOOST_DESCRIBE_STRUCT(Refused, (), (id, code, message))
+
+// ---- agent to server
+struct Hello {           // first on every connection
+  std::string agent_version;
+  std::string boot_id;
+  std::string instance_nonce;   // random, made at each agent start and kept while it runs: tells a clone from a reconnect
+  std::string package_set_hash; // newest reported, "" before the first scan
+  fleet::NodeFacts facts;
+};
+BOOST_DESCRIBE_STRUCT(Hello, (), (agent_version, boot_id, instance_nonce, package_set_hash, facts))
+
+struct FactsReport {     // when something changed
+  fleet::NodeFacts facts;
+};
+BOOST_DESCRIBE_STRUCT(FactsReport, (), (facts))
+
+struct RepositorySeen {
+  std::string name;
+  std::string site;
+  std::optional<Instant> released_at, valid_until, fetched_at;
+};
+BOOST_DESCRIBE_STRUCT(RepositorySeen, (), (name, site, released_at, valid_until, fetched_at))
+
+// The sets are named; they travel only when the server asks (need_sets). A report whose sets the server does not
+// have yet is kept and judged when they arrive.
+struct ScanReport {
+  std::string scan_id;            // UUID
+  std::string order_id;           // "" for a scan of the agent's own
+  Instant observed_at{};
+  std::string package_set_hash;   // SHA-256 of the canonical JSON of the set, 64 hex digits
+  std::string offer_set_hash;
+  std::uint32_t packages = 0, offers = 0;
+  std::vector<std::string> held;
+  std::vector<RepositorySeen> repositories;
+  std::vector<fleet::Problem> problems;
+  fleet::NodeFacts facts;
+};
+BOOST_DESCRIBE_STRUCT(ScanReport, (), (scan_id, order_id, observed_at, package_set_hash, offer_set_hash, packages, offers,
+                                       held, repositories, problems, facts))
+
+struct PackageSetUpload {
+  std::string hash;
+  fleet::PackageSet set;
+};
+BOOST_DESCRIBE_STRUCT(PackageSetUpload, (), (hash, set))
+
+struct OfferSetUpload {
+  std::string hash;
+  fleet::OfferSet set;
+};
+BOOST_DESCRIBE_STRUCT(OfferSetUpload, (), (hash, set))
+
+enum class OrderState { accepted, refused, running, rebooting, finished };
+BOOST_DESCRIBE_ENUM(OrderState, accepted, refused, running, rebooting, finished)
+
+struct OrderUpdate {
+  std::string order_id;
+  std::uint64_t sequence = 0;     // grows within an order; an older one is dropped
+  OrderState state = OrderState::accepted;
+  std::string step;               // the machine's state or the plugin's name
+  std::string detail;
+  Instant at{};
+};
+BOOST_DESCRIBE_STRUCT(OrderUpdate, (), (order_id, sequence, state, step, detail, at))
+
+enum class OrderOutcome { success, failed, timed_out, cancelled, refused };
+BOOST_DESCRIBE_ENUM(OrderOutcome, success, failed, timed_out, cancelled, refused)
+
+// What the node's resolver would really do: every package that would change, new dependencies (from_version "") and
+// removals (to_version "") too, each with its sha256 as the signed index says.
+struct PlanReport {
+  std::vector<fleet::PackageChange> changes;
+  std::uint64_t download_bytes = 0;
+  std::uint64_t disk_bytes = 0;   // additional, at most
+};
+BOOST_DESCRIBE_STRUCT(PlanReport, (), (changes, download_bytes, disk_bytes))
+
+struct OrderResult {
+  std::string order_id;
+  OrderOutcome outcome = OrderOutcome::failed;
+  int exit_code = -1;             // -1: no process ended with one
+  std::string standard_output, standard_error;  // each at most kOutputBytesMax
+  Instant started_at{}, finished_at{};
+  std::vector<fleet::Problem> problems;
+  std::optional<patchrun::PatchRunReport> run;   // of a patch order
+  std::optional<PlanReport> plan;                // of a plan order
+};
+BOOST_DESCRIBE_STRUCT(OrderResult, (), (order_id, outcome, exit_code, standard_output, standard_error, started_at,
+                                        finished_at, problems, run, plan))
+
+// ---- server to agent
+struct Welcome {                  // answers hello
+  Instant server_time{};
+  std::string order_public_key;   // base64 of the Ed25519 key orders are signed with
+  Duration scan_every{};          // 0: only when ordered
+  Duration heartbeat_every{};
+  bool renew_certificate = false;
+};
+BOOST_DESCRIBE_STRUCT(Welcome, (), (server_time, order_public_key, scan_every, heartbeat_every, renew_certificate))
+
+struct NeedSets {
+  std::vector<std::string> package_set_hashes, offer_set_hashes;
+};
+BOOST_DESCRIBE_STRUCT(NeedSets, (), (package_set_hashes, offer_set_hashes))
+
+// The signed bytes are `payload` as sent; it is the canonical JSON of an Order.
+struct SignedOrder {
+  std::string payload;
+  std::string signature;          // base64, Ed25519
+};
+BOOST_DESCRIBE_STRUCT(SignedOrder, (), (payload, signature))
+
+enum class OrderKind { scan, patch, shell, plan };
+BOOST_DESCRIBE_ENUM(OrderKind, scan, patch, shell, plan)
+
+struct ScanOrder {
+  bool refresh = true;            // fetch package lists first
+};
+BOOST_DESCRIBE_STRUCT(ScanOrder, (), (refresh))
+
+struct ShellOrder {
+  std::vector<std::string> commands;   // lines of one script for /bin/sh
+  std::string working_directory;
+  Duration timeout{3'600'000};
+};
+BOOST_DESCRIBE_STRUCT(ShellOrder, (), (commands, working_directory, timeout))
+
+// Asks the resolver what these upgrades pull in; changes nothing on the node. The problems of the plan are the
+// problems of the result: outcome success means it could be installed as reported.
+struct PlanOrder {
+  std::vector<fleet::PackageChange> changes;
+};
+BOOST_DESCRIBE_STRUCT(PlanOrder, (), (changes))
+
+struct Order {
+  std::string order_id;           // UUID
+  std::string node_id;
+  std::uint64_t counter = 0;      // per node, only grows; an agent refuses one that is not above its last
+  Instant issued_at{}, expires_at{};
+  OrderKind kind = OrderKind::scan;
+  std::optional<ScanOrder> scan;
+  std::optional<patchrun::PatchRunOrder> patch;
+  std::optional<ShellOrder> shell;
+  std::optional<PlanOrder> plan;
+};
+BOOST_DESCRIBE_STRUCT(Order, (), (order_id, node_id, counter, issued_at, expires_at, kind, scan, patch, shell, plan))
+
+struct CancelOrder {              // stops what has not begun to change anything; signed like an order is not needed: it only stops
+  std::string order_id;
+};
+BOOST_DESCRIBE_STRUCT(CancelOrder, (), (order_id))
+
+// ---- enrolment: POST /agent/v1/enroll (no client certificate), POST /agent/v1/renew (with one)
+struct EnrollRequest {
+  std::string activation_id;
+  std::string activation_code;
+  std::string csr_pem;
+  std::string agent_version;
+  fleet::NodeFacts facts;
+};
+BOOST_DESCRIBE_STRUCT(EnrollRequest, (), (activation_id, activation_code, csr_pem, agent_version, facts))
+
+struct EnrollReply {
+  std::string node_id;
+  std::string certificate_pem;
+  std::string ca_pem;
+  std::string order_public_key;   // base64
+};
+BOOST_DESCRIBE_STRUCT(EnrollReply, (), (node_id, certificate_pem, ca_pem, order_public_key))
+
+struct RenewRequest {
+  std::string csr_pem;
+};
+BOOST_DESCRIBE_STRUCT(RenewRequest, (), (csr_pem))
+
+struct RenewReply {
+  std::string certificate_pem;
+  std::string ca_pem;
+};
+BOOST_DESCRIBE_STRUCT(RenewReply, (), (certificate_pem, ca_pem))
+
+}  // namespace belay::wire
