@@ -1,0 +1,153 @@
+#include "server/api/api.hpp"
+
+#include "base/ids.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "io/crypto.hpp"
+#include "server/api/authentication.hpp"
+#include "server/api/operation.hpp"
+#include "server/api/permissions.hpp"
+#include "server/api/shapes/validate.hpp"
+#include "server/api/snapshot_link.hpp"
+#include "store/idempotency.hpp"
+
+namespace belay::server {
+namespace {
+
+constexpr std::string_view kTokenPath = "/api/";
+constexpr std::string_view kTargetPrefix = "AmazonSSM.";
+constexpr std::size_t kJsonDepthMax = 32;
+// Two requests that are alike have one signature where they are signed in the same second; the second one more is the
+// way.
+constexpr Duration kSameSecond{2'000};
+
+Error unknown_operation(std::string_view name) {
+  return failure("UnknownOperationException",
+                 name.empty() ? "the request names no operation: send the header 'X-Amz-Target: AmazonSSM.OPERATION'"
+                              : "there is no operation '" + sanitize(name, 128) + "'");
+}
+
+Result<std::string> operation_name(const io::HttpRequest& request, bool by_token) {
+  if (by_token) return std::string(request.path().substr(kTokenPath.size()));
+  const std::string_view target = request.headers.get("x-amz-target");
+  if (!target.starts_with(kTargetPrefix)) return unknown_operation(target);
+  return std::string(target.substr(kTargetPrefix.size()));
+}
+
+std::string base_url_of(const io::HttpRequest& request) {
+  return std::string(request.encrypted ? "https://" : "http://") + std::string(request.headers.get("host"));
+}
+
+Result<json::Value> parse_body(const std::string& body, std::size_t bytes_max) {
+  if (trim(body).empty()) return json::Value(json::Object());
+  auto parsed = json::parse(body, {.bytes_max = bytes_max, .depth_max = kJsonDepthMax});
+  if (!parsed.ok())
+    return failure("SerializationException", "the body is no JSON that can be read: " + parsed.error().message());
+  if (!parsed->is_object()) return failure("SerializationException", "the body must be a JSON object");
+  return parsed;
+}
+
+}  // namespace
+
+struct Api::Impl {
+  Services services;
+  io::WorkerPool& workers;
+  ApiSettings settings;
+  Catalogue catalogue{};
+
+  Result<json::Object> carry_out(const io::HttpRequest& request) {
+    if (request.method != "POST") return failure("MethodNotAllowedException", "operations are asked for with POST");
+    if (request.body.size() > settings.body_bytes_max)
+      return failure("RequestEntityTooLargeException", "a request of " + std::to_string(request.body.size()) +
+                                                           " bytes is over the limit of " +
+                                                           std::to_string(settings.body_bytes_max));
+    const bool by_token = request.path().starts_with(kTokenPath);
+    BELAY_TRY_ASSIGN(const auto name, operation_name(request, by_token));
+    const Instant now = services.clock.now();
+    BELAY_TRY_ASSIGN(const auto caller,
+                     by_token ? sign_in_with_token(services.store, request, now)
+                              : sign_in_with_signature(services.store, request, now, settings.clock_skew_max));
+    const auto* operation = shapes::model().operation(name);
+    if (!operation) return unknown_operation(name);
+    const std::string action = (operation->ours ? "belay:" : "ssm:") + name;
+    if (!is_allowed(caller.principal.permissions, action))
+      return failure("AccessDeniedException", "User: " + caller.principal.name + " is not authorized to perform: " +
+                                                  action + " because none of its permissions allows it");
+    const auto* row = find_operation(name);
+    if (!row)
+      return failure("UnsupportedOperationException",
+                     "the operation " + name + " is known, and this version of Belay does not have it");
+    BELAY_TRY_ASSIGN(const auto body, parse_body(request.body, settings.body_bytes_max));
+    if (operation->input) BELAY_TRY(validated(*operation->input, body));
+    if (row->effect != Effect::reads && !caller.signature.empty()) BELAY_TRY(refuse_replay(caller, row->effect, now));
+    return row->handler(
+        Call{services, catalogue, row->name, action, caller.principal.name, body, now, base_url_of(request)});
+  }
+
+  static Status validated(const shapes::Shape& input, const json::Value& body) {
+    const auto refusal = shapes::validate(input, body);
+    if (!refusal) return {};
+    const bool serialization = refusal->kind == shapes::Refusal::Kind::serialization;
+    return failure(serialization ? "SerializationException" : "ValidationException", refusal->message);
+  }
+
+  // A signature that was taken in never changes anything later: it is kept as long as its date is good; in the store,
+  // so that it holds for every server. The SDKs sign each retry anew and retry on 503, so an honest client gets
+  // through.
+  Status refuse_replay(const SignedIn& caller, Effect effect, Instant now) {
+    const store::idempotency::Key key{caller.principal.name, "signature", caller.signature};
+    return services.store.write([&](store::Sql& sql) -> Status {
+      BELAY_TRY_ASSIGN(const auto before, store::idempotency::recall(sql, key, caller.signature, now));
+      if (!before)
+        return store::idempotency::remember(sql, key, caller.signature, to_iso8601(now), now,
+                                            2 * settings.clock_skew_max + kSameSecond);
+      const auto first = parse_iso8601(*before);
+      if (effect == Effect::sets && first.ok() && now >= *first && now - *first <= kSameSecond) return {};
+      return failure("RequestReplayedException",
+                     "this very request was received before and is not carried out twice: sign it anew to repeat it");
+    });
+  }
+};
+
+Api::Api(const Services& services, io::WorkerPool& workers, ApiSettings settings)
+    : impl_(new Impl{services, workers, settings}) {
+  shapes::model();  // read the tables now, not at the first request
+}
+Api::~Api() = default;
+
+bool Api::wants(const io::HttpRequest& request) {
+  return request.path().starts_with(kTokenPath) || (request.method == "POST" && request.path() == "/");
+}
+
+void Api::handle(io::HttpRequest request, std::unique_ptr<io::Responder> responder) {
+  struct Work {
+    io::HttpRequest request;
+    std::unique_ptr<io::Responder> responder;
+  };
+  const auto work = std::make_shared<Work>(Work{std::move(request), std::move(responder)});
+  if (impl_->workers.submit([this, work] { work->responder->respond(answer(work->request)); })) return;
+  const std::string request_id = make_uuid(io::random_bytes(kIdRandomBytes));
+  work->responder->respond(error_response(
+      wire_error(failure("ThrottlingException", "Rate exceeded: the server has too much to do at once"), request_id),
+      request_id));
+}
+
+io::HttpResponse Api::answer(const io::HttpRequest& request) {
+  if (request.method == "GET" && request.path().starts_with(kSnapshotPath))
+    return answer_snapshot_link(impl_->services, request);
+  const std::string request_id = make_uuid(io::random_bytes(kIdRandomBytes));
+  const auto reply = impl_->carry_out(request);
+  if (!reply.ok()) {
+    const WireError error = wire_error(reply.error(), request_id);
+    if (error.http_status == 500)
+      log::error("api-failed", {{"request_id", request_id}, {"target", request.target}, {"error", reply.error()}});
+    return error_response(error, request_id);
+  }
+  io::HttpResponse response;
+  response.headers.set("Content-Type", "application/x-amz-json-1.1");
+  response.headers.set("x-amzn-RequestId", request_id);
+  response.body = json::to_text(*reply);
+  return response;
+}
+
+}  // namespace belay::server

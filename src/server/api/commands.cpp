@@ -1,0 +1,283 @@
+// SendCommand, CancelCommand, and what became of commands.
+#include "store/commands.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.hpp"
+#include "server/api/handlers.hpp"
+#include "server/api/reply_parts.hpp"
+
+namespace belay::server {
+namespace {
+
+namespace commands = store::commands;
+
+constexpr std::size_t kPluginOutputChars = 2'500;
+
+struct WireTarget {
+  std::string Key;
+  std::vector<std::string> Values;
+};
+BOOST_DESCRIBE_STRUCT(WireTarget, (), (Key, Values))
+struct SendRequest {
+  std::string DocumentName, DocumentVersion, Comment;
+  std::map<std::string, std::vector<std::string>> Parameters;
+  std::vector<std::string> InstanceIds;
+  std::vector<WireTarget> Targets;
+  std::string MaxConcurrency = "50", MaxErrors = "0";
+  std::uint32_t TimeoutSeconds = 3600;
+};
+BOOST_DESCRIBE_STRUCT(SendRequest, (),
+                      (DocumentName, DocumentVersion, Comment, Parameters, InstanceIds, Targets, MaxConcurrency,
+                       MaxErrors, TimeoutSeconds))
+struct WireCommandFilter {
+  std::string key, value;
+};
+BOOST_DESCRIBE_STRUCT(WireCommandFilter, (), (key, value))
+struct ListRequest {
+  std::string CommandId, InstanceId;
+  std::vector<WireCommandFilter> Filters;
+  bool Details = false;
+};
+BOOST_DESCRIBE_STRUCT(ListRequest, (), (CommandId, InstanceId, Filters, Details))
+struct CancelRequest {
+  std::string CommandId;
+  std::vector<std::string> InstanceIds;
+};
+BOOST_DESCRIBE_STRUCT(CancelRequest, (), (CommandId, InstanceIds))
+
+// What SSM hands to other services of AWS; saying yes and doing nothing would be a lie.
+Status refuse_what_is_not_there(const Call& call) {
+  for (const char* member : {"OutputS3BucketName", "OutputS3KeyPrefix", "OutputS3Region", "ServiceRoleArn",
+                             "NotificationConfig", "CloudWatchOutputConfig", "AlarmConfiguration", "DocumentHash"})
+    if (json::find(call.request, member))
+      return failure("ValidationException",
+                     std::string(member) +
+                         " is not supported: leave it out. The server keeps the whole output of every "
+                         "invocation itself");
+  return {};
+}
+
+Status refuse_repeats(const std::vector<std::string>& ids) {
+  const std::set<std::string> distinct(ids.begin(), ids.end());
+  if (distinct.size() == ids.size()) return {};
+  return failure("DuplicateInstanceId", "InstanceIds names a node more than once");
+}
+
+json::Value parsed_or(const std::string& text, json::Value otherwise) {
+  auto value = json::parse(text);
+  return value.ok() ? std::move(*value) : std::move(otherwise);
+}
+
+json::Object command_reply(const commands::Command& c) {
+  json::Object out{{"CommandId", c.command_id},
+                   {"DocumentName", c.document_name},
+                   {"DocumentVersion", c.document_version.empty() ? "$DEFAULT" : c.document_version},
+                   {"Comment", c.comment},
+                   {"ExpiresAfter", epoch(c.expires_at)},
+                   {"Parameters", parsed_or(c.parameters, json::Object())},
+                   {"InstanceIds", texts_reply(c.instance_ids)},
+                   {"Targets", parsed_or(c.targets, json::Array())},
+                   {"RequestedDateTime", epoch(c.requested_at)},
+                   {"Status", c.status},
+                   {"StatusDetails", c.status_details},
+                   {"MaxConcurrency", c.max_concurrency},
+                   {"MaxErrors", c.max_errors},
+                   {"TargetCount", c.target_count},
+                   {"CompletedCount", c.completed_count},
+                   {"ErrorCount", c.error_count},
+                   {"DeliveryTimedOutCount", c.delivery_timed_out_count},
+                   {"TimeoutSeconds", c.timeout_seconds}};
+  return out;
+}
+
+// The first `characters_max` characters: SSM counts characters, and nothing is cut inside one.
+std::string first_characters(std::string_view text, std::size_t characters_max) {
+  std::size_t at = 0, characters = 0;
+  while (at < text.size()) {
+    if ((static_cast<unsigned char>(text[at]) & 0xC0) != 0x80 && ++characters > characters_max) break;
+    ++at;
+  }
+  return std::string(text.substr(0, at));
+}
+
+std::string plugin_output(const commands::Invocation& i) {
+  std::string out = i.standard_output;
+  if (!i.standard_error.empty()) out += "\n----------ERROR-------\n" + i.standard_error;
+  return first_characters(out, kPluginOutputChars);
+}
+
+json::Object plugin_reply(const commands::Invocation& i) {
+  json::Object out{{"Name", i.plugin_name},
+                   {"Status", i.status},
+                   {"StatusDetails", i.status_details},
+                   {"ResponseCode", i.response_code},
+                   {"Output", plugin_output(i)}};
+  put(out, "ResponseStartDateTime", epoch(i.started_at));
+  put(out, "ResponseFinishDateTime", epoch(i.finished_at));
+  return out;
+}
+
+json::Object invocation_reply(const commands::Command& c, const commands::Invocation& i, bool with_details) {
+  json::Object out{{"CommandId", i.command_id},
+                   {"InstanceId", i.node_id},
+                   {"InstanceName", i.node_name},
+                   {"Comment", c.comment},
+                   {"DocumentName", c.document_name},
+                   {"DocumentVersion", c.document_version.empty() ? "$DEFAULT" : c.document_version},
+                   {"RequestedDateTime", epoch(i.requested_at)},
+                   {"Status", i.status},
+                   {"StatusDetails", i.status_details}};
+  out["CommandPlugins"] = with_details ? json::Array{plugin_reply(i)} : json::Array();
+  return out;
+}
+
+Result<Instant> filter_time(const WireCommandFilter& filter) {
+  const auto at = parse_iso8601(filter.value);
+  if (!at.ok()) return failure("ValidationException", filter.key + " must be a time like 2026-01-31T12:00:00Z");
+  return *at;
+}
+
+Result<commands::Filter> store_filter(const ListRequest& request) {
+  commands::Filter out;
+  out.command_id = request.CommandId;
+  out.node_id = request.InstanceId;
+  for (const auto& filter : request.Filters) {
+    if (filter.key == "DocumentName") out.document_name = filter.value;
+    if (filter.key == "Status") out.statuses = {filter.value};
+    if (filter.key == "ExecutionStage" && filter.value == "Executing")
+      out.statuses = {"Pending", "InProgress", "Delayed", "Cancelling"};
+    if (filter.key == "ExecutionStage" && filter.value == "Complete")
+      out.statuses = {"Success", "Failed", "TimedOut", "Cancelled"};
+    if (filter.key == "InvokedAfter") {
+      BELAY_TRY_ASSIGN(out.requested_after, filter_time(filter));
+    }
+    if (filter.key == "InvokedBefore") {
+      BELAY_TRY_ASSIGN(out.requested_before, filter_time(filter));
+    }
+  }
+  return out;
+}
+
+Status known_command(store::Sql& sql, const std::string& command_id) {
+  if (command_id.empty()) return {};
+  const auto command = commands::get(sql, command_id);
+  if (command.ok()) return {};
+  return command.error().code() == Code::not_found ? failure("InvalidCommandId", "there is no command " + command_id)
+                                                   : command.error();
+}
+
+// "PT1.234S", as SSM writes the time an invocation took.
+std::string elapsed(const commands::Invocation& i) {
+  if (!i.started_at || !i.finished_at) return {};
+  const auto ms = std::max<std::int64_t>(0, (*i.finished_at - *i.started_at).count());
+  std::string fraction = std::to_string(ms % 1000);
+  fraction.insert(0, 3 - fraction.size(), '0');
+  return "PT" + std::to_string(ms / 1000) + "." + fraction + "S";
+}
+
+std::string iso_or_empty(const std::optional<Instant>& at) { return at ? to_iso8601(*at) : std::string(); }
+
+}  // namespace
+
+Result<json::Object> send_command(const Call& call) {
+  BELAY_TRY(refuse_what_is_not_there(call));
+  BELAY_TRY_ASSIGN(auto request, call.as<SendRequest>());
+  BELAY_TRY(refuse_repeats(request.InstanceIds));
+  if (request.InstanceIds.empty() == request.Targets.empty())
+    return failure("InvalidParameters", "name the nodes by InstanceIds or by Targets, not both and not neither");
+  SendCommandRequest send;
+  send.document_name = request.DocumentName;
+  send.document_version = request.DocumentVersion;
+  send.parameters = std::move(request.Parameters);
+  send.instance_ids = std::move(request.InstanceIds);
+  for (auto& target : request.Targets) send.targets.push_back({std::move(target.Key), std::move(target.Values)});
+  send.comment = request.Comment;
+  send.max_concurrency = request.MaxConcurrency;
+  send.max_errors = request.MaxErrors;
+  send.timeout_seconds = request.TimeoutSeconds;
+  send.requested_by = call.principal;
+  BELAY_TRY_ASSIGN(const auto command, call.services.commands.send(send));
+  return json::Object{{"Command", command_reply(command)}};
+}
+
+Result<json::Object> cancel_command(const Call& call) {
+  BELAY_TRY_ASSIGN(const auto request, call.as<CancelRequest>());
+  BELAY_TRY(refuse_repeats(request.InstanceIds));
+  BELAY_TRY(call.services.commands.cancel(request.CommandId, request.InstanceIds, call.principal));
+  return json::Object();
+}
+
+Result<json::Object> list_commands(const Call& call) {
+  BELAY_TRY_ASSIGN(const auto page, page_of(call, 50, 50));
+  BELAY_TRY_ASSIGN(const auto request, call.as<ListRequest>());
+  BELAY_TRY_ASSIGN(const auto filter, store_filter(request));
+  return call.read([&](store::Sql& sql) -> Result<json::Object> {
+    BELAY_TRY(known_command(sql, request.CommandId));
+    BELAY_TRY_ASSIGN(const auto found, commands::list(sql, filter, page));
+    json::Array list;
+    for (const auto& command : found.items) list.push_back(command_reply(command));
+    json::Object reply{{"Commands", std::move(list)}};
+    put_next(reply, call, found.next);
+    return reply;
+  });
+}
+
+Result<json::Object> list_command_invocations(const Call& call) {
+  BELAY_TRY_ASSIGN(const auto page, page_of(call, 50, 50));
+  BELAY_TRY_ASSIGN(const auto request, call.as<ListRequest>());
+  BELAY_TRY_ASSIGN(const auto filter, store_filter(request));
+  return call.read([&](store::Sql& sql) -> Result<json::Object> {
+    BELAY_TRY(known_command(sql, request.CommandId));
+    BELAY_TRY_ASSIGN(const auto found, commands::list_invocations(sql, filter, page, request.Details));
+    std::map<std::string, commands::Command> known;  // of one page; the document and comment are the command's
+    json::Array list;
+    for (const auto& invocation : found.items) {
+      auto command = known.find(invocation.command_id);
+      if (command == known.end()) {
+        BELAY_TRY_ASSIGN(auto fetched, commands::get(sql, invocation.command_id));
+        command = known.emplace(invocation.command_id, std::move(fetched)).first;
+      }
+      list.push_back(invocation_reply(command->second, invocation, request.Details));
+    }
+    json::Object reply{{"CommandInvocations", std::move(list)}};
+    put_next(reply, call, found.next);
+    return reply;
+  });
+}
+
+Result<json::Object> get_command_invocation(const Call& call) {
+  const std::string command_id = call.text("CommandId"), node_id = call.text("InstanceId"),
+                    plugin = call.text("PluginName");
+  return call.read([&](store::Sql& sql) -> Result<json::Object> {
+    BELAY_TRY(known_command(sql, command_id));
+    BELAY_TRY_ASSIGN(const auto command, commands::get(sql, command_id));
+    const auto invocation = commands::get_invocation(sql, command_id, node_id);
+    if (!invocation.ok() && invocation.error().code() == Code::not_found)
+      return failure("InvocationDoesNotExist", "command " + command_id + " has no invocation on " + node_id);
+    if (!invocation.ok()) return invocation.error();
+    const auto& i = *invocation;
+    if (!plugin.empty() && plugin != i.plugin_name)
+      return failure("InvalidPluginName", "the document " + command.document_name + " has no plugin '" + plugin +
+                                              "', only " + i.plugin_name);
+    return json::Object{{"CommandId", i.command_id},
+                        {"InstanceId", i.node_id},
+                        {"Comment", command.comment},
+                        {"DocumentName", command.document_name},
+                        {"DocumentVersion", command.document_version.empty() ? "$DEFAULT" : command.document_version},
+                        {"PluginName", i.plugin_name},
+                        {"ResponseCode", i.response_code},
+                        {"ExecutionStartDateTime", iso_or_empty(i.started_at)},
+                        {"ExecutionElapsedTime", elapsed(i)},
+                        {"ExecutionEndDateTime", iso_or_empty(i.finished_at)},
+                        {"Status", i.status},
+                        {"StatusDetails", i.status_details},
+                        {"StandardOutputContent", first_characters(i.standard_output, commands::kStandardOutputChars)},
+                        {"StandardOutputUrl", ""},
+                        {"StandardErrorContent", first_characters(i.standard_error, commands::kStandardErrorChars)},
+                        {"StandardErrorUrl", ""}};
+  });
+}
+
+}  // namespace belay::server

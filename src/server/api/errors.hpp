@@ -1,0 +1,25 @@
+#pragma once
+// What an error is on the wire: SSM's exception names, HTTP status, and words that are safe to send.
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "io/http.hpp"
+
+namespace belay::server {
+
+// An error of the operation's own kind: `type` is one of SSM's exception names and goes out as it is.
+Error failure(std::string_view type, std::string message);
+
+struct WireError {
+  std::string type;
+  int http_status = 400;
+  std::string message;
+};
+// A reason that is an exception's name (CamelCase) is the type; the store's and engine's reason words are looked up in
+// a table; else the code decides. Failures of ours (internal, corrupt) lose their words: those are for the log.
+WireError wire_error(const Error& error, std::string_view request_id);
+
+io::HttpResponse error_response(const WireError& error, std::string_view request_id);
+
+}  // namespace belay::server

@@ -1,0 +1,62 @@
+#pragma once
+// The handlers, by the file they live in; operations.cpp puts them into the table.
+#include "server/api/operation.hpp"
+
+namespace belay::server {
+
+#define BELAY_HANDLER(name) Result<json::Object> name(const Call& call)
+// patch_baselines.cpp
+BELAY_HANDLER(create_patch_baseline);
+BELAY_HANDLER(get_patch_baseline);
+BELAY_HANDLER(update_patch_baseline);
+BELAY_HANDLER(delete_patch_baseline);
+BELAY_HANDLER(describe_patch_baselines);
+BELAY_HANDLER(register_default_patch_baseline);
+BELAY_HANDLER(get_default_patch_baseline);
+BELAY_HANDLER(register_patch_baseline_for_patch_group);
+BELAY_HANDLER(deregister_patch_baseline_for_patch_group);
+BELAY_HANDLER(get_patch_baseline_for_patch_group);
+BELAY_HANDLER(describe_patch_groups);
+// patches.cpp
+BELAY_HANDLER(describe_available_patches);
+BELAY_HANDLER(describe_effective_patches_for_patch_baseline);
+BELAY_HANDLER(describe_patch_properties);
+BELAY_HANDLER(get_deployable_patch_snapshot_for_instance);
+// patch_states.cpp
+BELAY_HANDLER(describe_instance_patch_states);
+BELAY_HANDLER(describe_instance_patch_states_for_patch_group);
+BELAY_HANDLER(describe_instance_patches);
+BELAY_HANDLER(describe_patch_group_state);
+// nodes.cpp
+BELAY_HANDLER(create_activation);
+BELAY_HANDLER(describe_activations);
+BELAY_HANDLER(delete_activation);
+BELAY_HANDLER(describe_instance_information);
+BELAY_HANDLER(deregister_managed_instance);
+BELAY_HANDLER(update_managed_instance_role);
+// tags.cpp
+BELAY_HANDLER(add_tags_to_resource);
+BELAY_HANDLER(remove_tags_from_resource);
+BELAY_HANDLER(list_tags_for_resource);
+// commands.cpp
+BELAY_HANDLER(send_command);
+BELAY_HANDLER(cancel_command);
+BELAY_HANDLER(list_commands);
+BELAY_HANDLER(list_command_invocations);
+BELAY_HANDLER(get_command_invocation);
+// compliance.cpp
+BELAY_HANDLER(get_node);
+BELAY_HANDLER(describe_node_compliance);
+BELAY_HANDLER(get_fleet_report);
+// evidence.cpp
+BELAY_HANDLER(get_node_evidence);
+// change_sets.cpp
+BELAY_HANDLER(create_change_set);
+BELAY_HANDLER(get_change_set);
+BELAY_HANDLER(describe_change_sets);
+// audit.cpp
+BELAY_HANDLER(list_audit);
+BELAY_HANDLER(verify_audit);
+#undef BELAY_HANDLER
+
+}  // namespace belay::server

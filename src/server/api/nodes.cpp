@@ -1,0 +1,217 @@
+// Activations, and the nodes they brought: SSM's six.
+#include "store/nodes.hpp"
+
+#include <algorithm>
+
+#include "server/api/filters.hpp"
+#include "server/api/handlers.hpp"
+#include "server/api/reply_parts.hpp"
+#include "server/api/shapes/validate.hpp"
+#include "store/activations.hpp"
+
+namespace belay::server {
+namespace {
+
+namespace activations = store::activations;
+namespace nodes = store::nodes;
+
+constexpr Duration kActivationLives{24LL * 3600 * 1000};  // where the request says nothing
+
+struct CreateActivationRequest {
+  std::string Description, DefaultInstanceName, IamRole;
+  std::uint32_t RegistrationLimit = 1;
+  json::Value ExpirationDate;
+};
+BOOST_DESCRIBE_STRUCT(CreateActivationRequest, (),
+                      (Description, DefaultInstanceName, IamRole, RegistrationLimit, ExpirationDate))
+
+struct ActivationFilter {
+  std::string FilterKey;
+  std::vector<std::string> FilterValues;
+};
+BOOST_DESCRIBE_STRUCT(ActivationFilter, (), (FilterKey, FilterValues))
+struct DescribeActivationsRequest {
+  std::vector<ActivationFilter> Filters;
+};
+BOOST_DESCRIBE_STRUCT(DescribeActivationsRequest, (), (Filters))
+
+struct OldFilter {
+  std::string key;
+  std::vector<std::string> valueSet;
+};
+BOOST_DESCRIBE_STRUCT(OldFilter, (), (key, valueSet))
+struct OldFiltersRequest {
+  std::vector<OldFilter> InstanceInformationFilterList;
+};
+BOOST_DESCRIBE_STRUCT(OldFiltersRequest, (), (InstanceInformationFilterList))
+
+json::Object activation_reply(const activations::Activation& a, Instant now) {
+  json::Object out{{"ActivationId", a.activation_id},           {"IamRole", a.iam_role},
+                   {"RegistrationLimit", a.registration_limit}, {"RegistrationsCount", a.registrations_count},
+                   {"ExpirationDate", epoch(a.expires_at)},     {"Expired", a.expires_at <= now},
+                   {"CreatedDate", epoch(a.created_at)}};
+  put(out, "Description", json::Value(a.description));
+  put(out, "DefaultInstanceName", json::Value(a.default_instance_name));
+  put(out, "Tags", tags_reply(a.tags));
+  return out;
+}
+
+// "Debian GNU/Linux 12 (bookworm)" → "Debian GNU/Linux": SSM tells name and version apart.
+std::string platform_name(const fleet::NodeFacts& facts) {
+  const auto digit = facts.os_name.find_first_of("0123456789(");
+  std::string name = facts.os_name.substr(0, digit);
+  while (!name.empty() && name.back() == ' ') name.pop_back();
+  return name.empty() ? facts.os_name : name;
+}
+
+json::Object information_reply(const Call& call, const nodes::Node& node) {
+  json::Object out{{"InstanceId", node.node_id},
+                   {"PingStatus", ping_status(call.services, node, call.now)},
+                   {"AgentVersion", node.agent_version},
+                   {"IsLatestVersion", node.agent_version == BELAY_VERSION},
+                   {"PlatformType", "Linux"},
+                   {"PlatformName", platform_name(node.facts)},
+                   {"PlatformVersion", node.facts.os_version},
+                   {"ResourceType", node.node_id.starts_with("mi-") ? "ManagedInstance" : "EC2Instance"},
+                   {"RegistrationDate", epoch(node.registered_at)},
+                   {"ComputerName", node.facts.computer_name}};
+  put(out, "LastPingDateTime", epoch(node.last_seen_at));
+  put(out, "ActivationId", json::Value(node.activation_id));
+  put(out, "IamRole", json::Value(node.iam_role));
+  put(out, "Name", json::Value(node.name));
+  put(out, "IPAddress", json::Value(node.facts.addresses.empty() ? node.address : node.facts.addresses.front()));
+  return out;
+}
+
+bool holds(const std::vector<std::string>& values, std::string_view value) {
+  return std::ranges::find(values, value) != values.end();
+}
+
+// Whether any node can pass at all.
+Result<bool> add_filter(const Call& call, const Filter& asked, nodes::NodeFilter& into) {
+  const auto& [key, values] = asked;
+  if (key.starts_with("tag:")) into.tags.push_back({key.substr(4), values});
+  else if (key == "tag-key")
+    for (const auto& value : values) into.tags.push_back({value, {}});
+  else if (key == "InstanceIds") into.node_ids = values;
+  else if (key == "AgentVersion") into.agent_versions = values;
+  else if (key == "ActivationIds") into.activation_ids = values;
+  else if (key == "IamRole") into.iam_roles = values;
+  else if (key == "PlatformTypes") return holds(values, "Linux");
+  else if (key == "ResourceType") return holds(values, "ManagedInstance");
+  else if (key == "AssociationStatus") return false;  // there are no associations
+  else if (key == "PingStatus") {
+    const Instant online = call.now - call.services.online_within, lost = call.now - kInactiveAfter;
+    if (holds(values, "Online")) into.seen.push_back({online, {}});
+    if (holds(values, "ConnectionLost")) into.seen.push_back({lost, online});
+    if (holds(values, "Inactive")) into.seen.push_back({{}, lost});
+    if (into.seen.empty())
+      return failure("InvalidInstanceInformationFilterValue", "PingStatus is Online, ConnectionLost or Inactive");
+  }
+  return true;
+}
+
+Result<std::vector<Filter>> information_filters(const Call& call) {
+  BELAY_TRY_ASSIGN(auto filters,
+                   filters_of(call.request,
+                              {"InstanceIds", "AgentVersion", "PingStatus", "PlatformTypes", "ActivationIds", "IamRole",
+                               "ResourceType", "AssociationStatus", "tag-key", "tag:"},
+                              "InvalidFilterKey"));
+  BELAY_TRY_ASSIGN(auto old, call.as<OldFiltersRequest>());
+  for (auto& filter : old.InstanceInformationFilterList)
+    filters.push_back({std::move(filter.key), std::move(filter.valueSet)});
+  return filters;
+}
+
+Result<json::Object> no_such_node(const Error& error, const std::string& id) {
+  if (error.code() != Code::not_found) return error;
+  return failure("InvalidInstanceId", "there is no node " + id);
+}
+
+}  // namespace
+
+Result<json::Object> create_activation(const Call& call) {
+  BELAY_TRY_ASSIGN(const auto request, call.as<CreateActivationRequest>());
+  activations::Activation wanted;
+  wanted.description = request.Description;
+  wanted.default_instance_name = request.DefaultInstanceName;
+  wanted.iam_role = request.IamRole;
+  wanted.registration_limit = request.RegistrationLimit;
+  wanted.expires_at =
+      request.ExpirationDate.is_null() ? call.now + kActivationLives : *shapes::time_of(request.ExpirationDate);
+  wanted.created_by = call.principal;
+  BELAY_TRY_ASSIGN(wanted.tags, tags_of(call.request));
+  auto made = call.services.nodes.create_activation(std::move(wanted));
+  if (!made.ok() && made.error().code() == Code::invalid_argument)
+    return failure("InvalidParameters", made.error().chain());
+  if (!made.ok()) return made.error();
+  return json::Object{{"ActivationId", made->activation.activation_id}, {"ActivationCode", made->code}};
+}
+
+Result<json::Object> describe_activations(const Call& call) {
+  BELAY_TRY_ASSIGN(const auto page, page_of(call, 50, 50));
+  BELAY_TRY_ASSIGN(const auto request, call.as<DescribeActivationsRequest>());
+  activations::Filter filter;
+  for (const auto& [key, values] : request.Filters) {
+    if (key == "ActivationIds") filter.activation_ids = values;
+    if (key == "DefaultInstanceName") filter.default_instance_names = values;
+    if (key == "IamRole") filter.iam_roles = values;
+  }
+  return call.read([&](store::Sql& sql) -> Result<json::Object> {
+    BELAY_TRY_ASSIGN(const auto found, activations::list(sql, filter, page));
+    json::Array list;
+    for (const auto& activation : found.items) list.push_back(activation_reply(activation, call.now));
+    json::Object reply{{"ActivationList", std::move(list)}};
+    put_next(reply, call, found.next);
+    return reply;
+  });
+}
+
+Result<json::Object> delete_activation(const Call& call) {
+  const std::string id = call.text("ActivationId");
+  return call.write([&](store::Sql& sql) -> Result<json::Object> {
+    const auto removed = activations::remove(sql, id);
+    if (!removed.ok() && removed.error().code() == Code::not_found)
+      return failure("InvalidActivation", "there is no activation " + id);
+    if (!removed.ok()) return removed.error();
+    BELAY_TRY(audit_change(sql, call, id));
+    return json::Object();
+  });
+}
+
+Result<json::Object> describe_instance_information(const Call& call) {
+  BELAY_TRY_ASSIGN(const auto page, page_of(call, 50, 50));
+  BELAY_TRY_ASSIGN(const auto asked, information_filters(call));
+  nodes::NodeFilter filter;
+  for (const auto& each : asked) {
+    BELAY_TRY_ASSIGN(const bool possible, add_filter(call, each, filter));
+    if (!possible) return json::Object{{"InstanceInformationList", json::Array()}};
+  }
+  return call.read([&](store::Sql& sql) -> Result<json::Object> {
+    BELAY_TRY_ASSIGN(const auto found, nodes::list(sql, filter, page));
+    json::Array list;
+    for (const auto& node : found.items) list.push_back(information_reply(call, node));
+    json::Object reply{{"InstanceInformationList", std::move(list)}};
+    put_next(reply, call, found.next);
+    return reply;
+  });
+}
+
+Result<json::Object> deregister_managed_instance(const Call& call) {
+  const std::string id = call.text("InstanceId");
+  const auto done = call.services.nodes.deregister(id, call.principal);
+  if (!done.ok()) return no_such_node(done.error(), id);
+  return json::Object();
+}
+
+Result<json::Object> update_managed_instance_role(const Call& call) {
+  const std::string id = call.text("InstanceId"), role = call.text("IamRole");
+  return call.write([&](store::Sql& sql) -> Result<json::Object> {
+    BELAY_TRY_ASSIGN(const auto node, active_node(sql, id));
+    BELAY_TRY(nodes::set_iam_role(sql, id, role));
+    BELAY_TRY(audit_change(sql, call, id, {{"IamRole", role}, {"Before", node.iam_role}}));
+    return json::Object();
+  });
+}
+
+}  // namespace belay::server

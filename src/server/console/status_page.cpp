@@ -1,0 +1,167 @@
+#include "server/console/status_page.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "base/bytes.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "core/fleet/problem.hpp"
+#include "store/commands.hpp"
+#include "store/nodes.hpp"
+#include "store/principals.hpp"
+#include "store/verdicts.hpp"
+
+namespace belay::server {
+namespace {
+
+constexpr std::string_view kReadPermission = "ssm:DescribeInstanceInformation";
+
+std::uint32_t number(const json::Value& object, std::string_view member) {
+  const auto* value = json::find(object, member);
+  return value && value->is_number() ? value->to_number<std::uint32_t>() : 0;
+}
+
+std::string why_of(const store::verdicts::Verdict& verdict) {
+  const auto reasons = json::decode_text<std::vector<fleet::Problem>>(verdict.reasons);
+  if (!reasons.ok() || reasons->empty()) return {};
+  const auto& first = reasons->front();
+  return std::string(boost::describe::enum_to_string(first.reason, "")) + ": " + first.detail;
+}
+
+Verdict verdict_of(store::verdicts::Compliance compliance) {
+  switch (compliance) {
+    case store::verdicts::Compliance::compliant: return Verdict::compliant;
+    case store::verdicts::Compliance::non_compliant: return Verdict::non_compliant;
+    case store::verdicts::Compliance::unknown: break;
+  }
+  return Verdict::unknown;
+}
+
+NodeRow row_of(const store::nodes::Node& node, const StatusPageSettings& settings, Instant now) {
+  NodeRow row;
+  row.node_id = node.node_id;
+  row.name = node.name;
+  row.system = node.facts.os_name;
+  row.agent_version = node.agent_version;
+  row.last_seen_at = node.last_seen_at;
+  row.online = node.last_seen_at && now - *node.last_seen_at <= settings.online_within;
+  row.reboot_required = node.facts.reboot_required;
+  row.clone_suspected = node.clone_seen_at.has_value();
+  row.why = "never scanned";
+  return row;
+}
+
+void add_verdict(NodeRow& row, const store::verdicts::Verdict& verdict) {
+  row.verdict = verdict_of(verdict.compliance);
+  row.baseline_id = verdict.baseline_id;
+  if (!verdict.scan_id.empty()) row.scanned_at = verdict.observed_at;
+  row.why = why_of(verdict);
+  const auto counters = json::parse(verdict.counters);
+  if (!counters.ok()) return;
+  row.missing = number(*counters, "missing");
+  row.failed = number(*counters, "failed");
+  row.pending_reboot = number(*counters, "installed_pending_reboot");
+  row.held_back = number(*counters, "available_security_update");
+}
+
+Status add_nodes(store::Sql& sql, const StatusPageSettings& settings, StatusView& view) {
+  BELAY_TRY_ASSIGN(const auto nodes, store::nodes::list(sql, {}, {.limit = kNodesShown, .after = {}}));
+  std::vector<std::string> ids;
+  std::map<std::string, std::size_t> index;
+  for (const auto& node : nodes.items) {
+    index[node.node_id] = ids.size();
+    ids.push_back(node.node_id);
+    view.nodes.push_back(row_of(node, settings, view.now));
+  }
+  BELAY_TRY_ASSIGN(const auto verdicts, store::verdicts::newest_of(sql, ids));
+  for (const auto& verdict : verdicts) add_verdict(view.nodes[index.at(verdict.node_id)], verdict);
+  return {};
+}
+
+// Sums over the whole fleet, not over what is shown.
+Status add_totals(store::Sql& sql, const StatusPageSettings& settings, StatusView& view) {
+  BELAY_TRY_ASSIGN(const auto all, store::nodes::count(sql, {}));
+  store::nodes::NodeFilter heard_of;
+  heard_of.seen = {{.from = view.now - settings.online_within, .before = std::nullopt}};
+  BELAY_TRY_ASSIGN(const auto online, store::nodes::count(sql, heard_of));
+  view.nodes_total = static_cast<std::uint64_t>(all);
+  view.online_total = static_cast<std::uint64_t>(online);
+  store::Page page{.limit = store::kPageLimitMax, .after = {}};
+  do {
+    BELAY_TRY_ASSIGN(const auto verdicts, store::verdicts::list_newest(sql, {}, page));
+    for (const auto& verdict : verdicts.items) {
+      view.compliant += verdict.compliance == store::verdicts::Compliance::compliant;
+      view.non_compliant += verdict.compliance == store::verdicts::Compliance::non_compliant;
+    }
+    page.after = verdicts.next;
+  } while (!page.after.empty());
+  view.unknown = view.nodes_total - std::min(view.nodes_total, view.compliant + view.non_compliant);
+  return {};
+}
+
+Status add_commands(store::Sql& sql, StatusView& view) {
+  BELAY_TRY_ASSIGN(const auto commands, store::commands::list(sql, {}, {.limit = kCommandsShown, .after = {}}));
+  for (const auto& c : commands.items)
+    view.commands.push_back({c.command_id, c.document_name, c.status_details, c.requested_at, c.target_count, c.completed_count, c.error_count});
+  return {};
+}
+
+io::HttpResponse answer(int status, std::string_view type, std::string body) {
+  io::HttpResponse response;
+  response.status = status;
+  response.headers.set("Content-Type", std::string(type));
+  response.headers.set("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'");
+  response.headers.set("X-Content-Type-Options", "nosniff");
+  response.headers.set("Referrer-Policy", "no-referrer");
+  response.headers.set("Cache-Control", "no-store");
+  response.body = std::move(body);
+  return response;
+}
+
+}  // namespace
+
+Result<StatusView> gather_status(store::Store& store, const StatusPageSettings& settings, Instant now) {
+  return store.read([&](store::Sql& sql) -> Result<StatusView> {
+    StatusView view;
+    view.version = settings.version;
+    view.now = now;
+    BELAY_TRY(add_nodes(sql, settings, view));
+    BELAY_TRY(add_totals(sql, settings, view));
+    BELAY_TRY(add_commands(sql, view));
+    return view;
+  });
+}
+
+bool StatusPage::signed_in(const io::HttpRequest& request) {
+  constexpr std::string_view scheme = "Basic ";
+  const auto given = request.headers.get("Authorization");
+  if (!given.starts_with(scheme)) return false;
+  const auto pair = from_base64(trim(given.substr(scheme.size())));
+  if (!pair.ok()) return false;
+  const auto colon = pair->find(':');
+  if (colon == std::string::npos) return false;
+  const auto caller = store_.read([&](store::Sql& sql) {
+    return store::principals::by_bearer(sql, store::principals::BearerKind::token, pair->substr(colon + 1), clock_.now());
+  });
+  return caller.ok() && std::ranges::any_of(caller->principal.permissions,
+                                            [](const auto& p) { return glob_match(p, kReadPermission); });
+}
+
+io::HttpResponse StatusPage::handle(const io::HttpRequest& request) {
+  if (request.method != "GET" && request.method != "HEAD") return answer(405, "text/plain; charset=utf-8", "only GET is answered here\n");
+  if (!signed_in(request)) {
+    auto refusal = answer(401, "text/plain; charset=utf-8",
+                          "Sign in with any name and, as the password, a token (BELAY_TOKEN in the server's admin.env).\n");
+    refusal.headers.set("WWW-Authenticate", "Basic realm=\"Belay\", charset=\"UTF-8\"");
+    return refusal;
+  }
+  if (request.path() == "/console/style.css") return answer(200, "text/css; charset=utf-8", std::string(style_sheet()));
+  if (request.path() != "/" && request.path() != "/console" && request.path() != "/console/")
+    return answer(404, "text/plain; charset=utf-8", "there is no such page; the status page is at /\n");
+  const auto view = gather_status(store_, settings_, clock_.now());
+  if (!view.ok()) return answer(503, "text/plain; charset=utf-8", "the store cannot be read now; try again\n");
+  return answer(200, "text/html; charset=utf-8", to_html(*view));
+}
+
+}  // namespace belay::server

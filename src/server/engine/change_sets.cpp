@@ -1,0 +1,175 @@
+#include "server/engine/change_sets.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "base/ids.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "io/crypto.hpp"
+#include "server/engine/audit.hpp"
+#include "server/engine/change_set_plan.hpp"
+#include "server/engine/judge.hpp"
+#include "store/executions.hpp"
+
+namespace belay::server {
+namespace {
+using store::Sql;
+
+constexpr std::size_t kNodesNamedMax = 1'000;
+constexpr std::size_t kUnknownNamedMax = 20;
+constexpr std::size_t kCandidatesKept = 3;
+constexpr json::Limits kLimits{.bytes_max = 32u << 20, .depth_max = 32};
+
+// Everything that the nodes' verdicts say; one part for each distinct (package set, offer set).
+class Gathering {
+ public:
+  Gathering(Sql& sql, Judge& judge, const CreateChangeSetRequest& request) : sql_(sql), judge_(judge), request_(request) {}
+
+  Result<PlanningState> gather() {
+    BELAY_TRY_ASSIGN(const auto ids, resolve_targets(sql_, request_.instance_ids, request_.targets));
+    if (ids.empty()) return Error(Code::not_found, "the targets name no node", "no-nodes");
+    for (const auto& id : ids) BELAY_TRY(add(id));
+    if (!unknown_.empty())
+      return Error(Code::conflict, "cannot be judged, so it is not known what they need: " + join(unknown_, "; ") +
+                                       "; scan them, or leave them out", "node-unknown");
+    for (auto& [key, part] : planning_) {
+      std::ranges::sort(candidates_[key], std::greater<>());  // heard of last first
+      for (const auto& [seen, id] : candidates_[key])
+        if (part.candidates.size() < kCandidatesKept) part.candidates.push_back(id);
+      part.done = part.wanted.empty();
+      state_.planning.push_back(std::move(part));
+      state_.view.parts.push_back(std::move(parts_[key]));
+    }
+    state_.view.baseline_id = baselines_.size() == 1 ? baselines_.begin()->second : "";
+    return std::move(state_);
+  }
+
+ private:
+  using Key = std::pair<std::string, std::string>;
+
+  Status add(const std::string& id) {
+    BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql_, id));
+    JudgeQuestion question;
+    question.node_id = id;
+    question.baseline_id = request_.baseline_id;
+    BELAY_TRY_ASSIGN(const auto judgement, judge_.judge(sql_, question));
+    if (!judgement.reasons.empty()) {
+      if (unknown_.size() < kUnknownNamedMax)
+        unknown_.push_back(node.name + " (" + id + "): " + json::encode(judgement.reasons.front().reason).as_string().c_str());
+      return {};
+    }
+    // What is approved for one group is not for another, and the parts are told apart by packages alone.
+    const auto [known, added] = baselines_.try_emplace(node.operating_system, judgement.choice.baseline_id);
+    if (!added && known->second != judgement.choice.baseline_id)
+      return Error(Code::conflict, "the targets stand under different baselines (" + known->second + ", " + judgement.choice.baseline_id +
+                                       "); name one, or make a change set for each", "several-baselines");
+    state_.baseline_generation = judgement.baseline_generation;
+    BELAY_TRY_ASSIGN(const auto offers, judge_.offers(sql_, judgement.scan->offer_set_hash));
+    if (!offers) return Error(Code::internal, "the offers of " + id + " were judged and are not there");
+    put(node, judgement, baseline::wanted_changes(judgement.evaluation, *offers));
+    return {};
+  }
+
+  void put(const store::nodes::Node& node, const Judgement& judgement, std::vector<fleet::PackageChange> wanted) {
+    const Key key{judgement.scan->package_set_hash, judgement.scan->offer_set_hash};
+    auto& part = parts_[key];
+    part.package_set_hash = key.first;
+    part.offer_set_hash = key.second;
+    part.operating_system = node.operating_system;
+    if (part.node_ids.size() < kNodesNamedMax) part.node_ids.push_back(node.node_id);
+    auto& planning = planning_[key];
+    auto& candidates = candidates_[key];
+    if (wanted.size() > planning.wanted.size()) {  // holds on a node take some away; plan on one that has all
+      planning.wanted = std::move(wanted);
+      candidates.clear();
+    } else if (wanted.size() < planning.wanted.size()) {
+      return;
+    }
+    candidates.emplace_back(node.last_seen_at.value_or(node.registered_at), node.node_id);
+  }
+
+  Sql& sql_;
+  Judge& judge_;
+  const CreateChangeSetRequest& request_;
+  PlanningState state_;
+  std::map<Key, ChangeSetPart> parts_;
+  std::map<Key, PlanningPart> planning_;
+  std::map<Key, std::vector<std::pair<Instant, std::string>>> candidates_;
+  std::map<std::string, std::string> baselines_;  // by operating system
+  std::vector<std::string> unknown_;
+};
+
+Result<ChangeSetView> view_of(const store::change_sets::ChangeSet& kept) {
+  BELAY_TRY_ASSIGN(auto view, json::decode_text<ChangeSetView>(kept.content, kLimits));
+  view.sha256 = kept.sha256;
+  return view;
+}
+
+}  // namespace
+
+Result<ChangeSetView> ChangeSets::create(const CreateChangeSetRequest& request) {
+  BELAY_TRY_ASSIGN(auto state, store_.read([&](Sql& sql) { return Gathering(sql, judge_, request).gather(); }));
+  auto& view = state.view;
+  view.change_set_id = make_id("cs", io::random_bytes(kIdRandomBytes));
+  view.name = request.name;
+  view.description = request.description;
+  view.created_at = clock_.now();
+  view.created_by = request.requested_by;
+  view.status_details = "begun";
+  const bool nothing_to_ask = std::ranges::all_of(state.planning, [](const auto& part) { return part.done; });
+  return store_.write([&](Sql& sql) -> Result<ChangeSetView> {
+    auto planned = state;
+    if (nothing_to_ask) BELAY_TRY(freeze(sql, planned, view.created_at));
+    store::executions::Execution execution;
+    execution.execution_id = view.change_set_id;
+    execution.kind = kChangeSetKind;
+    execution.state = json::encode_text(planned);
+    execution.finished = nothing_to_ask;
+    if (!nothing_to_ask) execution.wake_at = view.created_at;
+    execution.created_at = execution.updated_at = view.created_at;
+    BELAY_TRY(store::executions::create(sql, execution));
+    BELAY_TRY(note_in_audit(sql, view.created_at, request.requested_by, "belay:CreateChangeSet", view.change_set_id,
+                            {{"parts", planned.view.parts.size()}, {"baseline", planned.view.baseline_id}}));
+    return planned.view;
+  });
+}
+
+Result<ChangeSetView> ChangeSets::get(std::string_view change_set_id) {
+  return store_.read([&](Sql& sql) -> Result<ChangeSetView> {
+    const auto kept = store::change_sets::get(sql, change_set_id);
+    if (kept.ok()) return view_of(*kept);
+    if (kept.error().code() != Code::not_found) return kept.error();
+    const auto planning = store::executions::get(sql, kChangeSetKind, change_set_id);
+    if (!planning.ok()) return Error(planning.error().code(), "there is no change set '" + sanitize(change_set_id, 64) + "'");
+    BELAY_TRY_ASSIGN(auto state, json::decode_text<PlanningState>(planning->state, kLimits));
+    return std::move(state.view);
+  });
+}
+
+Result<store::Listed<ChangeSetView>> ChangeSets::list(const store::Page& page) {
+  return store_.read([&](Sql& sql) -> Result<store::Listed<ChangeSetView>> {
+    store::Listed<ChangeSetView> listed;
+    if (page.after.empty()) {
+      store::executions::Filter filter;
+      filter.kind = kChangeSetKind;
+      BELAY_TRY_ASSIGN(const auto planning, store::executions::list(sql, filter, {store::kPageLimitMax, ""}));
+      for (const auto& execution : planning.items) {
+        BELAY_TRY_ASSIGN(auto state, json::decode_text<PlanningState>(execution.state, kLimits));
+        if (state.view.status == ChangeSetStatus::Ready) continue;
+        state.view.parts.clear();
+        listed.items.push_back(std::move(state.view));
+      }
+    }
+    BELAY_TRY_ASSIGN(const auto kept, store::change_sets::list(sql, page));
+    for (const auto& each : kept.items) {
+      BELAY_TRY_ASSIGN(auto view, view_of(each));
+      view.parts.clear();
+      listed.items.push_back(std::move(view));
+    }
+    listed.next = kept.next;
+    return listed;
+  });
+}
+
+}  // namespace belay::server

@@ -1,0 +1,76 @@
+#pragma once
+// Change sets: the exact versions that a rollout ships, frozen. What a baseline wants comes from the verdicts; what
+// that pulls in (a kernel's new package) is asked of one node of each distinct package set, which simulates it.
+#include <boost/describe.hpp>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.hpp"
+#include "core/fleet/package.hpp"
+#include "server/engine/commands.hpp"
+#include "store/change_sets.hpp"
+#include "store/store.hpp"
+
+namespace belay::server {
+
+enum class ChangeSetStatus { Planning, Ready, Failed };
+BOOST_DESCRIBE_ENUM(ChangeSetStatus, Planning, Ready, Failed)
+
+// What the nodes of one (package set, offer set) get.
+struct ChangeSetPart {
+  std::string package_set_hash, offer_set_hash;
+  std::string operating_system;
+  std::vector<std::string> node_ids;             // those it was planned for, at most 1,000 named
+  std::string planned_by;                        // the node whose resolver was asked; "" where nothing is to be changed
+  std::vector<fleet::PackageChange> changes;     // new dependencies have an empty from_version
+  std::uint64_t download_bytes = 0;
+};
+BOOST_DESCRIBE_STRUCT(ChangeSetPart, (), (package_set_hash, offer_set_hash, operating_system, node_ids, planned_by, changes,
+                                          download_bytes))
+
+struct ChangeSetView {
+  std::string change_set_id;                     // "cs-…"
+  std::string name, description;
+  ChangeSetStatus status = ChangeSetStatus::Planning;
+  std::string status_details;                    // why it failed, or what is waited for
+  std::string baseline_id;                       // "" where each part was planned under its own nodes' baseline
+  Instant created_at{};
+  std::string created_by;
+  std::optional<Instant> frozen_at;
+  std::string sha256;                            // of the frozen content, "" before
+  std::vector<ChangeSetPart> parts;
+};
+BOOST_DESCRIBE_STRUCT(ChangeSetView, (), (change_set_id, name, description, status, status_details, baseline_id, created_at,
+                                          created_by, frozen_at, sha256, parts))
+
+struct CreateChangeSetRequest {
+  std::string name, description;
+  std::vector<std::string> instance_ids;         // or `targets`
+  std::vector<Target> targets;
+  std::string baseline_id;                       // "" : the one in force on each node
+  std::string requested_by;
+};
+
+class Judge;
+
+class ChangeSets {
+ public:
+  ChangeSets(store::Store& store, const Clock& clock, Judge& judge) : store_(store), clock_(clock), judge_(judge) {}
+
+  // Returns once the plan is begun (status Planning, or Ready where nothing is missing anywhere). conflict
+  // "node-unknown" where a target cannot be judged (never scanned, stale, …): it names them.
+  Result<ChangeSetView> create(const CreateChangeSetRequest& request);
+  Result<ChangeSetView> get(std::string_view change_set_id);
+  // Newest first, without parts; those still planned or failed stand first.
+  Result<store::Listed<ChangeSetView>> list(const store::Page& page);
+
+ private:
+  store::Store& store_;
+  const Clock& clock_;
+  Judge& judge_;
+};
+
+}  // namespace belay::server

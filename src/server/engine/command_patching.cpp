@@ -1,0 +1,266 @@
+// The part of a command's turn that is about patches: judging, planning, freezing.
+#include <algorithm>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "core/baseline/override_list.hpp"
+#include "core/command/plan_check.hpp"
+#include "io/crypto.hpp"
+#include "server/engine/audit.hpp"
+#include "server/engine/command_run.hpp"
+#include "server/engine/order_desk.hpp"
+#include "store/change_sets.hpp"
+#include "store/runs.hpp"
+#include "store/snapshots.hpp"
+
+namespace belay::server {
+namespace {
+using command::EventKind;
+using command::Phase;
+using fleet::PackageChange;
+
+constexpr std::size_t kRowsShown = 200;
+
+std::string reason_text(const fleet::Problem& problem) {
+  std::string text = json::encode(problem.reason).as_string().c_str();
+  if (!problem.subject.empty()) text += " (" + problem.subject + ")";
+  return problem.detail.empty() ? text : text + ": " + problem.detail;
+}
+
+std::string join_reasons(const std::vector<fleet::Problem>& problems) {
+  std::vector<std::string> texts;
+  for (const auto& problem : problems) texts.push_back(reason_text(problem));
+  return join(texts, "; ");
+}
+
+const PackageChange* line_for(const std::vector<PackageChange>& lines, const fleet::InstalledPackage& package) {
+  const auto at = std::ranges::find_if(lines, [&](const auto& line) { return line.name == package.name && line.arch == package.arch; });
+  return at == lines.end() ? nullptr : &*at;
+}
+
+std::string run_text(const wire::OrderResult& result) {
+  if (!result.run) return {};
+  std::string text = "outcome: " + std::string(json::encode(result.run->outcome).as_string().c_str()) + "\n";
+  for (const auto& change : result.run->changed)
+    text += change.name + "." + change.arch + " " + change.from_version + " -> " + change.to_version + "\n";
+  for (const auto& path : result.run->conffiles_kept) text += "kept configuration: " + path + "\n";
+  for (const auto& service : result.run->restart_needed) text += "restart needed: " + service + "\n";
+  if (result.run->rebooted) text += "the node was rebooted\n";
+  if (result.run->reboot_pending) text += "a reboot is pending\n";
+  return text;
+}
+
+}  // namespace
+
+std::string describe_judgement(const Judgement& judgement) {
+  const auto& counts = judgement.evaluation.counts;
+  std::string text = "baseline " + judgement.choice.baseline_id + (judgement.choice.patch_group.empty() ? "" : ", patch group " + judgement.choice.patch_group) + "\n";
+  text += "compliance: " + std::string(json::encode(judgement.compliance).as_string().c_str()) + "\n";
+  for (const auto& reason : judgement.reasons) text += "unknown because of " + reason_text(reason) + "\n";
+  text += "installed " + std::to_string(counts.installed) + ", other " + std::to_string(counts.installed_other) + ", missing " +
+          std::to_string(counts.missing) + ", failed " + std::to_string(counts.failed) + ", pending reboot " +
+          std::to_string(counts.installed_pending_reboot) + ", rejected " + std::to_string(counts.installed_rejected) +
+          ", security updates held back " + std::to_string(counts.available_security_update) + "\n";
+  std::size_t shown = 0;
+  for (const auto& verdict : judgement.evaluation.verdicts) {
+    if (verdict.compliant || shown++ >= kRowsShown) continue;
+    text += std::string(json::encode(verdict.state).as_string().c_str()) + " " + baseline::patch_title(verdict);
+    if (!verdict.blocked_by.empty()) text += " (" + verdict.blocked_by + ")";
+    text += "\n";
+  }
+  if (shown > kRowsShown) text += "… and " + std::to_string(shown - kRowsShown) + " more\n";
+  return text;
+}
+
+// ---- judging
+
+Result<Judgement> CommandRun::judge_node(const store::nodes::Node& node) {
+  JudgeQuestion question;
+  question.node_id = node.node_id;
+  question.mind_silence = false;
+  for (const auto& candidate : options_.baseline_override)
+    if (fleet::to_text(candidate.operating_system) == node.operating_system) question.override_baseline = &candidate;
+  if (!options_.baseline_override.empty() && !question.override_baseline)
+    return Error(Code::invalid_argument, "BaselineOverride holds no baseline for " + node.operating_system);
+  if (options_.snapshot_id.empty() || question.override_baseline) return judge_.judge(sql_, question);
+  // All nodes of one snapshot are judged under the baseline as it was for the first of them.
+  BELAY_TRY_ASSIGN(const auto rules, judge_.in_force(sql_, node));
+  const std::string slot = node.operating_system + "/" + rules.choice.patch_group;
+  BELAY_TRY_ASSIGN(const auto frozen, store::snapshots::freeze(sql_, options_.snapshot_id, slot, json::encode_text(rules.content), now_));
+  BELAY_TRY_ASSIGN(frozen_rules_, json::decode_text<baseline::PatchBaseline>(frozen.content));
+  if (*frozen_rules_ == rules.content) return judge_.judge(sql_, question);
+  question.override_baseline = &*frozen_rules_;
+  BELAY_TRY_ASSIGN(auto judgement, judge_.judge(sql_, question));
+  judgement.choice.by = rules.choice.by;
+  return judgement;
+}
+
+CommandRun::Answer CommandRun::judge_scan(const command::Action& action) {
+  command::Event answer{EventKind::judged, action.node_id, action.phase, 0, ""};
+  BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql_, action.node_id));
+  const auto judgement = judge_node(node);
+  if (!judgement.ok() && judgement.error().code() != Code::invalid_argument && judgement.error().code() != Code::conflict) return judgement.error();
+  if (!judgement.ok()) {
+    answer.why = judgement.error().chain();
+    return std::optional(std::move(answer));
+  }
+  BELAY_TRY_ASSIGN(const auto wish, wish_of(node, *judgement));
+  const bool install = command_.settings.shape == command::Shape::install;
+  const bool last = !install || action.phase == Phase::final_judge || wish.changes.empty();
+  VerdictContext context;
+  context.operation = install && last ? "Install" : "Scan";
+  context.started_at = command_.invocations[index_of(action.node_id)].started_at.value_or(now_);
+  context.ended_at = now_;
+  context.snapshot_id = options_.snapshot_id;
+  context.command_id = row_.command_id;
+  context.run_id = action.phase == Phase::final_judge ? order_id(action.node_id, Phase::patch) : "";
+  context.ad_hoc = !options_.baseline_override.empty();
+  const auto recorded = judge_.record(sql_, *judgement, context);
+  if (!recorded.ok()) return recorded.error();
+  if (!judgement->reasons.empty()) answer.why = join_reasons(judgement->reasons);
+  else if (action.phase == Phase::judge && install) answer.why = wish.impossible;
+  answer.wanted = static_cast<std::uint32_t>(wish.changes.size());
+  std::string text;
+  if (action.phase == Phase::final_judge) {
+    BELAY_TRY_ASSIGN(const auto result, result_of(sql_, order_id(action.node_id, Phase::patch)));
+    if (result) text = run_text(*result);
+  }
+  for (const auto& remark : wish.remarks) text += remark + "\n";
+  output_[action.node_id] = text + describe_judgement(*judgement);
+  return std::optional(std::move(answer));
+}
+
+// ---- what is wanted
+
+Result<const ChangeSetView*> CommandRun::change_set() {
+  if (!change_set_) {
+    BELAY_TRY_ASSIGN(const auto kept, store::change_sets::get(sql_, options_.change_set_id));
+    BELAY_TRY_ASSIGN(change_set_, json::decode_text<ChangeSetView>(kept.content, {.bytes_max = 32u << 20}));
+  }
+  return &*change_set_;
+}
+
+Result<CommandRun::Wish> CommandRun::wish_of(const store::nodes::Node&, const Judgement& judgement) {
+  Wish wish;
+  if (command_.settings.shape != command::Shape::install || !judgement.scan) return wish;
+  if (!options_.change_set_id.empty()) return wish_of_change_set(judgement);
+  BELAY_TRY_ASSIGN(const auto offers, judge_.offers(sql_, judgement.scan->offer_set_hash));
+  BELAY_TRY_ASSIGN(const auto packages, judge_.packages(sql_, judgement.scan->package_set_hash));
+  if (!offers || !packages) return wish;
+  if (options_.has_override_list) {
+    auto selection = baseline::select(*packages, *offers, options_.override_list);
+    wish.changes = std::move(selection.changes);
+    for (const auto& entry : selection.unmatched) wish.remarks.push_back("InstallOverrideList names " + entry + ", which this node does not have or is not offered");
+    return wish;
+  }
+  wish.changes = baseline::wanted_changes(judgement.evaluation, *offers);
+  return wish;
+}
+
+// A line is for a node that has exactly its old version. One that has its new version needs nothing; one that has yet
+// another is not covered, and hears so. What is on hold on the node stays as it is.
+Result<CommandRun::Wish> CommandRun::wish_of_change_set(const Judgement& judgement) {
+  Wish wish;
+  BELAY_TRY_ASSIGN(const auto* view, change_set());
+  BELAY_TRY_ASSIGN(const auto packages, judge_.packages(sql_, judgement.scan->package_set_hash));
+  if (!packages) return wish;
+  std::size_t uncovered = 0;
+  for (const auto& package : packages->packages) {
+    if (std::ranges::find(judgement.scan->held, package.name) != judgement.scan->held.end()) continue;
+    bool named = false, served = false;
+    for (const auto& part : view->parts) {
+      const auto* line = line_for(part.changes, package);
+      if (!line || line->from_version.empty()) continue;
+      named = true;
+      if (line->to_version == package.version) served = true;
+      if (line->from_version != package.version) continue;
+      served = true;
+      if (std::ranges::find(wish.changes, *line) == wish.changes.end()) wish.changes.push_back(*line);
+    }
+    if (named && !served) {
+      ++uncovered;
+      if (wish.remarks.size() < kRowsShown)
+        wish.remarks.push_back("not covered by the change set: " + package.name + "." + package.arch + " " + package.version);
+    }
+  }
+  if (wish.changes.empty() && uncovered > 0)
+    wish.impossible = "the change set covers none of the " + std::to_string(uncovered) + " versions that this node has";
+  return wish;
+}
+
+// ---- orders
+
+Result<std::optional<std::string>> CommandRun::fill_order(const command::Action& action, const store::nodes::Node& node, wire::Order& order) {
+  switch (action.phase) {
+    case Phase::shell:
+      order.kind = wire::OrderKind::shell;
+      order.shell = wire::ShellOrder{options_.shell_commands, options_.working_directory, options_.shell_timeout};
+      return std::optional<std::string>();
+    case Phase::scan:
+    case Phase::final_scan:
+      order.kind = wire::OrderKind::scan;
+      order.scan = wire::ScanOrder{action.phase == Phase::scan};  // the lists are fresh the second time
+      return std::optional<std::string>();
+    case Phase::plan: {
+      BELAY_TRY_ASSIGN(const auto judgement, judge_node(node));
+      BELAY_TRY_ASSIGN(auto wish, wish_of(node, judgement));
+      order.kind = wire::OrderKind::plan;
+      order.plan = wire::PlanOrder{std::move(wish.changes)};
+      return std::optional<std::string>();
+    }
+    case Phase::patch: return fill_patch(action.node_id, order);
+    case Phase::waiting: case Phase::judge: case Phase::final_judge: case Phase::ended: break;
+  }
+  assertion_failed("the phase has an order", __FILE__, __LINE__);
+}
+
+// What the node planned, checked and frozen: the exact versions that it will be ordered to install.
+Result<std::optional<std::string>> CommandRun::fill_patch(const std::string& node_id, wire::Order& order) {
+  const std::string plan_id = order_id(node_id, Phase::plan);
+  BELAY_TRY_ASSIGN(const auto asked, content_of(sql_, plan_id));
+  BELAY_TRY_ASSIGN(const auto result, result_of(sql_, plan_id));
+  BELAY_ASSERT(asked.plan && result && result->plan);
+  std::vector<PackageChange> frozen;
+  if (!options_.change_set_id.empty()) {
+    BELAY_TRY_ASSIGN(const auto* view, change_set());
+    for (const auto& part : view->parts) frozen.insert(frozen.end(), part.changes.begin(), part.changes.end());
+  }
+  std::vector<std::string> blocked;
+  if (options_.change_set_id.empty() && !options_.has_override_list) {
+    BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql_, node_id));
+    BELAY_TRY_ASSIGN(const auto rules, judge_.in_force(sql_, node));
+    if (rules.content.rejected_patches_action == baseline::RejectedPatchesAction::BLOCK) blocked = rules.content.rejected_patches;
+  }
+  const auto problems = command::check_plan({asked.plan->changes, result->plan->changes, options_.change_set_id.empty() ? nullptr : &frozen, blocked});
+  if (!problems.empty()) {
+    BELAY_TRY(record_refusal(node_id, plan_id, problems));
+    return std::optional<std::string>(join_reasons(problems));
+  }
+  order.kind = wire::OrderKind::patch;
+  order.patch.emplace();
+  order.patch->change_set_id = options_.change_set_id;
+  order.patch->changes = result->plan->changes;
+  order.patch->reboot = options_.reboot;
+  const auto hash = io::sha256_hex(json::to_canonical_text(json::encode(order.patch->changes)));
+  BELAY_TRY(note_in_audit(sql_, now_, "belayd", "node:freeze-changes", node_id,
+                          {{"command", row_.command_id}, {"order", order.order_id}, {"changes", order.patch->changes.size()}, {"sha256", hash}}));
+  return std::optional<std::string>();
+}
+
+// A plan that cannot be carried out is a run that was refused: what it wanted counts as FAILED, with the reason.
+Status CommandRun::record_refusal(const std::string& node_id, const std::string& order, const std::vector<fleet::Problem>& problems) {
+  store::runs::Run run;
+  run.run_id = order;
+  run.node_id = node_id;
+  run.command_id = row_.command_id;
+  run.change_set_id = options_.change_set_id;
+  run.started_at = run.finished_at = run.received_at = now_;
+  run.reboot = options_.reboot;
+  run.report.run_id = order;
+  run.report.outcome = patchrun::Outcome::refused;
+  run.report.problems = problems;
+  const auto added = store::runs::add(sql_, run);
+  return added.ok() ? Status() : Status(added.error());
+}
+
+}  // namespace belay::server

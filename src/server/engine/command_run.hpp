@@ -1,0 +1,88 @@
+#pragma once
+// One turn of one command, inside one transaction. Used by command_kind.cpp.
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/command/machine.hpp"
+#include "server/engine/change_sets.hpp"
+#include "server/engine/command_options.hpp"
+#include "server/engine/engine.hpp"
+#include "server/engine/judge.hpp"
+#include "server/engine/node_registry.hpp"
+#include "store/commands.hpp"
+#include "wire/messages.hpp"
+
+namespace belay::server {
+
+class CommandRun {
+ public:
+  CommandRun(store::Sql& sql, const Authority& authority, Judge& judge, Instant now)
+      : sql_(sql), authority_(authority), judge_(judge), now_(now) {}
+
+  Result<ExecutionKind::Advance> advance(const store::executions::Execution& execution,
+                                         const std::vector<store::executions::Event>& events);
+
+ private:
+  // What a node is to be changed to, and what could not be served.
+  struct Wish {
+    std::vector<fleet::PackageChange> changes;
+    std::vector<std::string> remarks;          // for people
+    std::string impossible;                    // not empty: the node cannot be served at all
+  };
+
+  // ---- loading and saving
+  Status load(const store::executions::Execution& execution);
+  Status save(const std::set<std::size_t>& changed);
+  Status save_invocation(std::size_t index);
+
+  // ---- what happened
+  Result<std::optional<command::Event>> translate(const store::executions::Event& event);
+  Result<std::optional<command::Event>> order_ended(const std::string& node_id, const std::string& order_id, command::Phase phase);
+  command::Phase phase_of(const std::string& node_id, const std::string& order_id) const;
+
+  // ---- what to do; each may answer with an event
+  using Answer = Result<std::optional<command::Event>>;
+  Answer act(const command::Action& action);
+  Answer send(const command::Action& action);
+  Answer judge_scan(const command::Action& action);
+  Answer withdraw(const command::Action& action);
+  Result<std::optional<std::string>> fill_order(const command::Action& action, const store::nodes::Node& node, wire::Order& order);
+  Result<std::optional<std::string>> fill_patch(const std::string& node_id, wire::Order& order);
+
+  // ---- judging
+  struct Rules {
+    const baseline::PatchBaseline* content = nullptr;  // nullptr: the one in force
+    bool ad_hoc = false;
+  };
+  Result<Judgement> judge_node(const store::nodes::Node& node);
+  Result<Wish> wish_of(const store::nodes::Node& node, const Judgement& judgement);
+  Result<Wish> wish_of_change_set(const Judgement& judgement);
+  Result<const ChangeSetView*> change_set();
+  Status record_refusal(const std::string& node_id, const std::string& order_id, const std::vector<fleet::Problem>& problems);
+
+  std::string order_id(const std::string& node_id, command::Phase phase) const;
+  std::size_t index_of(const std::string& node_id) const;
+
+  store::Sql& sql_;
+  const Authority& authority_;
+  Judge& judge_;
+  const Instant now_;
+
+  store::commands::Command row_;
+  CommandOptions options_;
+  command::Command command_;
+  std::vector<store::commands::Invocation> invocation_rows_;
+  std::optional<ChangeSetView> change_set_;
+  std::optional<baseline::PatchBaseline> frozen_rules_;
+  std::map<std::string, std::string> output_;        // by node: what its invocation shows at its end
+  std::map<std::string, std::string> error_output_;
+  std::map<std::string, int> exit_code_;
+};
+
+// The text of a verdict as AWS-RunPatchBaseline prints it, for an invocation's output.
+std::string describe_judgement(const Judgement& judgement);
+
+}  // namespace belay::server

@@ -1,0 +1,146 @@
+#include "server/engine/commands.hpp"
+
+#include "base/ids.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "core/command/rate.hpp"
+#include "io/crypto.hpp"
+#include "server/engine/audit.hpp"
+#include "server/engine/command_options.hpp"
+#include "server/engine/node_event.hpp"
+#include "store/change_sets.hpp"
+#include "store/executions.hpp"
+
+namespace belay::server {
+namespace {
+using store::Sql;
+
+constexpr std::uint32_t kDeliverySecondsMin = 30, kDeliverySecondsMax = 2'592'000;
+constexpr Duration kMargin{120'000};  // what the node's own clock ends comes to be known before ours does
+
+json::Array targets_json(const std::vector<Target>& targets) {
+  json::Array array;
+  for (const auto& target : targets)
+    array.push_back(json::Object{{"Key", target.key}, {"Values", json::encode(target.values)}});
+  return array;
+}
+
+Result<CommandState> state_for(const SendCommandRequest& request, const CommandOptions& options, std::uint32_t targets) {
+  CommandState state;
+  state.settings.shape = shape_of(options);
+  BELAY_TRY_ASSIGN(state.settings.concurrency_max, command::max_concurrency(request.max_concurrency, targets));
+  BELAY_TRY_ASSIGN(state.settings.errors_max, command::max_errors(request.max_errors, targets));
+  if (request.timeout_seconds < kDeliverySecondsMin || request.timeout_seconds > kDeliverySecondsMax)
+    return Error(Code::invalid_argument, "TimeoutSeconds must be 30 to 2592000");
+  state.settings.timeouts.delivery = Duration(std::int64_t{request.timeout_seconds} * 1000);
+  state.settings.timeouts.shell = options.shell_timeout + kMargin;
+  return state;
+}
+
+// The latest end there can be: every slot in turn, each to its last deadline. Rate control never shortens a node's own
+// delivery time, which counts from its turn.
+Instant latest_end(Instant now, const command::Settings& settings, std::uint32_t targets) {
+  const auto& times = settings.timeouts;
+  Duration one = times.delivery;
+  switch (settings.shape) {
+    case command::Shape::shell: one += times.shell; break;
+    case command::Shape::scan: one += times.scan; break;
+    case command::Shape::install: one += 3 * times.delivery + 2 * times.scan + times.plan + times.patch; break;
+  }
+  const std::int64_t turns = targets == 0 ? 1 : (targets + settings.concurrency_max - 1) / settings.concurrency_max;
+  return now + one * turns;
+}
+
+std::vector<store::commands::Invocation> invocations_for(const std::vector<store::nodes::Node>& nodes, const std::string& command_id,
+                                                         const Document& document, Instant now) {
+  std::vector<store::commands::Invocation> invocations;
+  invocations.reserve(nodes.size());
+  for (const auto& node : nodes) {
+    auto& invocation = invocations.emplace_back();
+    invocation.command_id = command_id;
+    invocation.node_id = node.node_id;
+    invocation.node_name = node.name;
+    invocation.requested_at = now;
+    invocation.plugin_name = document.plugin;
+  }
+  return invocations;
+}
+
+Result<std::vector<store::nodes::Node>> nodes_of(Sql& sql, const std::vector<std::string>& ids) {
+  std::vector<store::nodes::Node> nodes;
+  for (std::size_t from = 0; from < ids.size(); from += store::kPageLimitMax) {
+    const std::size_t count = std::min<std::size_t>(store::kPageLimitMax, ids.size() - from);
+    BELAY_TRY_ASSIGN(auto some, store::nodes::get_many(sql, std::span(ids).subspan(from, count)));
+    std::move(some.begin(), some.end(), std::back_inserter(nodes));
+  }
+  return nodes;
+}
+
+}  // namespace
+
+Result<store::commands::Command> Commands::send(const SendCommandRequest& request) {
+  const Document* document = find_document(request.document_name);
+  if (!document)
+    return Error(Code::not_found, "there is no document '" + sanitize(request.document_name, 128) + "'", "InvalidDocument");
+  BELAY_TRY_ASSIGN(const auto options, read_options(*document, request.parameters));
+  const std::string command_id = make_uuid(io::random_bytes(kIdRandomBytes));
+  return store_.write([&](Sql& sql) -> Result<store::commands::Command> {
+    const Instant now = clock_.now();
+    if (!options.change_set_id.empty()) {
+      const auto change_set = store::change_sets::get(sql, options.change_set_id);
+      if (!change_set.ok()) return change_set.error().within("change set " + options.change_set_id + " is not ready");
+    }
+    BELAY_TRY_ASSIGN(const auto ids, resolve_targets(sql, request.instance_ids, request.targets));
+    BELAY_TRY_ASSIGN(const auto nodes, nodes_of(sql, ids));
+    const auto targets = static_cast<std::uint32_t>(nodes.size());
+    BELAY_TRY_ASSIGN(const auto state, state_for(request, options, targets));
+    store::commands::Command command;
+    command.command_id = command_id;
+    command.document_name = document->name;
+    command.document_version = request.document_version.empty() ? "1" : request.document_version;
+    command.comment = request.comment;
+    command.parameters = json::encode_text(request.parameters);
+    command.targets = json::to_text(targets_json(request.targets));
+    command.instance_ids = request.instance_ids;
+    command.max_concurrency = request.max_concurrency;
+    command.max_errors = request.max_errors;
+    command.timeout_seconds = request.timeout_seconds;
+    command.requested_at = now;
+    command.expires_at = latest_end(now, state.settings, targets);
+    command.requested_by = request.requested_by;
+    command.target_count = targets;
+    command.detail = json::encode_text(options);
+    if (targets == 0) command.status = "Success", command.status_details = "NoInstancesInTag";
+    BELAY_TRY(store::commands::create(sql, command, invocations_for(nodes, command_id, *document, now)));
+    store::executions::Execution execution;
+    execution.execution_id = command_id;
+    execution.kind = kCommandKind;
+    execution.state = json::encode_text(state);
+    execution.wake_at = now;
+    execution.created_at = execution.updated_at = now;
+    BELAY_TRY(store::executions::create(sql, execution));
+    BELAY_TRY(note_in_audit(sql, now, request.requested_by, "ssm:SendCommand", command_id,
+                            {{"document", command.document_name}, {"targets", targets}, {"operation", options.operation}}));
+    return command;
+  });
+}
+
+Status Commands::cancel(std::string_view command_id, const std::vector<std::string>& instance_ids, std::string_view requested_by) {
+  return store_.write([&](Sql& sql) -> Status {
+    const auto command = store::commands::get(sql, command_id);
+    if (!command.ok()) return Error(command.error().code(), "there is no command '" + sanitize(command_id, 64) + "'", "InvalidCommandId");
+    const Instant now = clock_.now();
+    std::vector<std::string> whom = instance_ids;
+    if (whom.empty()) whom.emplace_back();
+    for (const auto& node_id : whom) {
+      store::executions::Event event;
+      event.key = "cancel " + node_id;
+      event.body = json::encode_text(NodeEvent{NodeEventKind::cancel, node_id, ""});
+      event.at = now;
+      BELAY_TRY(store::executions::post(sql, kCommandKind, command_id, event));
+    }
+    return note_in_audit(sql, now, requested_by, "ssm:CancelCommand", command_id, {{"nodes", json::encode(instance_ids)}});
+  });
+}
+
+}  // namespace belay::server

@@ -1,0 +1,77 @@
+#pragma once
+// Run Command: sends a document to nodes and carries it through (core/command decides, engine.hpp drives). Blocking.
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.hpp"
+#include "store/commands.hpp"
+#include "store/nodes.hpp"
+#include "store/store.hpp"
+
+namespace belay::server {
+
+// The documents there are, until documents of the operator's own come.
+enum class DocumentKind { run_patch_baseline, run_shell_script, apply_change_set };
+struct DocumentParameter {
+  std::string_view name;
+  std::string_view type;                       // "String" or "StringList"
+  std::string_view default_value;              // "" where none; required says whether it may be left out
+  bool required;
+  std::string_view allowed;                    // "Scan,Install", "" where any text is allowed
+  std::string_view description;
+};
+struct Document {
+  DocumentKind kind;
+  std::string_view name;                       // "AWS-RunPatchBaseline", "AWS-RunShellScript", "Belay-ApplyChangeSet"
+  std::string_view plugin;                     // of the invocations' rows: "aws:runShellScript"
+  std::string_view description;
+  std::vector<DocumentParameter> parameters;
+};
+const std::vector<Document>& built_in_documents();
+// nullptr where there is none; also takes the ARN form.
+const Document* find_document(std::string_view name);
+
+// SSM's Targets: Key "InstanceIds", "tag:Name" or "tag-key"; keys are AND, values are OR.
+struct Target {
+  std::string key;
+  std::vector<std::string> values;
+};
+
+struct SendCommandRequest {
+  std::string document_name;
+  std::string document_version;
+  std::map<std::string, std::vector<std::string>> parameters;
+  std::vector<std::string> instance_ids;       // or `targets`; ids or unique names
+  std::vector<Target> targets;
+  std::string comment;
+  std::string max_concurrency = "50", max_errors = "0";
+  std::uint32_t timeout_seconds = 3600;        // for delivery, 30 … 2,592,000
+  std::string requested_by;
+};
+
+// Errors carry SSM's exception as their reason where it has one: "InvalidDocument", "InvalidParameters",
+// "InvalidInstanceId", "InvalidCommandId", "UnsupportedPlatformType".
+class Commands {
+ public:
+  Commands(store::Store& store, const Clock& clock) : store_(store), clock_(clock) {}
+
+  // Returns once the command is durable; the nodes follow. Targets that match nobody make a command that is at once
+  // Success with the details NoInstancesInTag, as at AWS.
+  Result<store::commands::Command> send(const SendCommandRequest& request);
+  // Asks for a stop: what has not begun is Cancelled, what runs is asked to stop and becomes Cancelled or what it
+  // became. `instance_ids` empty: all. May be repeated; ok where the command has ended.
+  Status cancel(std::string_view command_id, const std::vector<std::string>& instance_ids, std::string_view requested_by);
+
+ private:
+  store::Store& store_;
+  const Clock& clock_;
+};
+
+// Ids of the active nodes that the targets name, sorted, at most `nodes_max` (resource_exhausted beyond).
+Result<std::vector<std::string>> resolve_targets(store::Sql& sql, const std::vector<std::string>& instance_ids,
+                                                 const std::vector<Target>& targets, std::size_t nodes_max = 100'000);
+
+}  // namespace belay::server

@@ -1,0 +1,137 @@
+#include "server/engine/engine.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "store/idempotency.hpp"
+#include "store/inbox.hpp"
+#include "store/orders.hpp"
+#include "store/principals.hpp"
+
+namespace belay::server {
+namespace {
+using store::Sql;
+
+constexpr std::uint32_t kEventsAtOnce = 500;
+constexpr Duration kDay{24LL * 3600 * 1000};
+constexpr Duration kHouseEvery{60'000};
+constexpr std::uint32_t kForgottenAtOnce = 2'000;
+constexpr Duration kKeepMessages = 45 * kDay;    // longer than any agent holds one back
+constexpr Duration kKeepExecutions = 30 * kDay;  // the commands themselves stay
+
+}  // namespace
+
+Engine::Engine(store::Store& store, const Clock& clock, EngineSettings settings)
+    : store_(store), clock_(clock), settings_(std::move(settings)) {}
+
+Engine::~Engine() { stop(); }
+
+void Engine::add(std::unique_ptr<ExecutionKind> kind) { kinds_.push_back(std::move(kind)); }
+
+ExecutionKind* Engine::kind_named(std::string_view name) const {
+  const auto at = std::ranges::find_if(kinds_, [&](const auto& kind) { return kind->name() == name; });
+  return at == kinds_.end() ? nullptr : at->get();
+}
+
+Result<std::size_t> Engine::run_once() {
+  BELAY_TRY_ASSIGN(const auto due, store_.write([&](Sql& sql) {
+    return store::executions::claim_due(sql, settings_.owner, clock_.now(), settings_.lease, settings_.rows_at_once);
+  }));
+  std::size_t advanced = 0;
+  for (const auto& execution : due) {
+    const Status status = advance(execution);
+    if (status.ok()) {
+      ++advanced;
+      if (on_progress) on_progress();
+      continue;
+    }
+    log::error("execution-not-advanced", {{"kind", execution.kind}, {"id", execution.execution_id}, {"error", status.error()}});
+    const Status released = store_.write([&](Sql& sql) {
+      return store::executions::release(sql, execution, settings_.owner, clock_.now() + kRetryAfter);
+    });
+    if (!released.ok()) log::warning("lease-not-released", {{"id", execution.execution_id}, {"error", released.error()}});
+  }
+  return advanced;
+}
+
+Status Engine::advance(const store::executions::Execution& execution) {
+  ExecutionKind* kind = kind_named(execution.kind);
+  if (!kind) return Error(Code::unsupported, "this server does not know executions of the kind '" + execution.kind + "'");
+  return store_.write([&](Sql& sql) -> Status {
+    const Instant now = clock_.now();
+    BELAY_TRY_ASSIGN(const auto events, store::executions::events(sql, execution.kind, execution.execution_id, kEventsAtOnce));
+    BELAY_TRY_ASSIGN(auto advance, kind->advance(sql, execution, events, now));
+    if (!events.empty()) BELAY_TRY(store::executions::taken(sql, execution.kind, execution.execution_id, events.back().sequence));
+    auto next = execution;
+    next.state = std::move(advance.state);
+    next.finished = advance.finished;
+    // A full batch: more may be waiting, so come back at once.
+    next.wake_at = events.size() == kEventsAtOnce && !advance.finished ? std::optional(now) : advance.wake_at;
+    const auto saved = store::executions::save(sql, next, now);
+    return saved.ok() ? Status() : Status(saved.error());
+  }).within(execution.kind + " " + execution.execution_id);
+}
+
+void Engine::start() {
+  BELAY_ASSERT(!thread_.joinable());
+  thread_ = std::thread([this] { loop(); });
+}
+
+void Engine::stop() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Engine::poke() {
+  {
+    const std::scoped_lock lock(mutex_);
+    poked_ = true;
+  }
+  changed_.notify_all();
+}
+
+void Engine::loop() {
+  for (;;) {
+    {
+      const std::scoped_lock lock(mutex_);
+      if (stopping_) return;
+      poked_ = false;
+    }
+    const auto advanced = run_once();
+    if (!advanced.ok()) log::warning("engine-cannot-work", {{"error", advanced.error()}});
+    keep_house();
+    if (advanced.ok() && *advanced > 0) continue;
+    const Duration sleep = advanced.ok() ? sleep_time() : settings_.poll;
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, sleep, [&] { return poked_ || stopping_; });
+  }
+}
+
+Duration Engine::sleep_time() {
+  const auto next = store_.read([](Sql& sql) { return store::executions::next_wake(sql); });
+  if (!next.ok() || !*next) return settings_.poll;
+  return std::clamp(std::chrono::duration_cast<Duration>(**next - clock_.now()), Duration(1), settings_.poll);
+}
+
+// Forgets what has served: seen messages, ended executions, expired tokens; ends orders nobody took.
+void Engine::keep_house() {
+  const Duration passed = clock_.monotonic();
+  if (house_kept_at_ && passed - *house_kept_at_ < kHouseEvery) return;
+  house_kept_at_ = passed;
+  const Instant now = clock_.now();
+  const Status status = store_.write([&](Sql& sql) -> Status {
+    BELAY_TRY(store::inbox::forget(sql, now - kKeepMessages, kForgottenAtOnce));
+    BELAY_TRY(store::executions::forget_finished(sql, now - kKeepExecutions, kForgottenAtOnce));
+    BELAY_TRY(store::idempotency::forget_expired(sql, now, kForgottenAtOnce));
+    BELAY_TRY(store::principals::forget_expired(sql, now));
+    BELAY_TRY(store::orders::expire(sql, now, kForgottenAtOnce));
+    return {};
+  });
+  if (!status.ok()) log::warning("housekeeping-failed", {{"error", status.error()}});
+}
+
+}  // namespace belay::server

@@ -1,0 +1,178 @@
+#include "server/engine/override_documents.hpp"
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "core/baseline/validate.hpp"
+#include "io/http.hpp"
+
+namespace belay::server {
+namespace {
+
+Error refuse(std::string what) { return Error(Code::invalid_argument, std::move(what), "InvalidParameters"); }
+
+std::string unquoted(std::string_view text) {
+  text = trim(text);
+  if (text.size() >= 2 && (text.front() == '\'' || text.front() == '"') && text.back() == text.front()) {
+    text = text.substr(1, text.size() - 2);
+  }
+  return std::string(text);
+}
+
+// AWS documents one shape only:   patches:\n  - id: 'x'\n    title: 'y'
+Result<std::vector<baseline::OverridePatch>> parse_plain_yaml(std::string_view text) {
+  std::vector<baseline::OverridePatch> patches;
+  bool begun = false;
+  std::size_t number = 0;
+  for (auto line : split(text, '\n')) {
+    ++number;
+    const std::string at = "InstallOverrideList, line " + std::to_string(number);
+    line = trim(line);
+    if (line.empty() || line.starts_with('#') || line == "---") continue;
+    if (!begun) {
+      if (line != "patches:") return refuse(at + ": expected 'patches:'");
+      begun = true;
+      continue;
+    }
+    if (line.starts_with('-')) {
+      patches.emplace_back();
+      line = trim(line.substr(1));
+      if (line.empty()) continue;
+    }
+    const auto colon = line.find(':');
+    if (colon == std::string_view::npos || patches.empty()) return refuse(at + ": expected '- id: name' or 'title: version'");
+    const auto key = trim(line.substr(0, colon));
+    const auto value = unquoted(line.substr(colon + 1));
+    if (value.find_first_of("&*!|>") == 0 && value != "*") return refuse(at + ": only plain or quoted text is understood");
+    if (key == "id") patches.back().id = value;
+    else if (key == "title") patches.back().title = value;
+    else return refuse(at + ": unknown member '" + std::string(key.substr(0, 40)) + "'; there are id and title");
+  }
+  if (!begun) return refuse("InstallOverrideList is empty");
+  return patches;
+}
+
+// ---- BaselineOverride: the API's names
+Result<std::vector<std::string>> texts(const json::Value& object, std::string_view member) {
+  const auto* value = json::find(object, member);
+  if (!value) return std::vector<std::string>();
+  return json::decode<std::vector<std::string>>(*value, std::string(member));
+}
+
+template <typename E>
+Status read_enum(const json::Value& object, std::string_view member, E& target) {
+  const auto* value = json::find(object, member);
+  if (!value) return {};
+  BELAY_TRY_ASSIGN(target, json::decode<E>(*value, std::string(member)));
+  return {};
+}
+
+Status read_flag(const json::Value& object, std::string_view member, bool& target) {
+  const auto* value = json::find(object, member);
+  if (!value) return {};
+  BELAY_TRY_ASSIGN(target, json::decode<bool>(*value, std::string(member)));
+  return {};
+}
+
+Result<std::vector<baseline::PatchFilter>> filters(const json::Value* group) {
+  std::vector<baseline::PatchFilter> found;
+  const auto* list = group ? json::find(*group, "PatchFilters") : nullptr;
+  if (!list) return found;
+  if (!list->is_array()) return refuse("PatchFilters: expected a list");
+  for (const auto& item : list->get_array()) {
+    baseline::PatchFilter filter;
+    BELAY_TRY(read_enum(item, "Key", filter.key));
+    BELAY_TRY_ASSIGN(filter.values, texts(item, "Values"));
+    found.push_back(std::move(filter));
+  }
+  return found;
+}
+
+Result<baseline::PatchRule> rule(const json::Value& item) {
+  baseline::PatchRule rule;
+  BELAY_TRY_ASSIGN(rule.filters, filters(json::find(item, "PatchFilterGroup")));
+  BELAY_TRY(read_enum(item, "ComplianceLevel", rule.compliance_level));
+  BELAY_TRY(read_flag(item, "EnableNonSecurity", rule.enable_non_security));
+  if (const auto* days = json::find(item, "ApproveAfterDays")) {
+    BELAY_TRY_ASSIGN(rule.approve_after_days, json::decode<std::int32_t>(*days, "ApproveAfterDays"));
+  }
+  if (const auto* date = json::find(item, "ApproveUntilDate")) {
+    BELAY_TRY_ASSIGN(rule.approve_until_date, json::decode<std::string>(*date, "ApproveUntilDate"));
+  }
+  return rule;
+}
+
+Result<baseline::PatchBaseline> one_baseline(const json::Value& item) {
+  if (!item.is_object()) return refuse("expected an object");
+  baseline::PatchBaseline parsed;
+  parsed.name = json::text_or_empty(item, "Name");
+  if (parsed.name.empty()) parsed.name = "BaselineOverride";
+  parsed.description = json::text_or_empty(item, "Description");
+  BELAY_TRY(read_enum(item, "OperatingSystem", parsed.operating_system));
+  BELAY_TRY_ASSIGN(parsed.global_filters, filters(json::find(item, "GlobalFilters")));
+  const auto* rules = json::find(item, "ApprovalRules");
+  if (const auto* list = rules ? json::find(*rules, "PatchRules") : nullptr) {
+    if (!list->is_array()) return refuse("ApprovalRules.PatchRules: expected a list");
+    for (const auto& each : list->get_array()) {
+      BELAY_TRY_ASSIGN(auto decoded, rule(each));
+      parsed.approval_rules.push_back(std::move(decoded));
+    }
+  }
+  BELAY_TRY_ASSIGN(parsed.approved_patches, texts(item, "ApprovedPatches"));
+  BELAY_TRY_ASSIGN(parsed.rejected_patches, texts(item, "RejectedPatches"));
+  BELAY_TRY(read_enum(item, "ApprovedPatchesComplianceLevel", parsed.approved_patches_compliance_level));
+  BELAY_TRY(read_enum(item, "RejectedPatchesAction", parsed.rejected_patches_action));
+  BELAY_TRY(read_flag(item, "ApprovedPatchesEnableNonSecurity", parsed.approved_patches_enable_non_security));
+  BELAY_TRY(baseline::check(parsed));
+  return parsed;
+}
+
+}  // namespace
+
+Result<std::string> fetch_override(std::string_view text_or_address) {
+  const auto scheme = text_or_address.find("://");
+  if (scheme == std::string_view::npos || scheme > 10 || text_or_address.find('\n') != std::string_view::npos) return std::string(text_or_address);
+  if (!text_or_address.starts_with("https://"))
+    return Error(Code::unsupported, "'" + sanitize(text_or_address, 200) + "' cannot be fetched: give an https address, or the text itself", "InvalidParameters");
+  io::HttpClientOptions options;
+  options.tls.system_ca = true;
+  options.timeout = Duration(20'000);
+  options.body_bytes_max = kOverrideBytesMax;
+  BELAY_TRY_ASSIGN(const auto url, io::parse_url(text_or_address));
+  BELAY_TRY_ASSIGN(auto client, io::make_http_client(text_or_address, options));
+  io::HttpRequest request;
+  request.method = "GET";
+  request.target = url.target;
+  BELAY_TRY_ASSIGN(auto response, client->send(request).within("cannot fetch " + sanitize(text_or_address, 200)));
+  if (response.status != 200) return refuse(sanitize(text_or_address, 200) + " answers with status " + std::to_string(response.status));
+  return std::move(response.body);
+}
+
+Result<std::vector<baseline::OverridePatch>> parse_override_list(std::string_view text) {
+  if (text.size() > kOverrideBytesMax) return refuse("InstallOverrideList is over a megabyte");
+  std::vector<baseline::OverridePatch> patches;
+  if (trim(text).starts_with('{')) {
+    BELAY_TRY_ASSIGN(const auto value, json::parse(text));
+    const auto* list = json::find(value, "patches");
+    if (!list) return refuse("InstallOverrideList has no member 'patches'");
+    BELAY_TRY_ASSIGN(patches, json::decode<std::vector<baseline::OverridePatch>>(*list, "patches"));
+  } else {
+    BELAY_TRY_ASSIGN(patches, parse_plain_yaml(text));
+  }
+  BELAY_TRY(baseline::check(patches));
+  return patches;
+}
+
+Result<std::vector<baseline::PatchBaseline>> parse_baseline_override(std::string_view text) {
+  BELAY_TRY_ASSIGN(const auto value, json::parse(text, {.bytes_max = kOverrideBytesMax}).within("BaselineOverride"));
+  const json::Array single{value};
+  const json::Array& list = value.is_array() ? value.get_array() : single;
+  std::vector<baseline::PatchBaseline> baselines;
+  for (const auto& item : list) {
+    BELAY_TRY_ASSIGN(auto parsed, one_baseline(item).within("BaselineOverride[" + std::to_string(baselines.size()) + "]"));
+    baselines.push_back(std::move(parsed));
+  }
+  if (baselines.empty() || baselines.size() > 20) return refuse("BaselineOverride must hold 1 to 20 baselines");
+  return baselines;
+}
+
+}  // namespace belay::server

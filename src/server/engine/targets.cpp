@@ -1,0 +1,81 @@
+#include <algorithm>
+
+#include "base/ids.hpp"
+#include "base/text.hpp"
+#include "server/engine/commands.hpp"
+
+namespace belay::server {
+namespace {
+using store::Sql;
+
+Error refuse(std::string what) { return Error(Code::invalid_argument, std::move(what), "InvalidTarget"); }
+
+Status add_target(const Target& target, store::nodes::NodeFilter& filter) {
+  if (target.values.empty() && target.key != "tag-key") return refuse("target '" + sanitize(target.key, 60) + "' has no values");
+  if (target.key == "InstanceIds" || target.key == "instanceids") {
+    if (std::ranges::find(target.values, "*") != target.values.end()) return {};  // every node
+    filter.names_or_ids.insert(filter.names_or_ids.end(), target.values.begin(), target.values.end());
+    return {};
+  }
+  if (target.key.starts_with("tag:") && target.key.size() > 4) {
+    filter.tags.push_back({target.key.substr(4), target.values});
+    return {};
+  }
+  if (target.key == "tag-key") {
+    if (target.values.size() != 1) return refuse("target tag-key takes one key");
+    filter.tags.push_back({target.values.front(), {}});
+    return {};
+  }
+  return refuse("target key '" + sanitize(target.key, 60) + "' is not known; there are InstanceIds, tag:<key> and tag-key");
+}
+
+Result<std::vector<std::string>> matching(Sql& sql, const store::nodes::NodeFilter& filter, std::size_t nodes_max) {
+  std::vector<std::string> ids;
+  store::Page page{store::kPageLimitMax, ""};
+  do {
+    BELAY_TRY_ASSIGN(auto listed, store::nodes::list_ids(sql, filter, page));
+    ids.insert(ids.end(), listed.items.begin(), listed.items.end());
+    page.after = listed.next;
+    if (ids.size() > nodes_max)
+      return Error(Code::resource_exhausted, "the targets name more than " + std::to_string(nodes_max) + " nodes", "TooManyTargets");
+  } while (!page.after.empty());
+  return ids;
+}
+
+// Every one that is named must be there, and only once.
+Result<std::vector<std::string>> named(Sql& sql, const std::vector<std::string>& names) {
+  std::vector<std::string> ids;
+  for (const auto& name : names) {
+    store::nodes::NodeFilter filter;
+    filter.names_or_ids = {name};
+    BELAY_TRY_ASSIGN(const auto found, store::nodes::list_ids(sql, filter, {2, ""}));
+    if (found.items.empty())
+      return Error(Code::not_found, "there is no node '" + sanitize(name, 100) + "'", "InvalidInstanceId");
+    if (found.items.size() > 1)
+      return Error(Code::invalid_argument, "more than one node is called '" + sanitize(name, 100) + "'; give the id", "InvalidInstanceId");
+    ids.push_back(found.items.front());
+  }
+  return ids;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> resolve_targets(Sql& sql, const std::vector<std::string>& instance_ids,
+                                                 const std::vector<Target>& targets, std::size_t nodes_max) {
+  if (instance_ids.empty() == targets.empty()) return refuse("give either InstanceIds or Targets");
+  if (targets.size() > 5) return refuse("there may be at most 5 targets");
+  std::vector<std::string> ids;
+  if (!instance_ids.empty()) {
+    BELAY_TRY_ASSIGN(ids, named(sql, instance_ids));
+  } else {
+    store::nodes::NodeFilter filter;
+    for (const auto& target : targets) BELAY_TRY(add_target(target, filter));
+    BELAY_TRY_ASSIGN(ids, matching(sql, filter, nodes_max));
+  }
+  std::ranges::sort(ids);
+  const auto repeats = std::ranges::unique(ids);
+  ids.erase(repeats.begin(), repeats.end());
+  return ids;
+}
+
+}  // namespace belay::server

@@ -1,0 +1,88 @@
+#pragma once
+// What the gateway holds; its functions stand in gateway.cpp (enrolment, polls, links) and gateway_orders.cpp (delivery,
+// last-seen times, revocation).
+#include <atomic>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "server/gateway/gateway.hpp"
+#include "server/gateway/intake_thread.hpp"
+#include "server/gateway/token_bucket.hpp"
+
+namespace belay::server {
+
+struct FailuresFrom {
+  Duration since{};
+  std::uint32_t count = 0;
+};
+
+struct ParkedPoll {
+  std::shared_ptr<Session> session;
+  std::unique_ptr<io::Responder> responder;
+  io::EventLoop::TimerId timer = 0;
+};
+
+struct GatewayCounters {
+  std::atomic<std::uint64_t> links{0}, polls{0}, links_refused{0}, enrolled{0}, enrolments_failed{0}, orders_sent{0}, held_back{0}, takeovers{0};
+};
+
+// Everything here runs on the loop, but where a name says otherwise.
+struct Gateway::Impl : std::enable_shared_from_this<Gateway::Impl> {
+  Impl(GatewayParts the_parts, GatewaySettings the_settings)
+      : parts(std::move(the_parts)), settings(the_settings), new_links(settings.links_a_second, Duration(1'000)),
+        enrolments(settings.enrolments_a_second, Duration(1'000)) {}
+
+  void begin();
+  Duration passed() const { return parts.services.clock.monotonic(); }
+  bool work(std::function<void()> task) { return parts.workers.submit(std::move(task)); }
+  void post(std::function<void()> task) {
+    parts.loop.post([self = shared_from_this(), task = std::move(task)] {
+      if (!self->stopped) task();
+    });
+  }
+  void every(Duration interval, void (Impl::*task)());
+
+  void enroll(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
+  void renew(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
+  void exchange(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
+  void exchange_in_worker(const io::HttpRequest& request, const std::shared_ptr<io::Responder>& responder);
+  void poll_settled(std::shared_ptr<Session> session);
+  void finish_poll(const std::string& node_id);
+  bool too_many_failures(const std::string& address);
+  void failed_enrolment(const std::string& address);
+
+  void opened(std::shared_ptr<io::WebSocket> socket);
+  void received(const std::shared_ptr<Session>& session, std::string text);
+  void greeted(const std::shared_ptr<Session>& session);
+  void gone(const std::shared_ptr<Session>& session);
+  wire::Welcome welcome(const Session& session) const;  // any thread
+
+  void deliver(std::vector<std::shared_ptr<Session>> sessions);
+  void look();
+  void look_in_worker();
+  void deliver_to(const std::vector<std::string>& node_ids);
+  void resend();
+  void touch();
+  void close_node(const std::string& node_id, std::string_view reason);
+  void close_serials(const std::vector<std::string>& serials);
+
+  GatewayParts parts;
+  const GatewaySettings settings;
+  GatewayCounters counters;
+  bool stopped = false;
+  std::uint64_t next_number = 0;
+  std::unordered_map<std::string, std::shared_ptr<Session>> links;  // greeted ones, by node
+  std::unordered_set<std::shared_ptr<Session>> ungreeted;
+  std::unordered_map<std::string, ParkedPoll> polls;
+  std::unordered_set<std::string> polled;                          // nodes heard of by a poll since the last touch
+  TokenBucket new_links, enrolments;
+  std::unordered_map<std::string, FailuresFrom> failures;
+  bool looking = false, look_again = false;
+  Instant revoked_known_until{};
+  std::unique_ptr<IntakeThread> intake;
+};
+
+}  // namespace belay::server

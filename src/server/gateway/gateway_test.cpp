@@ -1,0 +1,450 @@
+#include "server/gateway/gateway.hpp"
+
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <thread>
+
+#include "base/bytes.hpp"
+#include "base/ids.hpp"
+#include "base/json.hpp"
+#include "io/crypto.hpp"
+#include "io/pki.hpp"
+#include "io/system_clock.hpp"
+#include "server/engine/command_kind.hpp"
+#include "server/engine/engine.hpp"
+#include "server/engine/order_desk.hpp"
+#include "store/orders.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+#include "wire/codec.hpp"
+
+namespace belay::server {
+namespace {
+
+constexpr std::chrono::seconds kPatience{20};  // never waited for where things work
+
+std::string new_id() { return make_uuid(io::random_bytes(kIdRandomBytes)); }
+
+store::Seams plain_seams() {
+  store::Seams seams;
+  seams.sha256_hex = [](std::string_view bytes) { return io::sha256_hex(bytes); };
+  seams.seal = [](std::string_view bytes) { return std::string(bytes); };
+  seams.unseal = [](std::string_view bytes) -> Result<std::string> { return std::string(bytes); };
+  return seams;
+}
+
+// A node's end of a link: raw wire messages, nothing clever.
+class RawLink : public std::enable_shared_from_this<RawLink> {
+ public:
+  void opened(Result<std::shared_ptr<io::WebSocket>> socket) {
+    const std::scoped_lock lock(mutex_);
+    if (!socket.ok()) {
+      closed_ = true, why_ = socket.error().chain();
+    } else {
+      socket_ = *socket;
+      socket_->on_message = [this, self = shared_from_this()](const std::string& text) {
+        const std::scoped_lock inner(mutex_);
+        inbox_.push_back(text);
+        changed_.notify_all();
+      };
+      socket_->on_close = [this, self = shared_from_this()](std::string_view why) {
+        const std::scoped_lock inner(mutex_);
+        closed_ = true, why_ = why;
+        changed_.notify_all();
+      };
+    }
+    changed_.notify_all();
+  }
+  bool wait_open() {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, kPatience, [&] { return socket_ || closed_; });
+    return socket_ && !closed_;
+  }
+  bool wait_closed() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kPatience, [&] { return closed_; });
+  }
+  template <typename Message>
+  std::string send(const Message& message, std::string id = new_id()) {
+    EXPECT_TRUE(socket_->send(wire::to_text(wire::pack(id, message))));
+    return id;
+  }
+  void send_text(std::string text) { EXPECT_TRUE(socket_->send(std::move(text))); }
+  // The next message of the type; others before it are dropped.
+  template <typename Message>
+  std::optional<wire::Envelope> next() {
+    std::unique_lock lock(mutex_);
+    std::optional<wire::Envelope> found;
+    changed_.wait_for(lock, kPatience, [&] {
+      while (!inbox_.empty() && !found) {
+        auto parsed = wire::parse_envelope(inbox_.front());
+        inbox_.pop_front();
+        if (parsed.ok() && parsed->type == wire::type_name<Message>()) found = *parsed;
+      }
+      return found || closed_;
+    });
+    return found;
+  }
+  bool acknowledged(const std::string& id) {
+    const auto ack = next<wire::Ack>();
+    return ack && wire::unpack<wire::Ack>(*ack)->ids == std::vector<std::string>{id};
+  }
+  void close() { socket_->close("bye"); }
+  std::string why() { return why_; }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::shared_ptr<io::WebSocket> socket_;
+  std::deque<std::string> inbox_;
+  bool closed_ = false;
+  std::string why_;
+};
+
+struct Enrolled {
+  std::string id, key_pem, certificate_pem;
+};
+
+class GatewayTest : public testing::Test {
+ protected:
+  GatewayTest() {
+    folder_ = (std::filesystem::temp_directory_path() / ("belay-gateway-" + new_id())).string();
+    std::filesystem::create_directory(folder_);
+    store_ = store::sqlite::open(folder_ + "/belay.db", plain_seams()).value();
+    const auto keys = io::make_signing_key();
+    authority_.order_private_key = keys.private_key, authority_.order_public_key = keys.public_key;
+    authority_.ca = io::make_ca("Test CA", clock_.now() - Duration(60'000), Duration(1LL << 40)).value();
+    EXPECT_TRUE(install_predefined_baselines(*store_, clock_.now()).ok());
+    judge_ = std::make_unique<Judge>(*store_, clock_);
+    commands_ = std::make_unique<Commands>(*store_, clock_);
+    change_sets_ = std::make_unique<ChangeSets>(*store_, clock_, *judge_);
+    nodes_ = std::make_unique<NodeRegistry>(*store_, clock_, authority_);
+    services_ = std::make_unique<Services>(Services{*store_, clock_, *judge_, *commands_, *change_sets_, *nodes_});
+    engine_ = std::make_unique<Engine>(*store_, clock_, EngineSettings{.owner = "test"});
+    engine_->add(make_command_kind(authority_, *judge_));
+    start();
+  }
+
+  void start() {
+    workers_ = std::make_unique<io::WorkerPool>(3, 1'000);
+    GatewaySettings settings;
+    settings.look_every = Duration(50);
+    settings.failed_enrolments_a_minute = 3;
+    gateway_ = std::make_unique<Gateway>(GatewayParts{loop_, *workers_, *services_, authority_, [this] { engine_->poke(); }}, settings);
+    nodes_->on_revoked = [this](std::string_view id) { gateway_->revoked(id); };
+    engine_->on_progress = [this] { gateway_->orders_queued(); };
+    io::HttpServerOptions options;
+    options.tls.emplace();
+    options.tls->key_pem = io::make_key_pem();
+    io::LeafSpec spec;
+    spec.common_name = "localhost";
+    spec.ip_addresses = {"127.0.0.1"};
+    spec.for_server = true;
+    spec.not_before = clock_.now() - Duration(60'000);
+    spec.lifetime = Duration(1LL << 32);
+    options.tls->certificate_chain_pem = io::sign_csr(authority_.ca, io::make_csr(options.tls->key_pem, "localhost").value(), spec).value();
+    options.tls->client_ca_pem = authority_.ca.certificate_pem;
+    options.limits.body_bytes_max = options.limits.message_bytes_max = wire::kMessageBytesMax;
+    options.handler = [this](io::HttpRequest request, std::unique_ptr<io::Responder> responder) { gateway_->handle(std::move(request), std::move(responder)); };
+    options.upgrade = [this](const io::HttpRequest& request) { return gateway_->upgrade(request); };
+    options.opened = [this](std::shared_ptr<io::WebSocket> socket) { gateway_->opened(std::move(socket)); };
+    server_ = io::start_http_server(loop_, std::move(options)).value();
+    url_ = "https://127.0.0.1:" + std::to_string(server_->port());
+    gateway_->start();
+    engine_->start();
+    thread_ = std::thread([this] { loop_.run(); });
+  }
+
+  ~GatewayTest() override {
+    loop_.post([this] {
+      gateway_->stop();
+      server_->drain(Duration(1'000), [this] { loop_.stop(); });
+    });
+    thread_.join();
+    engine_->stop();
+    workers_.reset();
+    server_.reset();
+    gateway_.reset();
+    engine_.reset();
+    store_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  io::HttpResponse post(const std::string& path, const std::string& body, const Enrolled* who = nullptr) {
+    io::HttpClientOptions options;
+    options.tls.ca_pem = authority_.ca.certificate_pem;
+    if (who) options.tls.certificate_pem = who->certificate_pem, options.tls.key_pem = who->key_pem;
+    auto client = io::make_http_client(url_, options).value();
+    io::HttpRequest request;
+    request.method = "POST";
+    request.target = path;
+    request.body = body;
+    const auto response = client->send(request);
+    EXPECT_TRUE(response.ok()) << (response.ok() ? "" : response.error().chain());
+    return response.ok() ? *response : io::HttpResponse{};
+  }
+
+  Enrolled enroll(const std::string& name = "web") {
+    store::activations::Activation wanted;
+    wanted.default_instance_name = name;
+    wanted.created_by = "test";
+    const auto activation = nodes_->create_activation(wanted).value();
+    Enrolled node;
+    node.key_pem = io::make_key_pem();
+    wire::EnrollRequest request{activation.activation.activation_id, activation.code, io::make_csr(node.key_pem, "x").value(), "0.1.0", facts()};
+    const auto response = post("/agent/v1/enroll", json::encode_text(request));
+    EXPECT_EQ(response.status, 200) << response.body;
+    const auto reply = json::decode_text<wire::EnrollReply>(response.body).value();
+    node.id = reply.node_id;
+    node.certificate_pem = reply.certificate_pem;
+    return node;
+  }
+
+  static fleet::NodeFacts facts() {
+    fleet::NodeFacts facts;
+    facts.computer_name = "host";
+    facts.os_id = "debian";
+    facts.os_version = "12";
+    facts.boot_id = "boot";
+    return facts;
+  }
+
+  std::shared_ptr<RawLink> connect(const Enrolled& node) {
+    io::HttpClientOptions options;
+    options.tls.ca_pem = authority_.ca.certificate_pem;
+    options.tls.certificate_pem = node.certificate_pem;
+    options.tls.key_pem = node.key_pem;
+    auto link = std::make_shared<RawLink>();
+    io::open_websocket(loop_, url_ + "/agent/v1/link", {}, options, {}, [link](Result<std::shared_ptr<io::WebSocket>> socket) { link->opened(std::move(socket)); });
+    return link;
+  }
+
+  std::shared_ptr<RawLink> greet(const Enrolled& node, const std::string& nonce = "nonce") {
+    auto link = connect(node);
+    EXPECT_TRUE(link->wait_open()) << link->why();
+    link->send(wire::Hello{"0.1.0", "boot", nonce, "", facts()});
+    EXPECT_TRUE(link->next<wire::Welcome>().has_value()) << link->why();
+    return link;
+  }
+
+  store::nodes::Node node(const std::string& id) {
+    return store_->read([&](store::Sql& sql) { return store::nodes::get(sql, id); }).value();
+  }
+
+  Clock& clock_ = io::system_clock();
+  std::string folder_, url_;
+  std::unique_ptr<store::Store> store_;
+  Authority authority_;
+  std::unique_ptr<Judge> judge_;
+  std::unique_ptr<Commands> commands_;
+  std::unique_ptr<ChangeSets> change_sets_;
+  std::unique_ptr<NodeRegistry> nodes_;
+  std::unique_ptr<Services> services_;
+  std::unique_ptr<Engine> engine_;
+  io::EventLoop loop_;
+  std::unique_ptr<io::WorkerPool> workers_;
+  std::unique_ptr<Gateway> gateway_;
+  std::unique_ptr<io::HttpServer> server_;
+  std::thread thread_;
+};
+
+wire::ScanReport report_of(const fleet::PackageSet& packages, const fleet::OfferSet& offers) {
+  wire::ScanReport report;
+  report.scan_id = new_id();
+  report.observed_at = io::system_clock().now();
+  report.package_set_hash = io::sha256_hex(wire::canonical_text(packages));
+  report.offer_set_hash = io::sha256_hex(wire::canonical_text(offers));
+  report.facts.os_id = "debian";
+  report.facts.os_version = "12";
+  return report;
+}
+
+TEST_F(GatewayTest, EnrolsLinksAndTakesAScan) {
+  const auto enrolled = enroll("web-1");
+  EXPECT_EQ(node(enrolled.id).name, "web-1");
+  const auto link = greet(enrolled);
+  const fleet::PackageSet packages{fleet::PackageFormat::deb, {{"bash", "amd64", "5"}}};
+  const fleet::OfferSet offers;
+  const auto report = report_of(packages, offers);
+  const auto id = link->send(report);
+  ASSERT_TRUE(link->acknowledged(id));
+  const auto need = link->next<wire::NeedSets>();
+  ASSERT_TRUE(need.has_value());
+  EXPECT_EQ(wire::unpack<wire::NeedSets>(*need)->package_set_hashes.front(), report.package_set_hash);
+  ASSERT_TRUE(link->acknowledged(link->send(wire::PackageSetUpload{report.package_set_hash, packages})));
+  ASSERT_TRUE(link->acknowledged(link->send(wire::OfferSetUpload{report.offer_set_hash, offers})));
+  EXPECT_TRUE(store_->read([&](store::Sql& sql) { return store::verdicts::newest(sql, enrolled.id); })->has_value());
+  ASSERT_TRUE(link->acknowledged(link->send(report, id))) << "a message that comes again is acknowledged again";
+}
+
+TEST_F(GatewayTest, OrdersComeInOrderAndAgainUntilTaken) {
+  const auto enrolled = enroll();
+  SendCommandRequest request;
+  request.document_name = "AWS-RunShellScript";
+  request.parameters = {{"commands", {"true"}}};
+  request.instance_ids = {enrolled.id};
+  std::vector<std::string> commands;
+  for (int i = 0; i < 3; ++i) commands.push_back(commands_->send(request)->command_id);
+  engine_->poke();
+  std::vector<std::string> first_seen;
+  {
+    const auto link = greet(enrolled);
+    for (int i = 0; i < 3; ++i) {
+      const auto order = link->next<wire::SignedOrder>();
+      ASSERT_TRUE(order.has_value());
+      first_seen.push_back(order->id);
+    }
+    link->close();
+    link->wait_closed();
+  }
+  const auto link = greet(enrolled);
+  std::uint64_t newest = 0;
+  std::vector<wire::Envelope> messages;
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto message = link->next<wire::SignedOrder>();
+    ASSERT_TRUE(message.has_value());
+    EXPECT_EQ(message->id, first_seen[i]);
+    messages.push_back(*message);
+  }
+  for (const auto& message : messages) {
+    const auto order = wire::unpack<wire::SignedOrder>(message).value();
+    EXPECT_TRUE(io::ed25519_verify(authority_.order_public_key, order.payload, *from_base64(order.signature)));
+    const auto content = json::decode_text<wire::Order>(order.payload).value();
+    EXPECT_GT(content.counter, newest);
+    newest = content.counter;
+    link->send(wire::Ack{{message.id}});
+    wire::OrderResult result;
+    result.order_id = content.order_id;
+    result.outcome = wire::OrderOutcome::success;
+    result.exit_code = 0;
+    ASSERT_TRUE(link->acknowledged(link->send(result)));
+  }
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  const auto done = [&](const std::string& id) { return store_->read([&](store::Sql& sql) { return store::commands::get(sql, id); })->status == "Success"; };
+  while (!std::ranges::all_of(commands, done) && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_TRUE(std::ranges::all_of(commands, done));
+}
+
+TEST_F(GatewayTest, WhoHasNoGoodCertificateStaysOutside) {
+  Enrolled stranger;
+  stranger.key_pem = io::make_key_pem();
+  io::LeafSpec spec;
+  spec.common_name = "mi-0123456789abcdef0";
+  spec.not_before = clock_.now() - Duration(60'000);
+  spec.lifetime = Duration(1LL << 32);
+  stranger.certificate_pem = io::sign_csr(authority_.ca, io::make_csr(stranger.key_pem, "x").value(), spec).value();
+  auto link = connect(stranger);  // the authority signed it, but nobody is registered under it
+  if (link->wait_open()) link->send(wire::Hello{"0.1.0", "boot", "n", "", facts()});
+  EXPECT_TRUE(link->wait_closed());
+  EXPECT_EQ(post("/agent/v1/renew", "{}", &stranger).status, 401);
+  EXPECT_EQ(post("/agent/v1/exchange", "{\"messages\":[]}", &stranger).status, 401);
+  EXPECT_EQ(post("/agent/v1/renew", "{}").status, 401);
+  EXPECT_EQ(post("/agent/v1/nothing", "{}").status, 404);
+}
+
+TEST_F(GatewayTest, RevocationClosesAtOnce) {
+  const auto enrolled = enroll();
+  const auto link = greet(enrolled);
+  ASSERT_TRUE(nodes_->deregister(enrolled.id, "test").ok());
+  EXPECT_TRUE(link->wait_closed());
+  const auto again = connect(enrolled);
+  if (again->wait_open()) again->send(wire::Hello{"0.1.0", "boot", "nonce", "", facts()});
+  EXPECT_TRUE(again->wait_closed());
+  EXPECT_EQ(post("/agent/v1/renew", "{}", &enrolled).status, 401);
+}
+
+TEST_F(GatewayTest, RenewsItsCertificate) {
+  auto enrolled = enroll();
+  const auto response = post("/agent/v1/renew", json::encode_text(wire::RenewRequest{io::make_csr(enrolled.key_pem, "x").value()}), &enrolled);
+  ASSERT_EQ(response.status, 200) << response.body;
+  enrolled.certificate_pem = json::decode_text<wire::RenewReply>(response.body)->certificate_pem;
+  EXPECT_EQ(io::read_certificate(enrolled.certificate_pem)->common_name, enrolled.id);
+  greet(enrolled);
+}
+
+TEST_F(GatewayTest, AClonedIdentityIsSeenAndGetsNoOrders) {
+  const auto enrolled = enroll();
+  const auto first = greet(enrolled, "machine A");
+  const auto second = greet(enrolled, "machine B");  // may be a restart: no suspicion yet
+  EXPECT_TRUE(first->wait_closed()) << "the newest connection stands";
+  EXPECT_FALSE(node(enrolled.id).clone_seen_at.has_value());
+  const auto third = greet(enrolled, "machine A");   // it is alive as well
+  EXPECT_TRUE(node(enrolled.id).clone_seen_at.has_value());
+  SendCommandRequest request;
+  request.document_name = "AWS-RunShellScript";
+  request.parameters = {{"commands", {"true"}}};
+  request.instance_ids = {enrolled.id};
+  ASSERT_TRUE(commands_->send(request).ok());
+  engine_->poke();
+  const auto held_back = [&] { return gateway_->metrics().find("belay_orders_held_back_total 0") == std::string::npos; };
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!held_back() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_TRUE(held_back());
+  ASSERT_TRUE(nodes_->clear_clone(enrolled.id, "test").ok());
+  EXPECT_TRUE(third->next<wire::SignedOrder>().has_value()) << "after an operator settled it";
+}
+
+TEST_F(GatewayTest, HostileMessagesAreRefusedAndTheLinkGoesOn) {
+  const auto enrolled = enroll();
+  const auto link = greet(enrolled);
+  wire::PackageSetUpload wrong;
+  wrong.hash = std::string(64, 'a');
+  wrong.set.packages = {{"bash", "amd64", "5"}};
+  link->send(wrong, "m1");
+  auto refused = link->next<wire::Refused>();
+  ASSERT_TRUE(refused.has_value());
+  EXPECT_EQ(wire::unpack<wire::Refused>(*refused)->id, "m1");
+  wrong.set.packages.assign(60'000, {"a", "b", "c"});
+  link->send(wrong, "m2");
+  refused = link->next<wire::Refused>();
+  ASSERT_TRUE(refused.has_value());
+  EXPECT_EQ(wire::unpack<wire::Refused>(*refused)->id, "m2");
+  wire::OrderResult result;
+  result.order_id = new_id();
+  link->send(result, "m3");
+  refused = link->next<wire::Refused>();
+  ASSERT_TRUE(refused.has_value()) << "an order nobody gave";
+  EXPECT_TRUE(link->acknowledged(link->send(wire::FactsReport{facts()})));
+  link->send_text("not json at all");
+  EXPECT_TRUE(link->wait_closed());
+}
+
+TEST_F(GatewayTest, ThePollSaysWhatTheLinkSays) {
+  const auto enrolled = enroll();
+  wire::Exchange hello;
+  hello.messages.push_back(wire::pack(new_id(), wire::Hello{"0.1.0", "boot", "nonce", "", facts()}));
+  auto response = post("/agent/v1/exchange", json::encode_text(hello), &enrolled);
+  ASSERT_EQ(response.status, 200) << response.body;
+  auto reply = json::decode_text<wire::Exchange>(response.body).value();
+  ASSERT_FALSE(reply.messages.empty());
+  EXPECT_EQ(reply.messages[0].type, "welcome");
+  SendCommandRequest request;
+  request.document_name = "AWS-RunShellScript";
+  request.parameters = {{"commands", {"true"}}};
+  request.instance_ids = {enrolled.id};
+  std::thread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    EXPECT_TRUE(commands_->send(request).ok());
+    engine_->poke();
+  });
+  response = post("/agent/v1/exchange", "{\"messages\":[]}", &enrolled);
+  later.join();
+  ASSERT_EQ(response.status, 200);
+  reply = json::decode_text<wire::Exchange>(response.body).value();
+  ASSERT_EQ(reply.messages.size(), 1U);
+  EXPECT_EQ(reply.messages[0].type, "signed_order");
+}
+
+TEST_F(GatewayTest, WrongCodesAreSlowedDown) {
+  const wire::EnrollRequest request{new_id(), "wrong", io::make_csr(io::make_key_pem(), "x").value(), "0.1.0", facts()};
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(post("/agent/v1/enroll", json::encode_text(request)).status, 401);
+  int status = 401;
+  for (int i = 0; i < 20 && status == 401; ++i) status = post("/agent/v1/enroll", json::encode_text(request)).status;
+  EXPECT_EQ(status, 429);
+  EXPECT_EQ(store_->read([](store::Sql& sql) { return store::nodes::count(sql, {}); }).value(), 0);
+}
+
+}  // namespace
+}  // namespace belay::server

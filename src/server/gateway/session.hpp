@@ -1,0 +1,50 @@
+#pragma once
+// One connection of one node. Its members are touched by the loop and the intake thread; what both touch is guarded.
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/time.hpp"
+#include "io/http.hpp"
+#include "wire/messages.hpp"
+
+namespace belay::server {
+
+class Session {
+ public:
+  Session(std::uint64_t number, std::string node_id, std::string serial_hex, std::string address)
+      : number(number), node_id(std::move(node_id)), serial_hex(std::move(serial_hex)), address(std::move(address)) {}
+
+  const std::uint64_t number;
+  const std::string node_id;      // the common name of the verified certificate
+  const std::string serial_hex;
+  const std::string address;
+
+  // Of a link; a poll has none.
+  std::shared_ptr<io::WebSocket> socket;
+  std::string instance_nonce;            // set by the intake thread before `greeted`
+  std::atomic<bool> greeted{false};      // hello was taken in
+  std::atomic<bool> closed{false};
+  std::atomic<std::size_t> waiting{0};   // messages not yet taken in
+
+  // False where it cannot be sent any more.
+  bool send(const wire::Envelope& message);
+  void close(std::string_view reason);
+  // Of a poll: what was to be sent, taken out.
+  std::vector<wire::Envelope> take_replies();
+
+  // Which orders went out over this connection, and when.
+  bool may_send_order(const std::string& order_id, Duration now, Duration resend_after);
+  bool has_sent_orders();
+  void forget_sent_orders();  // nothing is pending
+
+ private:
+  std::mutex mutex_;
+  std::vector<wire::Envelope> replies_;
+  std::map<std::string, Duration> sent_orders_;
+};
+
+}  // namespace belay::server
