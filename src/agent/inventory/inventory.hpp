@@ -1,0 +1,20 @@
+#pragma once
+// What this machine is. Reads /etc, /proc, /sys and asks systemctl; works without root with what is readable, and
+// never waits on a file system that may hang (network and FUSE mounts are listed nowhere).
+#include "core/fleet/facts.hpp"
+#include "io/files.hpp"
+#include "io/process.hpp"
+
+namespace belay::agent {
+
+struct InventoryOptions {
+  std::string root;                     // prefix of every path; "" on the host itself
+  bool services = true;                 // ask systemctl, where systemd runs
+  bool stale_processes = true;          // walk /proc/*/maps
+  Duration services_timeout{10'000};
+};
+
+// May be repeated. What cannot be read is left empty; there is no error, since half of the facts beat none.
+fleet::NodeFacts collect_facts(const io::Files& files, io::Processes& processes, const InventoryOptions& options = {});
+
+}  // namespace belay::agent

@@ -1,0 +1,40 @@
+#pragma once
+// What a run needs of the machine itself.
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "io/files.hpp"
+#include "io/process.hpp"
+
+namespace belay::agent {
+
+class HostControl {
+ public:
+  virtual ~HostControl() = default;
+  // The kernel's random id of this boot. A reboot happened exactly when it is another one; uptime proves nothing.
+  virtual Result<std::string> boot_id() = 0;
+  // Whether something that was installed takes effect only after a reboot. Reads only.
+  virtual Result<bool> reboot_required() = 0;
+  // Asks for it and returns; may be repeated.
+  virtual Status request_reboot() = 0;
+  enum class Waited { rebooted, timed_out };
+  // On a real machine `rebooted` is never seen: the process ends with its boot and is resumed in the next.
+  virtual Waited await_reboot(Duration timeout) = 0;
+  virtual void pause(Duration duration) = 0;
+};
+
+// `reboot_required` comes from agent/inventory; main joins the two.
+class RebootCheck {
+ public:
+  virtual ~RebootCheck() = default;
+  virtual Result<bool> required() = 0;
+};
+
+// /proc/sys/kernel/random/boot_id; systemctl reboot where systemd runs, else /sbin/reboot.
+std::unique_ptr<HostControl> make_host_control(io::Files& files, io::Processes& processes, RebootCheck& check);
+
+bool systemd_runs(const io::Files& files);
+
+}  // namespace belay::agent

@@ -1,0 +1,284 @@
+// The desk, the work on orders and the outbox together, over the real disk and real scripts; only packages are fake.
+#include "agent/runner/order_desk.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "agent/packages/fake_package_manager.hpp"
+#include "agent/runner/fake_host.hpp"
+#include "agent/runner/order_work.hpp"
+#include "agent/runner/set_store.hpp"
+#include "base/bytes.hpp"
+#include "base/ids.hpp"
+#include "base/json.hpp"
+#include "io/crypto.hpp"
+#include "io/system_clock.hpp"
+#include "tests/fakes/manual_clock.hpp"
+#include "wire/codec.hpp"
+
+namespace belay::agent {
+namespace {
+
+const std::string kNode = "mi-0123456789abcdef0";
+
+// Works on the order at once, in this process, or not at all.
+class InlineLauncher final : public Launcher {
+ public:
+  explicit InlineLauncher(std::function<Status(const std::string&)> work) : work_(std::move(work)) {}
+  Status launch(const std::string& order_id, wire::OrderKind) override {
+    launches += 1;
+    if (dies > 0) return --dies, Status();
+    return work_(order_id);
+  }
+  int launches = 0;
+  int dies = 0;
+
+ private:
+  std::function<Status(const std::string&)> work_;
+};
+
+class DeskTest : public testing::Test {
+ protected:
+  DeskTest() {
+    std::filesystem::create_directories(directory_);
+    EXPECT_TRUE(files_.make_directories(paths_.orders(), 0700).ok());
+    FakeState state;
+    state.installed.packages = {{"curl", "amd64", "1"}};
+    fleet::Offer offer;
+    offer.name = "curl";
+    offer.arch = "amd64";
+    offer.version = "2";
+    state.offers.offers = {offer};
+    EXPECT_TRUE(files_.write_durable(packages_path(), json::encode_text(state), 0600).ok());
+    outbox_ = std::make_unique<Outbox>(Outbox::open(files_, paths_).value());
+    open_desk();
+  }
+  ~DeskTest() override { std::filesystem::remove_all(directory_); }
+
+  std::string packages_path() const { return (directory_ / "packages.json").string(); }
+
+  void open_desk() {
+    DeskParts parts{files_, clock_, paths_, verifier_, *outbox_, launcher_, {}, {}, {}};
+    parts.run_blocking = [](std::function<void()> work, std::function<void()> done) { work(), done(); };
+    parts.tell = [this](const wire::OrderUpdate& update) { updates_.push_back(update); };
+    parts.outbox_filled = [] {};
+    desk_ = std::make_unique<OrderDesk>(std::move(parts));
+  }
+
+  Status work(const std::string& order_id) {
+    FakePackageManager packages({files_, io::real_processes(), clock_}, packages_path());
+    const WorkTools tools{files_, io::real_processes(), clock_, packages, host_, {}, {}, [] { return fleet::NodeFacts{}; }};
+    return work_on_order(tools, paths_, order_id);
+  }
+
+  wire::Order order(wire::OrderKind kind) {
+    wire::Order made;
+    made.order_id = make_uuid(io::random_bytes(kIdRandomBytes));
+    made.node_id = kNode;
+    made.counter = ++counter_;
+    made.issued_at = clock_.now();
+    made.expires_at = clock_.now() + std::chrono::hours(1);
+    made.kind = kind;
+    return made;
+  }
+  wire::Order shell(std::vector<std::string> commands) {
+    auto made = order(wire::OrderKind::shell);
+    made.shell = wire::ShellOrder{std::move(commands), "", Duration(20'000)};
+    return made;
+  }
+  wire::Order patch() {
+    auto made = order(wire::OrderKind::patch);
+    made.patch = patchrun::PatchRunOrder{};
+    made.patch->changes = {{"curl", "amd64", "1", "2", "", 0}};
+    return made;
+  }
+  wire::SignedOrder sign(const wire::Order& made) {
+    const auto payload = json::to_canonical_text(json::encode(made));
+    return {payload, to_base64(io::ed25519_sign(keys_.private_key, payload))};
+  }
+  void finish() {
+    for (int i = 0; i < 200 && desk_->tick(); ++i) clock_.advance(Duration(1'000));
+    EXPECT_TRUE(desk_->is_idle());
+  }
+  template <typename Message>
+  std::vector<Message> sent() {
+    std::vector<Message> all;
+    std::uint64_t after = 0;
+    while (const auto item = outbox_->next(after)) {
+      after = item->sequence;
+      if (auto message = wire::unpack<Message>(item->message); message.ok()) all.push_back(std::move(*message));
+    }
+    return all;
+  }
+
+  std::filesystem::path directory_ = std::filesystem::temp_directory_path() /
+                                     ("belay-desk-" + std::to_string(::getpid()) + "-" + to_hex(io::random_bytes(4)));
+  io::Files& files_ = io::real_files();
+  fakes::ManualClock clock_;
+  FakeHost host_;
+  StatePaths paths_{(directory_ / "state").string()};
+  io::SigningKeyPair keys_ = io::make_signing_key();
+  std::unique_ptr<Outbox> outbox_;
+  OrderVerifier verifier_{files_, paths_, kNode, keys_.public_key};
+  InlineLauncher launcher_{[this](const std::string& id) { return work(id); }};
+  std::vector<wire::OrderUpdate> updates_;
+  std::unique_ptr<OrderDesk> desk_;
+  std::uint64_t counter_ = 0;
+};
+
+TEST_F(DeskTest, AShellOrderSaysWhatItSaid) {
+  ASSERT_TRUE(desk_->receive(sign(shell({"echo out", "echo err >&2", "test -d \"$TMPDIR\" && echo \"$BELAY_NODE_ID\"", "exit 3"})), {}).ok());
+  finish();
+  const auto results = sent<wire::OrderResult>();
+  ASSERT_EQ(results.size(), 1u);
+  EXPECT_EQ(results[0].exit_code, 3);
+  EXPECT_EQ(results[0].outcome, wire::OrderOutcome::failed);
+  EXPECT_EQ(results[0].standard_output, "out\n" + kNode + "\n");
+  EXPECT_EQ(results[0].standard_error, "err\n");
+}
+
+TEST_F(DeskTest, AScriptsStatusIsThatOfItsLastCommand) {
+  ASSERT_TRUE(desk_->receive(sign(shell({"false", "echo went on"})), {}).ok());
+  finish();
+  const auto results = sent<wire::OrderResult>();
+  ASSERT_EQ(results.size(), 1u);
+  EXPECT_EQ(results[0].outcome, wire::OrderOutcome::success);
+  EXPECT_EQ(results[0].standard_output, "went on\n");
+}
+
+TEST_F(DeskTest, AScriptThatTakesTooLongIsEnded) {
+  auto made = shell({"sleep 60"});
+  made.shell->timeout = Duration(1'000);
+  ASSERT_TRUE(desk_->receive(sign(made), {}).ok());
+  finish();
+  ASSERT_EQ(sent<wire::OrderResult>().size(), 1u);
+  EXPECT_EQ(sent<wire::OrderResult>()[0].outcome, wire::OrderOutcome::timed_out);
+}
+
+TEST_F(DeskTest, OutputIsBounded) {
+  ASSERT_TRUE(desk_->receive(sign(shell({"head -c 3000000 /dev/zero | tr '\\0' x"})), {}).ok());
+  finish();
+  ASSERT_EQ(sent<wire::OrderResult>().size(), 1u);
+  EXPECT_LE(sent<wire::OrderResult>()[0].standard_output.size(), wire::kOutputBytesMax);
+}
+
+TEST_F(DeskTest, AScriptWhoseProcessDiedIsNotRunTwice) {
+  const auto made = shell({"echo again >> " + (directory_ / "ran").string()});
+  ASSERT_TRUE(desk_->receive(sign(made), {}).ok());
+  ASSERT_TRUE(files_.write_durable(paths_.begun(made.order_id), "", 0600).ok());
+  finish();
+  EXPECT_EQ(sent<wire::OrderResult>().at(0).outcome, wire::OrderOutcome::failed);
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "ran"));
+}
+
+TEST_F(DeskTest, APatchOrderReportsTheRunAndAheadOfItWhatTheNodeHasNow) {
+  ASSERT_TRUE(desk_->receive(sign(patch()), {}).ok());
+  finish();
+  const auto results = sent<wire::OrderResult>();
+  ASSERT_EQ(results.size(), 1u);
+  ASSERT_TRUE(results[0].run);
+  EXPECT_EQ(results[0].run->outcome, patchrun::Outcome::committed) << results[0].standard_error;
+  EXPECT_EQ(results[0].outcome, wire::OrderOutcome::success);
+  const auto reports = sent<wire::ScanReport>();
+  ASSERT_EQ(reports.size(), 1u);
+  EXPECT_EQ(reports[0].order_id, results[0].order_id);
+  const auto set = SetStore(files_, paths_).package_set(reports[0].package_set_hash);
+  ASSERT_TRUE(set.ok());
+  EXPECT_EQ(set->packages.at(0).version, "2");
+  EXPECT_EQ(desk_->package_set_hash(), reports[0].package_set_hash);
+}
+
+TEST_F(DeskTest, APlanOrderReportsWhatTheResolverWouldDo) {
+  auto made = order(wire::OrderKind::plan);
+  made.plan = wire::PlanOrder{{{"curl", "amd64", "1", "2", "", 0}}};
+  ASSERT_TRUE(desk_->receive(sign(made), {}).ok());
+  finish();
+  const auto results = sent<wire::OrderResult>();
+  ASSERT_EQ(results.size(), 1u);
+  ASSERT_TRUE(results[0].plan);
+  EXPECT_EQ(results[0].plan->changes.at(0).to_version, "2");
+}
+
+TEST_F(DeskTest, TheSameOrderTwiceTakesEffectOnce) {
+  const auto signed_order = sign(shell({"echo once >> " + (directory_ / "ran").string()}));
+  ASSERT_TRUE(desk_->receive(signed_order, {}).ok());
+  ASSERT_TRUE(desk_->receive(signed_order, {}).ok());
+  finish();
+  ASSERT_TRUE(desk_->receive(signed_order, {}).ok());  // archived by now
+  finish();
+  EXPECT_EQ(sent<wire::OrderResult>().size(), 1u);
+  EXPECT_EQ(files_.read((directory_ / "ran").string(), 100).value(), "once\n");
+}
+
+TEST_F(DeskTest, AnOrderSurvivesTheAgent) {
+  ASSERT_TRUE(desk_->receive(sign(shell({"echo late"})), {}).ok());
+  open_desk();  // a new process, before anything was begun
+  finish();
+  EXPECT_EQ(sent<wire::OrderResult>().at(0).standard_output, "late\n");
+}
+
+TEST_F(DeskTest, AReplayIsRefusedAndTold) {
+  const auto first = shell({"true"});
+  auto older = shell({"true"});
+  older.counter = first.counter;  // another order with a counter that was used
+  ASSERT_TRUE(desk_->receive(sign(first), {}).ok());
+  ASSERT_TRUE(desk_->receive(sign(older), {}).ok());
+  const auto results = sent<wire::OrderResult>();
+  ASSERT_EQ(results.size(), 1u);
+  EXPECT_EQ(results[0].order_id, older.order_id);
+  EXPECT_EQ(results[0].outcome, wire::OrderOutcome::refused);
+}
+
+TEST_F(DeskTest, AForgedOrderIsNotAcknowledged) {
+  auto forged = sign(shell({"true"}));
+  forged.signature = to_base64(std::string(64, 'f'));
+  EXPECT_EQ(desk_->receive(forged, {}).error().code(), Code::unauthenticated);
+  EXPECT_TRUE(desk_->is_idle());
+  EXPECT_EQ(outbox_->size(), 0u);
+}
+
+TEST_F(DeskTest, AWrongClockIsMeasuredAgainstTheServers) {
+  auto made = shell({"true"});
+  made.issued_at = clock_.now() + std::chrono::hours(5);  // the server is five hours ahead of us
+  made.expires_at = made.issued_at + std::chrono::hours(1);
+  ASSERT_TRUE(desk_->receive(sign(made), std::chrono::hours(5)).ok());
+  finish();
+  EXPECT_EQ(sent<wire::OrderResult>().at(0).outcome, wire::OrderOutcome::success);
+}
+
+TEST_F(DeskTest, ACancelBeforeItsBeginningStopsAnOrder) {
+  const auto made = shell({"echo ran > " + (directory_ / "ran").string()});
+  ASSERT_TRUE(desk_->receive(sign(made), {}).ok());
+  ASSERT_TRUE(desk_->cancel(made.order_id).ok());
+  finish();
+  EXPECT_EQ(sent<wire::OrderResult>().at(0).outcome, wire::OrderOutcome::cancelled);
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "ran"));
+}
+
+TEST_F(DeskTest, AProcessThatDiesIsStartedAgainAndThatIsBounded) {
+  launcher_.dies = 2;
+  ASSERT_TRUE(desk_->receive(sign(patch()), {}).ok());
+  finish();
+  EXPECT_EQ(launcher_.launches, 3);
+  EXPECT_EQ(sent<wire::OrderResult>().at(0).outcome, wire::OrderOutcome::success);
+
+  launcher_.dies = 1'000;
+  ASSERT_TRUE(desk_->receive(sign(shell({"true"})), {}).ok());
+  finish();
+  EXPECT_EQ(sent<wire::OrderResult>().at(1).outcome, wire::OrderOutcome::failed);
+}
+
+TEST_F(DeskTest, ItsOwnScanHasNoOrderAndNoResult) {
+  ASSERT_TRUE(desk_->scan_self(true).ok());
+  ASSERT_TRUE(desk_->scan_self(true).ok());  // one is under way
+  finish();
+  EXPECT_TRUE(sent<wire::OrderResult>().empty());
+  ASSERT_EQ(sent<wire::ScanReport>().size(), 1u);
+  EXPECT_EQ(sent<wire::ScanReport>()[0].order_id, "");
+  EXPECT_TRUE(desk_->scanned_at());
+}
+
+}  // namespace
+}  // namespace belay::agent

@@ -1,0 +1,171 @@
+#include "agent/runner/order_work.hpp"
+
+#include <algorithm>
+
+#include "agent/runner/output_file.hpp"
+#include "agent/runner/package_changes.hpp"
+#include "agent/runner/problems.hpp"
+#include "agent/runner/run_driver.hpp"
+#include "agent/runner/scan_work.hpp"
+#include "agent/runner/shell_work.hpp"
+#include "base/text.hpp"
+
+namespace belay::agent {
+namespace {
+
+using patchrun::Outcome;
+
+constexpr int kLockAttempts = 240;
+constexpr Duration kLockPause{500};
+
+Result<io::FileLock> wait_for_lock(HostControl& host, const std::string& path, int attempts) {
+  while (true) {
+    auto lock = io::FileLock::acquire(path);
+    if (lock.ok() || lock.error().code() != Code::conflict || --attempts <= 0) return lock;
+    host.pause(kLockPause);
+  }
+}
+
+wire::OrderOutcome outcome_of(const patchrun::RunState& run) {
+  if (run.cancelled) return wire::OrderOutcome::cancelled;
+  switch (*run.outcome) {
+    case Outcome::committed:
+    case Outcome::nothing_to_do: return run.problems.empty() ? wire::OrderOutcome::success : wire::OrderOutcome::failed;
+    case Outcome::refused: return wire::OrderOutcome::refused;
+    case Outcome::rolled_back:
+    case Outcome::rollback_failed:
+    case Outcome::inconsistent: return wire::OrderOutcome::failed;
+  }
+  return wire::OrderOutcome::failed;
+}
+
+// What a person reads as the command's output.
+std::string summary_of(const patchrun::PatchRunReport& report) {
+  std::string text = std::string("outcome: ") + boost::describe::enum_to_string(report.outcome, "?") + "\n";
+  for (const auto& change : report.changed) text += describe(change) + "\n";
+  for (const auto& conffile : report.conffiles_kept) text += "kept configuration: " + conffile + "\n";
+  for (const auto& service : report.restart_needed) text += "restart needed: " + service + "\n";
+  if (report.rebooted) text += "rebooted\n";
+  if (report.reboot_pending) text += "a reboot is pending\n";
+  return sanitize(text, wire::kOutputBytesMax);
+}
+
+std::string problems_text(const std::vector<fleet::Problem>& problems) {
+  std::string text;
+  for (const auto& problem : problems)
+    text += std::string(boost::describe::enum_to_string(problem.reason, "?")) + (problem.subject.empty() ? "" : " (" + problem.subject + ")") +
+            ": " + problem.detail + (problem.next.empty() ? "" : "; " + problem.next) + "\n";
+  return sanitize(text, wire::kOutputBytesMax);
+}
+
+Result<wire::OrderResult> patch(const WorkTools& tools, const StatePaths& paths, const AcceptedOrder& accepted) {
+  const auto& order = accepted.order;
+  OutputFile output(tools.files, tools.clock, paths.output(order.order_id));
+  RunTools run_tools{tools.files, tools.packages, tools.host, tools.clock, tools.snapshots, tools.probes,
+                     [&](std::string_view line) { output.add(std::string(line) + "\n"); }};
+  BELAY_TRY_ASSIGN(const auto run, RunDriver(run_tools, paths).run(order.order_id, *order.patch, order.expires_at));
+  wire::OrderResult result;
+  result.order_id = order.order_id;
+  result.outcome = outcome_of(run);
+  // What the node has now travels ahead of the result, so that whoever waits for the result sees it judged.
+  if (auto seen = scan_node(tools, paths, false); seen.ok()) {
+    seen->order_id = order.order_id;
+    BELAY_TRY(OrderBook(tools.files, paths).write_report(order.order_id, *seen));
+  }
+  result.exit_code = result.outcome == wire::OrderOutcome::success ? 0 : 1;
+  result.run = patchrun::report(run);
+  result.problems = run.problems;
+  result.standard_output = summary_of(*result.run);
+  result.standard_error = problems_text(run.problems);
+  result.started_at = run.steps.empty() ? accepted.accepted_at : run.steps.front().entered_at;
+  result.finished_at = run.entered_at;
+  return result;
+}
+
+wire::OrderResult plan(const WorkTools& tools, const AcceptedOrder& accepted) {
+  wire::OrderResult result;
+  result.order_id = accepted.order.order_id;
+  result.started_at = tools.clock.now();
+  InstallOrder wanted;
+  wanted.changes = accepted.order.plan->changes;
+  auto planned = tools.packages.simulate(wanted);
+  // What the resolver adds belongs into the plan: asked again with all of it, nothing is lacking any more.
+  const auto only_lacks = [](const auto& problem) { return problem.reason == fleet::Reason::dependency_broken; };
+  if (planned.ok() && !planned->problems.empty() && !planned->changes.empty() && std::ranges::all_of(planned->problems, only_lacks)) {
+    wanted.changes = planned->changes;
+    planned = tools.packages.simulate(wanted);
+  }
+  if (planned.ok()) {
+    result.plan = wire::PlanReport{planned->changes, planned->download_bytes, planned->disk_bytes};
+    result.problems = planned->problems;
+  } else {
+    result.problems.push_back(problem_of(planned.error()));
+  }
+  result.outcome = result.problems.empty() ? wire::OrderOutcome::success : wire::OrderOutcome::failed;
+  result.exit_code = result.problems.empty() ? 0 : 1;
+  result.standard_error = problems_text(result.problems);
+  result.finished_at = tools.clock.now();
+  return result;
+}
+
+Result<wire::OrderResult> scan(const WorkTools& tools, const StatePaths& paths, const AcceptedOrder& accepted) {
+  const auto started_at = tools.clock.now();
+  auto report = scan_node(tools, paths, accepted.order.scan->refresh);
+  wire::OrderResult result;
+  result.order_id = accepted.order.order_id;
+  result.started_at = started_at;
+  result.finished_at = tools.clock.now();
+  if (!report.ok()) {
+    result.problems.push_back(problem_of(report.error()));
+  } else {
+    if (!accepted.local) report->order_id = accepted.order.order_id;
+    BELAY_TRY(OrderBook(tools.files, paths).write_report(accepted.order.order_id, *report));
+    result.problems = report->problems;
+    result.standard_output = std::to_string(report->packages) + " packages installed, " + std::to_string(report->offers) + " on offer\n";
+  }
+  // The scan was done; that it cannot be judged is said by its problems, which travel with its report.
+  result.outcome = report.ok() ? wire::OrderOutcome::success : wire::OrderOutcome::failed;
+  result.exit_code = report.ok() ? 0 : 1;
+  result.standard_error = problems_text(result.problems);
+  return result;
+}
+
+wire::OrderResult cancelled_before_start(const WorkTools& tools, const AcceptedOrder& accepted) {
+  wire::OrderResult result;
+  result.order_id = accepted.order.order_id;
+  result.outcome = wire::OrderOutcome::cancelled;
+  result.started_at = result.finished_at = tools.clock.now();
+  return result;
+}
+
+Result<wire::OrderResult> work(const WorkTools& tools, const StatePaths& paths, const AcceptedOrder& accepted) {
+  const bool patches = accepted.order.kind == wire::OrderKind::patch;  // its machine hears a cancel itself
+  if (!patches && OrderBook(tools.files, paths).is_cancelled(accepted.order.order_id) &&
+      !tools.files.info(paths.begun(accepted.order.order_id)).ok())
+    return cancelled_before_start(tools, accepted);
+  switch (accepted.order.kind) {
+    case wire::OrderKind::patch: return patch(tools, paths, accepted);
+    case wire::OrderKind::plan: return plan(tools, accepted);
+    case wire::OrderKind::scan: return scan(tools, paths, accepted);
+    case wire::OrderKind::shell: return run_shell_order(tools, paths, accepted);
+  }
+  return Error(Code::unsupported, "this agent does not know the order's kind");
+}
+
+}  // namespace
+
+Status work_on_order(const WorkTools& tools, const StatePaths& paths, const std::string& order_id) {
+  OrderBook book(tools.files, paths);
+  BELAY_TRY_ASSIGN(const auto accepted, book.load(order_id));
+  BELAY_TRY_ASSIGN(const auto order_lock, wait_for_lock(tools.host, paths.order_lock(order_id), 10));
+  if (book.has_result(order_id)) return {};
+  // One run at a time on a node. A shell order is its author's own affair.
+  std::optional<io::FileLock> run_lock;
+  if (accepted.order.kind != wire::OrderKind::shell) {
+    BELAY_TRY_ASSIGN(run_lock, wait_for_lock(tools.host, paths.run_lock(), kLockAttempts));
+  }
+  BELAY_TRY_ASSIGN(const auto result, work(tools, paths, accepted));
+  return book.write_result(order_id, result);
+}
+
+}  // namespace belay::agent

@@ -1,0 +1,30 @@
+#pragma once
+// What the process started for one order does: works on it to its end and leaves the result in the order book.
+#include <functional>
+#include <string>
+
+#include "agent/runner/order_book.hpp"
+#include "agent/runner/run_actions.hpp"
+#include "agent/runner/state_paths.hpp"
+#include "core/fleet/facts.hpp"
+#include "io/process.hpp"
+
+namespace belay::agent {
+
+// All outlive the work.
+struct WorkTools {
+  io::Files& files;
+  io::Processes& processes;
+  Clock& clock;
+  PackageManager& packages;
+  HostControl& host;
+  std::vector<SnapshotProvider*> snapshots;
+  std::vector<HealthProbe*> probes;
+  std::function<fleet::NodeFacts()> collect_facts;  // agent/inventory
+};
+
+// Waits up to two minutes for the locks (of the order; of the node, unless it is a shell order). ok where the order has
+// a result when it returns, also where it had one before. conflict: another process works on it.
+Status work_on_order(const WorkTools& tools, const StatePaths& paths, const std::string& order_id);
+
+}  // namespace belay::agent

@@ -1,0 +1,13 @@
+#pragma once
+// A script for /bin/sh, as AWS-RunShellScript runs it.
+#include "agent/runner/order_work.hpp"
+#include "wire/messages.hpp"
+
+namespace belay::agent {
+
+// The lines become one script; its exit code is that of its last command. It runs as root in the order's working
+// directory ("/" where none is named) with a private TMPDIR that is removed afterwards. Never begun twice: where an
+// earlier process died in it, the result says so.
+Result<wire::OrderResult> run_shell_order(const WorkTools& tools, const StatePaths& paths, const AcceptedOrder& accepted);
+
+}  // namespace belay::agent

@@ -1,0 +1,56 @@
+#pragma once
+// Where the agent keeps what. Everything lies under one directory that only root reads (mode 0700).
+//
+//   identity/            key.pem (0600), certificate.pem, ca.pem, identity.json
+//   counter.json         the highest order counter accepted
+//   orders/<id>/         one accepted order until its result is on the way to the server:
+//       order.json       as accepted
+//       run.json         the journal of a patch run
+//       begun.json       an order of another kind was started
+//       cancel           somebody asked for it to stop
+//       output           what it printed so far, bounded
+//       result.json      it has ended; written once
+//       lock             held while a process works on it
+//   archive/<id>.json    results of the newest orders, for people
+//   outbox/              messages that the server has not acknowledged
+//   sets/<hash>.json     package and offer sets that the server may ask for
+//   held/                old packages, for a rollback
+//   lists/               package lists of Belay's own, where the host's must not be touched
+#include <string>
+#include <string_view>
+
+namespace belay::agent {
+
+inline constexpr std::string_view kStateDirectoryDefault = "/var/lib/belay-agent";
+
+class StatePaths {
+ public:
+  explicit StatePaths(std::string root) : root_(std::move(root)) {}
+  const std::string& root() const { return root_; }
+  std::string identity(std::string_view file) const { return root_ + "/identity/" + std::string(file); }
+  std::string identity_directory() const { return root_ + "/identity"; }
+  std::string counter() const { return root_ + "/counter.json"; }
+  std::string orders() const { return root_ + "/orders"; }
+  std::string order_directory(std::string_view id) const { return orders() + "/" + std::string(id); }
+  std::string order(std::string_view id) const { return order_directory(id) + "/order.json"; }
+  std::string journal(std::string_view id) const { return order_directory(id) + "/run.json"; }
+  std::string begun(std::string_view id) const { return order_directory(id) + "/begun.json"; }
+  std::string cancel(std::string_view id) const { return order_directory(id) + "/cancel"; }
+  std::string output(std::string_view id) const { return order_directory(id) + "/output"; }
+  std::string result(std::string_view id) const { return order_directory(id) + "/result.json"; }
+  std::string order_lock(std::string_view id) const { return order_directory(id) + "/lock"; }
+  std::string reserve(std::string_view id) const { return order_directory(id) + "/reserve"; }
+  std::string run_lock() const { return root_ + "/run.lock"; }
+  std::string agent_lock() const { return root_ + "/agent.lock"; }
+  std::string archive() const { return root_ + "/archive"; }
+  std::string archived(std::string_view id) const { return archive() + "/" + std::string(id) + ".json"; }
+  std::string outbox() const { return root_ + "/outbox"; }
+  std::string sets() const { return root_ + "/sets"; }
+  std::string held() const { return root_ + "/held"; }
+  std::string lists() const { return root_ + "/lists"; }
+
+ private:
+  std::string root_;
+};
+
+}  // namespace belay::agent
