@@ -1,0 +1,100 @@
+#include <iostream>
+
+#include "base/error_table.hpp"
+#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "io/files.hpp"
+
+namespace belay::cli {
+namespace {
+
+constexpr std::size_t kFileBytesMax = 1 << 20;
+
+Result<int> list(Context& context, const Arguments&) {
+  BELAY_TRY_ASSIGN(const auto baselines, call_all(context, "DescribePatchBaselines", {}, "BaselineIdentities"));
+  Table table{{"BASELINE", "NAME", "SYSTEM", "DEFAULT"}, {}};
+  for (const auto& b : baselines)
+    table.rows.push_back({cell(b, "BaselineId"), cell(b, "BaselineName"), cell(b, "OperatingSystem"), cell(b, "DefaultBaseline")});
+  print(context, table, json::Object{{"BaselineIdentities", baselines}}, std::cout);
+  return kExitOk;
+}
+
+Result<int> show(Context& context, const Arguments& arguments) {
+  BELAY_TRY_ASSIGN(const auto baseline, call(context, "GetPatchBaseline", {{"BaselineId", arguments.one("BASELINE")}}));
+  std::cout << json::to_pretty_text(baseline) << "\n";
+  return kExitOk;
+}
+
+Result<json::Object> request_of_file(const std::string& path) {
+  BELAY_TRY_ASSIGN(const auto text, io::real_files().read(path, kFileBytesMax));
+  BELAY_TRY_ASSIGN(const auto value, json::parse(text).within(path));
+  if (!value.is_object()) return Error(Code::invalid_argument, path + ": expected an object with SSM's members (Name, OperatingSystem, ApprovalRules, …)");
+  return value.get_object();
+}
+
+Result<int> create(Context& context, const Arguments& arguments) {
+  BELAY_TRY_ASSIGN(const auto request, request_of_file(arguments.one("file")));
+  BELAY_TRY_ASSIGN(const auto answer, call(context, "CreatePatchBaseline", request));
+  print(context, {{"BASELINE"}, {{cell(answer, "BaselineId")}}}, answer, std::cout);
+  return kExitOk;
+}
+
+Result<int> update(Context& context, const Arguments& arguments) {
+  BELAY_TRY_ASSIGN(auto request, request_of_file(arguments.one("file")));
+  request["BaselineId"] = arguments.one("BASELINE");
+  BELAY_TRY_ASSIGN(const auto answer, call(context, "UpdatePatchBaseline", request));
+  print(context, {{"BASELINE"}, {{cell(answer, "BaselineId")}}}, answer, std::cout);
+  return kExitOk;
+}
+
+Result<int> remove(Context& context, const Arguments& arguments) {
+  BELAY_TRY(call(context, "DeletePatchBaseline", {{"BaselineId", arguments.one("BASELINE")}}));
+  std::cout << "deleted " << arguments.one("BASELINE") << "\n";
+  return kExitOk;
+}
+
+Result<int> make_default(Context& context, const Arguments& arguments) {
+  BELAY_TRY(call(context, "RegisterDefaultPatchBaseline", {{"BaselineId", arguments.one("BASELINE")}}));
+  std::cout << arguments.one("BASELINE") << " is the default of its system\n";
+  return kExitOk;
+}
+
+Result<int> assign(Context& context, const Arguments& arguments) {
+  BELAY_TRY(call(context, "RegisterPatchBaselineForPatchGroup",
+                 {{"BaselineId", arguments.one("BASELINE")}, {"PatchGroup", arguments.one("GROUP")}}));
+  std::cout << "patch group " << arguments.one("GROUP") << " uses " << arguments.one("BASELINE") << "\n";
+  return kExitOk;
+}
+
+Result<int> effective(Context& context, const Arguments& arguments) {
+  BELAY_TRY_ASSIGN(const auto patches, call_all(context, "DescribeEffectivePatchesForPatchBaseline",
+                                                {{"BaselineId", arguments.one("BASELINE")}}, "EffectivePatches"));
+  Table table{{"PATCH", "STATUS", "COMPLIANCE LEVEL", "APPROVED (UTC)"}, {}};
+  for (const auto& row : patches) {
+    const auto* patch = json::find(row, "Patch");
+    const auto* status = json::find(row, "PatchStatus");
+    if (!patch || !status) continue;
+    table.rows.push_back({cell(*patch, "Title"), cell(*status, "DeploymentStatus"), cell(*status, "ComplianceLevel"),
+                          time_cell(json::find(*status, "ApprovalDate"))});
+  }
+  print(context, table, json::Object{{"EffectivePatches", patches}}, std::cout);
+  return kExitOk;
+}
+
+}  // namespace
+
+CommandSpec baseline_command() {
+  const PositionalSpec id{"BASELINE", "its id (pb-…)"};
+  const OptionSpec file{"-f,--file", "JSON with SSM's members", Takes::one_value, true};
+  return {"baseline", "what is approved: list, show, create, update, delete, default, assign, effective", {}, {}, {},
+          {{"list", "every baseline", {}, {}, list, {}},
+           {"show", "one baseline whole", {id}, {}, show, {}},
+           {"create", "a baseline of a file", {}, {file}, create, {}},
+           {"update", "change a baseline by a file", {id}, {file}, update, {}},
+           {"delete", "remove a baseline that nothing uses", {id}, {}, remove, {}},
+           {"default", "make it the default of its system", {id}, {}, make_default, {}},
+           {"assign", "use it for a patch group", {id, {"GROUP", "value of the nodes' PatchGroup tag"}}, {}, assign, {}},
+           {"effective", "what it approves of all that the fleet is offered", {id}, {}, effective, {}}}};
+}
+
+}  // namespace belay::cli

@@ -1,0 +1,82 @@
+#include <iostream>
+
+#include "base/error_table.hpp"
+#include "base/text.hpp"
+#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "cli/progress.hpp"
+#include "cli/targets.hpp"
+
+namespace belay::cli {
+namespace {
+
+Result<int> list(Context& context, const Arguments&) {
+  BELAY_TRY_ASSIGN(const auto commands, call_all(context, "ListCommands", {}, "Commands"));
+  Table table{{"COMMAND", "DOCUMENT", "REQUESTED (UTC)", "STATUS", "NODES", "DONE", "ERRORS"}, {}};
+  for (const auto& c : commands)
+    table.rows.push_back({cell(c, "CommandId"), cell(c, "DocumentName"), time_cell(json::find(c, "RequestedDateTime")),
+                          cell(c, "StatusDetails"), cell(c, "TargetCount"), cell(c, "CompletedCount"), cell(c, "ErrorCount")});
+  print(context, table, json::Object{{"Commands", commands}}, std::cout);
+  return kExitOk;
+}
+
+Result<int> show(Context& context, const Arguments& arguments) {
+  const std::string id = arguments.one("COMMAND");
+  if (arguments.has("wait")) return follow_command(context, id);
+  BELAY_TRY_ASSIGN(const auto invocations,
+                   call_all(context, "ListCommandInvocations", {{"CommandId", id}, {"Details", true}}, "CommandInvocations"));
+  Table table{{"NODE", "NAME", "STATUS", "DETAILS"}, {}};
+  for (const auto& i : invocations)
+    table.rows.push_back({cell(i, "InstanceId"), cell(i, "InstanceName"), cell(i, "Status"), cell(i, "StatusDetails")});
+  print(context, table, json::Object{{"CommandInvocations", invocations}}, std::cout);
+  return kExitOk;
+}
+
+Result<int> output(Context& context, const Arguments& arguments) {
+  BELAY_TRY_ASSIGN(const auto ids, resolve_nodes(context, {arguments.one("NODE")}));
+  BELAY_TRY_ASSIGN(const auto answer, call(context, "GetCommandInvocation",
+                                           {{"CommandId", arguments.one("COMMAND")}, {"InstanceId", ids.front()}}));
+  if (context.format == Format::json) {
+    std::cout << json::to_pretty_text(answer) << "\n";
+    return kExitOk;
+  }
+  std::cout << sanitize(json::text_or_empty(answer, "StandardOutputContent"), 1 << 20);
+  std::cerr << sanitize(json::text_or_empty(answer, "StandardErrorContent"), 1 << 20);
+  return json::text_or_empty(answer, "Status") == "Success" ? kExitOk : kExitNonCompliant;
+}
+
+Result<int> cancel(Context& context, const Arguments& arguments) {
+  BELAY_TRY(call(context, "CancelCommand", {{"CommandId", arguments.one("COMMAND")}}));
+  std::cout << "cancelling " << arguments.one("COMMAND") << ": what has not begun is dropped, what runs ends safely\n";
+  return kExitOk;
+}
+
+Result<int> run_shell(Context& context, const Arguments& arguments) {
+  BELAY_TRY_ASSIGN(const auto targets, resolve_targets(context, arguments.all("TARGET")));
+  json::Object request{{"DocumentName", "AWS-RunShellScript"},
+                       {"Parameters", json::Object{{"commands", json::encode(arguments.all("line"))}}},
+                       {"MaxConcurrency", arguments.one("max-concurrency")},
+                       {"MaxErrors", arguments.one("max-errors")}};
+  targets.add_to(request);
+  return send_command(context, request, arguments.has("wait"));
+}
+
+}  // namespace
+
+CommandSpec command_command() {
+  const PositionalSpec id{"COMMAND", "its id"};
+  return {"command", "what was sent to nodes: run, list, show, output, cancel", {}, {}, {},
+          {{"run", "run shell lines on nodes",
+            {{"TARGET", "nodes, tag:Key=Value, or all", Takes::values}},
+            {{"-c,--line", "a line of the script; may be repeated", Takes::values, true},
+             {"--max-concurrency", "nodes at a time", Takes::one_value, false, "50"},
+             {"--max-errors", "stop after more failures than this", Takes::one_value, false, "0"},
+             {"--wait", "follow it to its end", Takes::nothing}},
+            run_shell, {}},
+           {"list", "the newest commands", {}, {}, list, {}},
+           {"show", "a command, node by node", {id}, {{"--wait", "follow it to its end", Takes::nothing}}, show, {}},
+           {"output", "what it printed on a node", {id, {"NODE", "id or name"}}, {}, output, {}},
+           {"cancel", "stop a command", {id}, {}, cancel, {}}}};
+}
+
+}  // namespace belay::cli

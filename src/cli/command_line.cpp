@@ -1,0 +1,143 @@
+#include "cli/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+
+#include "base/error_table.hpp"
+#include "base/text.hpp"
+#include "cli/context.hpp"
+
+namespace belay::cli {
+namespace {
+
+// Where CLI11 puts what it reads, one for each command.
+struct Capture {
+  std::map<std::string, std::vector<std::string>, std::less<>> values;
+  std::map<std::string, bool, std::less<>> flags;
+};
+
+std::string key_of(const std::string& flag) {
+  const auto names = split(flag, ',');
+  std::string_view last = trim(names.back());
+  while (last.starts_with('-')) last.remove_prefix(1);
+  return std::string(last);
+}
+
+void add_option(CLI::App& app, const OptionSpec& spec, Capture& capture) {
+  const std::string key = key_of(spec.flag);
+  if (spec.takes == Takes::nothing) {
+    app.add_flag(spec.flag, capture.flags[key], spec.help);
+    return;
+  }
+  auto* option = app.add_option(spec.flag, capture.values[key], spec.help);
+  option->required(spec.required)->expected(1, spec.takes == Takes::values ? CLI::detail::expected_max_vector_size : 1);
+  option->allow_extra_args(false);
+  if (spec.takes == Takes::values) option->take_all();
+  if (!spec.fallback.empty()) option->default_str(spec.fallback);
+}
+
+void add_positional(CLI::App& app, const PositionalSpec& spec, Capture& capture) {
+  auto* option = app.add_option(spec.name, capture.values[spec.name], spec.help);
+  option->required(spec.required);
+  option->expected(spec.required ? 1 : 0, spec.takes == Takes::values ? CLI::detail::expected_max_vector_size : 1);
+  option->multi_option_policy(CLI::MultiOptionPolicy::Throw);
+  option->allow_extra_args(spec.takes == Takes::values);
+}
+
+Arguments arguments_of(const CommandSpec& spec, const Capture& capture) {
+  Arguments arguments;
+  for (const auto& [key, given] : capture.flags)
+    if (given) arguments.values[key] = {};
+  for (const auto& [key, values] : capture.values)
+    if (!values.empty()) arguments.values[key] = values;
+  for (const auto& option : spec.options) {
+    const std::string key = key_of(option.flag);
+    if (!option.fallback.empty() && !arguments.has(key)) arguments.values[key] = {option.fallback};
+  }
+  return arguments;
+}
+
+struct Chosen {
+  const CommandSpec* spec = nullptr;
+  const Capture* capture = nullptr;
+};
+
+void add_command(CLI::App& parent, const CommandSpec& spec, std::vector<std::unique_ptr<Capture>>& captures, Chosen& chosen) {
+  CLI::App* app = parent.add_subcommand(spec.name, spec.help);
+  app->fallthrough();
+  Capture& capture = *captures.emplace_back(std::make_unique<Capture>());
+  for (const auto& option : spec.options) add_option(*app, option, capture);
+  for (const auto& positional : spec.positionals) add_positional(*app, positional, capture);
+  for (const auto& subcommand : spec.subcommands) add_command(*app, subcommand, captures, chosen);
+  if (!spec.run) app->require_subcommand(1);
+  if (spec.run && !spec.subcommands.empty()) app->require_subcommand(0, 1);
+  // CLI11 calls a parent's callback after its subcommand's: the innermost is the one that was meant.
+  app->callback([&spec, &capture, &chosen] {
+    if (!chosen.spec && spec.run) chosen = {&spec, &capture};
+  });
+}
+
+std::string exit_statuses() {
+  std::string text = "Exit status:\n   0  done\n   9  answered: a node is not compliant, or a node failed\n";
+  for (const auto& row : kErrorTable)
+    text += (row.exit_status < 10 ? "   " : "  ") + std::to_string(row.exit_status) + "  " + std::string(name(row.code)) + ": " +
+            std::string(row.what_to_do) + "\n";
+  return text +
+         "\nThe server is found through BELAY_URL, BELAY_CA and BELAY_TOKEN; the server writes them to admin.env:\n"
+         "  set -a; . DIR/admin.env; set +a\n"
+         "A TARGET is a node's id (mi-…), its name, tag:Key=Value, or all.\n";
+}
+
+int report(const Error& error) {
+  std::cerr << "belay: " << error.chain() << "\n";
+  std::cerr << "  what to do: " << meaning(error.code()).what_to_do << "\n";
+  return meaning(error.code()).exit_status;
+}
+
+int run(const Chosen& chosen, const std::string& format) {
+  Context context;
+  context.settings = settings_of_environment();
+  if (format == "json") context.format = Format::json;
+  else if (format == "csv") context.format = Format::csv;
+  const auto status = chosen.spec->run(context, arguments_of(*chosen.spec, *chosen.capture));
+  return status.ok() ? *status : report(status.error());
+}
+
+}  // namespace
+
+bool Arguments::has(std::string_view name) const { return values.find(name) != values.end(); }
+
+std::string Arguments::one(std::string_view name) const {
+  const auto found = values.find(name);
+  return found == values.end() || found->second.empty() ? std::string() : found->second.back();
+}
+
+std::vector<std::string> Arguments::all(std::string_view name) const {
+  const auto found = values.find(name);
+  return found == values.end() ? std::vector<std::string>() : found->second;
+}
+
+int run_command_line(int argc, char** argv) {
+  CLI::App app("Belay patches Linux fleets with a proven way back.", "belay");
+  app.set_version_flag("--version", BELAY_VERSION);
+  app.require_subcommand(1);
+  app.footer(exit_statuses());
+  std::string format = "table";
+  app.add_option("-o,--output", format, "table, json or csv")->check(CLI::IsMember({"table", "json", "csv"}));
+  const auto commands = all_commands();
+  std::vector<std::unique_ptr<Capture>> captures;
+  Chosen chosen;
+  for (const auto& command : commands) add_command(app, command, captures, chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    const int status = app.exit(e, std::cout, std::cerr);
+    return status == 0 ? kExitOk : kExitUsage;
+  }
+  BELAY_ASSERT(chosen.spec != nullptr);
+  return run(chosen, format);
+}
+
+}  // namespace belay::cli

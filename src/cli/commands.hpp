@@ -1,0 +1,19 @@
+#pragma once
+// One file a command; each makes its row of the command line.
+#include "cli/command_line.hpp"
+
+namespace belay::cli {
+
+CommandSpec nodes_command();
+CommandSpec activation_command();
+CommandSpec scan_command();
+CommandSpec plan_command();
+CommandSpec patch_command();
+CommandSpec baseline_command();
+CommandSpec compliance_command();
+CommandSpec command_command();
+CommandSpec tag_command();
+CommandSpec audit_command();
+CommandSpec version_compare_command();
+
+}  // namespace belay::cli

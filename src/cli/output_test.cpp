@@ -1,0 +1,32 @@
+#include "cli/output.hpp"
+
+#include <gtest/gtest.h>
+
+namespace belay::cli {
+namespace {
+
+const Table kTable{{"A", "LONGER"}, {{"grün", "x"}, {"b\x1b[31m\nc", "say \"hi\", you"}}};
+
+TEST(TextTable, AlignsByCharactersAndIsSafeToPrint) {
+  EXPECT_EQ(to_text_table(kTable), "A            LONGER\ngrün         x\nb\\x1b[31m c  say \"hi\", you\n");
+}
+
+TEST(Csv, QuotesWhatNeedsIt) {
+  EXPECT_EQ(to_csv(kTable), "A,LONGER\r\ngrün,x\r\n\"b\x1b[31m\nc\",\"say \"\"hi\"\", you\"\r\n");
+}
+
+TEST(Cells, ShowTimesAndAbsence) {
+  EXPECT_EQ(time_cell(nullptr), "-");
+  const json::Value seconds = 1764000000.5, text = "2026-11-23T18:12:05Z", zero = 0.0;
+  EXPECT_EQ(time_cell(&seconds), "2025-11-24 16:00");
+  EXPECT_EQ(time_cell(&text), "2026-11-23 18:12");
+  EXPECT_EQ(time_cell(&zero), "-");
+  const json::Value row = json::Object{{"n", 5}, {"l", json::Array{"a", "b"}}, {"e", ""}};
+  EXPECT_EQ(cell(row, "n"), "5");
+  EXPECT_EQ(cell(row, "l"), "a, b");
+  EXPECT_EQ(cell(row, "e"), "-");
+  EXPECT_EQ(cell(row, "x"), "-");
+}
+
+}  // namespace
+}  // namespace belay::cli

@@ -1,0 +1,121 @@
+#include "cli/progress.hpp"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <iostream>
+#include <map>
+#include <thread>
+
+#include "base/error_table.hpp"
+#include "base/text.hpp"
+#include "cli/output.hpp"
+
+namespace belay::cli {
+namespace {
+
+constexpr auto kPollEvery = std::chrono::milliseconds(500);
+
+bool is_final(std::string_view status) {
+  return status == "Success" || status == "Failed" || status == "TimedOut" || status == "Cancelled";
+}
+
+// Says each node's change once; on a terminal a live line shows the sums.
+class Progress {
+ public:
+  void show(const json::Array& invocations) {
+    std::map<std::string, int> sums;
+    for (const auto& invocation : invocations) {
+      const std::string status = json::text_or_empty(invocation, "StatusDetails");
+      ++sums[status];
+      auto& before = seen_[json::text_or_empty(invocation, "InstanceId")];
+      if (before == status) continue;
+      before = status;
+      clear();
+      std::cerr << "  " << label(invocation) << ": " << status << "\n";
+    }
+    if (!live_) return;
+    std::string line;
+    for (const auto& [status, count] : sums) line += (line.empty() ? "  " : ", ") + std::to_string(count) + " " + status;
+    clear();
+    std::cerr << line << std::flush;
+    drawn_ = true;
+  }
+  void clear() {
+    if (drawn_) std::cerr << "\r\x1b[K";
+    drawn_ = false;
+  }
+
+ private:
+  static std::string label(const json::Value& invocation) {
+    const std::string id = json::text_or_empty(invocation, "InstanceId");
+    const std::string name = json::text_or_empty(invocation, "InstanceName");
+    return sanitize(name.empty() ? id : name + " (" + id + ")", 200);
+  }
+  std::map<std::string, std::string> seen_;
+  const bool live_ = ::isatty(2) == 1;
+  bool drawn_ = false;
+};
+
+Table table_of(const json::Array& invocations) {
+  Table table{{"NODE", "NAME", "STATUS", "DETAILS", "EXIT"}, {}};
+  for (const auto& invocation : invocations) {
+    std::string exit_code = "-";
+    if (const auto* plugins = json::find(invocation, "CommandPlugins"); plugins && plugins->is_array() && !plugins->get_array().empty())
+      exit_code = cell(plugins->get_array().front(), "ResponseCode");
+    table.rows.push_back({cell(invocation, "InstanceId"), cell(invocation, "InstanceName"), cell(invocation, "Status"),
+                          cell(invocation, "StatusDetails"), exit_code});
+  }
+  return table;
+}
+
+// What failed nodes said, so that nobody has to ask again.
+void explain_failures(const json::Array& invocations) {
+  for (const auto& invocation : invocations) {
+    if (json::text_or_empty(invocation, "Status") == "Success") continue;
+    const auto* plugins = json::find(invocation, "CommandPlugins");
+    if (!plugins || !plugins->is_array()) continue;
+    for (const auto& plugin : plugins->get_array()) {
+      const std::string output = json::text_or_empty(plugin, "Output");
+      if (!output.empty())
+        std::cerr << json::text_or_empty(invocation, "InstanceId") << " said:\n" << sanitize(output, 2500) << "\n";
+    }
+  }
+}
+
+}  // namespace
+
+Result<int> follow_command(Context& context, const std::string& command_id) {
+  Progress progress;
+  for (;;) {
+    BELAY_TRY_ASSIGN(const auto invocations, call_all(context, "ListCommandInvocations",
+                                                      {{"CommandId", command_id}, {"Details", true}}, "CommandInvocations"));
+    progress.show(invocations);
+    BELAY_TRY_ASSIGN(const auto commands, call_all(context, "ListCommands", {{"CommandId", command_id}}, "Commands"));
+    const std::string status = commands.empty() ? "" : json::text_or_empty(commands.front(), "Status");
+    if (commands.empty()) return Error(Code::not_found, "command " + command_id + " is gone");
+    if (is_final(status)) {
+      progress.clear();
+      BELAY_TRY_ASSIGN(const auto last, call_all(context, "ListCommandInvocations",
+                                                 {{"CommandId", command_id}, {"Details", true}}, "CommandInvocations"));
+      print(context, table_of(last), json::Object{{"Command", commands.front()}, {"CommandInvocations", last}}, std::cout);
+      if (status != "Success") explain_failures(last);
+      return status == "Success" ? kExitOk : kExitNonCompliant;
+    }
+    std::this_thread::sleep_for(kPollEvery);
+  }
+}
+
+Result<int> send_command(Context& context, const json::Object& request, bool wait) {
+  BELAY_TRY_ASSIGN(const auto answer, call(context, "SendCommand", request));
+  const auto* command = json::find(answer, "Command");
+  const std::string id = command ? json::text_or_empty(*command, "CommandId") : "";
+  if (id.empty()) return Error(Code::internal, "SendCommand: the server named no command");
+  if (wait) return follow_command(context, id);
+  Table table{{"COMMAND", "DOCUMENT", "STATUS"}, {{id, cell(*command, "DocumentName"), cell(*command, "Status")}}};
+  print(context, table, answer, std::cout);
+  if (context.format == Format::table) std::cerr << "follow it with: belay command show " << id << " --wait\n";
+  return kExitOk;
+}
+
+}  // namespace belay::cli
