@@ -1,0 +1,87 @@
+#include "main/admin_env.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "base/bytes.hpp"
+#include "base/text.hpp"
+#include "io/crypto.hpp"
+#include "server/engine/audit.hpp"
+#include "store/principals.hpp"
+
+namespace belay {
+namespace {
+
+constexpr std::string_view kAdmin = "admin";
+constexpr std::size_t kFileBytesMax = 64u << 10;
+
+std::map<std::string, std::string> read_assignments(std::string_view text) {
+  std::map<std::string, std::string> found;
+  for (const auto line : split(text, '\n')) {
+    const auto equals = line.find('=');
+    if (line.starts_with('#') || equals == std::string_view::npos) continue;
+    std::string_view value = line.substr(equals + 1);
+    if (value.size() >= 2 && value.front() == '\'' && value.back() == '\'') value = value.substr(1, value.size() - 2);
+    found.emplace(line.substr(0, equals), value);
+  }
+  return found;
+}
+
+std::string quoted(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+// As AWS writes them: 20 capital letters and digits, and 40 characters.
+std::string new_access_key_id() {
+  std::string id = "AKIA";
+  for (const char c : io::random_bytes(16)) id += "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[static_cast<unsigned char>(c) % 32];
+  return id;
+}
+
+struct Secrets {
+  std::string token, access_key_id, secret_access_key;
+};
+
+Status keep_secrets(store::Store& store, const Secrets& secrets, Instant now) {
+  return store.write([&](store::Sql& sql) -> Status {
+    const auto there = store::principals::get(sql, kAdmin);
+    if (!there.ok() && there.error().code() != Code::not_found) return there.error();
+    if (!there.ok()) BELAY_TRY(store::principals::create(sql, {std::string(kAdmin), {"*"}, true, now}));
+    store::principals::Bearer bearer;
+    bearer.principal = kAdmin;
+    bearer.name = "admin.env " + to_hex(io::sha256(secrets.token).substr(0, 4));
+    bearer.created_at = now;
+    BELAY_TRY(store::principals::add_bearer(sql, bearer, secrets.token));
+    BELAY_TRY(store::principals::add_access_key(sql, {secrets.access_key_id, std::string(kAdmin), true, now, secrets.secret_access_key}));
+    return server::note_in_audit(sql, now, "belayd", "belay:CreateAdministrator", kAdmin, {{"access_key", secrets.access_key_id}});
+  });
+}
+
+}  // namespace
+
+Status write_admin_environment(io::Files& files, store::Store& store, const AdminEnvironment& wanted, Instant now) {
+  const auto there = files.read(wanted.path, kFileBytesMax);
+  if (!there.ok() && there.error().code() != Code::not_found) return there.error();
+  auto known = there.ok() ? read_assignments(*there) : std::map<std::string, std::string>();
+  Secrets secrets{known["BELAY_TOKEN"], known["AWS_ACCESS_KEY_ID"], known["AWS_SECRET_ACCESS_KEY"]};
+  if (secrets.token.empty() || secrets.access_key_id.empty() || secrets.secret_access_key.empty()) {
+    secrets = {"belay-" + to_hex(io::random_bytes(24)), new_access_key_id(), to_base64(io::random_bytes(30))};
+    BELAY_TRY(keep_secrets(store, secrets, now));
+  }
+  std::string text = "# Written by belayd. Use: set -a; . " + wanted.path + "; set +a\n";
+  const auto assign = [&](std::string_view name, std::string_view value) { text.append(name).append("=").append(quoted(value)).append("\n"); };
+  assign("BELAY_URL", wanted.url);
+  assign("BELAY_CA", wanted.ca_path);
+  assign("BELAY_TOKEN", secrets.token);
+  assign("AWS_ACCESS_KEY_ID", secrets.access_key_id);
+  assign("AWS_SECRET_ACCESS_KEY", secrets.secret_access_key);
+  assign("AWS_DEFAULT_REGION", "us-east-1");
+  assign("AWS_CA_BUNDLE", wanted.ca_path);
+  assign("AWS_ENDPOINT_URL_SSM", wanted.url);
+  if (there.ok() && *there == text) return {};
+  return files.write_durable(wanted.path, text, 0600);
+}
+
+}  // namespace belay

@@ -1,0 +1,232 @@
+#include "main/server.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "base/bytes.hpp"
+#include "base/json.hpp"
+#include "base/log.hpp"
+#include "io/crypto.hpp"
+#include "io/files.hpp"
+#include "io/http.hpp"
+#include "io/seal.hpp"
+#include "io/system_clock.hpp"
+#include "main/admin_env.hpp"
+#include "main/server_keys.hpp"
+#include "server/api/api.hpp"
+#include "server/console/status_page.hpp"
+#include "server/engine/change_set_plan.hpp"
+#include "server/engine/command_kind.hpp"
+#include "server/engine/engine.hpp"
+#include "server/engine/services.hpp"
+#include "server/gateway/gateway.hpp"
+#include "store/postgres/postgres_store.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+
+namespace belay {
+namespace {
+
+constexpr Duration kDrainWithin{10'000};
+constexpr Duration kCertificateLook{12LL * 3600 * 1000};
+constexpr std::size_t kWorkerQueueMax = 20'000;
+constexpr std::size_t kPlainBodyMax = 4u << 20;
+
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 && name[0] != '\0' ? name : "localhost";
+}
+
+std::string in_url(const std::string& address) { return address.find(':') == std::string::npos ? address : "[" + address + "]"; }
+
+io::HttpResponse text_response(int status, std::string type, std::string body) {
+  io::HttpResponse response;
+  response.status = status;
+  response.headers.set("Content-Type", std::move(type));
+  response.body = std::move(body);
+  return response;
+}
+
+Result<std::unique_ptr<store::Store>> open_store(const ServerSettings& settings, const std::string& seal_key) {
+  store::Seams seams;
+  seams.sha256_hex = [](std::string_view bytes) { return io::sha256_hex(bytes); };
+  seams.seal = [seal_key](std::string_view bytes) { return io::seal(seal_key, bytes); };
+  seams.unseal = [seal_key](std::string_view bytes) { return io::unseal(seal_key, bytes); };
+  if (settings.database.empty()) return store::sqlite::open(settings.data + "/belay.db", std::move(seams));
+  return store::postgres::open(settings.database, std::move(seams));
+}
+
+// The parts in the order they need each other; gone in the other order, the workers' last tasks before all.
+class Server {
+ public:
+  Server(ServerSettings settings, ServerKeys keys, std::unique_ptr<store::Store> store)
+      : settings_(std::move(settings)), keys_(std::move(keys)), store_(std::move(store)), judge_(*store_, clock_),
+        commands_(*store_, clock_), change_sets_(*store_, clock_, judge_), nodes_(*store_, clock_, keys_.authority()),
+        services_{*store_, clock_, judge_, commands_, change_sets_, nodes_},
+        engine_(*store_, clock_, {.owner = host_name() + " " + to_hex(io::random_bytes(6))}),
+        status_page_(*store_, clock_, {BELAY_VERSION, services_.online_within}) {
+    engine_.add(server::make_command_kind(keys_.authority(), judge_));
+    engine_.add(server::make_change_set_kind(keys_.authority()));
+  }
+
+  Status run(const std::function<void(const std::string&)>& ready);
+
+ private:
+  Status listen();
+  Result<io::TlsServerSettings> tls() const;
+  std::string url() const;
+  void handle(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
+  void in_worker(std::unique_ptr<io::Responder> responder, std::function<io::HttpResponse()> answer);
+  io::HttpResponse health();
+  io::HttpResponse metrics();
+  void renew_certificate();
+  void drain();
+
+  Clock& clock_ = io::system_clock();
+  const ServerSettings settings_;
+  const ServerKeys keys_;
+  std::unique_ptr<store::Store> store_;
+  server::Judge judge_;
+  server::Commands commands_;
+  server::ChangeSets change_sets_;
+  server::NodeRegistry nodes_;
+  server::Services services_;
+  server::Engine engine_;
+  server::StatusPage status_page_;
+  io::EventLoop loop_;
+  std::unique_ptr<io::WorkerPool> workers_;
+  std::unique_ptr<server::Api> api_;
+  std::unique_ptr<server::Gateway> gateway_;
+  std::unique_ptr<io::HttpServer> secure_, plain_;
+  int draining_ = 0;
+};
+
+Result<io::TlsServerSettings> Server::tls() const {
+  std::vector<std::string> dns_names{host_name(), "localhost"}, addresses{"127.0.0.1", "::1"};
+  const auto& listening = settings_.listen.address;
+  if (listening != "0.0.0.0" && listening != "::" && std::ranges::find(addresses, listening) == addresses.end()) addresses.push_back(listening);
+  if (dns_names.front() == "localhost") dns_names.pop_back();
+  return keys_.tls(io::real_files(), dns_names, addresses, clock_.now());
+}
+
+std::string Server::url() const {
+  const auto& address = settings_.listen.address;
+  const std::string host = address == "0.0.0.0" ? "127.0.0.1" : address == "::" ? "::1" : address;
+  return "https://" + in_url(host) + ":" + std::to_string(secure_->port());
+}
+
+Status Server::listen() {
+  io::HttpServerOptions options;
+  options.address = settings_.listen.address;
+  options.port = settings_.listen.port;
+  BELAY_TRY_ASSIGN(options.tls, tls());
+  options.limits.body_bytes_max = wire::kMessageBytesMax;
+  options.limits.message_bytes_max = wire::kMessageBytesMax;
+  options.handler = [this](io::HttpRequest request, std::unique_ptr<io::Responder> responder) { handle(std::move(request), std::move(responder)); };
+  options.upgrade = [this](const io::HttpRequest& request) { return gateway_->upgrade(request); };
+  options.opened = [this](std::shared_ptr<io::WebSocket> socket) { gateway_->opened(std::move(socket)); };
+  BELAY_TRY_ASSIGN(secure_, io::start_http_server(loop_, options).within("cannot listen on " + in_url(settings_.listen.address) + ":" + std::to_string(settings_.listen.port)));
+  if (!settings_.plain) return {};
+  io::HttpServerOptions plain;
+  plain.address = settings_.http.address;
+  plain.port = settings_.http.port;
+  plain.limits.body_bytes_max = kPlainBodyMax;
+  plain.handler = options.handler;
+  BELAY_TRY_ASSIGN(plain_, io::start_http_server(loop_, std::move(plain)).within("cannot listen on " + in_url(settings_.http.address) + ":" + std::to_string(settings_.http.port)));
+  return {};
+}
+
+void Server::in_worker(std::unique_ptr<io::Responder> responder, std::function<io::HttpResponse()> answer) {
+  const std::shared_ptr<io::Responder> shared = std::move(responder);
+  const bool taken = workers_->submit([shared, answer = std::move(answer)] { shared->respond(answer()); });
+  if (!taken) shared->respond(text_response(503, "text/plain", "the server is busy; try again\n"));
+}
+
+void Server::handle(io::HttpRequest request, std::unique_ptr<io::Responder> responder) {
+  const auto path = request.path();
+  if (server::Gateway::wants(request)) {
+    // What enrols and links nodes carries secrets and identities: over TLS or not at all.
+    if (!request.encrypted) return responder->respond(text_response(403, "text/plain", "agents connect over TLS only\n"));
+    return gateway_->handle(std::move(request), std::move(responder));
+  }
+  if (server::Api::wants(request)) return api_->handle(std::move(request), std::move(responder));
+  if (request.method != "GET" && request.method != "HEAD") return responder->respond(text_response(405, "text/plain", "GET only\n"));
+  if (path == "/healthz") return in_worker(std::move(responder), [this] { return health(); });
+  if (path == "/metrics") return in_worker(std::move(responder), [this] { return metrics(); });
+  if (path == "/" || path.starts_with("/console"))
+    return in_worker(std::move(responder), [this, request = std::move(request)] { return status_page_.handle(request); });
+  responder->respond(text_response(404, "text/plain", "there is nothing at this address\n"));
+}
+
+io::HttpResponse Server::health() {
+  const Status checked = store_->check();
+  if (checked.ok()) return text_response(200, "application/json", json::to_text(json::Object{{"status", "ok"}, {"version", BELAY_VERSION}}) + "\n");
+  log::error("store-not-well", {{"error", checked.error()}});
+  return text_response(503, "application/json", json::to_text(json::Object{{"status", "store unavailable"}, {"version", BELAY_VERSION}}) + "\n");
+}
+
+io::HttpResponse Server::metrics() {
+  std::string text = gateway_->metrics();
+  const auto nodes = store_->read([](store::Sql& sql) { return store::nodes::count(sql, {}); });
+  if (nodes.ok()) text += "# TYPE belay_nodes gauge\nbelay_nodes " + std::to_string(*nodes) + "\n";
+  text += "# TYPE belay_connections gauge\nbelay_connections " + std::to_string(secure_->connections()) + "\n";
+  text += "# TYPE belay_info gauge\nbelay_info{version=\"" BELAY_VERSION "\"} 1\n";
+  return text_response(200, "text/plain; version=0.0.4", std::move(text));
+}
+
+void Server::renew_certificate() {
+  const auto settings = tls();
+  const Status reloaded = settings.ok() ? secure_->reload(*settings) : Status(settings.error());
+  if (!reloaded.ok()) log::error("certificate-not-renewed", {{"error", reloaded.error()}});
+  loop_.run_after(kCertificateLook, [this] { renew_certificate(); });
+}
+
+void Server::drain() {
+  if (draining_ > 0) return;
+  log::info("stopping", {});
+  const auto ended = [this] {
+    if (--draining_ == 0) loop_.stop();
+  };
+  draining_ = plain_ ? 2 : 1;
+  gateway_->stop();
+  secure_->drain(kDrainWithin, ended);
+  if (plain_) plain_->drain(kDrainWithin, ended);
+}
+
+Status Server::run(const std::function<void(const std::string&)>& ready) {
+  BELAY_TRY(server::install_predefined_baselines(*store_, clock_.now()));
+  workers_ = std::make_unique<io::WorkerPool>(std::clamp(std::thread::hardware_concurrency() * 2, 4U, 16U), kWorkerQueueMax);
+  api_ = std::make_unique<server::Api>(services_, *workers_);
+  gateway_ = std::make_unique<server::Gateway>(
+      server::GatewayParts{loop_, *workers_, services_, keys_.authority(), [this] { engine_.poke(); }}, server::GatewaySettings{});
+  nodes_.on_revoked = [this](std::string_view node_id) { gateway_->revoked(node_id); };
+  engine_.on_progress = [this] { gateway_->orders_queued(); };
+  BELAY_TRY(listen());
+  BELAY_TRY(write_admin_environment(io::real_files(), *store_, {settings_.data + "/admin.env", url(), keys_.ca_path()}, clock_.now()));
+  gateway_->start();
+  engine_.start();
+  loop_.on_termination([this] { drain(); });
+  loop_.run_after(kCertificateLook, [this] { renew_certificate(); });
+  log::info("started", {{"url", url()}, {"store", store_->describe()}, {"version", BELAY_VERSION}});
+  ready("belayd ready: " + url() + " (data " + settings_.data + ")");
+  loop_.run();
+  engine_.stop();
+  workers_.reset();  // ends what was accepted, while all it needs is still there
+  log::info("stopped", {});
+  return {};
+}
+
+}  // namespace
+
+Status run_server(const ServerSettings& settings, const std::function<void(const std::string&)>& ready) {
+  auto& files = io::real_files();
+  BELAY_TRY(files.make_directories(settings.data, 0700));
+  auto lock = io::FileLock::acquire(settings.data + "/lock");
+  if (!lock.ok()) return lock.error().within("another belayd runs on " + settings.data);
+  BELAY_TRY_ASSIGN(auto keys, ServerKeys::open(files, settings.data + "/keys", io::system_clock().now()));
+  BELAY_TRY_ASSIGN(auto store, open_store(settings, keys.seal_key()));
+  return Server(settings, std::move(keys), std::move(store)).run(ready);
+}
+
+}  // namespace belay

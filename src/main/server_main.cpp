@@ -1,0 +1,57 @@
+// belayd: reads its settings, runs the server.
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+
+#include "base/error_table.hpp"
+#include "base/log.hpp"
+#include "main/server.hpp"
+
+namespace belay {
+namespace {
+
+int fail(const Error& error) {
+  std::cerr << "belayd: " << error.chain() << "\n";
+  return meaning(error.code()).exit_status;
+}
+
+Result<ServerSettings> settle(const std::string& data, const std::string& listen, const std::string& http, std::string database) {
+  ServerSettings settings;
+  settings.data = std::filesystem::absolute(data).lexically_normal().string();
+  if (settings.data.size() > 1 && settings.data.ends_with('/')) settings.data.pop_back();
+  BELAY_TRY_ASSIGN(settings.listen, parse_listen_address(listen));
+  if (!http.empty()) {
+    settings.plain = true;
+    BELAY_TRY_ASSIGN(settings.http, parse_listen_address(http));
+    if (!is_loopback(settings.http.address))
+      return Error(Code::invalid_argument, "plain HTTP is served on a loopback address only, not on " + settings.http.address);
+  }
+  if (database.empty())
+    if (const char* named = std::getenv("BELAY_DATABASE")) database = named;
+  settings.database = std::move(database);
+  return settings;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"belayd: the server of Belay. It patches Linux fleets with a rope attached."};
+  app.set_version_flag("--version", BELAY_VERSION);
+  std::string data, listen = "127.0.0.1:8443", http, database;
+  bool verbose = false;
+  app.add_option("--data", data, "folder of the server: its store, keys and admin.env")->required();
+  app.add_option("--listen", listen, "ADDR:PORT for agents, API and console, over TLS")->capture_default_str();
+  app.add_option("--http", http, "ADDR:PORT for plain HTTP, on a loopback address");
+  app.add_option("--database", database, "postgresql://… instead of the embedded store (or BELAY_DATABASE, or ~/.pgpass for the password)");
+  app.add_flag("--verbose", verbose, "log more");
+  CLI11_PARSE(app, argc, argv);
+  if (verbose) log::set_level(log::Level::debug);
+  const auto settings = settle(data, listen, http, database);
+  if (!settings.ok()) return fail(settings.error());
+  const Status ended = run_server(*settings, [](const std::string& line) { std::cout << line << std::endl; });
+  return ended.ok() ? kExitOk : fail(ended.error());
+}
+
+}  // namespace
+}  // namespace belay
+
+int main(int argc, char** argv) { return belay::run(argc, argv); }

@@ -1,0 +1,27 @@
+#pragma once
+// What belayd is told on its command line.
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace belay {
+
+struct ListenAddress {
+  std::string address;
+  std::uint16_t port = 0;
+};
+// "127.0.0.1:8443", "[::1]:8443", ":8443" (every address). invalid_argument names the text.
+Result<ListenAddress> parse_listen_address(std::string_view text);
+bool is_loopback(std::string_view address);
+
+struct ServerSettings {
+  std::string data;
+  ListenAddress listen;
+  bool plain = false;          // whether `http` is wanted
+  ListenAddress http;          // loopback only
+  std::string database;        // "" : DIR/belay.db
+};
+
+}  // namespace belay
