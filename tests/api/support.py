@@ -1,0 +1,128 @@
+"""One server for the tests of a class, and the ways to reach it: boto3, the aws command, raw requests, a raw socket."""
+import http.client
+import json
+import shutil
+import ssl
+import socket
+import subprocess
+import unittest
+import urllib.parse
+
+from tests.support.binaries import Server, binary
+
+try:
+    import boto3
+    import botocore
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.config import Config
+    from botocore.credentials import Credentials
+except ImportError:
+    boto3 = None
+
+JSON = "application/x-amz-json-1.1"
+
+
+class ApiTestCase(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        try:
+            binary("belayd")
+        except FileNotFoundError as error:
+            raise unittest.SkipTest(str(error)) from None
+        cls.server = Server()
+        cls.addClassCleanup(cls.server.__exit__)
+        cls.server.start()
+        cls.url = urllib.parse.urlsplit(cls.server.env["BELAY_URL"])
+
+    def tls(self):
+        return ssl.create_default_context(cafile=self.server.env["BELAY_CA"])
+
+    def send(self, method, path, body=b"", headers=None):
+        """(status, headers, parsed body or text) of one request over TLS."""
+        connection = http.client.HTTPSConnection(self.url.hostname, self.url.port, context=self.tls(), timeout=60)
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            response = connection.getresponse()
+            text = response.read().decode()
+        finally:
+            connection.close()
+        try:
+            return response.status, response.headers, json.loads(text)
+        except ValueError:
+            return response.status, response.headers, text
+
+    def post(self, operation, request, token=None):
+        """With the administrator's token. (status, body)"""
+        body = request if isinstance(request, bytes) else json.dumps(request).encode()
+        token = self.server.env["BELAY_TOKEN"] if token is None else token
+        status, _, reply = self.send("POST", f"/api/{operation}", body, {"Authorization": f"Bearer {token}"} if token else {})
+        return status, reply
+
+    def socket(self):
+        raw = socket.create_connection((self.url.hostname, self.url.port), timeout=60)
+        return self.tls().wrap_socket(raw, server_hostname=self.url.hostname)
+
+
+class BotoTestCase(ApiTestCase):
+    """Skips, by name, where python3-boto3 is missing."""
+
+    @classmethod
+    def setUpClass(cls):
+        if boto3 is None:
+            raise unittest.SkipTest("boto3 is not installed (Debian: python3-boto3)")
+        super().setUpClass()
+        cls.ssm = cls.client()
+
+    @classmethod
+    def client(cls, **changes):
+        env = cls.server.env
+        settings = {"endpoint_url": env["BELAY_URL"], "verify": env["AWS_CA_BUNDLE"], "region_name": env["AWS_DEFAULT_REGION"],
+                    "aws_access_key_id": env["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": env["AWS_SECRET_ACCESS_KEY"], **changes}
+        return boto3.client("ssm", config=Config(retries={"max_attempts": 2}), **settings)
+
+    def assert_fails(self, code, call, **arguments):
+        with self.assertRaises(botocore.exceptions.ClientError) as raised:
+            call(**arguments)
+        self.assertEqual(raised.exception.response["Error"]["Code"], code, raised.exception)
+        return raised.exception.response["Error"]["Message"]
+
+    def signed(self, operation, body="{}", secret=None, timestamp=None):
+        """Headers of a request signed by botocore, at another time where given (20260101T000000Z)."""
+        env = self.server.env
+        request = AWSRequest(method="POST", url=env["BELAY_URL"] + "/", data=body.encode(),
+                             headers={"Content-Type": JSON, "X-Amz-Target": f"AmazonSSM.{operation}"})
+        auth = SigV4Auth(Credentials(env["AWS_ACCESS_KEY_ID"], secret or env["AWS_SECRET_ACCESS_KEY"]), "ssm", env["AWS_DEFAULT_REGION"])
+        if timestamp is None:
+            auth.add_auth(request)
+        else:
+            request.context["timestamp"] = timestamp
+            auth._modify_request_before_signing(request)
+            canonical = auth.canonical_request(request)
+            auth._inject_signature_to_request(request, auth.signature(auth.string_to_sign(request, canonical), request))
+        return {**dict(request.headers.items()), "Host": self.url.netloc}
+
+
+class AwsTestCase(ApiTestCase):
+    """The aws command; skips, by name, where it is missing."""
+
+    @classmethod
+    def setUpClass(cls):
+        if shutil.which("aws") is None:
+            raise unittest.SkipTest("the aws command is not installed (Debian: awscli)")
+        super().setUpClass()
+
+    def run_aws(self, *words, env=None):
+        # --endpoint-url, because Debian's awscli 2.9 does not read AWS_ENDPOINT_URL_SSM.
+        return subprocess.run(["aws", "--endpoint-url", self.server.env["BELAY_URL"], "--output", "json", "ssm", *words],
+                              env={**self.server.environment(), **(env or {})}, capture_output=True, text=True, timeout=120, check=False)
+
+    def aws(self, *words):
+        done = self.run_aws(*words)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def assert_aws_fails(self, code, *words):
+        done = self.run_aws(*words)
+        self.assertNotEqual(done.returncode, 0, done.stdout)
+        self.assertIn(f"({code})", done.stderr)
