@@ -84,7 +84,8 @@ class Load {
     request.body = std::move(body);
     BELAY_TRY_ASSIGN(const auto response, client.send(request));
     if (response.status != 200)
-      return Error(Code::unavailable, target + " answered " + std::to_string(response.status) + ": " + response.body.substr(0, 300));
+      return Error(Code::unavailable,
+                   target + " answered " + std::to_string(response.status) + ": " + response.body.substr(0, 300));
     return response.body;
   }
 
@@ -135,8 +136,12 @@ class Load {
 };
 
 void say(const char* phase, std::size_t count, double seconds, const Counts& counts) {
-  std::cout << json::to_text(json::Object{{"phase", phase}, {"agents", count}, {"seconds", seconds}, {"welcomed", counts.welcomed},
-                                          {"failed_attempts", counts.failed_attempts}, {"closed", counts.closed}})
+  std::cout << json::to_text(json::Object{{"phase", phase},
+                                          {"agents", count},
+                                          {"seconds", seconds},
+                                          {"welcomed", counts.welcomed},
+                                          {"failed_attempts", counts.failed_attempts},
+                                          {"closed", counts.closed}})
             << std::endl;
 }
 

@@ -1,6 +1,8 @@
 // Judging a fleet: the interned way beside the plain one and beside PostgreSQL, in one run, on one core, in CPU time.
 //   bench_fleet_evaluation [NODES]
 // Exit status 1 where the ways disagree. Targets are DESIGN's; a miss is told, and is no failure (machines differ).
+#include "core/baseline/fleet_evaluation.hpp"
+
 #include <time.h>
 
 #include <algorithm>
@@ -9,7 +11,6 @@
 #include <string>
 #include <unordered_map>
 
-#include "core/baseline/fleet_evaluation.hpp"
 #include "core/version/version.hpp"
 #include "fleet_in_postgres.hpp"
 #include "made_fleet.hpp"
@@ -47,7 +48,8 @@ double best_of(int rounds, Work&& work) {
 }
 
 void row(const char* what, double ms, const char* target, double target_ms) {
-  if (target_ms > 0) std::printf("%-68s %10.3f ms   target %s: %s\n", what, ms, target, ms < target_ms ? "met" : "MISSED");
+  if (target_ms > 0)
+    std::printf("%-68s %10.3f ms   target %s: %s\n", what, ms, target, ms < target_ms ? "met" : "MISSED");
   else std::printf("%-68s %10.3f ms\n", what, ms);
 }
 
@@ -140,7 +142,8 @@ class Bench {
         bits.push_back(approver.judge(index_.patch(patch), *index_.patch(patch).released_at).approved);
       approved_.push_back(std::move(bits));
     }
-    for (std::uint32_t patch = 0; patch < index_.patches(); ++patch) patches_by_name_[index_.patch(patch).name].push_back(patch);
+    for (std::uint32_t patch = 0; patch < index_.patches(); ++patch)
+      patches_by_name_[index_.patch(patch).name].push_back(patch);
     for (std::uint32_t node = 0; node < nodes; ++node) {
       const auto set = made_.set_of_node()[node];
       if (!naive_sets_.contains(set)) naive_sets_.emplace(set, made_.package_set(set));
@@ -148,7 +151,8 @@ class Bench {
   }
 
   bool run_beside_others() {
-    const std::uint32_t naive_nodes = std::min(400u, made_.size().nodes), full_nodes = std::min(50u, made_.size().nodes);
+    const std::uint32_t naive_nodes = std::min(400u, made_.size().nodes),
+                        full_nodes = std::min(50u, made_.size().nodes);
     const std::uint32_t postgres_nodes = std::min(2'000u, made_.size().nodes);
     prepare_naive(naive_nodes);
     std::vector<std::uint32_t> naive;
@@ -165,7 +169,8 @@ class Bench {
       const auto installed = index_.package_set(set);
       const auto offers = index_.offer_set(set);
       const auto& by = made_.baselines()[made_.baseline_of_node()[node]];
-      full_s += timed([&] { full.push_back(baseline::judge_set({installed, offers, by, kProduct, kNow, {}}).counts.missing); });
+      full_s += timed(
+          [&] { full.push_back(baseline::judge_set({installed, offers, by, kProduct, kNow, {}}).counts.missing); });
     }
     ratio("the full list of verdicts with evidence, a node at a time", full_s, full_nodes);
     agree &= same("the full list", full);
@@ -210,8 +215,10 @@ class Bench {
 
   bool same(const char* who, const std::vector<std::uint32_t>& missing) const {
     std::size_t different = 0;
-    for (std::size_t node = 0; node < missing.size(); ++node) different += of_nodes_[node].counts.missing != missing[node];
-    std::printf("  %s and the index agree on %zu of %zu nodes%s\n", who, missing.size() - different, missing.size(), different ? "  DIFFERENT" : "");
+    for (std::size_t node = 0; node < missing.size(); ++node)
+      different += of_nodes_[node].counts.missing != missing[node];
+    std::printf("  %s and the index agree on %zu of %zu nodes%s\n", who, missing.size() - different, missing.size(),
+                different ? "  DIFFERENT" : "");
     return different == 0;
   }
 

@@ -24,15 +24,20 @@ class Cluster {
     folder_ = made;
     // initdb refuses to work for root.
     if (geteuid() == 0 && std::system(("chown postgres " + folder_).c_str()) != 0) return;
-    if (!as_postgres(bin() + "initdb -D " + folder_ + "/data -A trust -U bench --no-sync >" + folder_ + "/log 2>&1")) return;
-    started_ = as_postgres(bin() + "pg_ctl -D " + folder_ + "/data -w -l " + folder_ + "/log -o \"-c listen_addresses= -c fsync=off -c "
-                           "unix_socket_directories=" + folder_ + " -c shared_buffers=512MB -c work_mem=256MB -c "
+    if (!as_postgres(bin() + "initdb -D " + folder_ + "/data -A trust -U bench --no-sync >" + folder_ + "/log 2>&1"))
+      return;
+    started_ = as_postgres(bin() + "pg_ctl -D " + folder_ + "/data -w -l " + folder_ +
+                           "/log -o \"-c listen_addresses= -c fsync=off -c "
+                           "unix_socket_directories=" +
+                           folder_ +
+                           " -c shared_buffers=512MB -c work_mem=256MB -c "
                            "max_parallel_workers_per_gather=0\" start >/dev/null 2>&1");
   }
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
   ~Cluster() {
-    if (started_ && !as_postgres(bin() + "pg_ctl -D " + folder_ + "/data -m immediate stop >/dev/null 2>&1")) std::puts("the PostgreSQL of this benchmark did not stop");
+    if (started_ && !as_postgres(bin() + "pg_ctl -D " + folder_ + "/data -m immediate stop >/dev/null 2>&1"))
+      std::puts("the PostgreSQL of this benchmark did not stop");
     std::error_code ignored;
     if (!folder_.empty()) fs::remove_all(folder_, ignored);
   }
@@ -44,12 +49,14 @@ class Cluster {
   // What psql prints for a script; nullopt where it fails.
   std::optional<std::string> run(const std::string& script) const {
     std::ofstream(folder_ + "/script.sql") << script;
-    const std::string command = "psql -X -q -At -v ON_ERROR_STOP=1 -h " + folder_ + " -U bench -d postgres -f " + folder_ + "/script.sql";
+    const std::string command =
+        "psql -X -q -At -v ON_ERROR_STOP=1 -h " + folder_ + " -U bench -d postgres -f " + folder_ + "/script.sql";
     FILE* pipe = popen(command.c_str(), "r");
     if (!pipe) return std::nullopt;
     std::string output;
     std::array<char, 65536> buffer{};
-    for (std::size_t got = 0; (got = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) output.append(buffer.data(), got);
+    for (std::size_t got = 0; (got = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
+      output.append(buffer.data(), got);
     return pclose(pipe) == 0 ? std::optional(output) : std::nullopt;
   }
 
@@ -69,7 +76,8 @@ std::string load_script(const MadeFleet& fleet, const std::vector<std::vector<bo
       "create table patch(id int primary key, name int, rank int);\n"
       "create table approved(baseline int, patch int);\n"
       "copy node from stdin;\n";
-  for (std::uint32_t node = 0; node < nodes; ++node) script += std::to_string(node) + "\t" + std::to_string(fleet.baseline_of_node()[node]) + "\n";
+  for (std::uint32_t node = 0; node < nodes; ++node)
+    script += std::to_string(node) + "\t" + std::to_string(fleet.baseline_of_node()[node]) + "\n";
   script += "\\.\ncopy installed from stdin;\n";
   for (std::uint32_t node = 0; node < nodes; ++node)
     for (const auto& package : fleet.sets()[fleet.set_of_node()[node]])
@@ -107,12 +115,14 @@ select coalesce(missing, 0) from node left join answer using (id) order by id;
 
 }  // namespace
 
-std::optional<PostgresAnswer> missing_in_postgres(const MadeFleet& fleet, const std::vector<std::vector<bool>>& approved,
-                                                  std::uint32_t nodes, std::string& why_not) {
+std::optional<PostgresAnswer> missing_in_postgres(const MadeFleet& fleet,
+                                                  const std::vector<std::vector<bool>>& approved, std::uint32_t nodes,
+                                                  std::string& why_not) {
   if (!fs::exists(Cluster::bin() + "initdb")) return why_not = "PostgreSQL 15 is not installed", std::nullopt;
   const Cluster cluster;
   if (!cluster.started()) return why_not = "a private PostgreSQL did not start", std::nullopt;
-  if (!cluster.run(load_script(fleet, approved, nodes))) return why_not = "the fleet could not be loaded into PostgreSQL", std::nullopt;
+  if (!cluster.run(load_script(fleet, approved, nodes)))
+    return why_not = "the fleet could not be loaded into PostgreSQL", std::nullopt;
   const auto output = cluster.run(std::string(kJoin));
   if (!output) return why_not = "the join failed in PostgreSQL", std::nullopt;
   PostgresAnswer answer;
@@ -121,7 +131,8 @@ std::optional<PostgresAnswer> missing_in_postgres(const MadeFleet& fleet, const 
   const double before = std::strtod(at, &end);
   const double after = std::strtod(end, &end);
   answer.cpu_s = (after - before) / static_cast<double>(sysconf(_SC_CLK_TCK));
-  for (std::uint32_t node = 0; node < nodes; ++node) answer.missing.push_back(static_cast<std::uint32_t>(std::strtoul(end, &end, 10)));
+  for (std::uint32_t node = 0; node < nodes; ++node)
+    answer.missing.push_back(static_cast<std::uint32_t>(std::strtoul(end, &end, 10)));
   return answer;
 }
 

@@ -16,7 +16,8 @@ struct PostgresAnswer {
 
 // approved[baseline][patch]. Installed packages and patches go in with the version's rank, already in dpkg's order, so
 // that the join compares whole numbers: the best that SQL can be given. nullopt with the reason where it cannot run.
-std::optional<PostgresAnswer> missing_in_postgres(const MadeFleet& fleet, const std::vector<std::vector<bool>>& approved,
-                                                  std::uint32_t nodes, std::string& why_not);
+std::optional<PostgresAnswer> missing_in_postgres(const MadeFleet& fleet,
+                                                  const std::vector<std::vector<bool>>& approved, std::uint32_t nodes,
+                                                  std::string& why_not);
 
 }  // namespace belay::bench

@@ -29,8 +29,8 @@ MadeFleet::MadeFleet(FleetSize size) : size_(size) {
 std::string MadeFleet::version(const Package& package) const {
   const auto n = package.name;
   const std::string epoch = n % 7 == 0 ? "1:" : "";
-  return epoch + std::to_string(1 + n % 9) + "." + std::to_string(n % 40) + "." + std::to_string(8 + package.rank) + "+dfsg-" +
-         std::to_string(1 + n % 3) + "+deb12u" + std::to_string(1 + package.rank);
+  return epoch + std::to_string(1 + n % 9) + "." + std::to_string(n % 40) + "." + std::to_string(8 + package.rank) +
+         "+dfsg-" + std::to_string(1 + n % 3) + "+deb12u" + std::to_string(1 + package.rank);
 }
 
 void MadeFleet::make_sets() {
@@ -90,7 +90,8 @@ void MadeFleet::make_baselines() {
     made.id = "made-" + std::to_string(i);
     made.operating_system = fleet::OperatingSystem::DEBIAN;
     baseline::PatchRule first;
-    first.filters = {{PatchFilterKey::PRODUCT, {"*"}}, {PatchFilterKey::PRIORITY, {"Required", "Important", "Standard"}}};
+    first.filters = {{PatchFilterKey::PRODUCT, {"*"}},
+                     {PatchFilterKey::PRIORITY, {"Required", "Important", "Standard"}}};
     first.approve_after_days = static_cast<std::int32_t>(i % 15);
     first.enable_non_security = i % 2 == 0;
     first.compliance_level = baseline::ComplianceLevel::HIGH;

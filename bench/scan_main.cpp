@@ -24,10 +24,13 @@ int main(int argc, char** argv) {
   if (!manager.ok()) return std::fprintf(stderr, "%s\n", manager.error().chain().c_str()), 1;
   const auto result = (*manager)->scan();
   if (!result.ok()) return std::fprintf(stderr, "%s\n", result.error().chain().c_str()), 1;
-  std::printf("%zu packages, %zu offers, %zu problems\n", result->installed.packages.size(), result->offers.offers.size(), result->problems.size());
-  for (const auto& problem : result->problems) std::printf("! %s: %s\n", problem.subject.c_str(), problem.detail.c_str());
+  std::printf("%zu packages, %zu offers, %zu problems\n", result->installed.packages.size(),
+              result->offers.offers.size(), result->problems.size());
+  for (const auto& problem : result->problems)
+    std::printf("! %s: %s\n", problem.subject.c_str(), problem.detail.c_str());
   if (list)
     for (const auto& offer : result->offers.offers)
-      if (!is_installed(*result, offer)) std::printf("%s %s %s\n", offer.name.c_str(), offer.version.c_str(), offer.security ? "security" : "-");
+      if (!is_installed(*result, offer))
+        std::printf("%s %s %s\n", offer.name.c_str(), offer.version.c_str(), offer.security ? "security" : "-");
   return 0;
 }

@@ -72,7 +72,8 @@ Result<std::string> from_base64(std::string_view text) {
   bytes.reserve(text.size() / 4 * 3);
   for (std::size_t i = 0; i < text.size(); i += 4) {
     const bool last = i + 4 == text.size();
-    const std::size_t padding = last ? std::size_t(text[i + 3] == '=') + std::size_t(text[i + 3] == '=' && text[i + 2] == '=') : 0;
+    const std::size_t padding =
+        last ? std::size_t(text[i + 3] == '=') + std::size_t(text[i + 3] == '=' && text[i + 2] == '=') : 0;
     std::uint32_t three = 0;
     for (std::size_t j = 0; j < 4; ++j) {
       const int value = j + padding < 4 ? values[static_cast<unsigned char>(text[i + j])] : 0;

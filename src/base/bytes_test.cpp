@@ -9,8 +9,13 @@ struct Base64Row {
   std::string_view bytes, text;
 };
 // RFC 4648 section 10.
-constexpr Base64Row kBase64Rows[] = {{"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},        {"foo", "Zm9v"},
-                                     {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+constexpr Base64Row kBase64Rows[] = {{"", ""},
+                                     {"f", "Zg=="},
+                                     {"fo", "Zm8="},
+                                     {"foo", "Zm9v"},
+                                     {"foob", "Zm9vYg=="},
+                                     {"fooba", "Zm9vYmE="},
+                                     {"foobar", "Zm9vYmFy"}};
 
 TEST(Base64, FollowsTheRfc) {
   for (const auto& row : kBase64Rows) {

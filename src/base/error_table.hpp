@@ -15,8 +15,9 @@ struct ErrorMeaning {
 };
 
 inline constexpr int kExitOk = 0;
-inline constexpr int kExitUsage = 2;         // the command line itself is wrong
-inline constexpr int kExitNonCompliant = 9;  // the question was answered, and the answer is "not compliant" or "failed on a node"
+inline constexpr int kExitUsage = 2;  // the command line itself is wrong
+inline constexpr int kExitNonCompliant =
+    9;  // the question was answered, and the answer is "not compliant" or "failed on a node"
 
 inline constexpr std::array kErrorTable{
     ErrorMeaning{Code::invalid_argument, 400, 2, "correct the named field and try again"},

@@ -17,7 +17,8 @@ std::string make_id(std::string_view prefix, std::string_view random) {
 }
 
 bool is_id(std::string_view prefix, std::string_view text) {
-  if (!text.starts_with(prefix) || text.size() != prefix.size() + 1 + kIdDigits || text[prefix.size()] != '-') return false;
+  if (!text.starts_with(prefix) || text.size() != prefix.size() + 1 + kIdDigits || text[prefix.size()] != '-')
+    return false;
   return std::ranges::all_of(text.substr(prefix.size() + 1), is_lower_hex);
 }
 
@@ -27,7 +28,8 @@ std::string make_uuid(std::string_view random) {
   bytes[6] = static_cast<char>((bytes[6] & 0x0f) | 0x40);
   bytes[8] = static_cast<char>((bytes[8] & 0x3f) | 0x80);
   const std::string hex = to_hex(bytes);
-  return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" + hex.substr(16, 4) + "-" + hex.substr(20);
+  return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" + hex.substr(16, 4) + "-" +
+         hex.substr(20);
 }
 
 bool is_uuid(std::string_view text) {

@@ -13,7 +13,8 @@ TEST(Ids, LookLikeSsmIds) {
 }
 
 TEST(Ids, RefuseWhatIsNotOne) {
-  for (const auto* text : {"", "mi-", "mi-fefefefefefefefe", "mi-fefefefefefefefefe", "mi-FEFEFEFEFEFEFEFEF", "pb-fefefefefefefefef", "mi_fefefefefefefefef"})
+  for (const auto* text : {"", "mi-", "mi-fefefefefefefefe", "mi-fefefefefefefefefe", "mi-FEFEFEFEFEFEFEFEF",
+                           "pb-fefefefefefefefef", "mi_fefefefefefefefef"})
     EXPECT_FALSE(is_id("mi", text)) << text;
 }
 

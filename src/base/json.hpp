@@ -65,7 +65,8 @@ template <typename T>
 using Members = boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>;
 
 inline Error mismatch(const std::string& path, std::string_view expected) {
-  return Error(Code::invalid_argument, (path.empty() ? std::string("value") : path) + ": expected " + std::string(expected));
+  return Error(Code::invalid_argument,
+               (path.empty() ? std::string("value") : path) + ": expected " + std::string(expected));
 }
 
 template <typename T>
@@ -79,7 +80,8 @@ Result<T> decode_integer(const Value& value, const std::string& path) {
 template <typename E>
 Result<E> decode_enum(const Value& value, const std::string& path) {
   E found{};
-  if (value.is_string() && boost::describe::enum_from_string(std::string(value.get_string()).c_str(), found)) return found;
+  if (value.is_string() && boost::describe::enum_from_string(std::string(value.get_string()).c_str(), found))
+    return found;
   std::string names;
   boost::mp11::mp_for_each<boost::describe::describe_enumerators<E>>(
       [&](auto d) { names += (names.empty() ? "" : ", ") + std::string(d.name); });
@@ -155,7 +157,8 @@ Result<T> decode(const Value& value, const std::string& path = {}) {
     T items;
     items.reserve(value.get_array().size());
     for (const auto& item : value.get_array()) {
-      BELAY_TRY_ASSIGN(auto decoded, decode<typename T::value_type>(item, path + "[" + std::to_string(items.size()) + "]"));
+      BELAY_TRY_ASSIGN(auto decoded,
+                       decode<typename T::value_type>(item, path + "[" + std::to_string(items.size()) + "]"));
       items.push_back(std::move(decoded));
     }
     return items;

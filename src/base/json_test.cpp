@@ -29,8 +29,9 @@ namespace {
 TEST(Json, StructsGoRound) {
   Outer out{{{"a", 1}, {"b", 255}}, {{"x", -5}}, std::nullopt, Colour::green, from_unix_ms(1000), Duration(250), true};
   const std::string text = encode_text(out);
-  EXPECT_EQ(text,
-            R"({"inner":[{"name":"a","small":1},{"name":"b","small":255}],"numbers":{"x":-5},"colour":"green","at":"1970-01-01T00:00:01Z","wait":250,"flag":true})");
+  EXPECT_EQ(
+      text,
+      R"({"inner":[{"name":"a","small":1},{"name":"b","small":255}],"numbers":{"x":-5},"colour":"green","at":"1970-01-01T00:00:01Z","wait":250,"flag":true})");
   EXPECT_EQ(encode_text(decode_text<Outer>(text).value()), text);
 }
 
@@ -61,7 +62,8 @@ TEST(Json, NamesThePathOfWhatIsWrong) {
 }
 
 TEST(Json, RefusesBrokenTextAndText0verTheLimits) {
-  for (const auto* text : {"", "{", "{}x", "{\"a\":1,}", "\"\xff\"", "[01]", "nul"}) EXPECT_FALSE(parse(text).ok()) << text;
+  for (const auto* text : {"", "{", "{}x", "{\"a\":1,}", "\"\xff\"", "[01]", "nul"})
+    EXPECT_FALSE(parse(text).ok()) << text;
   EXPECT_EQ(parse("[1,2,3]", {.bytes_max = 5, .depth_max = 9}).error().code(), Code::resource_exhausted);
   EXPECT_FALSE(parse(std::string(40, '[') + std::string(40, ']')).ok());
   EXPECT_TRUE(parse(std::string(20, '[') + std::string(20, ']')).ok());

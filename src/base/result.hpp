@@ -115,13 +115,11 @@ using Status = Result<void>;
 // BELAY_TRY_ASSIGN(auto x, expression); the same of a Result<T>, else x is its value
 #define BELAY_CONCAT_(a, b) a##b
 #define BELAY_CONCAT(a, b) BELAY_CONCAT_(a, b)
-#define BELAY_TRY(...)                                     \
-  do {                                                     \
-    if (auto belay_try_ = (__VA_ARGS__); !belay_try_.ok()) \
-      return belay_try_.error();                           \
+#define BELAY_TRY(...)                                                                \
+  do {                                                                                \
+    if (auto belay_try_ = (__VA_ARGS__); !belay_try_.ok()) return belay_try_.error(); \
   } while (false)
-#define BELAY_TRY_ASSIGN(target, ...) \
-  BELAY_TRY_ASSIGN_(BELAY_CONCAT(belay_result_, __LINE__), target, __VA_ARGS__)
+#define BELAY_TRY_ASSIGN(target, ...) BELAY_TRY_ASSIGN_(BELAY_CONCAT(belay_result_, __LINE__), target, __VA_ARGS__)
 #define BELAY_TRY_ASSIGN_(result, target, ...) \
   auto result = (__VA_ARGS__);                 \
   if (!result.ok()) return result.error();     \

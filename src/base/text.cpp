@@ -15,7 +15,10 @@ unsigned byte(char c) { return static_cast<unsigned char>(c); }
 std::size_t utf8_length(std::string_view text) {
   const unsigned first = byte(text[0]);
   if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xC2 && first <= 0xDF ? 2 : first >= 0xE0 && first <= 0xEF ? 3 : first >= 0xF0 && first <= 0xF4 ? 4 : 0;
+  const std::size_t length = first >= 0xC2 && first <= 0xDF   ? 2
+                             : first >= 0xE0 && first <= 0xEF ? 3
+                             : first >= 0xF0 && first <= 0xF4 ? 4
+                                                              : 0;
   if (length == 0 || text.size() < length) return 0;
   for (std::size_t i = 1; i < length; ++i)
     if ((byte(text[i]) & 0xC0) != 0x80) return 0;
@@ -89,7 +92,7 @@ bool glob_match(std::string_view pattern, std::string_view text) {
       star = p++;
       star_text = t;
     } else if (p < pattern.size() && (pattern[p] == '[' ? class_holds(pattern.substr(p), text[t], taken)
-                                                         : pattern[p] == '?' || pattern[p] == text[t])) {
+                                                        : pattern[p] == '?' || pattern[p] == text[t])) {
       p += taken;
       ++t;
     } else if (star != std::string_view::npos) {

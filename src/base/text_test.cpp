@@ -10,15 +10,29 @@ struct GlobRow {
   bool match;
 };
 constexpr GlobRow kGlobRows[] = {
-    {"*", "", true},           {"*", "anything", true},     {"lib*", "libc6", true},    {"lib*", "alib", false},
-    {"*ssl*", "libssl3", true}, {"a?c", "abc", true},        {"a?c", "ac", false},       {"[a-c]x", "bx", true},
-    {"[!a-c]x", "bx", false},  {"[!a-c]x", "dx", true},     {"[]]x", "]x", true},       {"[abc", "[abc", true},
-    {"a**b", "ab", true},      {"*a*b*c", "xxaxxbxxc", true}, {"*a*b*c", "xxaxxc", false}, {"", "", true},
-    {"", "a", false},          {"linux-image-*", "linux-image-6.1.0-50-amd64", true},
+    {"*", "", true},
+    {"*", "anything", true},
+    {"lib*", "libc6", true},
+    {"lib*", "alib", false},
+    {"*ssl*", "libssl3", true},
+    {"a?c", "abc", true},
+    {"a?c", "ac", false},
+    {"[a-c]x", "bx", true},
+    {"[!a-c]x", "bx", false},
+    {"[!a-c]x", "dx", true},
+    {"[]]x", "]x", true},
+    {"[abc", "[abc", true},
+    {"a**b", "ab", true},
+    {"*a*b*c", "xxaxxbxxc", true},
+    {"*a*b*c", "xxaxxc", false},
+    {"", "", true},
+    {"", "a", false},
+    {"linux-image-*", "linux-image-6.1.0-50-amd64", true},
 };
 
 TEST(Glob, MatchesAsShellsDo) {
-  for (const auto& row : kGlobRows) EXPECT_EQ(glob_match(row.pattern, row.text), row.match) << row.pattern << " " << row.text;
+  for (const auto& row : kGlobRows)
+    EXPECT_EQ(glob_match(row.pattern, row.text), row.match) << row.pattern << " " << row.text;
 }
 
 TEST(Glob, IsNotExponential) {
@@ -35,7 +49,11 @@ TEST(Utf8, KnowsWellFormedText) {
 
 TEST(Sanitize, LeavesNothingThatHarmsATerminal) {
   EXPECT_EQ(sanitize("a\x1b[31mb\tc\nd\x7f", 100), "a\\x1b[31mb\tc\nd\\x7f");
-  EXPECT_EQ(sanitize("a\xff" "b", 100), "a\xEF\xBF\xBD" "b");
+  EXPECT_EQ(sanitize("a\xff"
+                     "b",
+                     100),
+            "a\xEF\xBF\xBD"
+            "b");
   EXPECT_EQ(sanitize("abcdefgh", 5), "ab…");
   EXPECT_EQ(sanitize("üüüü", 6), "ü…");
   EXPECT_EQ(sanitize("abc", 3), "abc");

@@ -45,7 +45,8 @@ int take_fraction(std::string_view& text) {
 Result<Instant> instant_of(std::string_view whole, int y, int mo, int d, int h, int mi, int s, int ms) {
   using namespace std::chrono;
   const year_month_day date{year{y}, month{static_cast<unsigned>(mo)}, day{static_cast<unsigned>(d)}};
-  if (mo < 1 || d < 1 || !date.ok() || h < 0 || h > 23 || mi < 0 || mi > 59 || s < 0 || s > 60) return not_a_time(whole);
+  if (mo < 1 || d < 1 || !date.ok() || h < 0 || h > 23 || mi < 0 || mi > 59 || s < 0 || s > 60)
+    return not_a_time(whole);
   return Instant(sys_days(date)) + hours(h) + minutes(mi) + seconds(s) + milliseconds(ms);
 }
 
@@ -144,7 +145,8 @@ std::string humanize(Duration duration) {
   if (s < 1) return std::to_string(duration.count()) + " ms";
   if (s < 60) return std::to_string(s) + " s";
   if (s < 3600) return std::to_string(s / 60) + " min" + (s % 60 ? " " + std::to_string(s % 60) + " s" : "");
-  if (s < 86400) return std::to_string(s / 3600) + " h" + (s / 60 % 60 ? " " + std::to_string(s / 60 % 60) + " min" : "");
+  if (s < 86400)
+    return std::to_string(s / 3600) + " h" + (s / 60 % 60 ? " " + std::to_string(s / 60 % 60) + " min" : "");
   return std::to_string(s / 86400) + " d";
 }
 

@@ -15,7 +15,7 @@ using Instant = std::chrono::sys_time<std::chrono::milliseconds>;  // UTC
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual Instant now() const = 0;        // wall time, UTC; may jump
+  virtual Instant now() const = 0;         // wall time, UTC; may jump
   virtual Duration monotonic() const = 0;  // since an arbitrary start; never goes back
 };
 

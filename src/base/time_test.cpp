@@ -6,14 +6,16 @@ namespace belay {
 namespace {
 
 TEST(Iso8601, GoesRound) {
-  for (const auto* text : {"1970-01-01T00:00:00Z", "2026-11-23T18:12:05Z", "2024-02-29T23:59:59Z", "2026-11-23T18:12:05.120Z"})
+  for (const auto* text :
+       {"1970-01-01T00:00:00Z", "2026-11-23T18:12:05Z", "2024-02-29T23:59:59Z", "2026-11-23T18:12:05.120Z"})
     EXPECT_EQ(to_iso8601(parse_iso8601(text).value()), text);
   EXPECT_EQ(to_iso8601(parse_iso8601("2026-11-23").value()), "2026-11-23T00:00:00Z");
   EXPECT_EQ(to_iso8601(parse_iso8601("2026-11-23 18:12:05.123456").value()), "2026-11-23T18:12:05.123Z");
 }
 
 TEST(Iso8601, RefusesWhatIsNoTime) {
-  for (const auto* text : {"", "2026", "2026-13-01", "2025-02-29", "2026-11-23T25:00:00Z", "2026-11-23T18:61:00Z", "2026-11-23T18:12:05+02:00", "yesterday"})
+  for (const auto* text : {"", "2026", "2026-13-01", "2025-02-29", "2026-11-23T25:00:00Z", "2026-11-23T18:61:00Z",
+                           "2026-11-23T18:12:05+02:00", "yesterday"})
     EXPECT_FALSE(parse_iso8601(text).ok()) << text;
 }
 
@@ -27,7 +29,8 @@ TEST(Durations, AreANumberAndAUnit) {
   EXPECT_EQ(parse_duration("90s").value(), Duration(90'000));
   EXPECT_EQ(parse_duration("2h").value(), std::chrono::hours(2));
   EXPECT_EQ(parse_duration("7d").value(), std::chrono::hours(168));
-  for (const auto* text : {"", "5", "m", "-5m", "5 m", "5y", "99999999999s"}) EXPECT_FALSE(parse_duration(text).ok()) << text;
+  for (const auto* text : {"", "5", "m", "-5m", "5 m", "5y", "99999999999s"})
+    EXPECT_FALSE(parse_duration(text).ok()) << text;
   EXPECT_EQ(humanize(std::chrono::minutes(125)), "2 h 5 min");
 }
 

@@ -21,8 +21,8 @@ std::string enrol_hint(const Context& context, const std::string& activation_id)
     const auto certificate = io::read_certificate(*pem);
     if (certificate.ok()) authority = " --ca-sha256 " + certificate->sha256_hex;
   }
-  return "on the host, with the code on standard input:\n  belay-agent enroll --server " + context.settings.url + authority +
-         " --activation-id " + activation_id + " --activation-code -\n";
+  return "on the host, with the code on standard input:\n  belay-agent enroll --server " + context.settings.url +
+         authority + " --activation-id " + activation_id + " --activation-code -\n";
 }
 
 Result<int> create(Context& context, const Arguments& arguments) {
@@ -39,7 +39,9 @@ Result<int> create(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(auto tags, parse_tags(arguments.all("tag")));
   if (!tags.empty()) request["Tags"] = std::move(tags);
   BELAY_TRY_ASSIGN(const auto answer, call(context, "CreateActivation", request));
-  print(context, {{"ACTIVATION", "CODE (shown once)"}, {{cell(answer, "ActivationId"), cell(answer, "ActivationCode")}}}, answer, std::cout);
+  print(context,
+        {{"ACTIVATION", "CODE (shown once)"}, {{cell(answer, "ActivationId"), cell(answer, "ActivationCode")}}}, answer,
+        std::cout);
   if (context.format == Format::table) std::cerr << enrol_hint(context, cell(answer, "ActivationId"));
   return kExitOk;
 }
@@ -49,7 +51,8 @@ Result<int> list(Context& context, const Arguments&) {
   Table table{{"ACTIVATION", "NODE NAME", "USED", "LIMIT", "EXPIRES (UTC)", "EXPIRED"}, {}};
   for (const auto& a : activations)
     table.rows.push_back({cell(a, "ActivationId"), cell(a, "DefaultInstanceName"), cell(a, "RegistrationsCount"),
-                          cell(a, "RegistrationLimit"), time_cell(json::find(a, "ExpirationDate")), cell(a, "Expired")});
+                          cell(a, "RegistrationLimit"), time_cell(json::find(a, "ExpirationDate")),
+                          cell(a, "Expired")});
   print(context, table, json::Object{{"ActivationList", activations}}, std::cout);
   return kExitOk;
 }
@@ -63,8 +66,13 @@ Result<int> remove(Context& context, const Arguments& arguments) {
 }  // namespace
 
 CommandSpec activation_command() {
-  return {"activation", "how hosts join: create, list, delete", {}, {}, {},
-          {{"create", "make an activation; its code is shown once",
+  return {"activation",
+          "how hosts join: create, list, delete",
+          {},
+          {},
+          {},
+          {{"create",
+            "make an activation; its code is shown once",
             {},
             {{"--name", "the name that nodes get"},
              {"--limit", "how many nodes may join with it (1 to 1000)", Takes::one_value, false, "1"},
@@ -72,7 +80,8 @@ CommandSpec activation_command() {
              {"--tag", "Key=Value that nodes get; may be repeated", Takes::values},
              {"--description", "a note for people"},
              {"--role", "SSM's IamRole; only kept and shown", Takes::one_value, false, "belay-node"}},
-            create, {}},
+            create,
+            {}},
            {"list", "activations and how often they were used", {}, {}, list, {}},
            {"delete", "end an activation; nodes that joined stay", {{"ACTIVATION", "its id"}}, {}, remove, {}}}};
 }

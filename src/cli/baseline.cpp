@@ -14,7 +14,8 @@ Result<int> list(Context& context, const Arguments&) {
   BELAY_TRY_ASSIGN(const auto baselines, call_all(context, "DescribePatchBaselines", {}, "BaselineIdentities"));
   Table table{{"BASELINE", "NAME", "SYSTEM", "DEFAULT"}, {}};
   for (const auto& b : baselines)
-    table.rows.push_back({cell(b, "BaselineId"), cell(b, "BaselineName"), cell(b, "OperatingSystem"), cell(b, "DefaultBaseline")});
+    table.rows.push_back(
+        {cell(b, "BaselineId"), cell(b, "BaselineName"), cell(b, "OperatingSystem"), cell(b, "DefaultBaseline")});
   print(context, table, json::Object{{"BaselineIdentities", baselines}}, std::cout);
   return kExitOk;
 }
@@ -28,7 +29,9 @@ Result<int> show(Context& context, const Arguments& arguments) {
 Result<json::Object> request_of_file(const std::string& path) {
   BELAY_TRY_ASSIGN(const auto text, io::real_files().read(path, kFileBytesMax));
   BELAY_TRY_ASSIGN(const auto value, json::parse(text).within(path));
-  if (!value.is_object()) return Error(Code::invalid_argument, path + ": expected an object with SSM's members (Name, OperatingSystem, ApprovalRules, …)");
+  if (!value.is_object())
+    return Error(Code::invalid_argument,
+                 path + ": expected an object with SSM's members (Name, OperatingSystem, ApprovalRules, …)");
   return value.get_object();
 }
 
@@ -86,15 +89,20 @@ Result<int> effective(Context& context, const Arguments& arguments) {
 CommandSpec baseline_command() {
   const PositionalSpec id{"BASELINE", "its id (pb-…)"};
   const OptionSpec file{"-f,--file", "JSON with SSM's members", Takes::one_value, true};
-  return {"baseline", "what is approved: list, show, create, update, delete, default, assign, effective", {}, {}, {},
-          {{"list", "every baseline", {}, {}, list, {}},
-           {"show", "one baseline whole", {id}, {}, show, {}},
-           {"create", "a baseline of a file", {}, {file}, create, {}},
-           {"update", "change a baseline by a file", {id}, {file}, update, {}},
-           {"delete", "remove a baseline that nothing uses", {id}, {}, remove, {}},
-           {"default", "make it the default of its system", {id}, {}, make_default, {}},
-           {"assign", "use it for a patch group", {id, {"GROUP", "value of the nodes' PatchGroup tag"}}, {}, assign, {}},
-           {"effective", "what it approves of all that the fleet is offered", {id}, {}, effective, {}}}};
+  return {
+      "baseline",
+      "what is approved: list, show, create, update, delete, default, assign, effective",
+      {},
+      {},
+      {},
+      {{"list", "every baseline", {}, {}, list, {}},
+       {"show", "one baseline whole", {id}, {}, show, {}},
+       {"create", "a baseline of a file", {}, {file}, create, {}},
+       {"update", "change a baseline by a file", {id}, {file}, update, {}},
+       {"delete", "remove a baseline that nothing uses", {id}, {}, remove, {}},
+       {"default", "make it the default of its system", {id}, {}, make_default, {}},
+       {"assign", "use it for a patch group", {id, {"GROUP", "value of the nodes' PatchGroup tag"}}, {}, assign, {}},
+       {"effective", "what it approves of all that the fleet is offered", {id}, {}, effective, {}}}};
 }
 
 }  // namespace belay::cli

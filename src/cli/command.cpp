@@ -15,7 +15,8 @@ Result<int> list(Context& context, const Arguments&) {
   Table table{{"COMMAND", "DOCUMENT", "REQUESTED (UTC)", "STATUS", "NODES", "DONE", "ERRORS"}, {}};
   for (const auto& c : commands)
     table.rows.push_back({cell(c, "CommandId"), cell(c, "DocumentName"), time_cell(json::find(c, "RequestedDateTime")),
-                          cell(c, "StatusDetails"), cell(c, "TargetCount"), cell(c, "CompletedCount"), cell(c, "ErrorCount")});
+                          cell(c, "StatusDetails"), cell(c, "TargetCount"), cell(c, "CompletedCount"),
+                          cell(c, "ErrorCount")});
   print(context, table, json::Object{{"Commands", commands}}, std::cout);
   return kExitOk;
 }
@@ -23,8 +24,8 @@ Result<int> list(Context& context, const Arguments&) {
 Result<int> show(Context& context, const Arguments& arguments) {
   const std::string id = arguments.one("COMMAND");
   if (arguments.has("wait")) return follow_command(context, id);
-  BELAY_TRY_ASSIGN(const auto invocations,
-                   call_all(context, "ListCommandInvocations", {{"CommandId", id}, {"Details", true}}, "CommandInvocations"));
+  BELAY_TRY_ASSIGN(const auto invocations, call_all(context, "ListCommandInvocations",
+                                                    {{"CommandId", id}, {"Details", true}}, "CommandInvocations"));
   Table table{{"NODE", "NAME", "STATUS", "DETAILS"}, {}};
   for (const auto& i : invocations)
     table.rows.push_back({cell(i, "InstanceId"), cell(i, "InstanceName"), cell(i, "Status"), cell(i, "StatusDetails")});
@@ -65,14 +66,20 @@ Result<int> run_shell(Context& context, const Arguments& arguments) {
 
 CommandSpec command_command() {
   const PositionalSpec id{"COMMAND", "its id"};
-  return {"command", "what was sent to nodes: run, list, show, output, cancel", {}, {}, {},
-          {{"run", "run shell lines on nodes",
+  return {"command",
+          "what was sent to nodes: run, list, show, output, cancel",
+          {},
+          {},
+          {},
+          {{"run",
+            "run shell lines on nodes",
             {{"TARGET", "nodes, tag:Key=Value, or all", Takes::values}},
             {{"-c,--line", "a line of the script; may be repeated", Takes::values, true},
              {"--max-concurrency", "nodes at a time", Takes::one_value, false, "50"},
              {"--max-errors", "stop after more failures than this", Takes::one_value, false, "0"},
              {"--wait", "follow it to its end", Takes::nothing}},
-            run_shell, {}},
+            run_shell,
+            {}},
            {"list", "the newest commands", {}, {}, list, {}},
            {"show", "a command, node by node", {id}, {{"--wait", "follow it to its end", Takes::nothing}}, show, {}},
            {"output", "what it printed on a node", {id, {"NODE", "id or name"}}, {}, output, {}},

@@ -64,7 +64,8 @@ struct Chosen {
   const Capture* capture = nullptr;
 };
 
-void add_command(CLI::App& parent, const CommandSpec& spec, std::vector<std::unique_ptr<Capture>>& captures, Chosen& chosen) {
+void add_command(CLI::App& parent, const CommandSpec& spec, std::vector<std::unique_ptr<Capture>>& captures,
+                 Chosen& chosen) {
   CLI::App* app = parent.add_subcommand(spec.name, spec.help);
   app->fallthrough();
   Capture& capture = *captures.emplace_back(std::make_unique<Capture>());
@@ -82,8 +83,8 @@ void add_command(CLI::App& parent, const CommandSpec& spec, std::vector<std::uni
 std::string exit_statuses() {
   std::string text = "Exit status:\n   0  done\n   9  answered: a node is not compliant, or a node failed\n";
   for (const auto& row : kErrorTable)
-    text += (row.exit_status < 10 ? "   " : "  ") + std::to_string(row.exit_status) + "  " + std::string(name(row.code)) + ": " +
-            std::string(row.what_to_do) + "\n";
+    text += (row.exit_status < 10 ? "   " : "  ") + std::to_string(row.exit_status) + "  " +
+            std::string(name(row.code)) + ": " + std::string(row.what_to_do) + "\n";
   return text +
          "\nThe server is found through BELAY_URL, BELAY_CA and BELAY_TOKEN; the server writes them to admin.env:\n"
          "  set -a; . DIR/admin.env; set +a\n"

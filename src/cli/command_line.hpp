@@ -16,15 +16,15 @@ struct Context;
 enum class Takes { nothing, one_value, values };
 
 struct OptionSpec {
-  std::string flag;         // "--wait", or "-f,--file"
+  std::string flag;  // "--wait", or "-f,--file"
   std::string help;
   Takes takes = Takes::one_value;
   bool required = false;
-  std::string fallback = {};     // shown in the help, used where the option is absent
+  std::string fallback = {};  // shown in the help, used where the option is absent
 };
 
 struct PositionalSpec {
-  std::string name;         // "TARGET"
+  std::string name;  // "TARGET"
   std::string help;
   Takes takes = Takes::one_value;
   bool required = true;

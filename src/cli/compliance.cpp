@@ -27,8 +27,9 @@ std::string first_reason(const json::Value& node) {
 Result<json::Array> compliance_of(Context& context, const std::vector<std::string>& ids, const std::string& as_of) {
   json::Array nodes;
   for (std::size_t at = 0; at < ids.size(); at += kNodesPerCall) {
-    const std::vector<std::string> some(ids.begin() + static_cast<std::ptrdiff_t>(at),
-                                        ids.begin() + static_cast<std::ptrdiff_t>(std::min(at + kNodesPerCall, ids.size())));
+    const std::vector<std::string> some(
+        ids.begin() + static_cast<std::ptrdiff_t>(at),
+        ids.begin() + static_cast<std::ptrdiff_t>(std::min(at + kNodesPerCall, ids.size())));
     json::Object request{{"InstanceIds", json::encode(some)}};
     if (!as_of.empty()) request["AsOf"] = as_of;
     BELAY_TRY_ASSIGN(const auto page, call_all(context, "DescribeNodeCompliance", request, "NodeCompliance"));
@@ -40,14 +41,17 @@ Result<json::Array> compliance_of(Context& context, const std::vector<std::strin
 Result<int> list(Context& context, const std::vector<std::string>& words, const std::string& as_of) {
   BELAY_TRY_ASSIGN(const auto ids, resolve_nodes(context, words));
   BELAY_TRY_ASSIGN(const auto nodes, compliance_of(context, ids, as_of));
-  Table table{{"NODE", "NAME", "STATUS", "MISSING", "FAILED", "REBOOT", "HELD BACK", "SECURITY", "SCANNED (UTC)", "BASELINE", "WHY"}, {}};
+  Table table{{"NODE", "NAME", "STATUS", "MISSING", "FAILED", "REBOOT", "HELD BACK", "SECURITY", "SCANNED (UTC)",
+               "BASELINE", "WHY"},
+              {}};
   bool compliant = true;
   for (const auto& node : nodes) {
     compliant &= json::text_or_empty(node, "Status") == "COMPLIANT";
-    table.rows.push_back({cell(node, "InstanceId"), cell(node, "Name"), cell(node, "Status"), count_cell(node, "MissingCount"),
-                          count_cell(node, "FailedCount"), count_cell(node, "InstalledPendingRebootCount"),
-                          count_cell(node, "AvailableSecurityUpdateCount"), count_cell(node, "SecurityNonCompliantCount"),
-                          time_cell(json::find(node, "ObservedDate")), cell(node, "BaselineName"), first_reason(node)});
+    table.rows.push_back(
+        {cell(node, "InstanceId"), cell(node, "Name"), cell(node, "Status"), count_cell(node, "MissingCount"),
+         count_cell(node, "FailedCount"), count_cell(node, "InstalledPendingRebootCount"),
+         count_cell(node, "AvailableSecurityUpdateCount"), count_cell(node, "SecurityNonCompliantCount"),
+         time_cell(json::find(node, "ObservedDate")), cell(node, "BaselineName"), first_reason(node)});
   }
   print(context, table, json::Object{{"NodeCompliance", nodes}}, std::cout);
   return compliant ? kExitOk : kExitNonCompliant;
@@ -66,10 +70,12 @@ Result<int> run(Context& context, const Arguments& arguments) {
 }  // namespace
 
 CommandSpec compliance_command() {
-  return {"compliance", "the verdicts: of the fleet, or of one node with its evidence; exit status 9 where one is not compliant",
+  return {"compliance",
+          "the verdicts: of the fleet, or of one node with its evidence; exit status 9 where one is not compliant",
           {{"TARGET", "nodes, tag:Key=Value, or all", Takes::values, false}},
           {{"--as-of", "judge by what was known then (2026-11-23T18:00:00Z)"}},
-          run, {}};
+          run,
+          {}};
 }
 
 }  // namespace belay::cli

@@ -20,8 +20,10 @@ Status connect(Context& context) {
   if (context.client) return {};
   const auto& settings = context.settings;
   if (settings.url.empty())
-    return Error(Code::invalid_argument, "no server is named: set BELAY_URL, BELAY_CA and BELAY_TOKEN (set -a; . DIR/admin.env)");
-  if (settings.token.empty()) return Error(Code::unauthenticated, "BELAY_TOKEN is not set; the server writes one to DIR/admin.env");
+    return Error(Code::invalid_argument,
+                 "no server is named: set BELAY_URL, BELAY_CA and BELAY_TOKEN (set -a; . DIR/admin.env)");
+  if (settings.token.empty())
+    return Error(Code::unauthenticated, "BELAY_TOKEN is not set; the server writes one to DIR/admin.env");
   io::HttpClientOptions options;
   options.timeout = Duration(120'000);
   options.body_bytes_max = kAnswerBytesMax;
@@ -44,13 +46,15 @@ Code code_of(int http_status) {
 // SSM says which kind of error it is by its name, always with status 400.
 Code code_of(int http_status, std::string_view type) {
   const auto has = [&](std::string_view word) { return type.find(word) != std::string_view::npos; };
-  if (has("DoesNotExist") || has("NotFound") || has("InvalidInstanceId") || has("InvalidActivationId") || has("InvalidCommandId"))
+  if (has("DoesNotExist") || has("NotFound") || has("InvalidInstanceId") || has("InvalidActivationId") ||
+      has("InvalidCommandId"))
     return Code::not_found;
   if (has("AlreadyExists")) return Code::already_exists;
   if (has("ResourceInUse") || has("Conflict")) return Code::conflict;
   if (has("AccessDenied")) return Code::permission_denied;
   if (has("LimitExceeded") || has("Throttling") || has("TooMany")) return Code::resource_exhausted;
-  if (has("UnrecognizedClient") || has("InvalidClientToken") || has("MissingAuthentication") || has("Signature")) return Code::unauthenticated;
+  if (has("UnrecognizedClient") || has("InvalidClientToken") || has("MissingAuthentication") || has("Signature"))
+    return Code::unauthenticated;
   if (has("Unsupported") || has("UnknownOperation")) return Code::unsupported;
   return code_of(http_status);
 }
@@ -80,13 +84,15 @@ Result<json::Value> call(Context& context, std::string_view operation, const jso
   http.headers.set("Content-Type", "application/json");
   http.headers.set("Authorization", "Bearer " + context.settings.token);
   http.body = json::to_text(request);
-  BELAY_TRY_ASSIGN(const auto response, context.client->send(http).within("cannot reach the server at " + context.settings.url));
+  BELAY_TRY_ASSIGN(const auto response,
+                   context.client->send(http).within("cannot reach the server at " + context.settings.url));
   if (response.status != 200) return error_of(response, operation);
   return json::parse(response.body.empty() ? "{}" : response.body, {.bytes_max = kAnswerBytesMax, .depth_max = 64})
       .within(std::string(operation) + ": the server's answer cannot be read");
 }
 
-Result<json::Array> call_all(Context& context, std::string_view operation, json::Object request, std::string_view member) {
+Result<json::Array> call_all(Context& context, std::string_view operation, json::Object request,
+                             std::string_view member) {
   json::Array items;
   for (int page = 0; page < kPagesMax; ++page) {
     BELAY_TRY_ASSIGN(const auto answer, call(context, operation, request));
@@ -96,7 +102,8 @@ Result<json::Array> call_all(Context& context, std::string_view operation, json:
     if (next.empty()) return items;
     request["NextToken"] = next;
   }
-  return Error(Code::resource_exhausted, std::string(operation) + " has more pages than can be read; ask for less at once");
+  return Error(Code::resource_exhausted,
+               std::string(operation) + " has more pages than can be read; ask for less at once");
 }
 
 }  // namespace belay::cli

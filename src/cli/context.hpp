@@ -30,6 +30,7 @@ struct Context {
 // POST /api/<operation>. The server's error comes back with its own words.
 Result<json::Value> call(Context& context, std::string_view operation, const json::Object& request);
 // The same over every page (NextToken), the lists of `member` joined. Bounded by 10,000 pages.
-Result<json::Array> call_all(Context& context, std::string_view operation, json::Object request, std::string_view member);
+Result<json::Array> call_all(Context& context, std::string_view operation, json::Object request,
+                             std::string_view member);
 
 }  // namespace belay::cli

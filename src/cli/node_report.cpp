@@ -32,8 +32,11 @@ void line(std::ostream& out, std::string_view label, const std::string& text) {
 
 void print_machine(std::ostream& out, const json::Value& node, const json::Value& verdict) {
   out << cell(node, "Name") << " (" << cell(node, "InstanceId") << ")\n";
-  line(out, "system", fact(node, "os_name") + ", " + fact(node, "architecture") + ", kernel " + fact(node, "kernel_running"));
-  line(out, "baseline", cell(verdict, "BaselineName") + " (" + cell(verdict, "BaselineId") + ", generation " + cell(verdict, "BaselineGeneration") + ")");
+  line(out, "system",
+       fact(node, "os_name") + ", " + fact(node, "architecture") + ", kernel " + fact(node, "kernel_running"));
+  line(out, "baseline",
+       cell(verdict, "BaselineName") + " (" + cell(verdict, "BaselineId") + ", generation " +
+           cell(verdict, "BaselineGeneration") + ")");
   line(out, "observed", time_cell(json::find(verdict, "ObservedDate")) + " UTC, " + age_cell(verdict) + " ago");
   line(out, "verdict", cell(verdict, "Status"));
 }
@@ -42,10 +45,14 @@ void print_counts(std::ostream& out, const json::Value& verdict) {
   const auto* counts = json::find(verdict, "Counts");
   if (!counts || !counts->is_object()) return;
   out << "\nPatch states\n";
-  for (const auto& [member, label] : {std::pair{"InstalledCount", "INSTALLED"}, {"InstalledOtherCount", "INSTALLED_OTHER"},
-                                      {"InstalledPendingRebootCount", "INSTALLED_PENDING_REBOOT"}, {"InstalledRejectedCount", "INSTALLED_REJECTED"},
-                                      {"MissingCount", "MISSING"}, {"FailedCount", "FAILED"},
-                                      {"AvailableSecurityUpdateCount", "AVAILABLE_SECURITY_UPDATE"}, {"NotApplicableCount", "NOT_APPLICABLE"}}) {
+  for (const auto& [member, label] : {std::pair{"InstalledCount", "INSTALLED"},
+                                      {"InstalledOtherCount", "INSTALLED_OTHER"},
+                                      {"InstalledPendingRebootCount", "INSTALLED_PENDING_REBOOT"},
+                                      {"InstalledRejectedCount", "INSTALLED_REJECTED"},
+                                      {"MissingCount", "MISSING"},
+                                      {"FailedCount", "FAILED"},
+                                      {"AvailableSecurityUpdateCount", "AVAILABLE_SECURITY_UPDATE"},
+                                      {"NotApplicableCount", "NOT_APPLICABLE"}}) {
     const std::string value = cell(*counts, member);
     out << "  " << std::string(value.size() < 6 ? 6 - value.size() : 0, ' ') << value << "  " << label << "\n";
   }
@@ -57,7 +64,8 @@ std::string ids_cell(const json::Value& patch, std::string_view member) {
   const auto& ids = list_of(patch, member);
   if (ids.size() <= shown_max) return cell(patch, member);
   std::string text;
-  for (std::size_t i = 0; i < shown_max; ++i) text += (i ? ", " : "") + std::string(ids[i].is_string() ? std::string_view(ids[i].get_string()) : "");
+  for (std::size_t i = 0; i < shown_max; ++i)
+    text += (i ? ", " : "") + std::string(ids[i].is_string() ? std::string_view(ids[i].get_string()) : "");
   return text + " and " + std::to_string(ids.size() - shown_max) + " more";
 }
 
@@ -68,14 +76,19 @@ void print_patches(std::ostream& out, const json::Array& patches) {
     std::string advisory = ids_cell(p, "AdvisoryIds");
     if (advisory == "-") advisory = ids_cell(p, "CVEIds");
     std::string severity = cell(p, "Severity");
-    if (severity == "-") severity = json::find(p, "Security") && json::find(p, "Security")->is_bool() && json::find(p, "Security")->get_bool() ? "security" : "-";
+    if (severity == "-")
+      severity =
+          json::find(p, "Security") && json::find(p, "Security")->is_bool() && json::find(p, "Security")->get_bool()
+              ? "security"
+              : "-";
     std::string why = cell(p, "BlockedBy");
     const auto* decision = json::find(p, "Decision");
     if (why == "-" && decision) why = cell(*decision, "Text");
     std::string wanted = cell(p, "WantedVersion");
     const auto* held = json::find(p, "HeldBack");
     if (wanted == "-" && held) wanted = cell(*held, "Version");
-    table.rows.push_back({cell(p, "Name"), cell(p, "InstalledVersion"), wanted, cell(p, "State"), severity, advisory, age_cell(p), why});
+    table.rows.push_back(
+        {cell(p, "Name"), cell(p, "InstalledVersion"), wanted, cell(p, "State"), severity, advisory, age_cell(p), why});
   }
   out << "\nWhat is not installed as the baseline wants it\n" << to_text_table(table);
 }
@@ -83,13 +96,20 @@ void print_patches(std::ostream& out, const json::Array& patches) {
 void print_restarts(std::ostream& out, const json::Value& node) {
   out << "\nReboot and restarts\n";
   const std::string required = fact(node, "reboot_required");
-  line(out, "reboot", required == "true" ? "required: " + fact(node, "reboot_reasons") : required == "false" ? "not required" : "not known");
+  line(out, "reboot",
+       required == "true"    ? "required: " + fact(node, "reboot_reasons")
+       : required == "false" ? "not required"
+                             : "not known");
   const auto* facts = json::find(node, "Facts");
   const auto& stale = facts ? list_of(*facts, "stale_processes") : list_of(node, "");
-  line(out, "restart", stale.empty() ? "no process uses a deleted library" : std::to_string(stale.size()) + " processes use deleted libraries");
+  line(out, "restart",
+       stale.empty() ? "no process uses a deleted library"
+                     : std::to_string(stale.size()) + " processes use deleted libraries");
   for (const auto& process : stale) {
     const std::string service = cell(process, "service");
-    line(out, "", (service == "-" ? cell(process, "command") : service) + " (pid " + cell(process, "pid") + "): " + cell(process, "libraries"));
+    line(out, "",
+         (service == "-" ? cell(process, "command") : service) + " (pid " + cell(process, "pid") +
+             "): " + cell(process, "libraries"));
   }
 }
 
@@ -103,7 +123,8 @@ void print_problems(std::ostream& out, const json::Value& verdict, const json::V
   std::vector<std::string> said;
   for (const auto* p : problems) {
     const std::string subject = cell(*p, "Subject");
-    const std::string text = cell(*p, "Reason") + (subject == "-" ? "" : " (" + subject + ")") + ": " + cell(*p, "Detail");
+    const std::string text =
+        cell(*p, "Reason") + (subject == "-" ? "" : " (" + subject + ")") + ": " + cell(*p, "Detail");
     if (std::ranges::find(said, text) != said.end()) continue;
     said.push_back(text);
     out << "  " << sanitize(text, 2000) << "\n";
@@ -113,9 +134,12 @@ void print_problems(std::ostream& out, const json::Value& verdict, const json::V
 
 }  // namespace
 
-Result<int> print_node_report(Context& context, const std::string& node_id, const std::string& as_of, std::ostream& out) {
+Result<int> print_node_report(Context& context, const std::string& node_id, const std::string& as_of,
+                              std::ostream& out) {
   BELAY_TRY_ASSIGN(const auto answer, call(context, "GetNode", {{"InstanceId", node_id}}));
-  json::Object request{{"InstanceId", node_id}, {"States", json::Array{"MISSING", "FAILED", "INSTALLED_PENDING_REBOOT", "INSTALLED_REJECTED", "AVAILABLE_SECURITY_UPDATE"}}};
+  json::Object request{{"InstanceId", node_id},
+                       {"States", json::Array{"MISSING", "FAILED", "INSTALLED_PENDING_REBOOT", "INSTALLED_REJECTED",
+                                              "AVAILABLE_SECURITY_UPDATE"}}};
   if (!as_of.empty()) request["AsOf"] = as_of;
   BELAY_TRY_ASSIGN(const auto evidence, call(context, "GetNodeEvidence", request));
   BELAY_TRY_ASSIGN(const auto patches, call_all(context, "GetNodeEvidence", request, "Patches"));

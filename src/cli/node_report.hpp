@@ -10,6 +10,7 @@
 namespace belay::cli {
 
 // `as_of` "" is now. The exit status: 0 compliant, else kExitNonCompliant.
-Result<int> print_node_report(Context& context, const std::string& node_id, const std::string& as_of, std::ostream& out);
+Result<int> print_node_report(Context& context, const std::string& node_id, const std::string& as_of,
+                              std::ostream& out);
 
 }  // namespace belay::cli

@@ -20,11 +20,12 @@ Result<int> list(Context& context, const Arguments&) {
   for (const auto& node : nodes) {
     const std::string name = json::text_or_empty(node, "Name");
     table.rows.push_back({cell(node, "InstanceId"), name.empty() ? cell(node, "ComputerName") : name, platform_of(node),
-                          cell(node, "IPAddress"), cell(node, "PingStatus"), time_cell(json::find(node, "LastPingDateTime")),
-                          cell(node, "AgentVersion")});
+                          cell(node, "IPAddress"), cell(node, "PingStatus"),
+                          time_cell(json::find(node, "LastPingDateTime")), cell(node, "AgentVersion")});
   }
   print(context, table, json::Object{{"InstanceInformationList", nodes}}, std::cout);
-  if (nodes.empty() && context.format == Format::table) std::cerr << "no nodes yet: belay activation create, then belay-agent enroll on the host\n";
+  if (nodes.empty() && context.format == Format::table)
+    std::cerr << "no nodes yet: belay activation create, then belay-agent enroll on the host\n";
   return kExitOk;
 }
 
@@ -46,7 +47,11 @@ Result<int> remove(Context& context, const Arguments& arguments) {
 
 CommandSpec nodes_command() {
   const PositionalSpec node{"NODE", "id or name"};
-  return {"nodes", "the fleet: list, show, remove", {}, {}, list,
+  return {"nodes",
+          "the fleet: list, show, remove",
+          {},
+          {},
+          list,
           {{"list", "every node with its system and whether it is heard of", {}, {}, list, {}},
            {"show", "all that is known of one node", {node}, {}, show, {}},
            {"remove", "deregister a node and revoke its certificate at once", {node}, {}, remove, {}}}};

@@ -11,7 +11,8 @@ constexpr std::size_t kCellBytesMax = 2000;
 
 // Columns a terminal gives the text: characters, not bytes.
 std::size_t width(std::string_view text) {
-  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 std::string line_of(const std::vector<std::string>& cells, const std::vector<std::size_t>& widths) {
@@ -90,7 +91,8 @@ std::string cell(const json::Value& object, std::string_view member) {
   if (value->is_string()) return value->get_string().empty() ? "-" : std::string(value->get_string());
   if (const auto* list = value->if_array()) {
     std::vector<std::string> parts;
-    for (const auto& item : *list) parts.push_back(item.is_string() ? std::string(item.get_string()) : json::to_text(item));
+    for (const auto& item : *list)
+      parts.push_back(item.is_string() ? std::string(item.get_string()) : json::to_text(item));
     return parts.empty() ? "-" : join(parts, ", ");
   }
   return json::to_text(*value);

@@ -22,7 +22,8 @@ void print(const Context& context, const Table& table, const json::Value& value,
 std::string to_text_table(const Table& table);
 std::string to_csv(const Table& table);  // RFC 4180
 
-// SSM's timestamps (seconds as a number) and our own (ISO 8601) for a reader: "2026-11-23 18:12" in UTC; "-" where absent.
+// SSM's timestamps (seconds as a number) and our own (ISO 8601) for a reader: "2026-11-23 18:12" in UTC; "-" where
+// absent.
 std::string time_cell(const json::Value* value);
 // A member of any kind as one cell; "-" where absent.
 std::string cell(const json::Value& object, std::string_view member);

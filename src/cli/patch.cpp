@@ -29,14 +29,17 @@ Result<int> run(Context& context, const Arguments& arguments) {
 }  // namespace
 
 CommandSpec patch_command() {
-  return {"patch", "install what is approved, or exactly what a change set froze",
+  return {"patch",
+          "install what is approved, or exactly what a change set froze",
           {{"TARGET", "nodes, tag:Key=Value, or all", Takes::values}},
           {{"--change-set", "cs-…: install its exact versions (see belay plan)"},
            {"--reboot", "if-needed or never", Takes::one_value, false, "if-needed"},
            {"--max-concurrency", "nodes at a time, a number or a percentage", Takes::one_value, false, "50"},
-           {"--max-errors", "stop after more than so many failures, a number or a percentage", Takes::one_value, false, "0"},
+           {"--max-errors", "stop after more than so many failures, a number or a percentage", Takes::one_value, false,
+            "0"},
            {"--wait", "follow it to its end", Takes::nothing}},
-          run, {}};
+          run,
+          {}};
 }
 
 }  // namespace belay::cli

@@ -27,7 +27,8 @@ Status wait_until_frozen(Context& context, const std::string& id) {
     BELAY_TRY_ASSIGN(const auto answer, call(context, "GetChangeSet", {{"ChangeSetId", id}}));
     const auto* summary = json::find(answer, "ChangeSet");
     if (!summary) return Error(Code::internal, "GetChangeSet: the server's answer has no change set");
-    const std::string status = json::text_or_empty(*summary, "Status"), details = json::text_or_empty(*summary, "StatusDetails");
+    const std::string status = json::text_or_empty(*summary, "Status"),
+                      details = json::text_or_empty(*summary, "StatusDetails");
     if (status == "Failed") return Error(Code::conflict, "no change set could be made: " + details, "plan-failed");
     if (status != "Planning") return {};
     if (details != said && !details.empty()) std::cerr << "  " << sanitize(details, 500) << "\n";
@@ -44,16 +45,17 @@ Result<int> show_change_set(Context& context, const std::string& id) {
       const auto* changes = json::find(part, "Changes");
       if (!changes || !changes->is_array()) continue;
       for (const auto& c : changes->get_array())
-        table.rows.push_back({cell(c, "Name"), cell(c, "Architecture"), cell(c, "FromVersion"), cell(c, "ToVersion"), nodes_of(part),
-                              cell(c, "Sha256").substr(0, 12)});
+        table.rows.push_back({cell(c, "Name"), cell(c, "Architecture"), cell(c, "FromVersion"), cell(c, "ToVersion"),
+                              nodes_of(part), cell(c, "Sha256").substr(0, 12)});
     }
   print(context, table, answer, std::cout);
   if (context.format != Format::table) return kExitOk;
   const auto* summary = json::find(answer, "ChangeSet");
   if (summary)
-    std::cout << "\nchange set " << id << ": " << cell(*summary, "PackageCount") << " packages for " << cell(*summary, "NodeCount")
-              << " nodes under " << cell(*summary, "BaselineId") << ", frozen with hash " << cell(*summary, "Sha256").substr(0, 16)
-              << "…\ninstall it with: belay patch --change-set " << id << " TARGET --wait\n";
+    std::cout << "\nchange set " << id << ": " << cell(*summary, "PackageCount") << " packages for "
+              << cell(*summary, "NodeCount") << " nodes under " << cell(*summary, "BaselineId") << ", frozen with hash "
+              << cell(*summary, "Sha256").substr(0, 16) << "…\ninstall it with: belay patch --change-set " << id
+              << " TARGET --wait\n";
   return kExitOk;
 }
 
@@ -86,14 +88,16 @@ Result<int> run(Context& context, const Arguments& arguments) {
   return show_change_set(context, id);
 }
 
-Result<int> show(Context& context, const Arguments& arguments) { return show_change_set(context, arguments.one("CHANGE-SET")); }
+Result<int> show(Context& context, const Arguments& arguments) {
+  return show_change_set(context, arguments.one("CHANGE-SET"));
+}
 
 Result<int> list(Context& context, const Arguments&) {
   BELAY_TRY_ASSIGN(const auto sets, call_all(context, "DescribeChangeSets", {}, "ChangeSets"));
   Table table{{"CHANGE SET", "NAME", "PACKAGES", "NODES", "BASELINE", "CREATED (UTC)", "BY"}, {}};
   for (const auto& s : sets)
-    table.rows.push_back({cell(s, "ChangeSetId"), cell(s, "Name"), cell(s, "PackageCount"), cell(s, "NodeCount"), cell(s, "BaselineId"),
-                          time_cell(json::find(s, "CreatedDate")), cell(s, "CreatedBy")});
+    table.rows.push_back({cell(s, "ChangeSetId"), cell(s, "Name"), cell(s, "PackageCount"), cell(s, "NodeCount"),
+                          cell(s, "BaselineId"), time_cell(json::find(s, "CreatedDate")), cell(s, "CreatedBy")});
   print(context, table, json::Object{{"ChangeSets", sets}}, std::cout);
   return kExitOk;
 }
@@ -101,7 +105,8 @@ Result<int> list(Context& context, const Arguments&) {
 }  // namespace
 
 CommandSpec plan_command() {
-  return {"plan", "freeze exactly what a patch would install: a change set",
+  return {"plan",
+          "freeze exactly what a patch would install: a change set",
           {{"TARGET", "nodes, tag:Key=Value, or all", Takes::values, false}},
           {{"--baseline", "judge by this baseline instead of each node's own"},
            {"--name", "of the change set (letters, digits, _ - .)"},

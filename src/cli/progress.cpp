@@ -36,7 +36,8 @@ class Progress {
     }
     if (!live_) return;
     std::string line;
-    for (const auto& [status, count] : sums) line += (line.empty() ? "  " : ", ") + std::to_string(count) + " " + status;
+    for (const auto& [status, count] : sums)
+      line += (line.empty() ? "  " : ", ") + std::to_string(count) + " " + status;
     clear();
     std::cerr << line << std::flush;
     drawn_ = true;
@@ -61,7 +62,8 @@ Table table_of(const json::Array& invocations) {
   Table table{{"NODE", "NAME", "STATUS", "DETAILS", "EXIT"}, {}};
   for (const auto& invocation : invocations) {
     std::string exit_code = "-";
-    if (const auto* plugins = json::find(invocation, "CommandPlugins"); plugins && plugins->is_array() && !plugins->get_array().empty())
+    if (const auto* plugins = json::find(invocation, "CommandPlugins");
+        plugins && plugins->is_array() && !plugins->get_array().empty())
       exit_code = cell(plugins->get_array().front(), "ResponseCode");
     table.rows.push_back({cell(invocation, "InstanceId"), cell(invocation, "InstanceName"), cell(invocation, "Status"),
                           cell(invocation, "StatusDetails"), exit_code});
@@ -88,8 +90,9 @@ void explain_failures(const json::Array& invocations) {
 Result<int> follow_command(Context& context, const std::string& command_id) {
   Progress progress;
   for (;;) {
-    BELAY_TRY_ASSIGN(const auto invocations, call_all(context, "ListCommandInvocations",
-                                                      {{"CommandId", command_id}, {"Details", true}}, "CommandInvocations"));
+    BELAY_TRY_ASSIGN(const auto invocations,
+                     call_all(context, "ListCommandInvocations", {{"CommandId", command_id}, {"Details", true}},
+                              "CommandInvocations"));
     progress.show(invocations);
     BELAY_TRY_ASSIGN(const auto commands, call_all(context, "ListCommands", {{"CommandId", command_id}}, "Commands"));
     const std::string status = commands.empty() ? "" : json::text_or_empty(commands.front(), "Status");
@@ -98,7 +101,8 @@ Result<int> follow_command(Context& context, const std::string& command_id) {
       progress.clear();
       BELAY_TRY_ASSIGN(const auto last, call_all(context, "ListCommandInvocations",
                                                  {{"CommandId", command_id}, {"Details", true}}, "CommandInvocations"));
-      print(context, table_of(last), json::Object{{"Command", commands.front()}, {"CommandInvocations", last}}, std::cout);
+      print(context, table_of(last), json::Object{{"Command", commands.front()}, {"CommandInvocations", last}},
+            std::cout);
       if (status != "Success") explain_failures(last);
       return status == "Success" ? kExitOk : kExitNonCompliant;
     }

@@ -1,5 +1,6 @@
 #pragma once
-// Follows a command until it has ended, saying what changes; one line a node and change, or one live line on a terminal.
+// Follows a command until it has ended, saying what changes; one line a node and change, or one live line on a
+// terminal.
 #include <string>
 
 #include "base/result.hpp"

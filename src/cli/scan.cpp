@@ -18,10 +18,12 @@ Result<int> run(Context& context, const Arguments& arguments) {
 }  // namespace
 
 CommandSpec scan_command() {
-  return {"scan", "ask nodes what they have and what they are offered; changes nothing on them",
+  return {"scan",
+          "ask nodes what they have and what they are offered; changes nothing on them",
           {{"TARGET", "nodes, tag:Key=Value, or all", Takes::values}},
           {{"--wait", "follow it to its end", Takes::nothing}},
-          run, {}};
+          run,
+          {}};
 }
 
 }  // namespace belay::cli

@@ -15,7 +15,8 @@ Result<int> add(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto tags, parse_tags(arguments.all("TAG")));
   BELAY_TRY_ASSIGN(const auto ids, resolve_nodes(context, {arguments.one("NODE")}));
   for (const auto& id : ids) {
-    BELAY_TRY(call(context, "AddTagsToResource", {{"ResourceType", kResourceType}, {"ResourceId", id}, {"Tags", tags}}));
+    BELAY_TRY(
+        call(context, "AddTagsToResource", {{"ResourceType", kResourceType}, {"ResourceId", id}, {"Tags", tags}}));
     std::cout << "tagged " << id << "\n";
   }
   return kExitOk;
@@ -24,8 +25,9 @@ Result<int> add(Context& context, const Arguments& arguments) {
 Result<int> remove(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto ids, resolve_nodes(context, {arguments.one("NODE")}));
   for (const auto& id : ids) {
-    BELAY_TRY(call(context, "RemoveTagsFromResource",
-                   {{"ResourceType", kResourceType}, {"ResourceId", id}, {"TagKeys", json::encode(arguments.all("KEY"))}}));
+    BELAY_TRY(
+        call(context, "RemoveTagsFromResource",
+             {{"ResourceType", kResourceType}, {"ResourceId", id}, {"TagKeys", json::encode(arguments.all("KEY"))}}));
     std::cout << "untagged " << id << "\n";
   }
   return kExitOk;
@@ -36,7 +38,8 @@ Result<int> list(Context& context, const Arguments& arguments) {
   Table table{{"NODE", "KEY", "VALUE"}, {}};
   json::Object all;
   for (const auto& id : ids) {
-    BELAY_TRY_ASSIGN(const auto answer, call(context, "ListTagsForResource", {{"ResourceType", kResourceType}, {"ResourceId", id}}));
+    BELAY_TRY_ASSIGN(const auto answer,
+                     call(context, "ListTagsForResource", {{"ResourceType", kResourceType}, {"ResourceId", id}}));
     const auto* tags = json::find(answer, "TagList");
     if (!tags || !tags->is_array()) continue;
     for (const auto& tag : tags->get_array()) table.rows.push_back({id, cell(tag, "Key"), cell(tag, "Value")});
@@ -61,7 +64,11 @@ Result<json::Array> parse_tags(const std::vector<std::string>& words) {
 
 CommandSpec tag_command() {
   const PositionalSpec node{"NODE", "id, name, tag:Key=Value or all"};
-  return {"tag", "tags of nodes: add, remove, list", {}, {}, {},
+  return {"tag",
+          "tags of nodes: add, remove, list",
+          {},
+          {},
+          {},
           {{"add", "set tags", {node, {"TAG", "Key=Value", Takes::values}}, {}, add, {}},
            {"remove", "take tags away", {node, {"KEY", "the tag's key", Takes::values}}, {}, remove, {}},
            {"list", "a node's tags", {node}, {}, list, {}}}};

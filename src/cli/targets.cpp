@@ -25,9 +25,9 @@ Result<std::string> id_of_name(const json::Array& nodes, const std::string& name
     if (json::text_or_empty(node, "Name") == name || json::text_or_empty(node, "ComputerName") == name)
       found.push_back(json::text_or_empty(node, "InstanceId"));
   if (found.size() == 1) return found.front();
-  if (found.empty())
-    return Error(Code::not_found, "no node is called '" + name + "'; `belay nodes` lists them");
-  return Error(Code::conflict, std::to_string(found.size()) + " nodes are called '" + name + "': " + join(found, ", ") + "; name one by its id");
+  if (found.empty()) return Error(Code::not_found, "no node is called '" + name + "'; `belay nodes` lists them");
+  return Error(Code::conflict, std::to_string(found.size()) + " nodes are called '" + name + "': " + join(found, ", ") +
+                                   "; name one by its id");
 }
 
 }  // namespace
@@ -64,14 +64,16 @@ Result<Targets> resolve_targets(Context& context, const std::vector<std::string>
 }
 
 Result<std::vector<std::string>> resolve_nodes(Context& context, const std::vector<std::string>& words) {
-  BELAY_TRY_ASSIGN(const auto targets, resolve_targets(context, words.empty() ? std::vector<std::string>{"all"} : words));
+  BELAY_TRY_ASSIGN(const auto targets,
+                   resolve_targets(context, words.empty() ? std::vector<std::string>{"all"} : words));
   if (!targets.node_ids.empty()) return targets.node_ids;
   json::Array filters;
   for (const auto& target : targets.targets)
     if (json::text_or_empty(target, "Key") != "InstanceIds") filters.push_back(target);
   json::Object request;
   if (!filters.empty()) request["Filters"] = std::move(filters);
-  BELAY_TRY_ASSIGN(const auto nodes, call_all(context, "DescribeInstanceInformation", request, "InstanceInformationList"));
+  BELAY_TRY_ASSIGN(const auto nodes,
+                   call_all(context, "DescribeInstanceInformation", request, "InstanceInformationList"));
   std::vector<std::string> ids;
   for (const auto& node : nodes) ids.push_back(json::text_or_empty(node, "InstanceId"));
   return ids;

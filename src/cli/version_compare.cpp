@@ -12,8 +12,7 @@ Result<int> run(Context&, const Arguments& arguments) {
   if (format != "deb" && format != "rpm")
     return Error(Code::invalid_argument, "'" + format + "' is no package format; say deb or rpm");
   const bool deb = format == "deb";
-  for (const auto& text : {a, b})
-    BELAY_TRY(deb ? version::validate_deb(text) : version::validate_rpm(text));
+  for (const auto& text : {a, b}) BELAY_TRY(deb ? version::validate_deb(text) : version::validate_rpm(text));
   const auto order = deb ? version::compare_deb(a, b) : version::compare_rpm(a, b);
   std::cout << (order < 0 ? "<" : order > 0 ? ">" : "=") << "\n";
   return kExitOk;

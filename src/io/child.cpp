@@ -40,7 +40,7 @@ struct Prepared {
 };
 
 bool is_program(const std::string& path) {
-  struct stat information {};
+  struct stat information{};
   return ::stat(path.c_str(), &information) == 0 && S_ISREG(information.st_mode) && ::access(path.c_str(), X_OK) == 0;
 }
 
@@ -53,7 +53,8 @@ Result<std::string> find_program(const ProcessSpec& spec) {
     const std::string candidate = (folder.empty() ? std::string(".") : std::string(folder)) + "/" + name;
     if (is_program(candidate)) return candidate;
   }
-  return Error(Code::not_found, "the program " + name + " is not installed (looked in " + folders + ")", "program-missing");
+  return Error(Code::not_found, "the program " + name + " is not installed (looked in " + folders + ")",
+               "program-missing");
 }
 
 bool has_zero_byte(const std::string& text) { return text.find('\0') != std::string::npos; }
@@ -63,7 +64,9 @@ Status check_spec(const ProcessSpec& spec) {
   bool bad = std::any_of(spec.argv.begin(), spec.argv.end(), has_zero_byte) || has_zero_byte(spec.working_directory);
   for (const auto& [name, value] : spec.environment)
     bad = bad || name.empty() || name.find('=') != std::string::npos || has_zero_byte(name) || has_zero_byte(value);
-  if (bad) return Error(Code::invalid_argument, "an argument or variable of " + spec.argv.front() + " holds a zero byte or '='");
+  if (bad)
+    return Error(Code::invalid_argument,
+                 "an argument or variable of " + spec.argv.front() + " holds a zero byte or '='");
   return {};
 }
 
@@ -91,7 +94,7 @@ Result<Prepared> prepare(const ProcessSpec& spec) {
 // --- in the child, between fork and exec ---
 
 void restore_signals() {
-  struct sigaction standard {};
+  struct sigaction standard{};
   standard.sa_handler = SIG_DFL;
   for (int number = 1; number < NSIG; ++number) ::sigaction(number, &standard, nullptr);
   sigset_t none;

@@ -8,11 +8,11 @@
 namespace belay::io {
 
 struct Child {
-  pid_t pid = -1;      // also its process group and session
-  Descriptor input;    // our ends, non-blocking; input is empty where there is nothing to send
+  pid_t pid = -1;    // also its process group and session
+  Descriptor input;  // our ends, non-blocking; input is empty where there is nothing to send
   Descriptor output;
   Descriptor error;
-  Descriptor ended;    // a pidfd: readable when it has ended; empty on kernels before 5.3
+  Descriptor ended;  // a pidfd: readable when it has ended; empty on kernels before 5.3
 };
 
 // Returns when the program runs (exec succeeded).

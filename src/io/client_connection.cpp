@@ -33,7 +33,8 @@ Result<Addresses> resolve(const Url& url) {
     failure = ::getaddrinfo(url.host.c_str(), std::to_string(url.port).c_str(), &hints, &found);
   }
   if (failure == 0) return Addresses(found, ::freeaddrinfo);
-  return Error(Code::unavailable, "the name " + url.host + " cannot be resolved: " + ::gai_strerror(failure), "name-unresolved");
+  return Error(Code::unavailable, "the name " + url.host + " cannot be resolved: " + ::gai_strerror(failure),
+               "name-unresolved");
 }
 
 Result<Descriptor> connect_to(const addrinfo& address, const std::string& peer, const Patience& patience) {
@@ -97,7 +98,8 @@ Status Patience::wait(int fd, Step::Kind want, const std::string& what) const {
 }
 
 Result<std::unique_ptr<ClientConnection>> ClientConnection::open(const Url& url, const TlsContext& context,
-                                                                 const TlsClientSettings& settings, const Patience& patience) {
+                                                                 const TlsClientSettings& settings,
+                                                                 const Patience& patience) {
   BELAY_TRY_ASSIGN(auto fd, connect_any(url, patience));
   TlsPtr tls;
   if (context) {
@@ -134,13 +136,15 @@ Status ClientConnection::write(std::string_view bytes, const Patience& patience)
     } else if (step.blocked()) {
       BELAY_TRY(patience.wait(fd_.get(), step.kind, "sending to " + peer_));
     } else {
-      return Error(Code::unavailable, "the connection to " + peer_ + " broke while sending: " + transport_.detail(), "connection-broken");
+      return Error(Code::unavailable, "the connection to " + peer_ + " broke while sending: " + transport_.detail(),
+                   "connection-broken");
     }
   }
   return {};
 }
 
-Result<HttpResponse> ClientConnection::read_response(std::size_t body_bytes_max, bool answers_head, const Patience& patience) {
+Result<HttpResponse> ClientConnection::read_response(std::size_t body_bytes_max, bool answers_head,
+                                                     const Patience& patience) {
   keeps_alive_ = false;
   for (int i = 0; i < kInterimMax; ++i) {
     ResponseParser parser(kResponseHeaderMax, body_bytes_max, answers_head);
@@ -163,12 +167,14 @@ Status ClientConnection::fill(ResponseParser& parser, const Patience& patience) 
     } else if (step.kind == Step::Kind::end) {
       parser.end_of_stream();
       if (!parser.done())
-        return Error(Code::unavailable, peer_ + " closed the connection before its response was complete", "connection-broken");
+        return Error(Code::unavailable, peer_ + " closed the connection before its response was complete",
+                     "connection-broken");
     } else if (step.blocked()) {
       BELAY_TRY(patience.wait(fd_.get(), step.kind, "waiting for " + peer_));
     } else {
       // A refused client certificate comes to light here: with TLS 1.3 the client's handshake is over before.
-      return Error(Code::unavailable, "the connection to " + peer_ + " broke: " + transport_.detail(), "connection-broken");
+      return Error(Code::unavailable, "the connection to " + peer_ + " broke: " + transport_.detail(),
+                   "connection-broken");
     }
   }
   return parser.failure() == ParseFailure::none ? Status() : Status(response_error(parser.failure(), peer_));

@@ -14,7 +14,8 @@ namespace belay::io {
 class Patience {
  public:
   explicit Patience(Duration timeout, const std::atomic<bool>* cancelled = nullptr)
-      : timeout_(timeout), until_(std::chrono::steady_clock::now() + std::min(timeout, Duration(std::chrono::hours(24)))),
+      : timeout_(timeout),
+        until_(std::chrono::steady_clock::now() + std::min(timeout, Duration(std::chrono::hours(24)))),
         cancelled_(cancelled) {}
   // Until the socket is ready for what the step wants; timed_out or cancelled. `until` may shorten it once.
   Status wait(int fd, Step::Kind want, const std::string& what) const;

@@ -28,8 +28,8 @@ std::string sha256_hex(std::string_view bytes) { return to_hex(sha256(bytes)); }
 std::string hmac_sha256(std::string_view key, std::string_view bytes) {
   std::string digest(32, '\0');
   unsigned int size = 0;
-  BELAY_ASSERT(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytes_of(bytes), bytes.size(), bytes_of(digest),
-                    &size) != nullptr);
+  BELAY_ASSERT(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytes_of(bytes), bytes.size(),
+                    bytes_of(digest), &size) != nullptr);
   return digest;
 }
 
@@ -86,9 +86,9 @@ bool ed25519_verify(std::string_view public_key, std::string_view message, std::
   if (public_key.size() != kEd25519KeyBytes || signature.size() != kEd25519SignatureBytes) return false;
   const KeyPtr key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, bytes_of(public_key), public_key.size()));
   const DigestPtr context(EVP_MD_CTX_new());
-  const bool good = key && context && EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
-                    EVP_DigestVerify(context.get(), bytes_of(signature), signature.size(), bytes_of(message),
-                                     message.size()) == 1;
+  const bool good =
+      key && context && EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
+      EVP_DigestVerify(context.get(), bytes_of(signature), signature.size(), bytes_of(message), message.size()) == 1;
   ERR_clear_error();
   return good;
 }

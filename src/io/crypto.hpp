@@ -9,10 +9,10 @@
 
 namespace belay::io {
 
-std::string sha256(std::string_view bytes);      // 32 raw bytes
-std::string sha256_hex(std::string_view bytes);  // 64 lower-case digits
+std::string sha256(std::string_view bytes);                             // 32 raw bytes
+std::string sha256_hex(std::string_view bytes);                         // 64 lower-case digits
 std::string hmac_sha256(std::string_view key, std::string_view bytes);  // 32 raw bytes
-std::string random_bytes(std::size_t count);     // from the system; aborts where there is none
+std::string random_bytes(std::size_t count);                            // from the system; aborts where there is none
 
 // Hash of what comes in pieces.
 class Sha256Stream {

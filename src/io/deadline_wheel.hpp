@@ -29,8 +29,8 @@ class DeadlineWheel {
     DeadlineWheel& wheel_;
     Entry* previous_ = nullptr;  // in the list of its slot; null where in none
     Entry* next_ = nullptr;
-    std::int64_t tick_ = 0;      // of the slot it hangs in
-    std::int64_t due_ms_ = -1;   // -1: no deadline
+    std::int64_t tick_ = 0;     // of the slot it hangs in
+    std::int64_t due_ms_ = -1;  // -1: no deadline
   };
 
   // `now` is monotonic; `arm` asks for one call of fire() at that time, replacing what it asked for before.

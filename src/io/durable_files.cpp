@@ -21,7 +21,9 @@ class RealDiskCalls final : public DiskCalls {
     return uninterrupted([&] { return ::write(fd, data, size); });
   }
   int fchmod(int fd, mode_t mode) override { return ::fchmod(fd, mode); }
-  int fsync(int fd) override { return uninterrupted([&] { return ::fsync(fd); }); }
+  int fsync(int fd) override {
+    return uninterrupted([&] { return ::fsync(fd); });
+  }
   int close(int fd) override { return ::close(fd); }
   int rename(const std::string& from, const std::string& to) override { return ::rename(from.c_str(), to.c_str()); }
   int unlink(const std::string& path) override { return ::unlink(path.c_str()); }
@@ -81,7 +83,7 @@ class DurableFiles final : public ReadFiles {
   }
 
   Status make_directories(const std::string& path, std::uint32_t mode) override {
-    struct stat present {};
+    struct stat present{};
     if (::stat(path.c_str(), &present) == 0) {
       if (S_ISDIR(present.st_mode)) return {};
       return Error(Code::already_exists, path + " exists and is no directory; remove or rename it");

@@ -20,8 +20,8 @@ class ForgetfulDisk final : public DiskCalls {
   };
   using Names = std::map<std::string, int>;
 
-  int fail_at = -1;       // this call fails with ENOSPC
-  int dead_from = -1;     // from this call on nothing happens any more
+  int fail_at = -1;    // this call fails with ENOSPC
+  int dead_from = -1;  // from this call on nothing happens any more
   bool short_writes = false;
   int calls = 0;
   std::map<int, Content> files;
@@ -112,7 +112,8 @@ TEST(DurableWrite, IsOldOrNewAtEveryPowerCut) {
     disk.put(kPath, "old content");
     disk.dead_from = call;
     const auto written = make_files(disk)->write_durable(kPath, "new content", 0600);
-    for (const auto& content : disk.possible(kPath)) EXPECT_TRUE(allowed.contains(content)) << "cut before call " << call << ": " << content;
+    for (const auto& content : disk.possible(kPath))
+      EXPECT_TRUE(allowed.contains(content)) << "cut before call " << call << ": " << content;
     // Success is only said of what no power cut takes back.
     if (written.ok()) EXPECT_EQ(disk.possible(kPath), std::set<std::string>{"new content"}) << call;
   }
@@ -124,7 +125,8 @@ TEST(DurableWrite, OfANewFileIsWholeOrAbsentAtEveryPowerCut) {
     ForgetfulDisk disk;
     disk.dead_from = call;
     static_cast<void>(make_files(disk)->write_durable(kPath, "new content", 0600));
-    for (const auto& content : disk.possible(kPath)) EXPECT_TRUE(allowed.contains(content)) << "cut before call " << call << ": " << content;
+    for (const auto& content : disk.possible(kPath))
+      EXPECT_TRUE(allowed.contains(content)) << "cut before call " << call << ": " << content;
   }
 }
 
@@ -159,7 +161,8 @@ TEST(DurableAppend, KeepsWhatWasThereAtEveryPowerCut) {
     disk.put(kPath, "first.");
     disk.dead_from = call;
     const auto appended = make_files(disk)->append_durable(kPath, "second.", 0600);
-    for (const auto& content : disk.possible(kPath)) EXPECT_TRUE(content.starts_with("first.")) << call << ": " << content;
+    for (const auto& content : disk.possible(kPath))
+      EXPECT_TRUE(content.starts_with("first.")) << call << ": " << content;
     if (appended.ok()) EXPECT_EQ(disk.possible(kPath), std::set<std::string>{"first.second."}) << call;
   }
 }

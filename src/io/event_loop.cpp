@@ -3,7 +3,6 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-
 #include <csignal>
 
 #include "io/event_loop_impl.hpp"
@@ -84,12 +83,13 @@ void EventLoop::cancel(TimerId timer) {
 void EventLoop::on_termination(std::function<void()> task) {
   BELAY_ASSERT(!impl_->signals);
   impl_->signals.emplace(impl_->context, SIGTERM, SIGINT);
-  impl_->signals->async_wait([impl = impl_.get(), task = std::move(task)](const boost::system::error_code& failure, int) {
-    if (failure) return;
-    boost::system::error_code ignored;
-    impl->signals->clear(ignored);  // who insists a second time gets what the system does by itself
-    task();
-  });
+  impl_->signals->async_wait(
+      [impl = impl_.get(), task = std::move(task)](const boost::system::error_code& failure, int) {
+        if (failure) return;
+        boost::system::error_code ignored;
+        impl->signals->clear(ignored);  // who insists a second time gets what the system does by itself
+        task();
+      });
 }
 
 }  // namespace belay::io

@@ -18,8 +18,8 @@ class EventLoop {
   // Returns after stop(): what runs then ends first, what was only posted is dropped with the loop. For an orderly end
   // drain the servers, and stop when they say so.
   void run();
-  void stop();                                 // from any thread or a signal callback
-  void post(std::function<void()> task);       // from any thread; runs on the loop
+  void stop();                            // from any thread or a signal callback
+  void post(std::function<void()> task);  // from any thread; runs on the loop
   // Runs once, later. Cancelling after it ran does nothing. From any thread.
   using TimerId = std::uint64_t;
   TimerId run_after(Duration delay, std::function<void()> task);

@@ -1,10 +1,9 @@
 #pragma once
 // What an EventLoop is made of. Only for io's own sources.
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-
-#include <atomic>
 #include <mutex>
 #include <optional>
 #include <thread>

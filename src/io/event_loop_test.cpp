@@ -17,10 +17,16 @@ namespace {
 TEST(EventLoop, RunsTasksInTurnAndTimersInOrder) {
   EventLoop loop;
   std::string order;
-  loop.run_after(Duration(40), [&] { order += "3"; loop.stop(); });
+  loop.run_after(Duration(40), [&] {
+    order += "3";
+    loop.stop();
+  });
   loop.run_after(Duration(1), [&] { order += "2"; });
   const auto cancelled = loop.run_after(Duration(5), [&] { order += "never"; });
-  loop.post([&] { order += "1"; loop.cancel(cancelled); });
+  loop.post([&] {
+    order += "1";
+    loop.cancel(cancelled);
+  });
   loop.run();
   EXPECT_EQ(order, "123");
   loop.cancel(cancelled);
@@ -60,7 +66,10 @@ TEST(EventLoop, ADelayBeyondAllTimeDoesNotFire) {
 TEST(EventLoop, TerminationIsATask) {
   EventLoop loop;
   bool asked = false;
-  loop.on_termination([&] { asked = true; loop.stop(); });
+  loop.on_termination([&] {
+    asked = true;
+    loop.stop();
+  });
   loop.post([] { ::raise(SIGTERM); });
   loop.run();
   EXPECT_TRUE(asked);
@@ -73,7 +82,11 @@ TEST(WorkerPool, RunsWhatItAcceptedAndSaysWhenItIsFull) {
   int accepted = 0;
   {
     WorkerPool pool(2, 3);
-    for (int i = 0; i < 100; ++i) accepted += pool.submit([&] { released.wait(); ++ran; });
+    for (int i = 0; i < 100; ++i)
+      accepted += pool.submit([&] {
+        released.wait();
+        ++ran;
+      });
     EXPECT_GE(accepted, 3);
     EXPECT_LE(accepted, 5);  // two at work, three waiting
     release.set_value();
@@ -160,7 +173,8 @@ TEST(DeadlineWheel, AnAlarmMayDestroyOthersAndSetItselfAgain) {
 TEST(DeadlineWheel, CatchesUpAfterALongSleep) {
   Bench bench;
   int rings = 0;
-  Alarm soon(bench.wheel, [&] { ++rings; }), later(bench.wheel, [&] { ++rings; }), much_later(bench.wheel, [&] { ++rings; });
+  Alarm soon(bench.wheel, [&] { ++rings; }), later(bench.wheel, [&] { ++rings; }),
+      much_later(bench.wheel, [&] { ++rings; });
   soon.set_deadline(Duration(100));
   later.set_deadline(Duration(50'000));
   much_later.set_deadline(Duration(3'600'000));

@@ -21,7 +21,7 @@ struct FileInfo {
 
 struct Space {
   std::uint64_t bytes_total = 0;
-  std::uint64_t bytes_free = 0;   // to an unprivileged user
+  std::uint64_t bytes_free = 0;  // to an unprivileged user
   std::uint64_t inodes_free = 0;
 };
 

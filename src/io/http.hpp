@@ -29,10 +29,10 @@ struct HttpRequest {
   std::string body;
   // Of the connection:
   std::string peer_address;
-  std::string peer_common_name;     // of the verified client certificate; "" without one
-  std::string peer_serial_hex;      // likewise
+  std::string peer_common_name;  // of the verified client certificate; "" without one
+  std::string peer_serial_hex;   // likewise
   bool encrypted = false;
-  std::string_view path() const;    // the target up to '?'
+  std::string_view path() const;  // the target up to '?'
 };
 
 struct HttpResponse {
@@ -72,20 +72,20 @@ struct ServerLimits {
   std::size_t body_bytes_max = 4 << 20;
   std::size_t body_bytes_total_max = 512 << 20;  // of all requests being read or handled; beyond it 503
   std::size_t connections_max = 60'000;
-  Duration header_timeout{10'000};    // also of the TLS handshake: a slow client is cut
+  Duration header_timeout{10'000};  // also of the TLS handshake: a slow client is cut
   Duration body_timeout{60'000};
   Duration idle_timeout{75'000};
-  std::size_t message_bytes_max = 16 << 20;      // WebSocket
-  std::size_t bytes_queued_max = 4 << 20;        // per WebSocket
-  Duration websocket_ping_every{55'000};         // a peer that misses two is closed
+  std::size_t message_bytes_max = 16 << 20;  // WebSocket
+  std::size_t bytes_queued_max = 4 << 20;    // per WebSocket
+  Duration websocket_ping_every{55'000};     // a peer that misses two is closed
 };
 
 class HttpServer {
  public:
-  using Handler = std::function<void(HttpRequest, std::unique_ptr<Responder>)>;       // on the loop; do not block
+  using Handler = std::function<void(HttpRequest, std::unique_ptr<Responder>)>;  // on the loop; do not block
   // Whether to accept the upgrade; a response refuses it.
   using Upgrade = std::function<std::optional<HttpResponse>(const HttpRequest&)>;
-  using Opened = std::function<void(std::shared_ptr<WebSocket>)>;                      // on the loop
+  using Opened = std::function<void(std::shared_ptr<WebSocket>)>;  // on the loop
 
   virtual ~HttpServer() = default;  // closes everything at once; must go before its loop
   virtual std::uint16_t port() const = 0;
@@ -98,20 +98,20 @@ class HttpServer {
 
 struct HttpServerOptions {
   std::string address = "127.0.0.1";
-  std::uint16_t port = 0;                     // 0: any free one
-  std::optional<TlsServerSettings> tls;       // none: plain HTTP
+  std::uint16_t port = 0;                // 0: any free one
+  std::optional<TlsServerSettings> tls;  // none: plain HTTP
   ServerLimits limits;
   HttpServer::Handler handler;
-  HttpServer::Upgrade upgrade;                // empty: every upgrade is refused
+  HttpServer::Upgrade upgrade;  // empty: every upgrade is refused
   HttpServer::Opened opened;
 };
 Result<std::unique_ptr<HttpServer>> start_http_server(EventLoop& loop, HttpServerOptions options);
 
 struct TlsClientSettings {
-  std::string ca_pem;              // the only authority that counts
-  std::string ca_sha256_hex;       // instead of ca_pem: the fingerprint of the authority (or leaf) to accept on first use
-  bool system_ca = false;          // instead: the host's own bundle
-  std::string certificate_pem;     // of the client, "" for none
+  std::string ca_pem;           // the only authority that counts
+  std::string ca_sha256_hex;    // instead of ca_pem: the fingerprint of the authority (or leaf) to accept on first use
+  bool system_ca = false;       // instead: the host's own bundle
+  std::string certificate_pem;  // of the client, "" for none
   std::string key_pem;
   bool verify_host_name = true;
 };
@@ -124,7 +124,7 @@ Result<Url> parse_url(std::string_view text);  // http, https, ws, wss
 
 struct HttpClientOptions {
   TlsClientSettings tls;
-  Duration timeout{30'000};              // of the whole exchange
+  Duration timeout{30'000};  // of the whole exchange
   std::size_t body_bytes_max = 64 << 20;
 };
 

@@ -44,7 +44,8 @@ class BlockingHttpClient final : public HttpClient {
     bool good_target = request.target.starts_with('/');
     for (const char c : request.target) good_target = good_target && static_cast<unsigned char>(c) > 0x20 && c != 0x7f;
     if (good_method && good_target) return request_head(request, url_);
-    return Error(Code::invalid_argument, "a request needs a method in capitals and a path that begins with '/' and holds no blanks");
+    return Error(Code::invalid_argument,
+                 "a request needs a method in capitals and a path that begins with '/' and holds no blanks");
   }
 
   const Url url_;

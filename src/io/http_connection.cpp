@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kOneWriteBytes = 16 << 10;  // head and body together up to here: one packet, one TLS record
 constexpr Duration kLingerTimeout{3'000};
-constexpr std::size_t kSlowestBytesPerMs = 16;    // a client that reads slower than 16 KB/s is cut
+constexpr std::size_t kSlowestBytesPerMs = 16;  // a client that reads slower than 16 KB/s is cut
 
 HttpResponse plain_response(int status, std::string_view words) {
   HttpResponse response;
@@ -157,7 +157,7 @@ void HttpConnection::cut() {
 Task<bool> HttpConnection::shake_hands() {
   const bool shaken = co_await stream_->handshake();
   if (!shaken && !is_cut_) co_await linger();  // so that the client reads the alert that says why
-  co_return shaken && note_peer();
+  co_return shaken&& note_peer();
 }
 
 bool HttpConnection::note_peer() {
@@ -193,7 +193,7 @@ Task<bool> HttpConnection::serve_one() {
   const bool keep = wants_more && may_go_on() && !has_token(response.headers.get("Connection"), "close");
   const bool written = co_await write_response(std::move(response), keep, without_body);
   if (written && !keep) co_await linger();
-  co_return written && keep;
+  co_return written&& keep;
 }
 
 std::size_t HttpConnection::feed(RequestParser& parser, std::string_view bytes) {
@@ -217,7 +217,8 @@ Task<ParseFailure> HttpConnection::read_request(RequestParser& parser) {
       body_begun = co_await begin_body(parser);
       if (!body_begun) co_return ParseFailure::none;
     }
-    if (core_->body_bytes + parser.body_bytes() > core_->options.limits.body_bytes_total_max) co_return ParseFailure::overloaded;
+    if (core_->body_bytes + parser.body_bytes() > core_->options.limits.body_bytes_total_max)
+      co_return ParseFailure::overloaded;
     const Step step = stream_->try_read(scratch_buffer());
     if (step.kind == Step::Kind::done) {
       feed(parser, {scratch_buffer().data(), step.bytes});
@@ -250,7 +251,8 @@ Task<HttpResponse> HttpConnection::answer(HttpRequest request) {
   if (!exchange->response) {
     boost::asio::steady_timer timer(core_->loop.context, boost::asio::steady_timer::time_point::max());
     exchange->waiting = &timer;
-    while (!exchange->response && !is_cut_) co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    while (!exchange->response && !is_cut_)
+      co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     exchange->waiting = nullptr;
   }
   exchange_ = nullptr;
@@ -295,12 +297,14 @@ Task<void> HttpConnection::upgrade(HttpRequest request) {
     if (written) co_await linger();
     co_return;
   }
-  const std::string head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
-                           websocket_accept(request.headers.get("Sec-WebSocket-Key")) + "\r\n\r\n";
+  const std::string head =
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
+      websocket_accept(request.headers.get("Sec-WebSocket-Key")) + "\r\n\r\n";
   const bool written = co_await stream_->write_all(head);
   if (!written || is_cut_) co_return;
   clear_deadline();
-  const auto socket = std::make_shared<WebSocketConnection>(core_->loop, WebSocketConnection::End::server, std::move(stream_), options.limits);
+  const auto socket = std::make_shared<WebSocketConnection>(core_->loop, WebSocketConnection::End::server,
+                                                            std::move(stream_), options.limits);
   socket->join(std::move(membership_));
   socket->handshake = std::move(request);
   options.opened(socket);

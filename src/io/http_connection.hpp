@@ -7,7 +7,9 @@
 
 namespace belay::io {
 
-class HttpConnection final : public Peer, private DeadlineWheel::Entry, public std::enable_shared_from_this<HttpConnection> {
+class HttpConnection final : public Peer,
+                             private DeadlineWheel::Entry,
+                             public std::enable_shared_from_this<HttpConnection> {
  public:
   HttpConnection(std::shared_ptr<ServerCore> core, Descriptor fd);
   static Task<void> serve(std::shared_ptr<HttpConnection> self);

@@ -1,8 +1,7 @@
 #include "io/http_parser.hpp"
 
-#include <boost/beast/http/parser.hpp>
-
 #include <algorithm>
+#include <boost/beast/http/parser.hpp>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -38,7 +37,8 @@ struct GrowingBody {
     std::size_t put(const Buffers& buffers, error_code& failure) {
       failure = {};
       std::size_t taken = 0;
-      for (auto it = boost::asio::buffer_sequence_begin(buffers); it != boost::asio::buffer_sequence_end(buffers); ++it) {
+      for (auto it = boost::asio::buffer_sequence_begin(buffers); it != boost::asio::buffer_sequence_end(buffers);
+           ++it) {
         const boost::asio::const_buffer buffer(*it);
         body_.append(static_cast<const char*>(buffer.data()), buffer.size());
         taken += buffer.size();
@@ -117,7 +117,8 @@ struct RequestParser::Impl {
   }
 };
 
-RequestParser::RequestParser(std::size_t header_bytes_max, std::size_t body_bytes_max) : impl_(std::make_unique<Impl>()) {
+RequestParser::RequestParser(std::size_t header_bytes_max, std::size_t body_bytes_max)
+    : impl_(std::make_unique<Impl>()) {
   impl_->parser.eager(true);
   impl_->parser.header_limit(limit32(header_bytes_max));
   impl_->parser.body_limit(body_bytes_max);
@@ -127,7 +128,8 @@ RequestParser::RequestParser(RequestParser&&) noexcept = default;
 
 std::size_t RequestParser::feed(std::string_view bytes) {
   const std::size_t taken = feed_parser(impl_->parser, bytes, impl_->failure);
-  if (impl_->parser.is_header_done() && !impl_->head_checked && impl_->failure == ParseFailure::none) impl_->check_head();
+  if (impl_->parser.is_header_done() && !impl_->head_checked && impl_->failure == ParseFailure::none)
+    impl_->check_head();
   return taken;
 }
 
@@ -135,7 +137,8 @@ ParseFailure RequestParser::failure() const { return impl_->failure; }
 bool RequestParser::head_done() const { return impl_->parser.is_header_done(); }
 bool RequestParser::done() const { return impl_->parser.is_done() && impl_->failure == ParseFailure::none; }
 bool RequestParser::expects_continue() const {
-  return impl_->parser.get().version() >= 11 && equal_ignoring_case(view(impl_->parser.get()[http::field::expect]), "100-continue");
+  return impl_->parser.get().version() >= 11 &&
+         equal_ignoring_case(view(impl_->parser.get()[http::field::expect]), "100-continue");
 }
 bool RequestParser::keep_alive() const { return impl_->parser.get().keep_alive(); }
 bool RequestParser::is_head_request() const { return view(impl_->parser.get().method_string()) == "HEAD"; }

@@ -8,7 +8,6 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
 #include <memory>
 
 #include "base/log.hpp"
@@ -18,8 +17,8 @@ namespace belay::io {
 namespace {
 
 constexpr int kBacklog = 4096;
-constexpr int kAcceptBatch = 64;              // then the others get their turn
-constexpr Duration kAcceptPause{100};         // where no descriptor is left
+constexpr int kAcceptBatch = 64;       // then the others get their turn
+constexpr Duration kAcceptPause{100};  // where no descriptor is left
 
 Error listen_error(int number, const HttpServerOptions& options) {
   return posix_error(number, "cannot listen on " + options.address + " port " + std::to_string(options.port));
@@ -32,7 +31,8 @@ Result<Descriptor> open_listener(const HttpServerOptions& options) {
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* found = nullptr;
   if (const int failure = ::getaddrinfo(options.address.c_str(), std::to_string(options.port).c_str(), &hints, &found))
-    return Error(Code::invalid_argument, "'" + options.address + "' is no address to listen on: " + ::gai_strerror(failure));
+    return Error(Code::invalid_argument,
+                 "'" + options.address + "' is no address to listen on: " + ::gai_strerror(failure));
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, ::freeaddrinfo);
   Descriptor fd(::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const int on = 1;
@@ -95,7 +95,9 @@ Task<void> accept_connections(std::shared_ptr<ServerCore> core, std::shared_ptr<
 class AsioHttpServer final : public HttpServer {
  public:
   AsioHttpServer(std::shared_ptr<ServerCore> core, Descriptor fd)
-      : core_(std::move(core)), port_(port_of(fd.get())), listener_(std::make_shared<Listener>(core_->loop.context, std::move(fd))) {
+      : core_(std::move(core)),
+        port_(port_of(fd.get())),
+        listener_(std::make_shared<Listener>(core_->loop.context, std::move(fd))) {
     boost::asio::co_spawn(core_->loop.context, accept_connections(core_, listener_), boost::asio::detached);
   }
 
@@ -109,11 +111,12 @@ class AsioHttpServer final : public HttpServer {
   std::size_t connections() const override { return core_->connections; }
 
   void drain(Duration deadline, std::function<void()> done) override {
-    boost::asio::dispatch(core_->loop.context, [core = core_, listener = listener_, deadline, done = std::move(done)]() mutable {
-      boost::system::error_code ignored;
-      listener->descriptor.close(ignored);
-      begin_drain(core, deadline, std::move(done));
-    });
+    boost::asio::dispatch(core_->loop.context,
+                          [core = core_, listener = listener_, deadline, done = std::move(done)]() mutable {
+                            boost::system::error_code ignored;
+                            listener->descriptor.close(ignored);
+                            begin_drain(core, deadline, std::move(done));
+                          });
   }
 
   Status reload(const TlsServerSettings& tls) override {

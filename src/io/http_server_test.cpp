@@ -38,8 +38,9 @@ TEST(HttpServer, AnswersPipelinedRequestsInOrder) {
 TEST(HttpServer, TakesARequestByteByByte) {
   TestServer server;
   RawClient client(server.port());
-  for (const char c : std::string("POST /slow HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-                                  "3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nTrailer: t\r\n\r\n"))
+  for (const char c :
+       std::string("POST /slow HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+                   "3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nTrailer: t\r\n\r\n"))
     client.send({&c, 1});
   EXPECT_THAT(client.read_to_end(), HasSubstr("POST /slow |abcdefg"));
 }
@@ -71,7 +72,9 @@ std::vector<RequestRow> malformed_requests() {
   return {
       {"nothing", "", ""},
       {"no HTTP", "hello\r\n\r\n", "HTTP/1.1 400 "},
-      {"a TLS hello", std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11) + std::string(600, 'x') + "\r\n\r\n", "HTTP/1.1 400 "},
+      {"a TLS hello",
+       std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11) + std::string(600, 'x') + "\r\n\r\n",
+       "HTTP/1.1 400 "},
       {"zero bytes", std::string(100, '\0') + "\r\n\r\n", "HTTP/1.1 400 "},
       {"no target", "GET HTTP/1.1\r\n" + host + "\r\n", "HTTP/1.1 400 "},
       {"a target that is no path", "GET abc HTTP/1.1\r\n" + host + "\r\n", "HTTP/1.1 400 "},
@@ -83,19 +86,31 @@ std::vector<RequestRow> malformed_requests() {
       {"a blank before the colon", "GET / HTTP/1.1\r\n" + host + "A : b\r\n\r\n", "HTTP/1.1 400 "},
       {"a bad length", "POST / HTTP/1.1\r\n" + host + "Content-Length: 1x\r\n\r\na", "HTTP/1.1 400 "},
       {"a negative length", "POST / HTTP/1.1\r\n" + host + "Content-Length: -1\r\n\r\na", "HTTP/1.1 400 "},
-      {"a length beyond all numbers", "POST / HTTP/1.1\r\n" + host + "Content-Length: 99999999999999999999999\r\n\r\na", "HTTP/1.1 400 "},
-      {"two lengths", "POST / HTTP/1.1\r\n" + host + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", "HTTP/1.1 400 "},
-      {"length and chunks", "POST / HTTP/1.1\r\n" + host + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "HTTP/1.1 400 "},
-      {"another encoding", "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "HTTP/1.1 501 "},
+      {"a length beyond all numbers", "POST / HTTP/1.1\r\n" + host + "Content-Length: 99999999999999999999999\r\n\r\na",
+       "HTTP/1.1 400 "},
+      {"two lengths", "POST / HTTP/1.1\r\n" + host + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+       "HTTP/1.1 400 "},
+      {"length and chunks",
+       "POST / HTTP/1.1\r\n" + host + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+       "HTTP/1.1 400 "},
+      {"another encoding", "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+       "HTTP/1.1 501 "},
       {"chunks in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "HTTP/1.1 501 "},
       {"a bad chunk", "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n", "HTTP/1.1 400 "},
-      {"a chunk that overruns its size", "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n", "HTTP/1.1 400 "},
+      {"a chunk that overruns its size",
+       "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n", "HTTP/1.1 400 "},
       {"a head too large", "GET / HTTP/1.1\r\n" + host + "A: " + std::string(3000, 'a') + "\r\n\r\n", "HTTP/1.1 431 "},
-      {"a head too large and endless", "GET / HTTP/1.1\r\n" + host + "A: " + std::string(100'000, 'a'), "HTTP/1.1 431 "},
+      {"a head too large and endless", "GET / HTTP/1.1\r\n" + host + "A: " + std::string(100'000, 'a'),
+       "HTTP/1.1 431 "},
       {"a target too large", "GET /" + std::string(3000, 'a') + " HTTP/1.1\r\n" + host + "\r\n", "HTTP/1.1 431 "},
       {"a body announced too large", "POST / HTTP/1.1\r\n" + host + "Content-Length: 1001\r\n\r\n", "HTTP/1.1 413 "},
-      {"a body too large in chunks", "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n3e9\r\n" + std::string(1001, 'a') + "\r\n0\r\n\r\n", "HTTP/1.1 413 "},
-      {"a chunk announced too large", "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\nffffffffffff\r\n" + std::string(500, 'a'), "HTTP/1.1 4"},
+      {"a body too large in chunks",
+       "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n3e9\r\n" + std::string(1001, 'a') +
+           "\r\n0\r\n\r\n",
+       "HTTP/1.1 413 "},
+      {"a chunk announced too large",
+       "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\nffffffffffff\r\n" + std::string(500, 'a'),
+       "HTTP/1.1 4"},
       {"a body that ends early", "POST / HTTP/1.1\r\n" + host + "Content-Length: 10\r\n\r\nabc", ""},
       {"a head that ends early", "GET / HTTP/1.1\r\nHo", ""},
   };
@@ -212,7 +227,8 @@ TEST(HttpServer, ServesManyConnectionsAtOnce) {
     for (int i = 0; i < kClients; ++i)
       clients[static_cast<std::size_t>(i)]->send("GET /" + std::to_string(i) + "! HTTP/1.1\r\nHost: x\r\n\r\n");
     for (int i = 0; i < kClients; ++i)
-      EXPECT_THAT(clients[static_cast<std::size_t>(i)]->read_until("|"), HasSubstr("GET /" + std::to_string(i) + "! |"));
+      EXPECT_THAT(clients[static_cast<std::size_t>(i)]->read_until("|"),
+                  HasSubstr("GET /" + std::to_string(i) + "! |"));
   }
   EXPECT_EQ(server.server().connections(), 200u);
 }

@@ -114,7 +114,8 @@ void Mailbox::put(std::string text) {
 
 std::string Mailbox::take() {
   std::unique_lock lock(mutex_);
-  if (!changed_.wait_for(lock, std::chrono::seconds(20), [this] { return !texts_.empty(); })) return "(nothing within 20 s)";
+  if (!changed_.wait_for(lock, std::chrono::seconds(20), [this] { return !texts_.empty(); }))
+    return "(nothing within 20 s)";
   auto text = std::move(texts_.front());
   texts_.erase(texts_.begin());
   return text;

@@ -20,8 +20,8 @@ struct TestPki {
   KeyAndCertificate ca, other_ca;
   TlsServerSettings server;
   TestPki();
-  KeyAndCertificate leaf(const KeyAndCertificate& authority, const std::string& name, bool for_server, Instant not_before,
-                         Duration lifetime) const;
+  KeyAndCertificate leaf(const KeyAndCertificate& authority, const std::string& name, bool for_server,
+                         Instant not_before, Duration lifetime) const;
   KeyAndCertificate client(const std::string& name) const;
 };
 const TestPki& test_pki();

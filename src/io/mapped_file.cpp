@@ -13,7 +13,7 @@ namespace belay::io {
 Result<MappedFile> MappedFile::open(const std::string& path) {
   const Descriptor fd(uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
   if (!fd) return posix_error(errno, "cannot open " + path);
-  struct stat information {};
+  struct stat information{};
   if (::fstat(fd.get(), &information) != 0) return posix_error(errno, "cannot look at " + path);
   if (!S_ISREG(information.st_mode)) return Error(Code::invalid_argument, path + " is no regular file");
   MappedFile file;

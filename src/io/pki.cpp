@@ -28,11 +28,13 @@ Instant read_time(const ASN1_TIME* time) {
 }
 
 Status set_common_name(X509_NAME* target, std::string_view name) {
-  if (X509_NAME_add_entry_by_NID(target, NID_commonName, MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(name.data()),
-                                 static_cast<int>(name.size()), -1, 0) == 1)
+  if (X509_NAME_add_entry_by_NID(target, NID_commonName, MBSTRING_UTF8,
+                                 reinterpret_cast<const unsigned char*>(name.data()), static_cast<int>(name.size()), -1,
+                                 0) == 1)
     return {};
   return Error(Code::invalid_argument,
-               "'" + std::string(name) + "' cannot be a certificate's common name (1 to 64 characters): " + take_openssl_error());
+               "'" + std::string(name) +
+                   "' cannot be a certificate's common name (1 to 64 characters): " + take_openssl_error());
 }
 
 Status add_extension(X509* certificate, X509* issuer, int nid, const std::string& value) {
@@ -90,7 +92,8 @@ Status add_leaf_extensions(X509* certificate, X509* issuer, const LeafSpec& spec
 std::string make_key_pem() {
   const KeyPtr key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
   const BioPtr bio(BIO_new(BIO_s_mem()));
-  BELAY_ASSERT(key && bio && PEM_write_bio_PKCS8PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
+  BELAY_ASSERT(key && bio &&
+               PEM_write_bio_PKCS8PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
   return bio_text(bio.get());
 }
 

@@ -23,10 +23,10 @@ Result<KeyAndCertificate> make_ca(std::string_view name, Instant not_before, Dur
 Result<std::string> make_csr(std::string_view key_pem, std::string_view common_name);
 
 struct LeafSpec {
-  std::string common_name;                   // node id, or the server's name
-  std::vector<std::string> dns_names;        // subject alternative names
+  std::string common_name;             // node id, or the server's name
+  std::vector<std::string> dns_names;  // subject alternative names
   std::vector<std::string> ip_addresses;
-  bool for_server = false;                   // else for a client
+  bool for_server = false;  // else for a client
   Instant not_before{};
   Duration lifetime{};
 };

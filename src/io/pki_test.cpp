@@ -59,7 +59,8 @@ TEST(Pki, SerialsDiffer) {
 
 TEST(Pki, RefusesWhatIsNoRequest) {
   const auto authority = ca();
-  for (const auto* text : {"", "junk", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"})
+  for (const auto* text :
+       {"", "junk", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"})
     EXPECT_EQ(sign_csr(authority, text, server_spec()).error().code(), Code::invalid_argument) << text;
   // The request of one key with a byte changed inside is not signed by its key any more.
   auto csr = *make_csr(make_key_pem(), "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
@@ -94,7 +95,8 @@ TEST(Pki, TheOpensslCommandVerifiesTheChain) {
   ProcessSpec spec;
   spec.argv = {"sh", "-c",
                "umask 077; d=$(mktemp -d) && trap 'rm -r $d' EXIT && csplit -s -f $d/p - '/#/' && "
-               "openssl verify -x509_strict -purpose sslserver -verify_hostname localhost -attime 1795000100 -CAfile $d/p00 $d/p01"};
+               "openssl verify -x509_strict -purpose sslserver -verify_hostname localhost -attime 1795000100 -CAfile "
+               "$d/p00 $d/p01"};
   spec.environment = plain_environment();
   spec.standard_input = authority.certificate_pem + "#\n" + leaf;
   const auto outcome = real_processes().run(spec);

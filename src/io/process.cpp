@@ -15,11 +15,11 @@
 namespace belay::io {
 namespace {
 
-constexpr Duration kGrace{10'000};         // between SIGTERM and SIGKILL
+constexpr Duration kGrace{10'000};  // between SIGTERM and SIGKILL
 constexpr Duration kUnkillableAfter{60'000};
-constexpr Duration kCancelTick{50};        // how soon a cancel is seen
-constexpr Duration kExitTick{20};          // how soon an end is seen without pidfd
-constexpr Duration kGroupWait{5'000};      // for the kernel to carry out SIGKILL on the rest of the group
+constexpr Duration kCancelTick{50};    // how soon a cancel is seen
+constexpr Duration kExitTick{20};      // how soon an end is seen without pidfd
+constexpr Duration kGroupWait{5'000};  // for the kernel to carry out SIGKILL on the rest of the group
 constexpr std::size_t kReadBytes = 64 << 10;
 
 // Keeps the head and the tail of what may be endless.
@@ -59,7 +59,10 @@ class BoundedText {
 class Supervisor {
  public:
   Supervisor(const ProcessSpec& spec, const OutputSink& sink, Child child)
-      : spec_(spec), sink_(sink), child_(std::move(child)), started_(system_clock().monotonic()),
+      : spec_(spec),
+        sink_(sink),
+        child_(std::move(child)),
+        started_(system_clock().monotonic()),
         texts_{BoundedText(spec.output_bytes_max), BoundedText(spec.output_bytes_max)} {}
 
   Result<ProcessOutcome> watch() {
@@ -79,9 +82,8 @@ class Supervisor {
 
   bool has_ended() const {
     siginfo_t information{};
-    const int result = uninterrupted([&] {
-      return ::waitid(P_PID, static_cast<id_t>(child_.pid), &information, WEXITED | WNOHANG | WNOWAIT);
-    });
+    const int result = uninterrupted(
+        [&] { return ::waitid(P_PID, static_cast<id_t>(child_.pid), &information, WEXITED | WNOHANG | WNOWAIT); });
     return result != 0 || information.si_pid == child_.pid;
   }
 
@@ -97,8 +99,9 @@ class Supervisor {
     const Duration since = elapsed() - *terminated_at_;
     if (since >= kGrace) ::kill(-child_.pid, SIGKILL);
     if (since < kGrace + kUnkillableAfter) return {};
-    return Error(Code::internal, spec_.argv.front() + " (process " + std::to_string(child_.pid) +
-                                     ") does not end even on SIGKILL; it hangs in the kernel, look at its disk or network mount",
+    return Error(Code::internal,
+                 spec_.argv.front() + " (process " + std::to_string(child_.pid) +
+                     ") does not end even on SIGKILL; it hangs in the kernel, look at its disk or network mount",
                  "unkillable");
   }
 
@@ -201,7 +204,9 @@ Processes& real_processes() {
 }
 
 std::map<std::string, std::string> plain_environment() {
-  return {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"LC_ALL", "C.UTF-8"}, {"HOME", "/root"}};
+  return {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+          {"LC_ALL", "C.UTF-8"},
+          {"HOME", "/root"}};
 }
 
 }  // namespace belay::io

@@ -14,7 +14,7 @@
 namespace belay::io {
 
 struct ProcessSpec {
-  std::vector<std::string> argv;              // argv[0] is looked up in PATH of `environment`, no shell
+  std::vector<std::string> argv;                   // argv[0] is looked up in PATH of `environment`, no shell
   std::map<std::string, std::string> environment;  // the whole environment, nothing is inherited
   std::string working_directory = "/";
   std::string standard_input;                 // then end of file
@@ -27,8 +27,8 @@ struct ProcessSpec {
 struct ProcessOutcome {
   enum class End { exited, signalled, timed_out, cancelled };
   End end = End::exited;
-  int exit_status = 0;   // where exited
-  int signal = 0;        // where signalled
+  int exit_status = 0;  // where exited
+  int signal = 0;       // where signalled
   std::string standard_output;
   std::string standard_error;
   std::uint64_t output_bytes_dropped = 0;

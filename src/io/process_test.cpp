@@ -100,7 +100,8 @@ TEST(Process, KeepsHeadAndTailOfAFlood) {
   const auto outcome = run(spec);
   EXPECT_THAT(outcome.standard_output, StartsWith("first\nxxx"));
   EXPECT_TRUE(outcome.standard_output.ends_with("xxx\nlast\n"));
-  EXPECT_THAT(outcome.standard_output, HasSubstr("\n[… " + std::to_string(30'000'012 - 10'000) + " bytes cut here …]\n"));
+  EXPECT_THAT(outcome.standard_output,
+              HasSubstr("\n[… " + std::to_string(30'000'012 - 10'000) + " bytes cut here …]\n"));
   EXPECT_EQ(outcome.output_bytes_dropped, 30'000'012u - 10'000u);
   EXPECT_EQ(outcome.standard_error, "small\n");
 }
@@ -109,9 +110,8 @@ TEST(Process, GivesTheSinkEverythingAsItComes) {
   std::string seen;
   auto spec = shell("echo one; echo two >&2");
   spec.output_bytes_max = 0;
-  const auto outcome = real_processes().run(spec, [&](int stream, std::string_view text) {
-    seen += std::to_string(stream) + std::string(text);
-  });
+  const auto outcome = real_processes().run(
+      spec, [&](int stream, std::string_view text) { seen += std::to_string(stream) + std::string(text); });
   EXPECT_THAT(seen, HasSubstr("1one\n"));
   EXPECT_THAT(seen, HasSubstr("2two\n"));
   EXPECT_EQ(outcome->output_bytes_dropped, 8u);

@@ -45,7 +45,8 @@ Status remove_entry(int parent, const std::string& name, const std::string& path
 
 Status empty_directory(int fd, const std::string& path, dev_t device, int depth) {
   if (depth > kTreeDepthMax)
-    return Error(Code::resource_exhausted, path + " is nested deeper than " + std::to_string(kTreeDepthMax) + " levels");
+    return Error(Code::resource_exhausted,
+                 path + " is nested deeper than " + std::to_string(kTreeDepthMax) + " levels");
   const int listing = ::dup(fd);
   if (listing < 0) return posix_error(errno, "cannot list " + path);
   BELAY_TRY_ASSIGN(const auto names, names_in(listing, path));
@@ -58,7 +59,7 @@ Status remove_entry(int parent, const std::string& name, const std::string& path
   if (errno != EISDIR) return posix_error(errno, "cannot remove " + path);
   const Descriptor fd(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!fd) return posix_error(errno, "cannot open " + path + " to remove it");
-  struct stat information {};
+  struct stat information{};
   if (::fstat(fd.get(), &information) != 0) return posix_error(errno, "cannot look at " + path);
   if (information.st_dev != device)
     return Error(Code::conflict, path + " lies on another file system (a mount); unmount it first", "mount-below");
@@ -80,24 +81,26 @@ Result<std::string> ReadFiles::read(const std::string& path, std::size_t bytes_m
   const Descriptor fd(uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
   if (!fd) return posix_error(errno, "cannot open " + path);
   std::string content;
-  struct stat information {};
+  struct stat information{};
   // A hint only: files of /proc and /sys say 0 or 4096.
   if (::fstat(fd.get(), &information) == 0 && information.st_size > 0)
     content.reserve(std::min(static_cast<std::size_t>(information.st_size), bytes_max) + 1);
   for (;;) {
     const std::size_t filled = content.size();
     content.resize(filled + std::min(kReadBytes, bytes_max - filled + 1));
-    const ssize_t count = uninterrupted([&] { return ::read(fd.get(), content.data() + filled, content.size() - filled); });
+    const ssize_t count =
+        uninterrupted([&] { return ::read(fd.get(), content.data() + filled, content.size() - filled); });
     if (count < 0) return posix_error(errno, "cannot read " + path);
     content.resize(filled + static_cast<std::size_t>(count));
     if (count == 0) return content;
     if (content.size() > bytes_max)
-      return Error(Code::resource_exhausted, path + " is larger than " + std::to_string(bytes_max) + " bytes", "file-too-large");
+      return Error(Code::resource_exhausted, path + " is larger than " + std::to_string(bytes_max) + " bytes",
+                   "file-too-large");
   }
 }
 
 Status ReadFiles::remove_tree(const std::string& path) {
-  struct stat information {};
+  struct stat information{};
   if (::lstat(path.c_str(), &information) != 0)
     return errno == ENOENT || errno == ENOTDIR ? Status() : Status(posix_error(errno, "cannot look at " + path));
   std::string trimmed = path;
@@ -116,7 +119,7 @@ Result<std::vector<std::string>> ReadFiles::list(const std::string& path) const 
 }
 
 Result<FileInfo> ReadFiles::info(const std::string& path) const {
-  struct stat information {};
+  struct stat information{};
   if (::lstat(path.c_str(), &information) != 0) return posix_error(errno, "cannot look at " + path);
   FileInfo info;
   info.kind = kind_of(information.st_mode);
@@ -135,7 +138,7 @@ Result<std::string> ReadFiles::read_link(const std::string& path) const {
 }
 
 Result<Space> ReadFiles::space(const std::string& path) const {
-  struct statvfs information {};
+  struct statvfs information{};
   if (uninterrupted([&] { return ::statvfs(path.c_str(), &information); }) != 0)
     return posix_error(errno, "cannot ask for the free space of " + path);
   Space space;

@@ -23,7 +23,8 @@ std::string seal(std::string_view key, std::string_view bytes) {
   std::string hidden(bytes.size(), '\0'), tag(kTagBytes, '\0');
   int size = 0, rest = 0;
   BELAY_ASSERT(EVP_EncryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, bytes_of(key), bytes_of(nonce)) == 1);
-  BELAY_ASSERT(EVP_EncryptUpdate(cipher.get(), bytes_of(hidden), &size, bytes_of(bytes), static_cast<int>(bytes.size())) == 1);
+  BELAY_ASSERT(
+      EVP_EncryptUpdate(cipher.get(), bytes_of(hidden), &size, bytes_of(bytes), static_cast<int>(bytes.size())) == 1);
   BELAY_ASSERT(EVP_EncryptFinal_ex(cipher.get(), bytes_of(hidden) + size, &rest) == 1);
   BELAY_ASSERT(EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_GET_TAG, kTagBytes, tag.data()) == 1);
   return nonce + hidden + tag;
@@ -40,7 +41,8 @@ Result<std::string> unseal(std::string_view key, std::string_view sealed) {
   std::string bytes(hidden.size(), '\0');
   int size = 0, rest = 0;
   BELAY_ASSERT(EVP_DecryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, bytes_of(key), bytes_of(nonce)) == 1);
-  BELAY_ASSERT(EVP_DecryptUpdate(cipher.get(), bytes_of(bytes), &size, bytes_of(hidden), static_cast<int>(hidden.size())) == 1);
+  BELAY_ASSERT(
+      EVP_DecryptUpdate(cipher.get(), bytes_of(bytes), &size, bytes_of(hidden), static_cast<int>(hidden.size())) == 1);
   BELAY_ASSERT(EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_SET_TAG, kTagBytes, tag.data()) == 1);
   if (EVP_DecryptFinal_ex(cipher.get(), bytes_of(bytes) + size, &rest) != 1) {
     take_openssl_error();

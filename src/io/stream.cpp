@@ -3,10 +3,9 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <array>
 #include <memory>
 
 namespace belay::io {

@@ -4,7 +4,6 @@
 // Only for io's own sources.
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-
 #include <span>
 
 #include "io/posix.hpp"

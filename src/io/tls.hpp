@@ -32,7 +32,8 @@ PeerIdentity peer_identity(const SSL* tls);
 
 Result<TlsContext> make_client_context(const TlsClientSettings& settings);
 // `settings` and `context` must outlive the handshake.
-Result<TlsPtr> connect_tls(const TlsContext& context, const TlsClientSettings& settings, const std::string& host, int fd);
+Result<TlsPtr> connect_tls(const TlsContext& context, const TlsClientSettings& settings, const std::string& host,
+                           int fd);
 // Why the handshake failed, in words for the person who has to act.
 Error handshake_error(const SSL* tls, const std::string& peer, const std::string& detail);
 // The certificate at which the verified chain ended.
@@ -55,7 +56,7 @@ class Transport {
   Step write(std::string_view bytes);
   // Whether bytes were taken from the socket that read() has not given out.
   bool has_buffered() const { return tls_ && SSL_has_pending(tls_.get()) == 1; }
-  void end_writing();             // close_notify and FIN
+  void end_writing();                          // close_notify and FIN
   Step discard(char* data, std::size_t size);  // reads past TLS, for a connection whose rest nobody wants
   const SSL* tls() const { return tls_.get(); }
   TlsPtr release_tls() { return std::move(tls_); }

@@ -26,9 +26,10 @@ Status add_system_bundle(SSL_CTX* context) {
     if (!bundle.ok()) continue;
     return add_authorities(context, *bundle, false).within(std::string("the bundle ") + path);
   }
-  return Error(Code::not_found,
-               "this host has no bundle of certificate authorities; install the package ca-certificates, or name the authority",
-               "no-ca-bundle");
+  return Error(
+      Code::not_found,
+      "this host has no bundle of certificate authorities; install the package ca-certificates, or name the authority",
+      "no-ca-bundle");
 }
 
 // The presented certificate with the wanted fingerprint becomes the one authority; then OpenSSL checks the rest of the
@@ -60,10 +61,11 @@ int verify_by_fingerprint(X509_STORE_CTX* store, void* settings_pointer) {
 Result<TlsContext> make_client_context(const TlsClientSettings& settings) {
   const int ways = int{!settings.ca_pem.empty()} + int{!settings.ca_sha256_hex.empty()} + int{settings.system_ca};
   if (ways != 1)
-    return Error(Code::invalid_argument,
-                 ways == 0 ? "no authority to trust was named: give its certificate, its fingerprint, or use the system's bundle"
-                           : "name one authority to trust, not several",
-                 "no-authority");
+    return Error(
+        Code::invalid_argument,
+        ways == 0 ? "no authority to trust was named: give its certificate, its fingerprint, or use the system's bundle"
+                  : "name one authority to trust, not several",
+        "no-authority");
   auto context = make_context(TLS_client_method());
   if (!settings.ca_pem.empty()) {
     BELAY_TRY(add_authorities(context.get(), settings.ca_pem, false).within("the pinned authority"));
@@ -72,12 +74,14 @@ Result<TlsContext> make_client_context(const TlsClientSettings& settings) {
   }
   if (settings.system_ca) BELAY_TRY(add_system_bundle(context.get()));
   if (!settings.certificate_pem.empty())
-    BELAY_TRY(use_certificate(context.get(), settings.certificate_pem, settings.key_pem).within("the client's own certificate"));
+    BELAY_TRY(use_certificate(context.get(), settings.certificate_pem, settings.key_pem)
+                  .within("the client's own certificate"));
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
   return context;
 }
 
-Result<TlsPtr> connect_tls(const TlsContext& context, const TlsClientSettings& settings, const std::string& host, int fd) {
+Result<TlsPtr> connect_tls(const TlsContext& context, const TlsClientSettings& settings, const std::string& host,
+                           int fd) {
   if (!settings.ca_sha256_hex.empty()) {
     X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context.get()), X509_V_FLAG_PARTIAL_CHAIN);
     SSL_CTX_set_cert_verify_callback(context.get(), verify_by_fingerprint, const_cast<TlsClientSettings*>(&settings));
@@ -86,26 +90,32 @@ Result<TlsPtr> connect_tls(const TlsContext& context, const TlsClientSettings& s
   BELAY_ASSERT(tls && SSL_set_fd(tls.get(), fd) == 1);
   bool prepared = true;
   if (is_address(host)) {
-    if (settings.verify_host_name) prepared = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls.get()), host.c_str()) == 1;
+    if (settings.verify_host_name)
+      prepared = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls.get()), host.c_str()) == 1;
   } else {
     prepared = SSL_set_tlsext_host_name(tls.get(), host.c_str()) == 1 &&
                (!settings.verify_host_name || SSL_set1_host(tls.get(), host.c_str()) == 1);
   }
-  if (!prepared) return Error(Code::invalid_argument, "'" + host + "' cannot be checked as a host name: " + take_openssl_error());
+  if (!prepared)
+    return Error(Code::invalid_argument, "'" + host + "' cannot be checked as a host name: " + take_openssl_error());
   SSL_set_connect_state(tls.get());
   return tls;
 }
 
 Error handshake_error(const SSL* tls, const std::string& peer, const std::string& detail) {
   const long verdict = SSL_get_verify_result(tls);
-  if (verdict == X509_V_OK) return Error(Code::unavailable, "no secure connection to " + peer + ": " + detail, "tls-failed");
+  if (verdict == X509_V_OK)
+    return Error(Code::unavailable, "no secure connection to " + peer + ": " + detail, "tls-failed");
   const std::string words = X509_verify_cert_error_string(verdict);
   if (verdict == X509_V_ERR_CERT_HAS_EXPIRED || verdict == X509_V_ERR_CERT_NOT_YET_VALID)
-    return Error(Code::unauthenticated, "the certificate of " + peer + " is not valid now (" + words + "); check the clocks of both",
+    return Error(Code::unauthenticated,
+                 "the certificate of " + peer + " is not valid now (" + words + "); check the clocks of both",
                  "certificate-time");
   if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH)
-    return Error(Code::unauthenticated, "the certificate of " + peer + " is for another name (" + words + ")", "certificate-name");
-  return Error(Code::unauthenticated, peer + " is not the one that is trusted (" + words + "); check the authority or its fingerprint",
+    return Error(Code::unauthenticated, "the certificate of " + peer + " is for another name (" + words + ")",
+                 "certificate-name");
+  return Error(Code::unauthenticated,
+               peer + " is not the one that is trusted (" + words + "); check the authority or its fingerprint",
                "certificate-untrusted");
 }
 

@@ -46,7 +46,8 @@ TEST(Tls, AForeignOrExpiredClientIsRefused) {
   const auto& pki = test_pki();
   const Instant now = system_clock().now();
   const auto foreign = pki.leaf(pki.other_ca, "mi-0123456789abcdef0", false, now - std::chrono::hours(1), kTestYear);
-  const auto expired = pki.leaf(pki.ca, "mi-0123456789abcdef0", false, now - std::chrono::hours(10), std::chrono::hours(9));
+  const auto expired =
+      pki.leaf(pki.ca, "mi-0123456789abcdef0", false, now - std::chrono::hours(10), std::chrono::hours(9));
   const auto early = pki.leaf(pki.ca, "mi-0123456789abcdef0", false, now + std::chrono::hours(10), kTestYear);
   const auto server_only = pki.leaf(pki.ca, "mi-0123456789abcdef0", true, now - std::chrono::hours(1), kTestYear);
   for (const auto& identity : {foreign, expired, early, server_only}) {
@@ -77,7 +78,8 @@ TEST(Tls, AServerThatIsNotTheOneIsRefused) {
   for (const auto& row : rows) {
     const auto& authority = row.foreign ? pki.other_ca : pki.ca;
     const auto leaf = pki.leaf(authority, row.certificate_name, true, system_clock().now() - row.age, row.lifetime);
-    TestServer server([&](HttpServerOptions& options) { options.tls = TlsServerSettings{leaf.certificate_pem, leaf.key_pem, ""}; });
+    TestServer server(
+        [&](HttpServerOptions& options) { options.tls = TlsServerSettings{leaf.certificate_pem, leaf.key_pem, ""}; });
     auto client = make_http_client("https://localhost:" + std::to_string(server.port()), pinned(pki));
     const auto answer = (*client)->send(get("/"));
     ASSERT_FALSE(answer.ok()) << row.why;
@@ -124,7 +126,8 @@ TEST(Tls, TheClientMustSayWhomItTrusts) {
   options = {};
   options.tls.system_ca = true;
   const auto client = make_http_client("https://localhost", options);
-  if (!client.ok() && client.error().reason() == "no-ca-bundle") GTEST_SKIP() << "this host has no bundle of authorities";
+  if (!client.ok() && client.error().reason() == "no-ca-bundle")
+    GTEST_SKIP() << "this host has no bundle of authorities";
   EXPECT_TRUE(client.ok()) << client.error().chain();
 }
 
@@ -150,7 +153,8 @@ TEST(Tls, ARenewedCertificateServesTheNextHandshakes) {
   const auto& pki = test_pki();
   auto kept = *make_http_client(server.url("https"), pinned(pki));
   ASSERT_TRUE(kept->send(get("/")).ok());
-  const auto renewed = pki.leaf(pki.other_ca, "localhost", true, system_clock().now() - std::chrono::hours(1), kTestYear);
+  const auto renewed =
+      pki.leaf(pki.other_ca, "localhost", true, system_clock().now() - std::chrono::hours(1), kTestYear);
   EXPECT_FALSE(server.server().reload({"junk", "junk", ""}).ok());
   ASSERT_TRUE(server.server().reload({renewed.certificate_pem, renewed.key_pem, ""}).ok());
   EXPECT_TRUE(kept->send(get("/")).ok());
@@ -185,16 +189,20 @@ TEST(TlsInterop, CurlTalksToTheServer) {
   TestServer server(with_tls);
   const Outside outside;
   const std::string url = "https://localhost:" + std::to_string(server.port());
-  const auto first = outside.run({"curl", "-sS", "--http1.1", "--cacert", "ca.pem", "--cert", "client.pem", url + "/a"});
+  const auto first =
+      outside.run({"curl", "-sS", "--http1.1", "--cacert", "ca.pem", "--cert", "client.pem", url + "/a"});
   if (!first.ok() && first.error().code() == Code::not_found) GTEST_SKIP() << "curl is not installed";
   EXPECT_EQ(first->standard_output, "GET /a mi-0123456789abcdef0|") << first->standard_error;
-  const auto large = outside.run({"curl", "-sS", "--cacert", "ca.pem", "--data-binary", "@-", "-H", "Expect: 100-continue",
-                                  "-H", "Transfer-Encoding: chunked", url + "/b"}, std::string(2 << 20, 'u'));
+  const auto large = outside.run({"curl", "-sS", "--cacert", "ca.pem", "--data-binary", "@-", "-H",
+                                  "Expect: 100-continue", "-H", "Transfer-Encoding: chunked", url + "/b"},
+                                 std::string(2 << 20, 'u'));
   EXPECT_EQ(large->standard_output, "POST /b |" + std::string(2 << 20, 'u'));
-  const auto refused = outside.run({"curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", "ca.pem", "--data-binary",
-                                    "@-", url + "/b"}, std::string(5 << 20, 'u'));
+  const auto refused = outside.run(
+      {"curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", "ca.pem", "--data-binary", "@-", url + "/b"},
+      std::string(5 << 20, 'u'));
   EXPECT_EQ(refused->standard_output, "413") << refused->standard_error;
-  const auto old = outside.run({"curl", "-sS", "--tls-max", "1.2", "--tlsv1.2", "--http1.0", "--cacert", "ca.pem", url + "/c"});
+  const auto old =
+      outside.run({"curl", "-sS", "--tls-max", "1.2", "--tlsv1.2", "--http1.0", "--cacert", "ca.pem", url + "/c"});
   EXPECT_EQ(old->standard_output, "GET /c |") << old->standard_error;
   const auto ancient = outside.run({"curl", "-sS", "--tls-max", "1.1", "--cacert", "ca.pem", url + "/c"});
   EXPECT_FALSE(ancient->success());
@@ -254,7 +262,8 @@ server.serve_forever()
 TEST(TlsInterop, TheClientTalksToPython) {
   const Outside outside;
   const auto& tls = test_pki().server;
-  ASSERT_TRUE(real_files().write_durable(outside.folder + "/server.pem", tls.certificate_chain_pem + tls.key_pem, 0600).ok());
+  ASSERT_TRUE(
+      real_files().write_durable(outside.folder + "/server.pem", tls.certificate_chain_pem + tls.key_pem, 0600).ok());
   std::atomic<bool> cancel{false};
   Mailbox ports;
   std::thread server([&] {
@@ -263,7 +272,8 @@ TEST(TlsInterop, TheClientTalksToPython) {
     spec.environment = plain_environment();
     spec.working_directory = outside.folder;
     spec.cancel = &cancel;
-    const auto outcome = real_processes().run(spec, [&](int, std::string_view text) { ports.put(std::string(trim(text))); });
+    const auto outcome =
+        real_processes().run(spec, [&](int, std::string_view text) { ports.put(std::string(trim(text))); });
     if (!outcome.ok()) ports.put("missing");
   });
   const std::string port = ports.take();

@@ -17,7 +17,8 @@ constexpr Scheme kSchemes[] = {{"http", 80}, {"https", 443}, {"ws", 80}, {"wss",
 bool is_host(std::string_view host, bool in_brackets) {
   constexpr std::string_view name = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
   constexpr std::string_view address = "abcdefABCDEF0123456789:.";
-  return !host.empty() && host.size() <= 253 && host.find_first_not_of(in_brackets ? address : name) == std::string_view::npos;
+  return !host.empty() && host.size() <= 253 &&
+         host.find_first_not_of(in_brackets ? address : name) == std::string_view::npos;
 }
 
 bool is_target(std::string_view target) {
@@ -27,7 +28,8 @@ bool is_target(std::string_view target) {
 }
 
 Error bad_url(std::string_view text, std::string_view why) {
-  return Error(Code::invalid_argument, "'" + sanitize(text, 200) + "' is no address to connect to: " + std::string(why));
+  return Error(Code::invalid_argument,
+               "'" + sanitize(text, 200) + "' is no address to connect to: " + std::string(why));
 }
 
 struct Authority {
@@ -54,7 +56,8 @@ Authority split_authority(std::string_view text) {
 Result<Url> parse_url(std::string_view text) {
   if (text.size() > kUrlBytesMax) return bad_url(text, "it is too long");
   const auto separator = text.find("://");
-  if (separator == std::string_view::npos) return bad_url(text, "it must begin with http://, https://, ws:// or wss://");
+  if (separator == std::string_view::npos)
+    return bad_url(text, "it must begin with http://, https://, ws:// or wss://");
   Url url;
   url.scheme = to_lower(text.substr(0, separator));
   for (const auto& scheme : kSchemes)
@@ -70,7 +73,8 @@ Result<Url> parse_url(std::string_view text) {
   if (!authority.port.empty()) {
     const auto* end = authority.port.data() + authority.port.size();
     const auto parsed = std::from_chars(authority.port.data(), end, url.port);
-    if (parsed.ec != std::errc() || parsed.ptr != end || url.port == 0) return bad_url(text, "its port must be 1 to 65535");
+    if (parsed.ec != std::errc() || parsed.ptr != end || url.port == 0)
+      return bad_url(text, "its port must be 1 to 65535");
   }
   url.target = std::string(rest.substr(authority_end));
   url.target = url.target.substr(0, url.target.find('#'));  // a fragment is never sent

@@ -7,9 +7,11 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   const auto url = belay::io::parse_url({reinterpret_cast<const char*>(data), size});
   if (!url.ok()) return 0;
   const bool brackets = url->host.find(':') != std::string::npos;
-  const std::string text = url->scheme + "://" + (brackets ? "[" + url->host + "]" : url->host) + ":" + std::to_string(url->port) + url->target;
+  const std::string text = url->scheme + "://" + (brackets ? "[" + url->host + "]" : url->host) + ":" +
+                           std::to_string(url->port) + url->target;
   const auto again = belay::io::parse_url(text);
-  if (text.size() <= 8192 && (!again.ok() || again->host != url->host || again->port != url->port || again->target != url->target))
+  if (text.size() <= 8192 &&
+      (!again.ok() || again->host != url->host || again->port != url->port || again->target != url->target))
     std::abort();
   return 0;
 }

@@ -41,7 +41,8 @@ TEST(Url, IsTakenApart) {
   };
   for (const auto& row : rows) {
     const auto url = parse_url(row.text);
-    const auto seen = url.ok() ? url->scheme + " " + url->host + " " + std::to_string(url->port) + " " + url->target : std::string();
+    const auto seen =
+        url.ok() ? url->scheme + " " + url->host + " " + std::to_string(url->port) + " " + url->target : std::string();
     EXPECT_EQ(seen, row.seen) << row.text;
   }
   EXPECT_FALSE(parse_url("https://a/" + std::string(10'000, 'x')).ok());

@@ -51,10 +51,12 @@ HttpRequest upgrade_request(const Attempt& attempt, const std::string& key) {
 
 Status check_answer(const HttpResponse& response, const std::string& key, const Url& url) {
   if (response.status != 101)
-    return Error(code_of(response.status), url.host + " refused the connection (" + std::to_string(response.status) + "): " +
-                                               std::string(trim(sanitize(response.body, kRefusalShown))),
+    return Error(code_of(response.status),
+                 url.host + " refused the connection (" + std::to_string(response.status) +
+                     "): " + std::string(trim(sanitize(response.body, kRefusalShown))),
                  "upgrade-refused");
-  if (!has_token(response.headers.get("Upgrade"), "websocket") || response.headers.get("Sec-WebSocket-Accept") != websocket_accept(key))
+  if (!has_token(response.headers.get("Upgrade"), "websocket") ||
+      response.headers.get("Sec-WebSocket-Accept") != websocket_accept(key))
     return Error(Code::corrupt, url.host + " did not answer as a WebSocket server", "response-malformed");
   return {};
 }
@@ -80,7 +82,8 @@ void hand_over(const std::shared_ptr<Attempt>& attempt) {
   if (!attempt->connection.ok()) return attempt->opened(attempt->connection.error());
   auto& connection = **attempt->connection;
   auto stream = std::make_unique<Stream>(attempt->loop->context, connection.release_socket(), connection.release_tls());
-  const auto socket = std::make_shared<WebSocketConnection>(*attempt->loop, WebSocketConnection::End::client, std::move(stream), attempt->limits);
+  const auto socket = std::make_shared<WebSocketConnection>(*attempt->loop, WebSocketConnection::End::client,
+                                                            std::move(stream), attempt->limits);
   attempt->opened(std::shared_ptr<WebSocket>(socket));
   socket->start(connection.take_rest());
 }

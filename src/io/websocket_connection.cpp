@@ -2,7 +2,6 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-
 #include <cstring>
 
 #include "base/log.hpp"
@@ -43,8 +42,8 @@ WebSocketConnection::~WebSocketConnection() {
   if (stream_) release();
 }
 
-// Owners may keep a socket for longer than its loop lives, and let it go on any thread: so what belongs to the loop goes
-// as soon as the socket is finished and no coroutine uses the stream any more.
+// Owners may keep a socket for longer than its loop lives, and let it go on any thread: so what belongs to the loop
+// goes as soon as the socket is finished and no coroutine uses the stream any more.
 void WebSocketConnection::release() {
   stream_.reset();
   loop_.at_end.erase(this);
@@ -56,7 +55,9 @@ void WebSocketConnection::abandon() {
   if (stream_) release();
 }
 
-WebSocketConnection::Running::Running(WebSocketConnection& connection) : connection_(connection) { ++connection_.running_; }
+WebSocketConnection::Running::Running(WebSocketConnection& connection) : connection_(connection) {
+  ++connection_.running_;
+}
 
 WebSocketConnection::Running::~Running() {
   if (--connection_.running_ == 0 && connection_.finished_ && connection_.stream_) connection_.release();
@@ -107,7 +108,8 @@ void WebSocketConnection::enqueue(Opcode opcode, std::string_view payload) {
 
 void WebSocketConnection::enqueue_counted(Opcode opcode, std::string_view payload, std::size_t counted) {
   if (finished_ || close_sent_) return;
-  queue_.push_back({encode_frame(opcode, payload, end_ == End::client ? std::optional(random_mask()) : std::nullopt), counted});
+  queue_.push_back(
+      {encode_frame(opcode, payload, end_ == End::client ? std::optional(random_mask()) : std::nullopt), counted});
   if (opcode == Opcode::close) close_sent_ = true;
   if (writing_) return;
   writing_ = true;

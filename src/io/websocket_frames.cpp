@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::size_t kControlBytesMax = 125;
 constexpr std::uint8_t kLength16 = 126, kLength64 = 127;
-constexpr std::uint16_t kProtocolError = 1002, kUnsupportedData = 1003, kNoStatus = 1005, kBadText = 1007, kTooBig = 1009;
+constexpr std::uint16_t kProtocolError = 1002, kUnsupportedData = 1003, kNoStatus = 1005, kBadText = 1007,
+                        kTooBig = 1009;
 
 std::uint8_t byte_at(std::string_view bytes, std::size_t i) { return static_cast<std::uint8_t>(bytes[i]); }
 
@@ -25,7 +26,8 @@ void append_big_endian(std::string& out, std::uint64_t value, int bytes) {
 }
 
 bool is_valid_close_code(std::uint16_t code) {
-  return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) || (code >= 3000 && code <= 4999);
+  return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
+         (code >= 3000 && code <= 4999);
 }
 
 }  // namespace
@@ -74,7 +76,8 @@ std::optional<FrameDecoder::Violation> FrameDecoder::feed(std::string_view bytes
       if (header_.size() < 2 || header_.size() < header_size()) continue;
       if (auto violation = begin_frame()) return violation;
     }
-    const auto part = bytes.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(frame_length_ - frame_taken_, bytes.size())));
+    const auto part =
+        bytes.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(frame_length_ - frame_taken_, bytes.size())));
     bytes.remove_prefix(part.size());
     take_payload(part);
     if (frame_taken_ < frame_length_) return {};
@@ -88,8 +91,7 @@ std::optional<FrameDecoder::Violation> FrameDecoder::begin_frame() {
   final_ = byte_at(header_, 0) & 0x80;
   if (auto violation = check_first_byte()) return violation;
   const bool masked = byte_at(header_, 1) & 0x80;
-  if (masked != peer_masks_)
-    return Violation{kProtocolError, masked ? "a server must not mask" : "a client must mask"};
+  if (masked != peer_masks_) return Violation{kProtocolError, masked ? "a server must not mask" : "a client must mask"};
   const std::uint8_t short_length = byte_at(header_, 1) & 0x7f;
   const std::size_t extra = short_length == kLength16 ? 2 : short_length == kLength64 ? 8 : 0;
   frame_length_ = extra ? big_endian(std::string_view(header_).substr(2, extra)) : short_length;
@@ -160,8 +162,10 @@ std::optional<FrameDecoder::Violation> FrameDecoder::end_control(std::vector<Eve
     return {};
   }
   if (payload.size() == 1) return Violation{kProtocolError, "half a close code"};
-  const auto code = payload.empty() ? kNoStatus : static_cast<std::uint16_t>(big_endian(std::string_view(payload).substr(0, 2)));
-  if (!payload.empty() && !is_valid_close_code(code)) return Violation{kProtocolError, "a close code that must not be sent"};
+  const auto code =
+      payload.empty() ? kNoStatus : static_cast<std::uint16_t>(big_endian(std::string_view(payload).substr(0, 2)));
+  if (!payload.empty() && !is_valid_close_code(code))
+    return Violation{kProtocolError, "a close code that must not be sent"};
   payload.erase(0, 2);
   if (!is_valid_utf8(payload)) return Violation{kBadText, "the reason is not UTF-8"};
   events.push_back({Event::Kind::close, std::move(payload), code});

@@ -47,13 +47,13 @@ class FrameDecoder {
 
   const bool peer_masks_;
   const std::size_t message_bytes_max_;
-  std::string header_;           // the frame's first bytes, until they are complete
+  std::string header_;  // the frame's first bytes, until they are complete
   bool in_payload_ = false;
   Opcode opcode_ = Opcode::text;
   bool final_ = false;
   std::uint64_t frame_length_ = 0, frame_taken_ = 0;
   std::uint8_t mask_[4] = {};
-  bool in_message_ = false;      // a text frame came without FIN
+  bool in_message_ = false;  // a text frame came without FIN
   std::string message_, control_;
 };
 

@@ -17,7 +17,8 @@ TEST(Frames, AreThoseOfTheRfc) {
   EXPECT_EQ(encode_frame(Opcode::text, "Hello", kMask), "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
   EXPECT_EQ(encode_frame(Opcode::ping, "Hello"), "\x89\x05Hello");
   EXPECT_EQ(encode_frame(Opcode::text, std::string(256, 'x')).substr(0, 4), std::string("\x81\x7e\x01\x00", 4));
-  EXPECT_EQ(encode_frame(Opcode::text, std::string(65'536, 'x')).substr(0, 10), std::string("\x81\x7f\0\0\0\0\0\x01\0\0", 10));
+  EXPECT_EQ(encode_frame(Opcode::text, std::string(65'536, 'x')).substr(0, 10),
+            std::string("\x81\x7f\0\0\0\0\0\x01\0\0", 10));
 }
 
 TEST(Frames, SurviveEveryWayOfCuttingThem) {
@@ -61,7 +62,8 @@ TEST(Frames, ViolationsHaveTheirCodes) {
       {"a longer way to write 300", raw({0x81, 0xff, 0, 0, 0, 0, 0, 0, 1, 44}, no_mask), 1002},
       {"a length beyond all", raw({0x81, 0xff, 255, 255, 255, 255, 255, 255, 255, 255}, no_mask), 1009},
       {"too big", encode_frame(Opcode::text, std::string(1001, 'x'), 0), 1009},
-      {"too big in pieces", raw({0x01, 0xfe, 2, 0}, no_mask + std::string(512, 'x')) + raw({0x80, 0xfe, 2, 0}, no_mask), 1009},
+      {"too big in pieces", raw({0x01, 0xfe, 2, 0}, no_mask + std::string(512, 'x')) + raw({0x80, 0xfe, 2, 0}, no_mask),
+       1009},
       {"a continuation of nothing", raw({0x80, 0x80}, no_mask), 1002},
       {"a message in a message", raw({0x01, 0x80}, no_mask) + raw({0x81, 0x80}, no_mask), 1002},
       {"a ping in pieces", raw({0x09, 0x80}, no_mask), 1002},
@@ -83,7 +85,8 @@ TEST(Frames, ViolationsHaveTheirCodes) {
 TEST(Frames, PingsComeBetweenThePiecesOfAMessage) {
   FrameDecoder decoder(false, 1000);
   std::vector<FrameDecoder::Event> events;
-  EXPECT_FALSE(decoder.feed(raw({0x01, 0x03}, "gr\xc3") + encode_frame(Opcode::ping, "") + raw({0x80, 0x02}, "\xbcn"), events));
+  EXPECT_FALSE(
+      decoder.feed(raw({0x01, 0x03}, "gr\xc3") + encode_frame(Opcode::ping, "") + raw({0x80, 0x02}, "\xbcn"), events));
   ASSERT_EQ(events.size(), 2u);
   EXPECT_EQ(events[0].kind, Kind::ping);
   EXPECT_EQ(events[1].payload, "grün");
@@ -194,8 +197,9 @@ TEST(WebSocket, RefusalsSayWhy) {
 TEST(WebSocket, AFullQueueIsSaidAndTheRestArrives) {
   EchoServer server([](HttpServerOptions& options) { options.limits.bytes_queued_max = 100'000; });
   RawClient raw_client(server.port());
-  raw_client.send("GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+  raw_client.send(
+      "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
   EXPECT_THAT(raw_client.read_until("\r\n\r\n"), HasSubstr("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
   int accepted = 0;
   server.loop().run([&] {
@@ -208,8 +212,9 @@ TEST(WebSocket, AFullQueueIsSaidAndTheRestArrives) {
 TEST(WebSocket, ASilentPeerIsCut) {
   EchoServer server([](HttpServerOptions& options) { options.limits.websocket_ping_every = Duration(60); });
   RawClient silent(server.port());
-  silent.send("GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+  silent.send(
+      "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
   EXPECT_EQ(server.ended.take(), "server: the peer is silent");
   EXPECT_TRUE(silent.read_to_end().ends_with(std::string("\x89\x00\x89\x00", 4)));
 }
@@ -227,11 +232,13 @@ TEST(WebSocket, PingsKeepAQuietConnectionAlive) {
 
 TEST(WebSocket, AViolationIsToldAndEndsIt) {
   EchoServer server([](HttpServerOptions& options) { options.limits.message_bytes_max = 1000; });
-  const std::string open = "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+  const std::string open =
+      "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
   RawClient unmasked(server.port());
   unmasked.send(open + encode_frame(Opcode::text, "hello"));
-  EXPECT_THAT(unmasked.read_until("mask"), HasSubstr("\x88\x14\x03\xea" "a client must mask"));
+  EXPECT_THAT(unmasked.read_until("mask"), HasSubstr("\x88\x14\x03\xea"
+                                                     "a client must mask"));
   EXPECT_EQ(server.ended.take(), "server: a client must mask") << "once the client hangs up, or at the deadline";
   RawClient big(server.port());
   big.send(open + encode_frame(Opcode::text, std::string(2000, 'x'), kMask));

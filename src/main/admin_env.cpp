@@ -36,7 +36,8 @@ std::string quoted(std::string_view text) {
 // As AWS writes them: 20 capital letters and digits, and 40 characters.
 std::string new_access_key_id() {
   std::string id = "AKIA";
-  for (const char c : io::random_bytes(16)) id += "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[static_cast<unsigned char>(c) % 32];
+  for (const char c : io::random_bytes(16))
+    id += "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[static_cast<unsigned char>(c) % 32];
   return id;
 }
 
@@ -54,8 +55,10 @@ Status keep_secrets(store::Store& store, const Secrets& secrets, Instant now) {
     bearer.name = "admin.env " + to_hex(io::sha256(secrets.token).substr(0, 4));
     bearer.created_at = now;
     BELAY_TRY(store::principals::add_bearer(sql, bearer, secrets.token));
-    BELAY_TRY(store::principals::add_access_key(sql, {secrets.access_key_id, std::string(kAdmin), true, now, secrets.secret_access_key}));
-    return server::note_in_audit(sql, now, "belayd", "belay:CreateAdministrator", kAdmin, {{"access_key", secrets.access_key_id}});
+    BELAY_TRY(store::principals::add_access_key(
+        sql, {secrets.access_key_id, std::string(kAdmin), true, now, secrets.secret_access_key}));
+    return server::note_in_audit(sql, now, "belayd", "belay:CreateAdministrator", kAdmin,
+                                 {{"access_key", secrets.access_key_id}});
   });
 }
 
@@ -71,7 +74,9 @@ Status write_admin_environment(io::Files& files, store::Store& store, const Admi
     BELAY_TRY(keep_secrets(store, secrets, now));
   }
   std::string text = "# Written by belayd. Use: set -a; . " + wanted.path + "; set +a\n";
-  const auto assign = [&](std::string_view name, std::string_view value) { text.append(name).append("=").append(quoted(value)).append("\n"); };
+  const auto assign = [&](std::string_view name, std::string_view value) {
+    text.append(name).append("=").append(quoted(value)).append("\n");
+  };
   assign("BELAY_URL", wanted.url);
   assign("BELAY_CA", wanted.ca_path);
   assign("BELAY_TOKEN", secrets.token);

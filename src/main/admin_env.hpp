@@ -9,8 +9,8 @@
 namespace belay {
 
 struct AdminEnvironment {
-  std::string path;      // DIR/admin.env
-  std::string url;       // https://…
+  std::string path;  // DIR/admin.env
+  std::string url;   // https://…
   std::string ca_path;
 };
 // Makes the principal "admin", a token and an access key where the file is not there; else keeps what it holds and

@@ -1,9 +1,9 @@
 // belay-agent: wires the agent's parts. What each part does stands in src/agent.
-#include <CLI/CLI.hpp>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -74,7 +74,9 @@ Result<std::string> activation_code(const Options& options) {
   }
   code = trim(code);
   if (code.empty())
-    return Error(Code::invalid_argument, "no activation code: give --activation-code, BELAY_ACTIVATION_CODE, or - and the code on standard input");
+    return Error(
+        Code::invalid_argument,
+        "no activation code: give --activation-code, BELAY_ACTIVATION_CODE, or - and the code on standard input");
   return code;
 }
 
@@ -84,7 +86,9 @@ int enroll(const Options& options) {
   auto& files = io::real_files();
   agent::EnrolmentRequest request;
   request.server = settings->server;
-  if (request.server.empty()) return fail(Error(Code::invalid_argument, "no server: give --server https://HOST:PORT or set it in " + options.config));
+  if (request.server.empty())
+    return fail(
+        Error(Code::invalid_argument, "no server: give --server https://HOST:PORT or set it in " + options.config));
   request.activation_id = options.activation_id;
   const auto code = activation_code(options);
   if (!code.ok()) return fail(code.error());
@@ -180,7 +184,8 @@ int run_order(const Options& options) {
   const agent::StatePaths paths(settings->state);
   // The id becomes a path: only what the order book knows is touched.
   if (!agent::OrderBook(io::real_files(), paths).knows(options.order_id))
-    return fail(Error(Code::not_found, "order '" + sanitize(options.order_id, 80) + "' is not open under " + settings->state));
+    return fail(
+        Error(Code::not_found, "order '" + sanitize(options.order_id, 80) + "' is not open under " + settings->state));
   if (options.detach && !detach(paths.order_directory(options.order_id) + "/log"))
     return fail(Error(Code::internal, "the process could not detach"));
   const auto packages = package_manager(*settings);
@@ -190,7 +195,8 @@ int run_order(const Options& options) {
   }
   InventoryRebootCheck reboot_check;
   const auto host = agent::make_host_control(io::real_files(), io::real_processes(), reboot_check);
-  const agent::WorkTools tools{io::real_files(), io::real_processes(), io::system_clock(), **packages, *host, {}, {}, facts};
+  const agent::WorkTools tools{
+      io::real_files(), io::real_processes(), io::system_clock(), **packages, *host, {}, {}, facts};
   const auto done = agent::work_on_order(tools, paths, options.order_id);
   if (done.ok()) return kExitOk;
   log::error("order_failed", {{"order", options.order_id}, {"why", done.error()}});
@@ -205,12 +211,15 @@ std::string own_program() {
 
 void describe_places(CLI::App& command, Options& options) {
   command.add_option("--config", options.config, "configuration file")->capture_default_str();
-  command.add_option("--state", options.given.state, "state directory (default " + std::string(agent::kStateDirectoryDefault) + ")");
+  command.add_option("--state", options.given.state,
+                     "state directory (default " + std::string(agent::kStateDirectoryDefault) + ")");
 }
 
 void describe_packages(CLI::App& command, Options& options) {
-  command.add_option("--lists", options.given.lists, "use package lists of Belay's own in this directory; the host's are not touched");
-  command.add_option("--fake-packages", options.given.fake_packages, "a rehearsal: packages are rows of this file")->group("");
+  command.add_option("--lists", options.given.lists,
+                     "use package lists of Belay's own in this directory; the host's are not touched");
+  command.add_option("--fake-packages", options.given.fake_packages, "a rehearsal: packages are rows of this file")
+      ->group("");
 }
 
 int main_of(int argc, char** argv) {
@@ -224,9 +233,11 @@ int main_of(int argc, char** argv) {
   describe_places(*enroll_command, options);
   enroll_command->add_option("--server", options.given.server, "https://HOST:PORT");
   enroll_command->add_option("--activation-id", options.activation_id, "from `belay activation create`")->required();
-  enroll_command->add_option("--activation-code", options.activation_code, "its code; - reads it from standard input (better), as does BELAY_ACTIVATION_CODE");
+  enroll_command->add_option("--activation-code", options.activation_code,
+                             "its code; - reads it from standard input (better), as does BELAY_ACTIVATION_CODE");
   auto* ca = enroll_command->add_option("--ca", options.ca_file, "PEM file of the server's authority");
-  enroll_command->add_option("--ca-sha256", options.ca_sha256, "or its fingerprint, 64 hexadecimal digits")->excludes(ca);
+  enroll_command->add_option("--ca-sha256", options.ca_sha256, "or its fingerprint, 64 hexadecimal digits")
+      ->excludes(ca);
   enroll_command->add_flag("--force", options.force, "give up the identity that this machine has");
 
   auto* run_command = app.add_subcommand("run", "stay connected to the server and carry out its orders");
@@ -236,10 +247,13 @@ int main_of(int argc, char** argv) {
   auto* scan_command = app.add_subcommand("scan", "judge this machine here and now; needs no server and no root");
   describe_places(*scan_command, options);
   describe_packages(*scan_command, options);
-  scan_command->add_option("-o,--output", options.output, "table or json")->check(CLI::IsMember({"table", "json"}))->capture_default_str();
+  scan_command->add_option("-o,--output", options.output, "table or json")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
   scan_command->add_flag("--refresh", options.refresh, "fetch the package lists first");
 
-  auto* order_command = app.add_subcommand("run-order", "work on one accepted order (the agent's own doing)")->group("");
+  auto* order_command =
+      app.add_subcommand("run-order", "work on one accepted order (the agent's own doing)")->group("");
   describe_places(*order_command, options);
   describe_packages(*order_command, options);
   order_command->add_option("order-id", options.order_id)->required();

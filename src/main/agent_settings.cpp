@@ -18,12 +18,13 @@ Result<AgentSettings> read_agent_settings(const io::Files& files, const std::str
     return Error(Code::invalid_argument, path + ", line " + std::to_string(parsed.error().source().begin.line) + ": " +
                                              std::string(parsed.error().description()));
   for (const auto& [key, value] : parsed.table()) {
-    std::string* target = key.str() == "server" ? &settings.server
+    std::string* target = key.str() == "server"  ? &settings.server
                           : key.str() == "state" ? &settings.state
                           : key.str() == "lists" ? &settings.lists
                                                  : nullptr;
     if (!target)
-      return Error(Code::invalid_argument, path + ": unknown setting '" + std::string(key.str()) + "' (known: server, state, lists)");
+      return Error(Code::invalid_argument,
+                   path + ": unknown setting '" + std::string(key.str()) + "' (known: server, state, lists)");
     const auto words = value.value<std::string>();
     if (!words) return Error(Code::invalid_argument, path + ": " + std::string(key.str()) + " must be text");
     *target = *words;

@@ -59,11 +59,20 @@ std::string patch_rows(const std::vector<PatchVerdict>& verdicts) {
     if (rows.size() == kRowsMax) break;
     const auto& newer = v.wanted_version.empty() && v.held_back ? v.held_back->version : v.wanted_version;
     const auto& advisories = v.wanted_version.empty() && v.held_back ? v.held_back->advisory_ids : v.advisory_ids;
-    rows.push_back({v.name + "." + v.arch, v.installed_version, newer, v.security ? "security" : or_dash(to_lower(v.classification)),
-                    or_dash(v.severity), first_of(advisories), v.released_at && v.age ? humanize(*v.age) : "unknown"});
+    rows.push_back({v.name + "." + v.arch, v.installed_version, newer,
+                    v.security ? "security" : or_dash(to_lower(v.classification)), or_dash(v.severity),
+                    first_of(advisories), v.released_at && v.age ? humanize(*v.age) : "unknown"});
   }
-  std::string text = table({{"PACKAGE", 44}, {"INSTALLED", 30}, {"WANTED", 30}, {"KIND", 14}, {"SEVERITY", 12}, {"ADVISORY", 22}, {"AGE", 12}}, rows);
-  if (verdicts.size() > kRowsMax) text += "  … and " + std::to_string(verdicts.size() - kRowsMax) + " more (-o json lists all)\n";
+  std::string text = table({{"PACKAGE", 44},
+                            {"INSTALLED", 30},
+                            {"WANTED", 30},
+                            {"KIND", 14},
+                            {"SEVERITY", 12},
+                            {"ADVISORY", 22},
+                            {"AGE", 12}},
+                           rows);
+  if (verdicts.size() > kRowsMax)
+    text += "  … and " + std::to_string(verdicts.size() - kRowsMax) + " more (-o json lists all)\n";
   return text;
 }
 
@@ -101,7 +110,8 @@ std::string pending_text(const fleet::NodeFacts& machine) {
     if (std::ranges::find(names, name) == names.end()) names.push_back(name);
   }
   constexpr std::size_t kNamesMax = 12;
-  const auto more = names.size() > kNamesMax ? " and " + std::to_string(names.size() - kNamesMax) + " more" : std::string();
+  const auto more =
+      names.size() > kNamesMax ? " and " + std::to_string(names.size() - kNamesMax) + " more" : std::string();
   if (names.size() > kNamesMax) names.resize(kNamesMax);
   text += names.empty() ? "none seen" : "old libraries in use by " + join(names, ", ") + more;
   return text + "\n";
@@ -119,7 +129,8 @@ void judge(const agent::ScanResult& seen, LocalScan& scan) {
   const auto system = fleet::operating_system_of(scan.machine.os_id, scan.machine.os_version);
   const auto* rules = system ? baseline::predefined_baseline(*system) : nullptr;
   if (!rules) {
-    scan.problems.push_back({fleet::Reason::unsupported_system, "", "no baseline is known for " + or_dash(scan.machine.os_name), "", true});
+    scan.problems.push_back(
+        {fleet::Reason::unsupported_system, "", "no baseline is known for " + or_dash(scan.machine.os_name), "", true});
     return;
   }
   scan.baseline_id = rules->id;
@@ -128,10 +139,12 @@ void judge(const agent::ScanResult& seen, LocalScan& scan) {
   baseline::NodeState node;
   node.held = seen.held;
   const baseline::FirstSeen first_seen;
-  auto evaluation = baseline::evaluate({seen.installed, seen.offers, *rules, product, scan.observed_at, first_seen}, node);
+  auto evaluation =
+      baseline::evaluate({seen.installed, seen.offers, *rules, product, scan.observed_at, first_seen}, node);
   scan.counts = evaluation.counts;
   for (auto& verdict : evaluation.verdicts) {
-    if (verdict.state == PatchState::MISSING || verdict.state == PatchState::FAILED) scan.missing.push_back(std::move(verdict));
+    if (verdict.state == PatchState::MISSING || verdict.state == PatchState::FAILED)
+      scan.missing.push_back(std::move(verdict));
     else if (verdict.state == PatchState::AVAILABLE_SECURITY_UPDATE) scan.held_back.push_back(std::move(verdict));
   }
   std::ranges::sort(scan.missing, {}, [](const PatchVerdict& v) { return std::tuple(!v.security, v.name, v.arch); });
@@ -149,7 +162,8 @@ Result<LocalScan> scan_locally(agent::PackageManager& packages, fleet::NodeFacts
     scan.problems = refreshed.problems;
   }
   BELAY_TRY_ASSIGN(auto seen, packages.scan());
-  if (const auto described = packages.describe_updates(seen, refresh ? kDescribeTimeout : Duration::zero()); !described.ok())
+  if (const auto described = packages.describe_updates(seen, refresh ? kDescribeTimeout : Duration::zero());
+      !described.ok())
     scan.problems.push_back({fleet::Reason::metadata_missing, "changelogs", described.error().chain(), "", false});
   scan.repositories = seen.repositories;
   for (const auto& problem : seen.problems)
@@ -160,20 +174,26 @@ Result<LocalScan> scan_locally(agent::PackageManager& packages, fleet::NodeFacts
 
 std::string to_table(const LocalScan& scan) {
   const auto& m = scan.machine;
-  std::string text = "Machine:   " + m.computer_name + ", " + or_dash(m.os_name) + ", " + m.architecture + ", kernel " + m.kernel_running + "\n";
-  text += "Baseline:  " + (scan.baseline_id.empty() ? "none" : scan.baseline_name + " (" + scan.baseline_id + ")") + "\n";
+  std::string text = "Machine:   " + m.computer_name + ", " + or_dash(m.os_name) + ", " + m.architecture + ", kernel " +
+                     m.kernel_running + "\n";
+  text +=
+      "Baseline:  " + (scan.baseline_id.empty() ? "none" : scan.baseline_name + " (" + scan.baseline_id + ")") + "\n";
   text += "Observed:  " + to_iso8601(scan.observed_at) + ", " + lists_text(scan) + "\n";
   text += pending_text(m);
   text += "Verdict:   ";
   if (!scan.judged) text += "UNKNOWN: it could not be judged, see the problems; the counts are what was seen";
-  else text += scan.missing.empty() ? "compliant" : "NON_COMPLIANT: " + std::to_string(scan.missing.size()) + " patches are missing";
+  else
+    text += scan.missing.empty() ? "compliant"
+                                 : "NON_COMPLIANT: " + std::to_string(scan.missing.size()) + " patches are missing";
   text += "\n\n" + counts_text(scan.counts);
   if (!scan.missing.empty()) text += "\nMissing patches\n" + patch_rows(scan.missing);
   if (!scan.held_back.empty()) text += "\nSecurity updates that the baseline holds back\n" + patch_rows(scan.held_back);
   if (!scan.problems.empty()) text += "\nProblems\n";
   for (const auto& problem : scan.problems) {
-    text += std::string("  ") + boost::describe::enum_to_string(problem.reason, "?") + (problem.subject.empty() ? "" : " " + problem.subject) + ": " + problem.detail;
-    text += (problem.next.empty() ? "" : "\n      " + problem.next) + std::string(problem.blocks_judgement ? " [blocks the verdict]" : "") + "\n";
+    text += std::string("  ") + boost::describe::enum_to_string(problem.reason, "?") +
+            (problem.subject.empty() ? "" : " " + problem.subject) + ": " + problem.detail;
+    text += (problem.next.empty() ? "" : "\n      " + problem.next) +
+            std::string(problem.blocks_judgement ? " [blocks the verdict]" : "") + "\n";
   }
   return text;
 }
@@ -182,17 +202,20 @@ std::string to_json(const LocalScan& scan) {
   json::Array repositories;
   for (const auto& repository : scan.repositories) repositories.push_back(repository_json(repository));
   return json::to_pretty_text(json::Object{
-      {"observed_at", to_iso8601(scan.observed_at)},
-      {"baseline_id", scan.baseline_id},
-      {"baseline_name", scan.baseline_name},
-      {"verdict", !scan.judged ? "UNKNOWN" : scan.missing.empty() ? "COMPLIANT" : "NON_COMPLIANT"},
-      {"counts", json::encode(scan.counts)},
-      {"missing", json::encode(scan.missing)},
-      {"held_back", json::encode(scan.held_back)},
-      {"problems", json::encode(scan.problems)},
-      {"repositories", std::move(repositories)},
-      {"machine", json::encode(scan.machine)},
-  }) + "\n";
+             {"observed_at", to_iso8601(scan.observed_at)},
+             {"baseline_id", scan.baseline_id},
+             {"baseline_name", scan.baseline_name},
+             {"verdict", !scan.judged           ? "UNKNOWN"
+                         : scan.missing.empty() ? "COMPLIANT"
+                                                : "NON_COMPLIANT"},
+             {"counts", json::encode(scan.counts)},
+             {"missing", json::encode(scan.missing)},
+             {"held_back", json::encode(scan.held_back)},
+             {"problems", json::encode(scan.problems)},
+             {"repositories", std::move(repositories)},
+             {"machine", json::encode(scan.machine)},
+         }) +
+         "\n";
 }
 
 }  // namespace belay

@@ -15,10 +15,10 @@ struct LocalScan {
   std::string baseline_id, baseline_name;
   Instant observed_at{};
   std::vector<agent::RepositoryState> repositories;
-  bool judged = false;                    // false: the problems say why not, and every count is only a lower bound
+  bool judged = false;  // false: the problems say why not, and every count is only a lower bound
   baseline::PatchCounts counts;
-  std::vector<baseline::PatchVerdict> missing;      // wanted and not installed
-  std::vector<baseline::PatchVerdict> held_back;    // known security updates that the baseline does not approve yet
+  std::vector<baseline::PatchVerdict> missing;    // wanted and not installed
+  std::vector<baseline::PatchVerdict> held_back;  // known security updates that the baseline does not approve yet
   std::vector<fleet::Problem> problems;
 };
 

@@ -38,7 +38,9 @@ std::string host_name() {
   return ::gethostname(name, sizeof name - 1) == 0 && name[0] != '\0' ? name : "localhost";
 }
 
-std::string in_url(const std::string& address) { return address.find(':') == std::string::npos ? address : "[" + address + "]"; }
+std::string in_url(const std::string& address) {
+  return address.find(':') == std::string::npos ? address : "[" + address + "]";
+}
 
 io::HttpResponse text_response(int status, std::string type, std::string body) {
   io::HttpResponse response;
@@ -61,8 +63,13 @@ Result<std::unique_ptr<store::Store>> open_store(const ServerSettings& settings,
 class Server {
  public:
   Server(ServerSettings settings, ServerKeys keys, std::unique_ptr<store::Store> store)
-      : settings_(std::move(settings)), keys_(std::move(keys)), store_(std::move(store)), judge_(*store_, clock_),
-        commands_(*store_, clock_), change_sets_(*store_, clock_, judge_), nodes_(*store_, clock_, keys_.authority()),
+      : settings_(std::move(settings)),
+        keys_(std::move(keys)),
+        store_(std::move(store)),
+        judge_(*store_, clock_),
+        commands_(*store_, clock_),
+        change_sets_(*store_, clock_, judge_),
+        nodes_(*store_, clock_, keys_.authority()),
         services_{*store_, clock_, judge_, commands_, change_sets_, nodes_},
         engine_(*store_, clock_, {.owner = host_name() + " " + to_hex(io::random_bytes(6))}),
         status_page_(*store_, clock_, {BELAY_VERSION, services_.online_within}) {
@@ -105,7 +112,8 @@ class Server {
 Result<io::TlsServerSettings> Server::tls() const {
   std::vector<std::string> dns_names{host_name(), "localhost"}, addresses{"127.0.0.1", "::1"};
   const auto& listening = settings_.listen.address;
-  if (listening != "0.0.0.0" && listening != "::" && std::ranges::find(addresses, listening) == addresses.end()) addresses.push_back(listening);
+  if (listening != "0.0.0.0" && listening != "::" && std::ranges::find(addresses, listening) == addresses.end())
+    addresses.push_back(listening);
   if (dns_names.front() == "localhost") dns_names.pop_back();
   return keys_.tls(io::real_files(), dns_names, addresses, clock_.now());
 }
@@ -123,17 +131,23 @@ Status Server::listen() {
   BELAY_TRY_ASSIGN(options.tls, tls());
   options.limits.body_bytes_max = wire::kMessageBytesMax;
   options.limits.message_bytes_max = wire::kMessageBytesMax;
-  options.handler = [this](io::HttpRequest request, std::unique_ptr<io::Responder> responder) { handle(std::move(request), std::move(responder)); };
+  options.handler = [this](io::HttpRequest request, std::unique_ptr<io::Responder> responder) {
+    handle(std::move(request), std::move(responder));
+  };
   options.upgrade = [this](const io::HttpRequest& request) { return gateway_->upgrade(request); };
   options.opened = [this](std::shared_ptr<io::WebSocket> socket) { gateway_->opened(std::move(socket)); };
-  BELAY_TRY_ASSIGN(secure_, io::start_http_server(loop_, options).within("cannot listen on " + in_url(settings_.listen.address) + ":" + std::to_string(settings_.listen.port)));
+  BELAY_TRY_ASSIGN(secure_, io::start_http_server(loop_, options)
+                                .within("cannot listen on " + in_url(settings_.listen.address) + ":" +
+                                        std::to_string(settings_.listen.port)));
   if (!settings_.plain) return {};
   io::HttpServerOptions plain;
   plain.address = settings_.http.address;
   plain.port = settings_.http.port;
   plain.limits.body_bytes_max = kPlainBodyMax;
   plain.handler = options.handler;
-  BELAY_TRY_ASSIGN(plain_, io::start_http_server(loop_, std::move(plain)).within("cannot listen on " + in_url(settings_.http.address) + ":" + std::to_string(settings_.http.port)));
+  BELAY_TRY_ASSIGN(plain_, io::start_http_server(loop_, std::move(plain))
+                               .within("cannot listen on " + in_url(settings_.http.address) + ":" +
+                                       std::to_string(settings_.http.port)));
   return {};
 }
 
@@ -147,23 +161,29 @@ void Server::handle(io::HttpRequest request, std::unique_ptr<io::Responder> resp
   const auto path = request.path();
   if (server::Gateway::wants(request)) {
     // What enrols and links nodes carries secrets and identities: over TLS or not at all.
-    if (!request.encrypted) return responder->respond(text_response(403, "text/plain", "agents connect over TLS only\n"));
+    if (!request.encrypted)
+      return responder->respond(text_response(403, "text/plain", "agents connect over TLS only\n"));
     return gateway_->handle(std::move(request), std::move(responder));
   }
   if (server::Api::wants(request)) return api_->handle(std::move(request), std::move(responder));
-  if (request.method != "GET" && request.method != "HEAD") return responder->respond(text_response(405, "text/plain", "GET only\n"));
+  if (request.method != "GET" && request.method != "HEAD")
+    return responder->respond(text_response(405, "text/plain", "GET only\n"));
   if (path == "/healthz") return in_worker(std::move(responder), [this] { return health(); });
   if (path == "/metrics") return in_worker(std::move(responder), [this] { return metrics(); });
   if (path == "/" || path.starts_with("/console"))
-    return in_worker(std::move(responder), [this, request = std::move(request)] { return status_page_.handle(request); });
+    return in_worker(std::move(responder),
+                     [this, request = std::move(request)] { return status_page_.handle(request); });
   responder->respond(text_response(404, "text/plain", "there is nothing at this address\n"));
 }
 
 io::HttpResponse Server::health() {
   const Status checked = store_->check();
-  if (checked.ok()) return text_response(200, "application/json", json::to_text(json::Object{{"status", "ok"}, {"version", BELAY_VERSION}}) + "\n");
+  if (checked.ok())
+    return text_response(200, "application/json",
+                         json::to_text(json::Object{{"status", "ok"}, {"version", BELAY_VERSION}}) + "\n");
   log::error("store-not-well", {{"error", checked.error()}});
-  return text_response(503, "application/json", json::to_text(json::Object{{"status", "store unavailable"}, {"version", BELAY_VERSION}}) + "\n");
+  return text_response(503, "application/json",
+                       json::to_text(json::Object{{"status", "store unavailable"}, {"version", BELAY_VERSION}}) + "\n");
 }
 
 io::HttpResponse Server::metrics() {
@@ -196,14 +216,17 @@ void Server::drain() {
 
 Status Server::run(const std::function<void(const std::string&)>& ready) {
   BELAY_TRY(server::install_predefined_baselines(*store_, clock_.now()));
-  workers_ = std::make_unique<io::WorkerPool>(std::clamp(std::thread::hardware_concurrency() * 2, 4U, 16U), kWorkerQueueMax);
+  workers_ =
+      std::make_unique<io::WorkerPool>(std::clamp(std::thread::hardware_concurrency() * 2, 4U, 16U), kWorkerQueueMax);
   api_ = std::make_unique<server::Api>(services_, *workers_);
   gateway_ = std::make_unique<server::Gateway>(
-      server::GatewayParts{loop_, *workers_, services_, keys_.authority(), [this] { engine_.poke(); }}, server::GatewaySettings{});
+      server::GatewayParts{loop_, *workers_, services_, keys_.authority(), [this] { engine_.poke(); }},
+      server::GatewaySettings{});
   nodes_.on_revoked = [this](std::string_view node_id) { gateway_->revoked(node_id); };
   engine_.on_progress = [this] { gateway_->orders_queued(); };
   BELAY_TRY(listen());
-  BELAY_TRY(write_admin_environment(io::real_files(), *store_, {settings_.data + "/admin.env", url(), keys_.ca_path()}, clock_.now()));
+  BELAY_TRY(write_admin_environment(io::real_files(), *store_, {settings_.data + "/admin.env", url(), keys_.ca_path()},
+                                    clock_.now()));
   gateway_->start();
   engine_.start();
   loop_.on_termination([this] { drain(); });

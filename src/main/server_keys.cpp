@@ -19,7 +19,8 @@ constexpr Duration kRenewBefore = 60 * kDay;
 constexpr Duration kSkew{300'000};
 
 // The file's content, or what `make` gives, kept before it is used.
-Result<std::string> keep(io::Files& files, const std::string& path, std::uint32_t mode, const std::function<Result<std::string>()>& make) {
+Result<std::string> keep(io::Files& files, const std::string& path, std::uint32_t mode,
+                         const std::function<Result<std::string>()>& make) {
   auto there = files.read(path, kFileBytesMax);
   if (there.ok() || there.error().code() != Code::not_found) return there;
   BELAY_TRY_ASSIGN(auto content, make());
@@ -27,10 +28,14 @@ Result<std::string> keep(io::Files& files, const std::string& path, std::uint32_
   return content;
 }
 
-Result<std::string> keep_secret(io::Files& files, const std::string& path, std::size_t bytes, const std::function<std::string()>& make) {
-  BELAY_TRY_ASSIGN(const auto text, keep(files, path, 0600, [&]() -> Result<std::string> { return to_hex(make()) + "\n"; }));
+Result<std::string> keep_secret(io::Files& files, const std::string& path, std::size_t bytes,
+                                const std::function<std::string()>& make) {
+  BELAY_TRY_ASSIGN(const auto text,
+                   keep(files, path, 0600, [&]() -> Result<std::string> { return to_hex(make()) + "\n"; }));
   BELAY_TRY_ASSIGN(auto secret, from_hex(trim(text)).within(path));
-  if (secret.size() != bytes) return Error(Code::corrupt, path + " does not hold a key of " + std::to_string(bytes) + " bytes; restore it from a backup");
+  if (secret.size() != bytes)
+    return Error(Code::corrupt,
+                 path + " does not hold a key of " + std::to_string(bytes) + " bytes; restore it from a backup");
   return secret;
 }
 
@@ -51,15 +56,17 @@ Result<ServerKeys> ServerKeys::open(io::Files& files, const std::string& directo
     certificate = ca.certificate_pem;
   }
   keys.authority_.ca.certificate_pem = *certificate;
-  BELAY_TRY_ASSIGN(keys.authority_.ca.key_pem, files.read(key_path, kFileBytesMax).within("the authority's key is gone; restore it from a backup"));
+  BELAY_TRY_ASSIGN(keys.authority_.ca.key_pem,
+                   files.read(key_path, kFileBytesMax).within("the authority's key is gone; restore it from a backup"));
   std::string made_public;
   BELAY_TRY_ASSIGN(const auto pair, keep_secret(files, directory + "/orders.key", 64, [] {
-    const auto made = io::make_signing_key();
-    return made.private_key + made.public_key;
-  }));
+                     const auto made = io::make_signing_key();
+                     return made.private_key + made.public_key;
+                   }));
   keys.authority_.order_private_key = pair.substr(0, 32);
   keys.authority_.order_public_key = pair.substr(32);
-  BELAY_TRY_ASSIGN(keys.seal_key_, keep_secret(files, directory + "/seal.key", io::kSealKeyBytes, [] { return io::random_bytes(io::kSealKeyBytes); }));
+  BELAY_TRY_ASSIGN(keys.seal_key_, keep_secret(files, directory + "/seal.key", io::kSealKeyBytes,
+                                               [] { return io::random_bytes(io::kSealKeyBytes); }));
   return keys;
 }
 
@@ -68,7 +75,8 @@ Result<io::TlsServerSettings> ServerKeys::tls(io::Files& files, const std::vecto
   const std::string names = join(dns_names, " ") + " " + join(ip_addresses, " ") + "\n";
   io::TlsServerSettings tls;
   tls.client_ca_pem = authority_.ca.certificate_pem;
-  BELAY_TRY_ASSIGN(tls.key_pem, keep(files, directory_ + "/server.key", 0600, []() -> Result<std::string> { return io::make_key_pem(); }));
+  BELAY_TRY_ASSIGN(tls.key_pem, keep(files, directory_ + "/server.key", 0600,
+                                     []() -> Result<std::string> { return io::make_key_pem(); }));
   const auto kept = files.read(directory_ + "/server.pem", kFileBytesMax);
   const auto kept_names = files.read(directory_ + "/server.names", kFileBytesMax);
   if (kept.ok() && kept_names.ok() && *kept_names == names) {

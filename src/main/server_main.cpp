@@ -16,7 +16,8 @@ int fail(const Error& error) {
   return meaning(error.code()).exit_status;
 }
 
-Result<ServerSettings> settle(const std::string& data, const std::string& listen, const std::string& http, std::string database) {
+Result<ServerSettings> settle(const std::string& data, const std::string& listen, const std::string& http,
+                              std::string database) {
   ServerSettings settings;
   settings.data = std::filesystem::absolute(data).lexically_normal().string();
   if (settings.data.size() > 1 && settings.data.ends_with('/')) settings.data.pop_back();
@@ -25,7 +26,8 @@ Result<ServerSettings> settle(const std::string& data, const std::string& listen
     settings.plain = true;
     BELAY_TRY_ASSIGN(settings.http, parse_listen_address(http));
     if (!is_loopback(settings.http.address))
-      return Error(Code::invalid_argument, "plain HTTP is served on a loopback address only, not on " + settings.http.address);
+      return Error(Code::invalid_argument,
+                   "plain HTTP is served on a loopback address only, not on " + settings.http.address);
   }
   if (database.empty())
     if (const char* named = std::getenv("BELAY_DATABASE")) database = named;
@@ -41,7 +43,8 @@ int run(int argc, char** argv) {
   app.add_option("--data", data, "folder of the server: its store, keys and admin.env")->required();
   app.add_option("--listen", listen, "ADDR:PORT for agents, API and console, over TLS")->capture_default_str();
   app.add_option("--http", http, "ADDR:PORT for plain HTTP, on a loopback address");
-  app.add_option("--database", database, "postgresql://… instead of the embedded store (or BELAY_DATABASE, or ~/.pgpass for the password)");
+  app.add_option("--database", database,
+                 "postgresql://… instead of the embedded store (or BELAY_DATABASE, or ~/.pgpass for the password)");
   app.add_flag("--verbose", verbose, "log more");
   CLI11_PARSE(app, argc, argv);
   if (verbose) log::set_level(log::Level::debug);

@@ -7,7 +7,9 @@
 namespace belay {
 
 Result<ListenAddress> parse_listen_address(std::string_view text) {
-  const Error wrong(Code::invalid_argument, "'" + sanitize(text, 100) + "' is no address to listen on; give ADDR:PORT, for instance 127.0.0.1:8443");
+  const Error wrong(
+      Code::invalid_argument,
+      "'" + sanitize(text, 100) + "' is no address to listen on; give ADDR:PORT, for instance 127.0.0.1:8443");
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos) return wrong;
   ListenAddress parsed;

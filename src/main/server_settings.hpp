@@ -19,9 +19,9 @@ bool is_loopback(std::string_view address);
 struct ServerSettings {
   std::string data;
   ListenAddress listen;
-  bool plain = false;          // whether `http` is wanted
-  ListenAddress http;          // loopback only
-  std::string database;        // "" : DIR/belay.db
+  bool plain = false;    // whether `http` is wanted
+  ListenAddress http;    // loopback only
+  std::string database;  // "" : DIR/belay.db
 };
 
 }  // namespace belay

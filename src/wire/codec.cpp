@@ -6,9 +6,11 @@
 
 namespace belay::wire {
 
-#define BELAY_WIRE_NAME(Type, text) \
-  template <>                       \
-  std::string_view type_name<Type>() { return text; }
+#define BELAY_WIRE_NAME(Type, text)    \
+  template <>                          \
+  std::string_view type_name<Type>() { \
+    return text;                       \
+  }
 
 BELAY_WIRE_NAME(Ack, "ack")
 BELAY_WIRE_NAME(Refused, "refused")
@@ -44,8 +46,9 @@ std::string to_text(const Envelope& envelope) { return json::encode_text(envelop
 Result<Envelope> parse_envelope(std::string_view text) {
   BELAY_TRY_ASSIGN(auto envelope, json::decode_text<Envelope>(text, {.bytes_max = kMessageBytesMax, .depth_max = 16}));
   if (envelope.version == 0 || envelope.version > kProtocolVersion)
-    return Error(Code::unsupported, "message version " + std::to_string(envelope.version) + " is not spoken here (newest: " +
-                                        std::to_string(kProtocolVersion) + "); upgrade this end");
+    return Error(Code::unsupported, "message version " + std::to_string(envelope.version) +
+                                        " is not spoken here (newest: " + std::to_string(kProtocolVersion) +
+                                        "); upgrade this end");
   if (envelope.id.empty() || envelope.id.size() > kIdBytesMax || !is_valid_utf8(envelope.id))
     return Error(Code::invalid_argument, "message has no usable id");
   return envelope;

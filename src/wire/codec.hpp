@@ -10,19 +10,32 @@ namespace belay::wire {
 // The wire name of a message type: "scan_report" for ScanReport.
 template <typename Message>
 std::string_view type_name();
-template <> std::string_view type_name<Ack>();
-template <> std::string_view type_name<Refused>();
-template <> std::string_view type_name<Hello>();
-template <> std::string_view type_name<FactsReport>();
-template <> std::string_view type_name<ScanReport>();
-template <> std::string_view type_name<PackageSetUpload>();
-template <> std::string_view type_name<OfferSetUpload>();
-template <> std::string_view type_name<OrderUpdate>();
-template <> std::string_view type_name<OrderResult>();
-template <> std::string_view type_name<Welcome>();
-template <> std::string_view type_name<NeedSets>();
-template <> std::string_view type_name<SignedOrder>();
-template <> std::string_view type_name<CancelOrder>();
+template <>
+std::string_view type_name<Ack>();
+template <>
+std::string_view type_name<Refused>();
+template <>
+std::string_view type_name<Hello>();
+template <>
+std::string_view type_name<FactsReport>();
+template <>
+std::string_view type_name<ScanReport>();
+template <>
+std::string_view type_name<PackageSetUpload>();
+template <>
+std::string_view type_name<OfferSetUpload>();
+template <>
+std::string_view type_name<OrderUpdate>();
+template <>
+std::string_view type_name<OrderResult>();
+template <>
+std::string_view type_name<Welcome>();
+template <>
+std::string_view type_name<NeedSets>();
+template <>
+std::string_view type_name<SignedOrder>();
+template <>
+std::string_view type_name<CancelOrder>();
 
 template <typename Message>
 Envelope pack(std::string id, const Message& message) {
@@ -33,7 +46,8 @@ Envelope pack(std::string id, const Message& message) {
 template <typename Message>
 Result<Message> unpack(const Envelope& envelope) {
   if (envelope.type != type_name<Message>())
-    return Error(Code::invalid_argument, "message is '" + envelope.type + "', not '" + std::string(type_name<Message>()) + "'");
+    return Error(Code::invalid_argument,
+                 "message is '" + envelope.type + "', not '" + std::string(type_name<Message>()) + "'");
   return json::decode<Message>(envelope.body).within("message '" + envelope.type + "'");
 }
 

@@ -21,13 +21,13 @@ namespace belay::wire {
 
 inline constexpr std::uint32_t kProtocolVersion = 1;
 inline constexpr std::size_t kMessageBytesMax = 16 << 20;
-inline constexpr std::size_t kPackagesMax = 50'000;   // of one set; a node that says more is refused
+inline constexpr std::size_t kPackagesMax = 50'000;  // of one set; a node that says more is refused
 inline constexpr std::size_t kOutputBytesMax = 256 << 10;
 
 struct Envelope {
   std::uint32_t version = kProtocolVersion;
-  std::string id;        // UUID made by the sender; the receiver acknowledges it after it is durable
-  std::string type;      // the struct's name in snake case: "hello", "scan_report", …
+  std::string id;    // UUID made by the sender; the receiver acknowledges it after it is durable
+  std::string type;  // the struct's name in snake case: "hello", "scan_report", …
   json::Value body;
 };
 BOOST_DESCRIBE_STRUCT(Envelope, (), (version, id, type, body))
@@ -44,23 +44,24 @@ struct Ack {
 BOOST_DESCRIBE_STRUCT(Ack, (), (ids))
 
 struct Refused {
-  std::string id;        // of the message refused
-  std::string code;      // belay::name(Code)
+  std::string id;    // of the message refused
+  std::string code;  // belay::name(Code)
   std::string message;
 };
 BOOST_DESCRIBE_STRUCT(Refused, (), (id, code, message))
 
 // ---- agent to server
-struct Hello {           // first on every connection
+struct Hello {  // first on every connection
   std::string agent_version;
   std::string boot_id;
-  std::string instance_nonce;   // random, made at each agent start and kept while it runs: tells a clone from a reconnect
-  std::string package_set_hash; // newest reported, "" before the first scan
+  std::string
+      instance_nonce;  // random, made at each agent start and kept while it runs: tells a clone from a reconnect
+  std::string package_set_hash;  // newest reported, "" before the first scan
   fleet::NodeFacts facts;
 };
 BOOST_DESCRIBE_STRUCT(Hello, (), (agent_version, boot_id, instance_nonce, package_set_hash, facts))
 
-struct FactsReport {     // when something changed
+struct FactsReport {  // when something changed
   fleet::NodeFacts facts;
 };
 BOOST_DESCRIBE_STRUCT(FactsReport, (), (facts))
@@ -75,10 +76,10 @@ BOOST_DESCRIBE_STRUCT(RepositorySeen, (), (name, site, released_at, valid_until,
 // The sets are named; they travel only when the server asks (need_sets). A report whose sets the server does not
 // have yet is kept and judged when they arrive.
 struct ScanReport {
-  std::string scan_id;            // UUID
-  std::string order_id;           // "" for a scan of the agent's own
+  std::string scan_id;   // UUID
+  std::string order_id;  // "" for a scan of the agent's own
   Instant observed_at{};
-  std::string package_set_hash;   // SHA-256 of the canonical JSON of the set, 64 hex digits
+  std::string package_set_hash;  // SHA-256 of the canonical JSON of the set, 64 hex digits
   std::string offer_set_hash;
   std::uint32_t packages = 0, offers = 0;
   std::vector<std::string> held;
@@ -86,8 +87,9 @@ struct ScanReport {
   std::vector<fleet::Problem> problems;
   fleet::NodeFacts facts;
 };
-BOOST_DESCRIBE_STRUCT(ScanReport, (), (scan_id, order_id, observed_at, package_set_hash, offer_set_hash, packages, offers,
-                                       held, repositories, problems, facts))
+BOOST_DESCRIBE_STRUCT(ScanReport, (),
+                      (scan_id, order_id, observed_at, package_set_hash, offer_set_hash, packages, offers, held,
+                       repositories, problems, facts))
 
 struct PackageSetUpload {
   std::string hash;
@@ -106,9 +108,9 @@ BOOST_DESCRIBE_ENUM(OrderState, accepted, refused, running, rebooting, finished)
 
 struct OrderUpdate {
   std::string order_id;
-  std::uint64_t sequence = 0;     // grows within an order; an older one is dropped
+  std::uint64_t sequence = 0;  // grows within an order; an older one is dropped
   OrderState state = OrderState::accepted;
-  std::string step;               // the machine's state or the plugin's name
+  std::string step;  // the machine's state or the plugin's name
   std::string detail;
   Instant at{};
 };
@@ -122,28 +124,29 @@ BOOST_DESCRIBE_ENUM(OrderOutcome, success, failed, timed_out, cancelled, refused
 struct PlanReport {
   std::vector<fleet::PackageChange> changes;
   std::uint64_t download_bytes = 0;
-  std::uint64_t disk_bytes = 0;   // additional, at most
+  std::uint64_t disk_bytes = 0;  // additional, at most
 };
 BOOST_DESCRIBE_STRUCT(PlanReport, (), (changes, download_bytes, disk_bytes))
 
 struct OrderResult {
   std::string order_id;
   OrderOutcome outcome = OrderOutcome::failed;
-  int exit_code = -1;             // -1: no process ended with one
+  int exit_code = -1;                           // -1: no process ended with one
   std::string standard_output, standard_error;  // each at most kOutputBytesMax
   Instant started_at{}, finished_at{};
   std::vector<fleet::Problem> problems;
-  std::optional<patchrun::PatchRunReport> run;   // of a patch order
-  std::optional<PlanReport> plan;                // of a plan order
+  std::optional<patchrun::PatchRunReport> run;  // of a patch order
+  std::optional<PlanReport> plan;               // of a plan order
 };
-BOOST_DESCRIBE_STRUCT(OrderResult, (), (order_id, outcome, exit_code, standard_output, standard_error, started_at,
-                                        finished_at, problems, run, plan))
+BOOST_DESCRIBE_STRUCT(OrderResult, (),
+                      (order_id, outcome, exit_code, standard_output, standard_error, started_at, finished_at, problems,
+                       run, plan))
 
 // ---- server to agent
-struct Welcome {                  // answers hello
+struct Welcome {  // answers hello
   Instant server_time{};
-  std::string order_public_key;   // base64 of the Ed25519 key orders are signed with
-  Duration scan_every{};          // 0: only when ordered
+  std::string order_public_key;  // base64 of the Ed25519 key orders are signed with
+  Duration scan_every{};         // 0: only when ordered
   Duration heartbeat_every{};
   bool renew_certificate = false;
 };
@@ -157,7 +160,7 @@ BOOST_DESCRIBE_STRUCT(NeedSets, (), (package_set_hashes, offer_set_hashes))
 // The signed bytes are `payload` as sent; it is the canonical JSON of an Order.
 struct SignedOrder {
   std::string payload;
-  std::string signature;          // base64, Ed25519
+  std::string signature;  // base64, Ed25519
 };
 BOOST_DESCRIBE_STRUCT(SignedOrder, (), (payload, signature))
 
@@ -165,12 +168,12 @@ enum class OrderKind { scan, patch, shell, plan };
 BOOST_DESCRIBE_ENUM(OrderKind, scan, patch, shell, plan)
 
 struct ScanOrder {
-  bool refresh = true;            // fetch package lists first
+  bool refresh = true;  // fetch package lists first
 };
 BOOST_DESCRIBE_STRUCT(ScanOrder, (), (refresh))
 
 struct ShellOrder {
-  std::vector<std::string> commands;   // lines of one script for /bin/sh
+  std::vector<std::string> commands;  // lines of one script for /bin/sh
   std::string working_directory;
   Duration timeout{3'600'000};
 };
@@ -184,9 +187,9 @@ struct PlanOrder {
 BOOST_DESCRIBE_STRUCT(PlanOrder, (), (changes))
 
 struct Order {
-  std::string order_id;           // UUID
+  std::string order_id;  // UUID
   std::string node_id;
-  std::uint64_t counter = 0;      // per node, only grows; an agent refuses one that is not above its last
+  std::uint64_t counter = 0;  // per node, only grows; an agent refuses one that is not above its last
   Instant issued_at{}, expires_at{};
   OrderKind kind = OrderKind::scan;
   std::optional<ScanOrder> scan;
@@ -196,7 +199,7 @@ struct Order {
 };
 BOOST_DESCRIBE_STRUCT(Order, (), (order_id, node_id, counter, issued_at, expires_at, kind, scan, patch, shell, plan))
 
-struct CancelOrder {              // stops what has not begun to change anything; signed like an order is not needed: it only stops
+struct CancelOrder {  // stops what has not begun to change anything; signed like an order is not needed: it only stops
   std::string order_id;
 };
 BOOST_DESCRIBE_STRUCT(CancelOrder, (), (order_id))
@@ -215,7 +218,7 @@ struct EnrollReply {
   std::string node_id;
   std::string certificate_pem;
   std::string ca_pem;
-  std::string order_public_key;   // base64
+  std::string order_public_key;  // base64
 };
 BOOST_DESCRIBE_STRUCT(EnrollReply, (), (node_id, certificate_pem, ca_pem, order_public_key))
 

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <filesystem>
+#include <fstream>
 
 #include "agent/packages/apt/apt_package_manager.hpp"
 #include "agent/packages/problems.hpp"
@@ -31,23 +31,29 @@ class AptDrill : public ::testing::Test {
     if (!root_) GTEST_SKIP() << why_not;
     apt::Layout layout;
     layout.root = root_->path();
-    manager_ = std::make_unique<AptPackageManager>(Host{io::real_files(), root_->processes(), io::system_clock()}, layout);
+    manager_ =
+        std::make_unique<AptPackageManager>(Host{io::real_files(), root_->processes(), io::system_clock()}, layout);
   }
   std::string path(const std::string& inside) const { return root_->path() + inside; }
   std::string read(const std::string& inside) const {
     std::ifstream in(path(inside));
     return {std::istreambuf_iterator<char>(in), {}};
   }
-  void write(const std::string& inside, const std::string& text) const { std::ofstream(path(inside), std::ios::trunc) << text; }
+  void write(const std::string& inside, const std::string& text) const {
+    std::ofstream(path(inside), std::ios::trunc) << text;
+  }
   // Fetches over HTTP in the root would need a server; file: takes the same way through apt's signature checks.
   std::vector<fleet::Problem> refresh(Duration timeout = Duration(60'000)) {
     const auto report = manager_->refresh(timeout, kQuiet);
     EXPECT_TRUE(report.ok()) << report.error().chain();
     return report.ok() ? report->problems : std::vector<fleet::Problem>();
   }
-  std::vector<std::string> gpg(const std::string& home) const { return {"gpg", "--homedir", home, "--batch", "--quiet", "--yes"}; }
+  std::vector<std::string> gpg(const std::string& home) const {
+    return {"gpg", "--homedir", home, "--batch", "--quiet", "--yes"};
+  }
   // Signs `suite` anew with what `change` makes of its Release text.
-  void resign(const std::string& suite, const std::string& home, const std::string& extra_field, std::vector<std::string> more = {}) {
+  void resign(const std::string& suite, const std::string& home, const std::string& extra_field,
+              std::vector<std::string> more = {}) {
     const std::string folder = path("/srv/repository/dists/" + suite);
     std::string text = read("/srv/repository/dists/" + suite + "/InRelease");
     text = text.substr(text.find("\n\n") + 2);
@@ -61,13 +67,16 @@ class AptDrill : public ::testing::Test {
     fs::remove_all(path("/var/lib/apt/lists"));
     fs::create_directories(path("/var/lib/apt/lists/partial"));
   }
-  InstallOrder order(const std::string& name, const std::string& from = "1.0-1", const std::string& to = "1.1-1") const {
+  InstallOrder order(const std::string& name, const std::string& from = "1.0-1",
+                     const std::string& to = "1.1-1") const {
     InstallOrder order;
     order.changes.push_back({name, "all", from, to, "", 0});
     order.lock_timeout = Duration(1'000);
     return order;
   }
-  std::string state_of(const std::string& name) { return root_->inside({"dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Version}", name}); }
+  std::string state_of(const std::string& name) {
+    return root_->inside({"dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Version}", name});
+  }
   // As if dpkg had been killed while it worked on the package.
   void set_status(const std::string& name, const std::string& status) const {
     auto text = read("/var/lib/dpkg/status");
@@ -121,7 +130,8 @@ TEST_F(AptDrill, KeyMissing) {
   fs::create_directory(home);
   fs::permissions(home, fs::perms::owner_all);
   auto argv = gpg(home);
-  argv.insert(argv.end(), {"--passphrase", "", "--quick-gen-key", "other <other@belay.invalid>", "ed25519", "sign", "never"});
+  argv.insert(argv.end(),
+              {"--passphrase", "", "--quick-gen-key", "other <other@belay.invalid>", "ed25519", "sign", "never"});
   RealRoot::outside(argv);
   resign("stable", home, "");
   const auto problems = refresh();
@@ -133,7 +143,8 @@ TEST_F(AptDrill, KeyExpired) {
   fs::create_directory(home);
   fs::permissions(home, fs::perms::owner_all);
   auto argv = gpg(home);
-  argv.insert(argv.end(), {"--faked-system-time", "20200101T000000", "--passphrase", "", "--quick-gen-key", "old <old@belay.invalid>", "ed25519", "sign", "1d"});
+  argv.insert(argv.end(), {"--faked-system-time", "20200101T000000", "--passphrase", "", "--quick-gen-key",
+                           "old <old@belay.invalid>", "ed25519", "sign", "1d"});
   RealRoot::outside(argv);
   argv = gpg(home);
   argv.insert(argv.end(), {"-o", path("/etc/apt/belay.gpg"), "--export"});
@@ -152,7 +163,8 @@ TEST_F(AptDrill, RepositoryGone) {
 TEST_F(AptDrill, NobodyListens) {
   write("/etc/apt/sources.list", "deb [signed-by=/etc/apt/belay.gpg] http://127.0.0.1:9/repository stable main\n");
   const auto problems = refresh();
-  EXPECT_TRUE(has_reason(problems, Reason::repository_unreachable, "http://127.0.0.1:9/repository stable")) << text_of(problems);
+  EXPECT_TRUE(has_reason(problems, Reason::repository_unreachable, "http://127.0.0.1:9/repository stable"))
+      << text_of(problems);
 }
 
 TEST_F(AptDrill, MirrorHangs) {
@@ -164,7 +176,8 @@ TEST_F(AptDrill, MirrorHangs) {
   ASSERT_EQ(::bind(server, reinterpret_cast<sockaddr*>(&address), size), 0);
   ASSERT_EQ(::listen(server, 10), 0);  // takes connections, answers none
   ASSERT_EQ(::getsockname(server, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  write("/etc/apt/sources.list", "deb [signed-by=/etc/apt/belay.gpg] http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/repository stable main\n");
+  write("/etc/apt/sources.list", "deb [signed-by=/etc/apt/belay.gpg] http://127.0.0.1:" +
+                                     std::to_string(ntohs(address.sin_port)) + "/repository stable main\n");
   const auto problems = refresh(Duration(20'000));
   ::close(server);
   EXPECT_TRUE(has_reason(problems, Reason::repository_unreachable)) << text_of(problems);
@@ -179,11 +192,15 @@ TEST_F(AptDrill, NoListsAtAll) {
 }
 
 TEST_F(AptDrill, LockHeldNamesItsHolder) {
-  const std::string holder = "import fcntl,struct,sys,time\nf=open(sys.argv[1],'w')\nfcntl.lockf(f,fcntl.LOCK_EX)\nopen(sys.argv[2],'w').close()\ntime.sleep(60)\n";
+  const std::string holder =
+      "import "
+      "fcntl,struct,sys,time\nf=open(sys.argv[1],'w')\nfcntl.lockf(f,fcntl.LOCK_EX)\nopen(sys.argv[2],'w').close()"
+      "\ntime.sleep(60)\n";
   write("/root/holder.py", holder);
   const pid_t child = ::fork();
   if (child == 0) {
-    ::execlp("python3", "python3", path("/root/holder.py").c_str(), path("/var/lib/dpkg/lock-frontend").c_str(), path("/root/held").c_str(), nullptr);
+    ::execlp("python3", "python3", path("/root/holder.py").c_str(), path("/var/lib/dpkg/lock-frontend").c_str(),
+             path("/root/held").c_str(), nullptr);
     ::_exit(1);
   }
   for (int i = 0; i < 500 && !fs::exists(path("/root/held")); ++i) ::usleep(20'000);
@@ -197,8 +214,10 @@ TEST_F(AptDrill, LockHeldNamesItsHolder) {
 
 TEST_F(AptDrill, InterruptedInConfigureIsMended) {
   set_status("belay-app", "install ok half-configured");
-  write("/var/lib/dpkg/updates/0000", "Package: belay-conf\nStatus: install ok unpacked\nArchitecture: all\nVersion: 1.0-1\n"
-        "Maintainer: Belay lab <lab@belay.invalid>\nDescription: for tests\nConffiles:\n /etc/belay-conf.conf newconffile\n\n");
+  write("/var/lib/dpkg/updates/0000",
+        "Package: belay-conf\nStatus: install ok unpacked\nArchitecture: all\nVersion: 1.0-1\n"
+        "Maintainer: Belay lab <lab@belay.invalid>\nDescription: for tests\nConffiles:\n /etc/belay-conf.conf "
+        "newconffile\n\n");
   const auto found = manager_->check_health();
   ASSERT_TRUE(found.ok());
   EXPECT_TRUE(has_reason(*found, Reason::dpkg_interrupted, "belay-app")) << text_of(*found);
@@ -215,7 +234,8 @@ TEST_F(AptDrill, HalfInstalledIsMendedByInstallingAgain) {
   set_status("belay-conf", "install reinstreq half-installed");
   EXPECT_TRUE(has_reason(*manager_->check_health(), Reason::package_broken, "belay-conf"));
   root_->inside({"dpkg", "--configure", "-a"});
-  EXPECT_TRUE(has_reason(*manager_->check_health(), Reason::package_broken, "belay-conf")) << "dpkg --configure -a mended it after all";
+  EXPECT_TRUE(has_reason(*manager_->check_health(), Reason::package_broken, "belay-conf"))
+      << "dpkg --configure -a mended it after all";
   const auto left = manager_->repair(Duration(120'000), kQuiet);
   ASSERT_TRUE(left.ok());
   EXPECT_EQ(text_of(*left), "");

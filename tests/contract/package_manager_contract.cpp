@@ -146,7 +146,10 @@ TEST_P(PackageManagerContract, AnOrderMadeForAnotherStateIsRefused) {
 }
 
 TEST_P(PackageManagerContract, RemovingMustBeOrderedAndAllowed) {
-  ASSERT_EQ(text_of(manager().install({{change("belay-needs", "1.0", "1.1"), change("belay-new", "", "1.0")}}, kQuiet)->problems), "");
+  ASSERT_EQ(
+      text_of(
+          manager().install({{change("belay-needs", "1.0", "1.1"), change("belay-new", "", "1.0")}}, kQuiet)->problems),
+      "");
   InstallOrder back{{change("belay-needs", "1.1", "1.0"), change("belay-new", "1.0", "")}};
   back.allow_downgrade = true;
   const auto refused = manager().simulate(back);
@@ -207,7 +210,9 @@ TEST_P(PackageManagerContract, ASystemThatIsWholeNeedsNoRepair) {
   EXPECT_EQ(text_of(*left), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(All, PackageManagerContract, ::testing::Values(Maker{"fake", make_fake_system}, Maker{"apt", make_apt_system}, Maker{"dnf", make_dnf_system}),
+INSTANTIATE_TEST_SUITE_P(All, PackageManagerContract,
+                         ::testing::Values(Maker{"fake", make_fake_system}, Maker{"apt", make_apt_system},
+                                           Maker{"dnf", make_dnf_system}),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace

@@ -16,12 +16,12 @@ class System {
   virtual PackageManager& manager() = 0;
   virtual std::string version(std::string_view upstream) const = 0;  // "1.0" as this format writes it: "1.0-1"
   virtual std::string arch() const = 0;
-  virtual void forget_old_versions() = 0;      // the repositories no longer offer any 1.0
+  virtual void forget_old_versions() = 0;  // the repositories no longer offer any 1.0
   virtual void hold(const std::string& package) = 0;
   virtual bool tells_automatic() const { return true; }
   virtual bool tells_conffiles() const { return true; }
   virtual bool keeps_failed_install_out() const { return false; }  // a failing script leaves the old version whole
-  virtual void change_conffile() {}            // /etc/belay-conf.conf, by its operator
+  virtual void change_conffile() {}                                // /etc/belay-conf.conf, by its operator
   virtual std::string held_directory() const { return "/var/lib/belay/held"; }
 };
 
@@ -48,7 +48,9 @@ class PackageManagerContract : public ::testing::TestWithParam<Maker> {
   }
   PackageManager& manager() { return system_->manager(); }
   fleet::PackageChange change(const std::string& name, std::string_view from, std::string_view to) const {
-    return {name, system_->arch(), from.empty() ? "" : system_->version(from), to.empty() ? "" : system_->version(to), "", 0};
+    return {
+        name, system_->arch(), from.empty() ? "" : system_->version(from), to.empty() ? "" : system_->version(to), "",
+        0};
   }
   std::string installed(const std::string& name) {
     const auto scan = manager().scan();

@@ -43,12 +43,15 @@ class Prepared {
     Row row{(base_ / kind).string(), ""};
     const auto outcome = run_here({"python3", script(), kind, row.folder});
     if (outcome.exit_status == 77) row.why_not = outcome.standard_output;
-    else if (!outcome.success()) row.why_not = "prepare_root.py failed: " + outcome.standard_output + outcome.standard_error;
+    else if (!outcome.success())
+      row.why_not = "prepare_root.py failed: " + outcome.standard_output + outcome.standard_error;
     return rows_[kind] = row;
   }
 
  private:
-  Prepared() : base_(fs::temp_directory_path() / ("belay-contract-" + std::to_string(::getpid()))) { fs::create_directories(base_); }
+  Prepared() : base_(fs::temp_directory_path() / ("belay-contract-" + std::to_string(::getpid()))) {
+    fs::create_directories(base_);
+  }
   ~Prepared() {
     std::error_code ignored;
     fs::remove_all(base_, ignored);
@@ -65,7 +68,8 @@ Result<io::ProcessOutcome> ChrootProcesses::run(const io::ProcessSpec& spec, con
   inside.argv.insert(inside.argv.end(), spec.argv.begin(), spec.argv.end());
   inside.working_directory = "/";
   auto outcome = io::real_processes().run(inside, sink);
-  if (outcome.ok() && outcome->end == io::ProcessOutcome::End::exited && outcome->exit_status == 127) return Error(Code::not_found, "there is no program " + spec.argv[0]);
+  if (outcome.ok() && outcome->end == io::ProcessOutcome::End::exited && outcome->exit_status == 127)
+    return Error(Code::not_found, "there is no program " + spec.argv[0]);
   return outcome;
 }
 
@@ -76,13 +80,17 @@ std::unique_ptr<RealRoot> RealRoot::make(const std::string& kind, std::string& w
   static int count = 0;
   const std::string overlay = prepared.folder + "/overlay-" + std::to_string(++count);
   for (const char* part : {"/upper", "/work", "/merged"}) fs::create_directories(overlay + part);
-  const std::string options = "lowerdir=" + prepared.folder + "/root,upperdir=" + overlay + "/upper,workdir=" + overlay + "/work";
-  if (::mount("belay-contract", (overlay + "/merged").c_str(), "overlay", 0, options.c_str()) != 0) return why_not = "overlay file systems cannot be mounted here", nullptr;
-  if (::mount("proc", (overlay + "/merged/proc").c_str(), "proc", 0, nullptr) != 0) why_not = "proc cannot be mounted here";
+  const std::string options =
+      "lowerdir=" + prepared.folder + "/root,upperdir=" + overlay + "/upper,workdir=" + overlay + "/work";
+  if (::mount("belay-contract", (overlay + "/merged").c_str(), "overlay", 0, options.c_str()) != 0)
+    return why_not = "overlay file systems cannot be mounted here", nullptr;
+  if (::mount("proc", (overlay + "/merged/proc").c_str(), "proc", 0, nullptr) != 0)
+    why_not = "proc cannot be mounted here";
   return std::unique_ptr<RealRoot>(new RealRoot(kind, overlay));
 }
 
-RealRoot::RealRoot(std::string kind, std::string overlay) : kind_(std::move(kind)), overlay_(std::move(overlay)), merged_(overlay_ + "/merged"), processes_(merged_) {}
+RealRoot::RealRoot(std::string kind, std::string overlay)
+    : kind_(std::move(kind)), overlay_(std::move(overlay)), merged_(overlay_ + "/merged"), processes_(merged_) {}
 
 RealRoot::~RealRoot() {
   ::umount2((merged_ + "/proc").c_str(), MNT_DETACH);

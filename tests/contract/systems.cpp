@@ -62,7 +62,9 @@ class RealSystem : public System {
  public:
   explicit RealSystem(std::unique_ptr<RealRoot> root) : root_(std::move(root)) {}
   void forget_old_versions() override { root_->forget_old_versions(); }
-  void change_conffile() override { std::ofstream(root_->path() + "/etc/belay-conf.conf") << "as the operator wants it\n"; }
+  void change_conffile() override {
+    std::ofstream(root_->path() + "/etc/belay-conf.conf") << "as the operator wants it\n";
+  }
 
  protected:
   Host host() { return {io::real_files(), root_->processes(), io::system_clock()}; }
@@ -71,7 +73,8 @@ class RealSystem : public System {
 
 class AptSystem final : public RealSystem {
  public:
-  explicit AptSystem(std::unique_ptr<RealRoot> root) : RealSystem(std::move(root)), manager_(host(), layout(root_->path())) {}
+  explicit AptSystem(std::unique_ptr<RealRoot> root)
+      : RealSystem(std::move(root)), manager_(host(), layout(root_->path())) {}
   PackageManager& manager() override { return manager_; }
   std::string version(std::string_view upstream) const override { return std::string(upstream) + "-1"; }
   std::string arch() const override { return "all"; }
@@ -92,7 +95,9 @@ class DnfSystem final : public RealSystem {
   PackageManager& manager() override { return manager_; }
   std::string version(std::string_view upstream) const override { return "0:" + std::string(upstream) + "-1.el9"; }
   std::string arch() const override { return "noarch"; }
-  void hold(const std::string& package) override { std::ofstream(root_->path() + "/etc/dnf/plugins/versionlock.list") << package << "-0:1.0-1.el9.*\n"; }
+  void hold(const std::string& package) override {
+    std::ofstream(root_->path() + "/etc/dnf/plugins/versionlock.list") << package << "-0:1.0-1.el9.*\n";
+  }
   bool tells_automatic() const override { return false; }
   bool keeps_failed_install_out() const override { return true; }
 

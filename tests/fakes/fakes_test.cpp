@@ -25,8 +25,9 @@ TEST(MemoryFiles, KillsBeforeAfterAndInTheMiddle) {
     const char* written;
     const char* appended;
   };
-  for (const Row& row : {Row{MemoryFiles::Kill::before, "old", "one."}, Row{MemoryFiles::Kill::after, "new", "one.two."},
-                         Row{MemoryFiles::Kill::torn, "old", "one.tw"}}) {
+  for (const Row& row :
+       {Row{MemoryFiles::Kill::before, "old", "one."}, Row{MemoryFiles::Kill::after, "new", "one.two."},
+        Row{MemoryFiles::Kill::torn, "old", "one.tw"}}) {
     MemoryFiles disk;
     disk.put("/d/a", "old");
     disk.put("/d/log", "one.");
@@ -81,7 +82,8 @@ TEST(ScriptedProcesses, FollowsItsTable) {
   EXPECT_EQ(processes.run(command({"dpkg", "-l"}))->standard_output, "any");
   EXPECT_EQ(processes.run(command({"apt-get", "update"}))->exit_status, 100);
   std::string seen;
-  EXPECT_TRUE(processes.run(command({"apt-get", "update"}), [&](int, std::string_view text) { seen += text; })->success());
+  EXPECT_TRUE(
+      processes.run(command({"apt-get", "update"}), [&](int, std::string_view text) { seen += text; })->success());
   EXPECT_EQ(seen, "done");
   EXPECT_EQ(processes.run(command({"rpm", "-qa"})).error().code(), Code::not_found);
   EXPECT_EQ(processes.count("apt-get *"), 2);

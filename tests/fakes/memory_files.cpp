@@ -19,7 +19,9 @@ std::string parent_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-bool lies_below(const std::string& path, const std::string& folder) { return path.starts_with(folder == "/" ? "/" : folder + "/"); }
+bool lies_below(const std::string& path, const std::string& folder) {
+  return path.starts_with(folder == "/" ? "/" : folder + "/");
+}
 
 Error absent(const std::string& what, const std::string& path) {
   return Error(Code::not_found, what + " " + path + ": No such file or directory");
@@ -168,7 +170,8 @@ Result<std::string> MemoryFiles::read(const std::string& path, std::size_t bytes
   if (!node) return absent("cannot open", path);
   if (node->kind == Kind::directory) return Error(Code::invalid_argument, "cannot read " + path + ": Is a directory");
   if (node->content.size() > bytes_max)
-    return Error(Code::resource_exhausted, path + " is larger than " + std::to_string(bytes_max) + " bytes", "file-too-large");
+    return Error(Code::resource_exhausted, path + " is larger than " + std::to_string(bytes_max) + " bytes",
+                 "file-too-large");
   return node->content;
 }
 
@@ -278,7 +281,8 @@ Result<std::string> MemoryFiles::read_link(const std::string& path) const {
   const std::scoped_lock lock(mutex_);
   const Node* node = find(path);
   if (!node) return absent("cannot read the link", path);
-  if (node->kind != Kind::symlink) return Error(Code::invalid_argument, "cannot read the link " + path + ": Invalid argument");
+  if (node->kind != Kind::symlink)
+    return Error(Code::invalid_argument, "cannot read the link " + path + ": Invalid argument");
   return node->content;
 }
 

@@ -107,7 +107,8 @@ std::vector<io::ProcessSpec> ScriptedProcesses::calls() const {
 
 int ScriptedProcesses::count(std::string_view pattern) const {
   const auto lines = command_lines();
-  return static_cast<int>(std::count_if(lines.begin(), lines.end(), [&](const auto& line) { return glob_match(pattern, line); }));
+  return static_cast<int>(
+      std::count_if(lines.begin(), lines.end(), [&](const auto& line) { return glob_match(pattern, line); }));
 }
 
 }  // namespace belay::fakes

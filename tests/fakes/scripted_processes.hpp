@@ -3,7 +3,8 @@
 //
 //   ScriptedProcesses processes;
 //   processes.on("dpkg --print-architecture", prints("amd64\n"));
-//   processes.on("apt-get * install *", [&](const io::ProcessSpec& spec, const io::OutputSink&) { …; return exits(0); });
+//   processes.on("apt-get * install *", [&](const io::ProcessSpec& spec, const io::OutputSink&) { …; return exits(0);
+//   });
 //
 // The pattern is a glob (base/text.hpp) over the arguments joined by blanks. The newest row that matches wins. What no
 // row matches is a program that is not installed. May be used from any thread; a behaviour runs on the caller's.
@@ -25,8 +26,8 @@ Behaviour prints(std::string standard_output, int exit_status = 0);
 Behaviour fails(int exit_status, std::string standard_error);
 Behaviour times_out();
 Behaviour dies_of(int signal);
-Behaviour is_missing();   // not installed
-Behaviour kills_us();     // the machine goes down while it runs: throws Killed
+Behaviour is_missing();  // not installed
+Behaviour kills_us();    // the machine goes down while it runs: throws Killed
 // One after the other; the last stays.
 Behaviour in_turn(std::vector<Behaviour> behaviours);
 
@@ -38,7 +39,7 @@ class ScriptedProcesses final : public io::Processes {
 
   std::vector<std::string> command_lines() const;  // every call, arguments joined by blanks
   std::vector<io::ProcessSpec> calls() const;
-  int count(std::string_view pattern) const;       // calls that match
+  int count(std::string_view pattern) const;  // calls that match
 
  private:
   struct Row {

@@ -20,7 +20,8 @@ constexpr std::size_t kStaleMax = 500;
 
 class Collector {
  public:
-  Collector(const io::Files& files, io::Processes& processes, const InventoryOptions& options) : files_(files), processes_(processes), options_(options) {}
+  Collector(const io::Files& files, io::Processes& processes, const InventoryOptions& options)
+      : files_(files), processes_(processes), options_(options) {}
 
   fleet::NodeFacts collect() {
     system();
@@ -87,7 +88,8 @@ class Collector {
   void services() {
     if (!exists("/run/systemd/system")) return;
     io::ProcessSpec spec;
-    spec.argv = {"systemctl", "list-units", "--type=service", "--state=active,failed,activating,reloading", "--plain", "--no-legend", "--no-pager", "--full"};
+    spec.argv = {"systemctl", "list-units",  "--type=service", "--state=active,failed,activating,reloading",
+                 "--plain",   "--no-legend", "--no-pager",     "--full"};
     spec.environment = io::plain_environment();
     spec.timeout = options_.services_timeout;
     const auto outcome = processes_.run(spec);
@@ -97,12 +99,14 @@ class Collector {
   void stale_processes() {
     std::size_t looked_at = 0;
     for (const auto& name : names("/proc")) {
-      if (name.empty() || !std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; }) || name.size() > 10) continue;
+      if (name.empty() || !std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; }) || name.size() > 10)
+        continue;
       if (++looked_at > kProcessesMax || facts_.stale_processes.size() >= kStaleMax) return;
       const std::string folder = "/proc/" + name;
       auto libraries = deleted_libraries(read(folder + "/maps"));  // empty where we may not read it
       if (libraries.empty()) continue;
-      facts_.stale_processes.push_back({std::stoll(name), line(folder + "/comm"), service_of_cgroup(read(folder + "/cgroup")), std::move(libraries)});
+      facts_.stale_processes.push_back({std::stoll(name), line(folder + "/comm"),
+                                        service_of_cgroup(read(folder + "/cgroup")), std::move(libraries)});
     }
   }
 

@@ -8,9 +8,9 @@
 namespace belay::agent {
 
 struct InventoryOptions {
-  std::string root;                     // prefix of every path; "" on the host itself
-  bool services = true;                 // ask systemctl, where systemd runs
-  bool stale_processes = true;          // walk /proc/*/maps
+  std::string root;             // prefix of every path; "" on the host itself
+  bool services = true;         // ask systemctl, where systemd runs
+  bool stale_processes = true;  // walk /proc/*/maps
   Duration services_timeout{10'000};
 };
 

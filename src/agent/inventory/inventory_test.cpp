@@ -34,7 +34,8 @@ TEST(Inventory, BootTimeOfAContainerIsItsFirstProcess) {
 
 TEST(Inventory, Addresses) {
   const auto addresses = parse_addresses(
-      "Local:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 10.1.2.3\n        /32 host LOCAL\n     |-- 10.1.2.255\n        /32 link BROADCAST\n     |-- 127.0.0.1\n        /32 host LOCAL\n",
+      "Local:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 10.1.2.3\n        /32 host LOCAL\n     |-- 10.1.2.255\n        /32 link "
+      "BROADCAST\n     |-- 127.0.0.1\n        /32 host LOCAL\n",
       "00000000000000000000000000000001 01 80 10 80       lo\n"
       "fe80000000000000021122fffe334455 02 40 20 80     eth0\n"
       "20010db8000000000000000000000042 02 40 00 80     eth0\n");
@@ -59,7 +60,8 @@ TEST(Inventory, KernelsOfOneFlavourAreCompared) {
 }
 
 TEST(Inventory, ServicesAndTheirMarks) {
-  const auto services = parse_services("ssh.service loaded active running OpenBSD\n● nginx.service loaded failed failed web\n\n");
+  const auto services =
+      parse_services("ssh.service loaded active running OpenBSD\n● nginx.service loaded failed failed web\n\n");
   ASSERT_EQ(services.size(), 2u);
   EXPECT_EQ(services[0].name, "nginx.service");
   EXPECT_EQ(services[0].active, "failed");
@@ -85,7 +87,9 @@ TEST(Inventory, CollectsWhatIsThereAndLeavesTheRestEmpty) {
   EXPECT_EQ(facts.os_codename, "bookworm");
   EXPECT_EQ(facts.computer_name, "web-1");
   EXPECT_TRUE(facts.reboot_required);
-  EXPECT_EQ(facts.reboot_reasons, (std::vector<std::string>{"/run/reboot-required: libc6", "kernel 6.1.0-56-amd64 is installed, 6.1.0-50-amd64 runs"}));
+  EXPECT_EQ(facts.reboot_reasons,
+            (std::vector<std::string>{"/run/reboot-required: libc6",
+                                      "kernel 6.1.0-56-amd64 is installed, 6.1.0-50-amd64 runs"}));
   ASSERT_EQ(facts.stale_processes.size(), 1u);
   EXPECT_EQ(facts.stale_processes[0].service, "nginx.service");
   EXPECT_TRUE(facts.services.empty());

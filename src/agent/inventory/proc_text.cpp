@@ -70,14 +70,17 @@ std::string os_release_value(std::string_view text, std::string_view name) {
     line = trim(line);
     if (!line.starts_with(name) || line.size() <= name.size() || line[name.size()] != '=') continue;
     auto value = line.substr(name.size() + 1);
-    if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front()) value = value.substr(1, value.size() - 2);
+    if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front())
+      value = value.substr(1, value.size() - 2);
     return sanitize(value, 200);
   }
   return {};
 }
 
 std::vector<fleet::Mount> parse_mounts(std::string_view text) {
-  static constexpr std::array<std::string_view, 14> kLocal{"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "jfs", "reiserfs", "vfat", "bcachefs", "overlay", "erofs", "tmpfs"};
+  static constexpr std::array<std::string_view, 14> kLocal{"ext2",     "ext3",    "ext4",  "xfs",      "btrfs",
+                                                           "zfs",      "f2fs",    "jfs",   "reiserfs", "vfat",
+                                                           "bcachefs", "overlay", "erofs", "tmpfs"};
   static constexpr std::array<std::string_view, 5> kTmpfsOfInterest{"/", "/var", "/boot", "/tmp", "/var/tmp"};
   std::vector<fleet::Mount> mounts;
   std::set<std::string> paths;
@@ -86,9 +89,11 @@ std::vector<fleet::Mount> parse_mounts(std::string_view text) {
     if (fields.size() < 4 || mounts.size() >= 200) continue;
     const std::string path = unescape(fields[1]);
     const bool local = std::ranges::find(kLocal, fields[2]) != kLocal.end();
-    const bool wanted_tmpfs = fields[2] != "tmpfs" || std::ranges::find(kTmpfsOfInterest, path) != kTmpfsOfInterest.end();
-    const bool inner = path.starts_with("/proc") || path.starts_with("/sys/") || path.starts_with("/run/") || path.starts_with("/dev/") ||
-                       path.find("/docker/overlay2/") != std::string::npos || path.find("/containers/storage/") != std::string::npos;
+    const bool wanted_tmpfs =
+        fields[2] != "tmpfs" || std::ranges::find(kTmpfsOfInterest, path) != kTmpfsOfInterest.end();
+    const bool inner = path.starts_with("/proc") || path.starts_with("/sys/") || path.starts_with("/run/") ||
+                       path.starts_with("/dev/") || path.find("/docker/overlay2/") != std::string::npos ||
+                       path.find("/containers/storage/") != std::string::npos;
     if (!local || !wanted_tmpfs || inner) continue;
     // The last one mounted on a path is what is seen there.
     if (!paths.insert(path).second) std::erase_if(mounts, [&](const auto& mount) { return mount.path == path; });
@@ -106,7 +111,8 @@ std::uint64_t memory_total_bytes(std::string_view meminfo) {
 
 std::uint32_t count_cpus(std::string_view cpuinfo) {
   std::uint32_t count = 0;
-  for (const auto line : split(cpuinfo, '\n')) count += line.starts_with("processor") && line.find(':') != std::string_view::npos;
+  for (const auto line : split(cpuinfo, '\n'))
+    count += line.starts_with("processor") && line.find(':') != std::string_view::npos;
   return count;
 }
 
@@ -128,12 +134,14 @@ std::vector<std::string> parse_addresses(std::string_view fib_trie, std::string_
   std::string_view leaf;
   for (const auto line : split(fib_trie, '\n')) {
     if (const auto at = line.find("|-- "); at != std::string_view::npos) leaf = trim(line.substr(at + 4));
-    else if (line.find("/32 host LOCAL") != std::string_view::npos && !leaf.starts_with("127.")) found.insert(sanitize(leaf, 50));
+    else if (line.find("/32 host LOCAL") != std::string_view::npos && !leaf.starts_with("127."))
+      found.insert(sanitize(leaf, 50));
     if (found.size() >= 500) break;
   }
   for (const auto line : split(if_inet6, '\n')) {
     const auto fields = words(line);
-    if (fields.size() < 6 || fields[0].size() != 32 || fields[3] == "10" || fields[3] == "20" || found.size() >= 1'000) continue;  // host and link scope
+    if (fields.size() < 6 || fields[0].size() != 32 || fields[3] == "10" || fields[3] == "20" || found.size() >= 1'000)
+      continue;  // host and link scope
     found.insert(inet6_text(fields[0]));
   }
   return {found.begin(), found.end()};
@@ -160,9 +168,12 @@ std::vector<std::string> deleted_libraries(std::string_view maps) {
     line.remove_suffix(kDeleted.size());
     const auto permissions = line.find(' ');
     const auto path = line.find('/');
-    if (permissions == std::string_view::npos || path == std::string_view::npos || line.size() < permissions + 4 || line[permissions + 3] != 'x') continue;
+    if (permissions == std::string_view::npos || path == std::string_view::npos || line.size() < permissions + 4 ||
+        line[permissions + 3] != 'x')
+      continue;
     const auto file = line.substr(path);
-    if (std::ranges::any_of(kPlaces, [&](auto place) { return file.starts_with(place); }) && libraries.size() < 100) libraries.insert(sanitize(file, 500));
+    if (std::ranges::any_of(kPlaces, [&](auto place) { return file.starts_with(place); }) && libraries.size() < 100)
+      libraries.insert(sanitize(file, 500));
   }
   return {libraries.begin(), libraries.end()};
 }

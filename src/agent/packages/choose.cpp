@@ -16,9 +16,10 @@ struct Row {
 };
 
 constexpr std::array kBackends{
-    Row{"debian", Backend::apt},    Row{"ubuntu", Backend::apt},      Row{"raspbian", Backend::apt}, Row{"linuxmint", Backend::apt},
-    Row{"fedora", Backend::dnf},    Row{"rhel", Backend::dnf},        Row{"centos", Backend::dnf},   Row{"rocky", Backend::dnf},
-    Row{"almalinux", Backend::dnf}, Row{"ol", Backend::dnf},          Row{"amzn", Backend::dnf},
+    Row{"debian", Backend::apt},    Row{"ubuntu", Backend::apt}, Row{"raspbian", Backend::apt},
+    Row{"linuxmint", Backend::apt}, Row{"fedora", Backend::dnf}, Row{"rhel", Backend::dnf},
+    Row{"centos", Backend::dnf},    Row{"rocky", Backend::dnf},  Row{"almalinux", Backend::dnf},
+    Row{"ol", Backend::dnf},        Row{"amzn", Backend::dnf},
 };
 
 std::string value_of(std::string_view os_release, std::string_view name) {
@@ -26,7 +27,8 @@ std::string value_of(std::string_view os_release, std::string_view name) {
     line = trim(line);
     if (!line.starts_with(name) || line.size() <= name.size() || line[name.size()] != '=') continue;
     auto value = line.substr(name.size() + 1);
-    if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front()) value = value.substr(1, value.size() - 2);
+    if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front())
+      value = value.substr(1, value.size() - 2);
     return sanitize(value, 200);
   }
   return {};
@@ -40,23 +42,31 @@ Result<Backend> choose_backend(std::string_view os_release) {
   for (const auto word : split(words, ' '))
     for (const auto& row : kBackends)
       if (row.id == word) return row.backend;
-  return Error(Code::unsupported, "no package manager is known for the system '" + id + "' (os-release ID), nor for what it is like ('" + like + "')", "unsupported-system");
+  return Error(Code::unsupported,
+               "no package manager is known for the system '" + id + "' (os-release ID), nor for what it is like ('" +
+                   like + "')",
+               "unsupported-system");
 }
 
 Result<std::unique_ptr<PackageManager>> make_package_manager(const Host& host, const PackageManagerOptions& options) {
-  if (!options.fake_state_path.empty()) return std::unique_ptr<PackageManager>(std::make_unique<FakePackageManager>(host, options.fake_state_path));
+  if (!options.fake_state_path.empty())
+    return std::unique_ptr<PackageManager>(std::make_unique<FakePackageManager>(host, options.fake_state_path));
   auto os_release = host.files.read(options.root + "/etc/os-release", 64 << 10);
   if (!os_release.ok()) os_release = host.files.read(options.root + "/usr/lib/os-release", 64 << 10);
-  if (!os_release.ok()) return Error(Code::unsupported, "this system has no os-release file: " + os_release.error().chain(), "unsupported-system");
+  if (!os_release.ok())
+    return Error(Code::unsupported, "this system has no os-release file: " + os_release.error().chain(),
+                 "unsupported-system");
   BELAY_TRY_ASSIGN(const auto backend, choose_backend(*os_release));
-  if (backend == Backend::dnf) return std::unique_ptr<PackageManager>(std::make_unique<DnfPackageManager>(host, options.root));
+  if (backend == Backend::dnf)
+    return std::unique_ptr<PackageManager>(std::make_unique<DnfPackageManager>(host, options.root));
   apt::Layout layout;
   layout.root = options.root;
   layout.lists_age_max = options.lists_age_max;
   layout.own_lists = !options.lists_directory.empty();
   if (layout.own_lists) {
     layout.lists_directory = options.lists_directory;
-    layout.cache_directory = options.cache_directory.empty() ? options.lists_directory + "/../cache" : options.cache_directory;
+    layout.cache_directory =
+        options.cache_directory.empty() ? options.lists_directory + "/../cache" : options.cache_directory;
   }
   return std::unique_ptr<PackageManager>(std::make_unique<AptPackageManager>(host, std::move(layout)));
 }

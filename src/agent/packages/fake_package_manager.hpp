@@ -41,16 +41,17 @@ struct FakeState {
   fleet::OfferSet offers;
   std::vector<std::string> held;
   std::vector<std::string> automatic;
-  std::map<std::string, std::string> broken;           // name -> "unconfigured", "half-installed" or "for-good"
+  std::map<std::string, std::string> broken;              // name -> "unconfigured", "half-installed" or "for-good"
   std::map<std::string, std::vector<std::string>> needs;  // name -> names that come in with it when it is upgraded
-  std::map<std::string, std::string> failing_scripts;  // name -> the version whose script always fails
-  std::vector<std::string> downloaded;                 // "name=version"
+  std::map<std::string, std::string> failing_scripts;     // name -> the version whose script always fails
+  std::vector<std::string> downloaded;                    // "name=version"
   std::vector<FakeFaultRow> faults;
-  std::vector<std::string> restart_needed;             // reported after an install
-  std::uint64_t installs = 0;                          // finished ones
+  std::vector<std::string> restart_needed;  // reported after an install
+  std::uint64_t installs = 0;               // finished ones
 };
-BOOST_DESCRIBE_STRUCT(FakeState, (), (installed, offers, held, automatic, broken, needs, failing_scripts, downloaded, faults, restart_needed,
-                                      installs))
+BOOST_DESCRIBE_STRUCT(FakeState, (),
+                      (installed, offers, held, automatic, broken, needs, failing_scripts, downloaded, faults,
+                       restart_needed, installs))
 
 class FakePackageManager final : public PackageManager {
  public:
@@ -62,7 +63,8 @@ class FakePackageManager final : public PackageManager {
   Result<RefreshReport> refresh(Duration timeout, const OutputLine& output) override;
   Result<TransactionPlan> simulate(const InstallOrder& order) override;
   Status download(const InstallOrder& order, const OutputLine& output) override;
-  Result<std::vector<fleet::Problem>> hold_old_versions(const InstallOrder& order, const std::string& directory) override;
+  Result<std::vector<fleet::Problem>> hold_old_versions(const InstallOrder& order,
+                                                        const std::string& directory) override;
   Result<InstallReport> install(const InstallOrder& order, const OutputLine& output) override;
   Result<std::vector<fleet::Problem>> check_health() override;
   Result<std::vector<fleet::Problem>> repair(Duration timeout, const OutputLine& output) override;

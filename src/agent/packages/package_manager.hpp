@@ -19,20 +19,20 @@ namespace belay::agent {
 
 // One repository as the node sees it.
 struct RepositoryState {
-  std::string name;                       // "bookworm-security main amd64", or the dnf repository id
+  std::string name;  // "bookworm-security main amd64", or the dnf repository id
   std::string site;
-  std::optional<Instant> released_at;     // Date of the signed metadata
+  std::optional<Instant> released_at;  // Date of the signed metadata
   std::optional<Instant> valid_until;
-  std::optional<Instant> fetched_at;      // when this node last got it
+  std::optional<Instant> fetched_at;  // when this node last got it
 };
 
 struct ScanResult {
   fleet::PackageSet installed;
   fleet::OfferSet offers;
-  std::vector<std::string> held;          // names
-  std::vector<std::string> automatic;     // names installed only as dependencies
+  std::vector<std::string> held;       // names
+  std::vector<std::string> automatic;  // names installed only as dependencies
   std::vector<RepositoryState> repositories;
-  std::vector<fleet::Problem> problems;   // blocks_judgement where the offers cannot be trusted
+  std::vector<fleet::Problem> problems;  // blocks_judgement where the offers cannot be trusted
 };
 
 struct RefreshReport {
@@ -42,30 +42,31 @@ struct RefreshReport {
 
 // What the resolver would really do for an order.
 struct TransactionPlan {
-  std::vector<fleet::PackageChange> changes;   // everything that would change, dependencies and removals too
-  std::vector<fleet::Problem> problems;        // any: do not start
+  std::vector<fleet::PackageChange> changes;  // everything that would change, dependencies and removals too
+  std::vector<fleet::Problem> problems;       // any: do not start
   std::uint64_t download_bytes = 0;
-  std::uint64_t disk_bytes = 0;                // additional, at most
+  std::uint64_t disk_bytes = 0;  // additional, at most
 };
 
 struct ConffileDifference {
-  std::string path;        // kept as the operator had it
+  std::string path;  // kept as the operator had it
   std::string package;
-  std::string new_path;    // where the package's own version lies (*.dpkg-dist, *.rpmnew)
+  std::string new_path;  // where the package's own version lies (*.dpkg-dist, *.rpmnew)
 };
 
 struct InstallReport {
-  std::vector<fleet::PackageChange> changed;       // compared before and after, not as the tool claims
+  std::vector<fleet::PackageChange> changed;  // compared before and after, not as the tool claims
   std::vector<ConffileDifference> conffiles;
-  std::vector<std::string> restart_needed;         // services, listed and not restarted
-  std::vector<fleet::Problem> problems;            // empty: the ordered versions are installed and whole
-  std::string output;                              // of the package manager, sanitized and bounded
+  std::vector<std::string> restart_needed;  // services, listed and not restarted
+  std::vector<fleet::Problem> problems;     // empty: the ordered versions are installed and whole
+  std::string output;                       // of the package manager, sanitized and bounded
 };
 
 struct InstallOrder {
-  std::vector<fleet::PackageChange> changes;  // exact versions; nothing else may be changed but new dependencies listed here
-  bool allow_downgrade = false;               // a rollback
-  bool allow_removal = false;                 // of what `changes` lists with an empty to_version
+  std::vector<fleet::PackageChange>
+      changes;                   // exact versions; nothing else may be changed but new dependencies listed here
+  bool allow_downgrade = false;  // a rollback
+  bool allow_removal = false;    // of what `changes` lists with an empty to_version
   // Where hold_old_versions() put package files: a to_version found there need not be offered any more. "" for none.
   std::string held_directory{};
   Duration lock_timeout{600'000};
@@ -88,9 +89,9 @@ class PackageManager {
 
   // Reads only; no lock, no network; needs no root. May be repeated.
   virtual Result<ScanResult> scan() = 0;
-  // Fills severity, advisories, CVEs and dates of the security offers where the repositories' lists have none (apt: from
-  // the updates' changelogs). Fetches what it has not read before, within bounds; with a timeout of zero it stays with
-  // what this node knows already, needs no network and no root. What stays empty is told by a problem that blocks
+  // Fills severity, advisories, CVEs and dates of the security offers where the repositories' lists have none (apt:
+  // from the updates' changelogs). Fetches what it has not read before, within bounds; with a timeout of zero it stays
+  // with what this node knows already, needs no network and no root. What stays empty is told by a problem that blocks
   // nothing. The changelog's date then stands as the release date, in place of the fleet's first sight.
   // May be repeated. An error changes nothing of the scan's worth.
   virtual Status describe_updates(ScanResult& scan, Duration timeout) {
@@ -105,8 +106,10 @@ class PackageManager {
   // Gets every file of the order into the cache or `directory` and checks its sha256. May be repeated.
   virtual Status download(const InstallOrder& order, const OutputLine& output) = 0;
   // Puts the packages named (with from_version) as files where a rollback finds them: fetched, else repacked (and then
-  // named so in a file beside it). What could not be held is in the problems. May be repeated: what is there and whole stays.
-  virtual Result<std::vector<fleet::Problem>> hold_old_versions(const InstallOrder& order, const std::string& directory) = 0;
+  // named so in a file beside it). What could not be held is in the problems. May be repeated: what is there and whole
+  // stays.
+  virtual Result<std::vector<fleet::Problem>> hold_old_versions(const InstallOrder& order,
+                                                                const std::string& directory) = 0;
   // Waits for the lock, installs exactly the order, compares. After a crash in it: check_health, repair, then again
   // or roll back; repeating an order that is already installed changes nothing and is ok.
   virtual Result<InstallReport> install(const InstallOrder& order, const OutputLine& output) = 0;

@@ -11,7 +11,10 @@ using fleet::Reason;
 
 TEST(Choose, OneTable) {
   const std::pair<std::string_view, Backend> rows[] = {
-      {"ID=debian\n", Backend::apt}, {"ID=ubuntu\nID_LIKE=debian\n", Backend::apt}, {"ID=\"rhel\"\n", Backend::dnf}, {"ID=pop\nID_LIKE=\"ubuntu debian\"\n", Backend::apt},
+      {"ID=debian\n", Backend::apt},
+      {"ID=ubuntu\nID_LIKE=debian\n", Backend::apt},
+      {"ID=\"rhel\"\n", Backend::dnf},
+      {"ID=pop\nID_LIKE=\"ubuntu debian\"\n", Backend::apt},
       {"NAME=x\nID='rocky'\nID_LIKE=\"rhel centos fedora\"\n", Backend::dnf}};
   for (const auto& [text, backend] : rows) {
     const auto chosen = choose_backend(text);
@@ -25,7 +28,8 @@ TEST(Choose, OneTable) {
 
 TEST(Problems, AreSanitizedBoundedAndOnce) {
   std::vector<fleet::Problem> problems;
-  for (int i = 0; i < 1'000; ++i) add_problem(problems, make_problem(Reason::other, "s" + std::to_string(i), std::string(10'000, '\x01'), "next"));
+  for (int i = 0; i < 1'000; ++i)
+    add_problem(problems, make_problem(Reason::other, "s" + std::to_string(i), std::string(10'000, '\x01'), "next"));
   add_problem(problems, make_problem(Reason::other, "s1", "again", "next"));
   EXPECT_EQ(problems.size(), kProblemsMax);
   for (const auto& problem : problems) EXPECT_LE(problem.detail.size(), kProblemDetailBytesMax);
@@ -34,18 +38,25 @@ TEST(Problems, AreSanitizedBoundedAndOnce) {
 }
 
 TEST(Dnf, Offers) {
-  const auto offers = dnf::parse_offers("bar|0|2.0|1.el9|noarch|test|6267|16|(2, b\"\\xb3\\x99\\x86\\xc27\\xe2\\xd8\\x92\\x8aXe\\x00-\\xae\\x14\\x10\\x13\\xd2Be\\x05'\\xfe\\x91Q\\x11'\\xc3\\xedc\\xaer\")|Belay | lab\nnonsense\n",
-                                        [](auto, auto) { return true; });
+  const auto offers = dnf::parse_offers(
+      "bar|0|2.0|1.el9|noarch|test|6267|16|(2, "
+      "b\"\\xb3\\x99\\x86\\xc27\\xe2\\xd8\\x92\\x8aXe\\x00-\\xae\\x14\\x10\\x13\\xd2Be\\x05'\\xfe\\x91Q\\x11'"
+      "\\xc3\\xedc\\xaer\")|Belay | lab\nnonsense\n",
+      [](auto, auto) { return true; });
   ASSERT_EQ(offers.size(), 1u);
   EXPECT_EQ(offers[0].version, "0:2.0-1.el9");
   EXPECT_EQ(offers[0].origin, "Belay | lab");
-  EXPECT_EQ(offers[0].sha256, "b39986c237e2d8928a5865002dae141013d2426505" "27fe91511127c3ed63ae72");
+  EXPECT_EQ(offers[0].sha256,
+            "b39986c237e2d8928a5865002dae141013d2426505"
+            "27fe91511127c3ed63ae72");
 }
 
 TEST(Dnf, AdvisoriesReachTheirPackages) {
   const auto advisories = dnf::parse_advisories(
-      "===\n  foo security\n===\n  Update ID: TSA-2026:0001\n       Type: security\n    Updated: 2026-10-02 11:00:00\n       Bugs: 12345 - a bug\n       CVEs: CVE-2026-1111\n"
-      "           : CVE-2026-2222\nDescription: bad\n           : more: words\n   Severity: Moderate\n      Files: foo-1.1-1.el9.noarch.rpm\n           : libfoo-1.1-1.el9.noarch.rpm\n  Installed: false\n");
+      "===\n  foo security\n===\n  Update ID: TSA-2026:0001\n       Type: security\n    Updated: 2026-10-02 11:00:00\n "
+      "      Bugs: 12345 - a bug\n       CVEs: CVE-2026-1111\n"
+      "           : CVE-2026-2222\nDescription: bad\n           : more: words\n   Severity: Moderate\n      Files: "
+      "foo-1.1-1.el9.noarch.rpm\n           : libfoo-1.1-1.el9.noarch.rpm\n  Installed: false\n");
   ASSERT_EQ(advisories.size(), 2u);
   std::vector<fleet::Offer> offers(1);
   offers[0].name = "libfoo", offers[0].arch = "noarch", offers[0].version = "0:1.1-1.el9";
@@ -58,8 +69,10 @@ TEST(Dnf, AdvisoriesReachTheirPackages) {
 
 TEST(Dnf, TransactionTableWithABrokenRow) {
   const auto changes = dnf::parse_transaction(
-      "Dependencies resolved.\n====\n Package  Architecture Version Repository Size\n====\nUpgrading:\n foo noarch 1.1-1.el9 test 6.1 k\n a-package-with-a-very-long-name-that-dnf-breaks\n"
-      "        noarch 2:1.0-1 test 6 k\nRemoving dependent packages:\n bar noarch 1-1 @test 16\n\nTransaction Summary\n====\nUpgrade  2 Packages\n baz noarch 1-1 test 5 k\n");
+      "Dependencies resolved.\n====\n Package  Architecture Version Repository Size\n====\nUpgrading:\n foo noarch "
+      "1.1-1.el9 test 6.1 k\n a-package-with-a-very-long-name-that-dnf-breaks\n"
+      "        noarch 2:1.0-1 test 6 k\nRemoving dependent packages:\n bar noarch 1-1 @test 16\n\nTransaction "
+      "Summary\n====\nUpgrade  2 Packages\n baz noarch 1-1 test 5 k\n");
   ASSERT_EQ(changes.size(), 3u);
   EXPECT_EQ(changes[0].to_version, "0:1.1-1.el9");
   EXPECT_EQ(changes[1].to_version, "2:1.0-1");
@@ -69,8 +82,11 @@ TEST(Dnf, TransactionTableWithABrokenRow) {
 
 TEST(Dnf, WordsHaveNames) {
   const std::pair<std::string_view, Reason> rows[] = {
-      {"Error: Failed to download metadata for repo 'test': Cannot download repomd.xml\n", Reason::repository_unreachable},
-      {"Error: Failed to download metadata for repo 'test': repomd.xml GPG signature verification error: Bad GPG signature\n", Reason::signature_bad},
+      {"Error: Failed to download metadata for repo 'test': Cannot download repomd.xml\n",
+       Reason::repository_unreachable},
+      {"Error: Failed to download metadata for repo 'test': repomd.xml GPG signature verification error: Bad GPG "
+       "signature\n",
+       Reason::signature_bad},
       {"RPMDB already locked by 36\n", Reason::lock_held},
       {"Error: Unable to find a match: foo-7\n", Reason::version_not_offered},
       {"  - installing package big-1.1 needs 16MB more space on the /opt filesystem\n", Reason::disk_full},
@@ -83,7 +99,8 @@ TEST(Dnf, WordsHaveNames) {
     ASSERT_FALSE(problems.empty()) << text;
     EXPECT_EQ(problems[0].reason, reason) << text;
   }
-  const auto check = dnf::problems_of_check("slow-1.0-1.el9.noarch is a duplicate with slow-1.1-1.el9.noarch\nError: Check discovered 1 problem(s)\n");
+  const auto check = dnf::problems_of_check(
+      "slow-1.0-1.el9.noarch is a duplicate with slow-1.1-1.el9.noarch\nError: Check discovered 1 problem(s)\n");
   ASSERT_EQ(check.size(), 1u);
   EXPECT_EQ(check[0].subject, "slow");
 }

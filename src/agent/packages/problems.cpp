@@ -34,9 +34,10 @@ Code code_of(fleet::Reason reason) {
 
 }  // namespace
 
-fleet::Problem make_problem(fleet::Reason reason, std::string_view subject, std::string_view detail, std::string_view next,
-                            bool blocks_judgement) {
-  return {reason, sanitize(subject, 300), sanitize(trim(detail), kProblemDetailBytesMax), std::string(next), blocks_judgement};
+fleet::Problem make_problem(fleet::Reason reason, std::string_view subject, std::string_view detail,
+                            std::string_view next, bool blocks_judgement) {
+  return {reason, sanitize(subject, 300), sanitize(trim(detail), kProblemDetailBytesMax), std::string(next),
+          blocks_judgement};
 }
 
 void add_problem(std::vector<fleet::Problem>& problems, fleet::Problem problem) {
@@ -46,8 +47,9 @@ void add_problem(std::vector<fleet::Problem>& problems, fleet::Problem problem) 
     return;
   }
   if (problems.size() < kProblemsMax) return problems.push_back(std::move(problem));
-  problems.back() = make_problem(fleet::Reason::other, "", "more problems than are listed were found", "mend the ones above first",
-                                 problems.back().blocks_judgement || problem.blocks_judgement);
+  problems.back() =
+      make_problem(fleet::Reason::other, "", "more problems than are listed were found", "mend the ones above first",
+                   problems.back().blocks_judgement || problem.blocks_judgement);
 }
 
 void add_problems(std::vector<fleet::Problem>& problems, std::vector<fleet::Problem> more) {
@@ -69,13 +71,15 @@ Error error_of(const fleet::Problem& problem) {
 std::string tail_of(std::string_view text, std::size_t bytes_max) {
   if (text.size() > bytes_max) {
     text.remove_prefix(text.size() - bytes_max);
-    if (const auto line = text.find('\n'); line != std::string_view::npos && line + 1 < text.size()) text.remove_prefix(line + 1);
+    if (const auto line = text.find('\n'); line != std::string_view::npos && line + 1 < text.size())
+      text.remove_prefix(line + 1);
   }
   return sanitize(text, bytes_max);
 }
 
 bool is_plain_word(std::string_view text, std::size_t bytes_max) {
-  return !text.empty() && text.size() <= bytes_max && std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7F; });
+  return !text.empty() && text.size() <= bytes_max &&
+         std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7F; });
 }
 
 }  // namespace belay::agent

@@ -12,8 +12,8 @@ namespace belay::agent {
 inline constexpr std::size_t kProblemDetailBytesMax = 2'000;
 inline constexpr std::size_t kProblemsMax = 200;
 
-fleet::Problem make_problem(fleet::Reason reason, std::string_view subject, std::string_view detail, std::string_view next,
-                            bool blocks_judgement = false);
+fleet::Problem make_problem(fleet::Reason reason, std::string_view subject, std::string_view detail,
+                            std::string_view next, bool blocks_judgement = false);
 // Keeps the first of each (reason, subject); past kProblemsMax only the last says how many more there were.
 void add_problem(std::vector<fleet::Problem>& problems, fleet::Problem problem);
 void add_problems(std::vector<fleet::Problem>& problems, std::vector<fleet::Problem> more);

@@ -11,7 +11,7 @@ namespace belay::agent {
 
 struct ProbeReading {
   bool healthy = false;
-  std::string detail;   // what was seen, bounded and sanitized
+  std::string detail;                         // what was seen, bounded and sanitized
   std::map<std::string, std::string> values;  // what a later reading is compared with (failed units, …)
 };
 

@@ -33,9 +33,13 @@ Result<std::unique_ptr<Agent>> Agent::make(AgentParts parts) {
 }
 
 Agent::Agent(AgentParts parts, Identity identity, Outbox outbox, io::FileLock lock)
-    : parts_(std::move(parts)), identity_(std::move(identity)), outbox_(std::move(outbox)), lock_(std::move(lock)),
+    : parts_(std::move(parts)),
+      identity_(std::move(identity)),
+      outbox_(std::move(outbox)),
+      lock_(std::move(lock)),
       verifier_(parts_.files, parts_.paths, identity_.node_id, from_base64(identity_.order_public_key).value()),
-      sets_(parts_.files, parts_.paths), nonce_(new_id()) {
+      sets_(parts_.files, parts_.paths),
+      nonce_(new_id()) {
   DeskParts desk{parts_.files, parts_.clock, parts_.paths, verifier_, outbox_, parts_.launcher, {}, {}, {}};
   desk.run_blocking = [this, alive = alive_](std::function<void()> work, std::function<void()> done) {
     const bool taken = parts_.workers.submit([&loop = parts_.loop, alive, work, done] {
@@ -67,7 +71,9 @@ Agent::Agent(AgentParts parts, Identity identity, Outbox outbox, io::FileLock lo
 }
 
 void Agent::start() {
-  log::info("agent_started", {{"node", identity_.node_id}, {"server", identity_.server}, {"version", BELAY_VERSION},
+  log::info("agent_started", {{"node", identity_.node_id},
+                              {"server", identity_.server},
+                              {"version", BELAY_VERSION},
                               {"waiting_messages", outbox_.size()}});
   gather_facts([this] {
     link_->start();
@@ -90,15 +96,16 @@ void Agent::later(Duration delay, std::function<void()> task) {
 void Agent::gather_facts(std::function<void()> then) {
   const auto facts = std::make_shared<fleet::NodeFacts>();
   // What runs on a worker holds nothing of this: it may end later.
-  const bool taken = parts_.workers.submit([this, &loop = parts_.loop, collect = parts_.collect_facts, alive = alive_, facts, then] {
-    *facts = collect();
-    loop.post([this, alive, facts, then] {
-      if (!*alive) return;
-      facts_ = std::move(*facts);
-      ::malloc_trim(0);  // reading the machine takes megabytes that are not needed again for long
-      then();
-    });
-  });
+  const bool taken =
+      parts_.workers.submit([this, &loop = parts_.loop, collect = parts_.collect_facts, alive = alive_, facts, then] {
+        *facts = collect();
+        loop.post([this, alive, facts, then] {
+          if (!*alive) return;
+          facts_ = std::move(*facts);
+          ::malloc_trim(0);  // reading the machine takes megabytes that are not needed again for long
+          then();
+        });
+      });
   if (!taken) later(Duration(1'000), [this, then] { gather_facts(then); });
 }
 
@@ -106,7 +113,8 @@ void Agent::welcomed(const wire::Welcome& words) {
   clock_skew_ = words.server_time - parts_.clock.now();
   desk_->set_clock_skew(clock_skew_);
   if (words.order_public_key != identity_.order_public_key)
-    log::error("order_key_differs", {{"what", "the server names another key for orders than at enrolment; it is not believed"}});
+    log::error("order_key_differs",
+               {{"what", "the server names another key for orders than at enrolment; it is not believed"}});
   in_flight_.clear();
   pumped_ = 0;
   pump();
@@ -132,7 +140,8 @@ void Agent::received(const wire::Envelope& message) {
   const auto done = act_on(message);
   if (done.ok()) return acknowledge(message.id);
   log::warning("message_refused", {{"type", message.type}, {"id", message.id}, {"why", done.error()}});
-  static_cast<void>(link_->send(wire::pack(new_id(), wire::Refused{message.id, std::string(name(done.error().code())), done.error().chain()})));
+  static_cast<void>(link_->send(
+      wire::pack(new_id(), wire::Refused{message.id, std::string(name(done.error().code())), done.error().chain()})));
 }
 
 // An acknowledgement that is lost only makes the server send again.
@@ -226,8 +235,8 @@ void Agent::renew_certificate(bool fresh_key) {
   if (renewing_) return;
   renewing_ = true;
   const auto renewed = std::make_shared<Result<Identity>>(Error(Code::unavailable, "too busy"));
-  const bool taken = parts_.workers.submit([this, &loop = parts_.loop, &files = parts_.files, paths = parts_.paths, alive = alive_,
-                                            renewed, fresh_key, identity = identity_] {
+  const bool taken = parts_.workers.submit([this, &loop = parts_.loop, &files = parts_.files, paths = parts_.paths,
+                                            alive = alive_, renewed, fresh_key, identity = identity_] {
     *renewed = renew(files, paths, identity, fresh_key);
     loop.post([this, alive, renewed] {
       if (!*alive) return;
@@ -255,7 +264,8 @@ void Agent::plan_scan(Duration every) {
   later(std::min({due_in(), every, kTimerMax}), [this, plan, every, due_in] {
     if (plan != scan_plan_) return;
     if (due_in() > Duration::zero()) return plan_scan(every);
-    if (const auto begun = desk_->scan_self(true); !begun.ok()) log::warning("scan_not_begun", {{"why", begun.error()}});
+    if (const auto begun = desk_->scan_self(true); !begun.ok())
+      log::warning("scan_not_begun", {{"why", begun.error()}});
     wake_desk();
     later(every, [this, plan, every] {
       if (plan == scan_plan_) plan_scan(every);

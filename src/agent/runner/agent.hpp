@@ -62,7 +62,7 @@ class Agent {
   fleet::NodeFacts facts_;
   std::string nonce_;
   Duration clock_skew_{};
-  std::uint64_t pumped_ = 0;             // sequence of the newest message sent over this connection
+  std::uint64_t pumped_ = 0;  // sequence of the newest message sent over this connection
   std::set<std::string> in_flight_;
   bool desk_awake_ = false;
   bool renewing_ = false;

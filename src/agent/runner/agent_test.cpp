@@ -46,8 +46,12 @@ class TestServer {
     io::LeafSpec leaf{"server", {"localhost"}, {"127.0.0.1"}, true, now - std::chrono::hours(1), std::chrono::hours(2)};
     io::HttpServerOptions options;
     options.port = port;
-    options.tls = io::TlsServerSettings{io::sign_csr(ca_, io::make_csr(key, "server").value(), leaf).value() + ca_.certificate_pem, key, ca_.certificate_pem};
-    options.handler = [this](io::HttpRequest request, std::unique_ptr<io::Responder> responder) { answer(request, *responder); };
+    options.tls = io::TlsServerSettings{
+        io::sign_csr(ca_, io::make_csr(key, "server").value(), leaf).value() + ca_.certificate_pem, key,
+        ca_.certificate_pem};
+    options.handler = [this](io::HttpRequest request, std::unique_ptr<io::Responder> responder) {
+      answer(request, *responder);
+    };
     options.upgrade = [this](const io::HttpRequest& request) -> std::optional<io::HttpResponse> {
       if (!websockets_) return io::HttpResponse{403, {}, "no"};
       if (request.peer_common_name != kNode) return io::HttpResponse{401, {}, "who?"};
@@ -56,7 +60,10 @@ class TestServer {
     options.opened = [this](const std::shared_ptr<io::WebSocket>& socket) {
       const std::lock_guard guard(mutex_);
       socket_ = socket;
-      socket->on_message = [this, raw = socket.get()](const std::string& text) { hear(wire::parse_envelope(text).value(), [raw](std::string reply) { static_cast<void>(raw->send(std::move(reply))); }); };
+      socket->on_message = [this, raw = socket.get()](const std::string& text) {
+        hear(wire::parse_envelope(text).value(),
+             [raw](std::string reply) { static_cast<void>(raw->send(std::move(reply))); });
+      };
       socket->on_close = [](std::string_view) {};
     };
     loop_ = std::make_unique<io::EventLoop>();
@@ -111,7 +118,8 @@ class TestServer {
     heard_some_.wait_for(lock, kPatience, [&] {
       std::size_t seen = 0;
       for (const auto& message : heard_)
-        if (message.type == wire::type_name<Message>() && ++seen == number) found = wire::unpack<Message>(message).value();
+        if (message.type == wire::type_name<Message>() && ++seen == number)
+          found = wire::unpack<Message>(message).value();
       return found.has_value();
     });
     return found;
@@ -132,7 +140,8 @@ class TestServer {
     if (request.path() == "/agent/v1/renew") {
       renewed += 1;
       const auto body = json::decode_text<wire::RenewRequest>(request.body).value();
-      return responder.respond({200, {}, json::encode_text(wire::RenewReply{certificate(body.csr_pem), ca_.certificate_pem})});
+      return responder.respond(
+          {200, {}, json::encode_text(wire::RenewReply{certificate(body.csr_pem), ca_.certificate_pem})});
     }
     if (request.path() == "/agent/v1/exchange" && request.peer_common_name == kNode) {
       wire::Exchange replies;
@@ -148,9 +157,13 @@ class TestServer {
   }
   void enroll(const io::HttpRequest& request, io::Responder& responder) {
     const auto body = json::decode_text<wire::EnrollRequest>(request.body).value();
-    if (body.activation_code != "right") return responder.respond({403, {}, "{\"message\":\"the activation code is wrong\"}"});
+    if (body.activation_code != "right")
+      return responder.respond({403, {}, "{\"message\":\"the activation code is wrong\"}"});
     enrolled += 1;
-    responder.respond({200, {}, json::encode_text(wire::EnrollReply{kNode, certificate(body.csr_pem), ca_.certificate_pem, to_base64(keys_.public_key)})});
+    responder.respond({200,
+                       {},
+                       json::encode_text(wire::EnrollReply{kNode, certificate(body.csr_pem), ca_.certificate_pem,
+                                                           to_base64(keys_.public_key)})});
   }
   std::string certificate(const std::string& csr) {
     const auto now = io::system_clock().now();
@@ -189,11 +202,19 @@ class TestServer {
 
 class WorkingLauncher final : public Launcher {
  public:
-  WorkingLauncher(const StatePaths& paths, std::string packages_path) : paths_(paths), packages_path_(std::move(packages_path)) {}
+  WorkingLauncher(const StatePaths& paths, std::string packages_path)
+      : paths_(paths), packages_path_(std::move(packages_path)) {}
   Status launch(const std::string& order_id, wire::OrderKind) override {
     FakePackageManager packages({io::real_files(), io::real_processes(), io::system_clock()}, packages_path_);
     FakeHost host;
-    const WorkTools tools{io::real_files(), io::real_processes(), io::system_clock(), packages, host, {}, {}, [] { return fleet::NodeFacts{}; }};
+    const WorkTools tools{io::real_files(),
+                          io::real_processes(),
+                          io::system_clock(),
+                          packages,
+                          host,
+                          {},
+                          {},
+                          [] { return fleet::NodeFacts{}; }};
     return work_on_order(tools, paths_, order_id);
   }
 
@@ -205,10 +226,12 @@ class WorkingLauncher final : public Launcher {
 // One agent on a loop of its own.
 class TestAgent {
  public:
-  TestAgent(const std::filesystem::path& directory, const StatePaths& paths) : launcher_(paths, (directory / "packages.json").string()) {
+  TestAgent(const std::filesystem::path& directory, const StatePaths& paths)
+      : launcher_(paths, (directory / "packages.json").string()) {
     LinkSettings link;
     link.backoff = {Duration(50), Duration(100), Duration(50), Duration(400)};
-    auto made = Agent::make({loop_, workers_, io::real_files(), io::system_clock(), paths, launcher_, [] { return fleet::NodeFacts{}; }, link});
+    auto made = Agent::make({loop_, workers_, io::real_files(), io::system_clock(), paths, launcher_,
+                             [] { return fleet::NodeFacts{}; }, link});
     EXPECT_TRUE(made.ok()) << (made.ok() ? "" : made.error().chain());
     agent_ = std::move(*made);
     agent_->start();

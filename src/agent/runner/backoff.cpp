@@ -10,7 +10,9 @@ Duration part_of(Duration whole, std::uint64_t random) {
 }
 }  // namespace
 
-Duration first_wait(const BackoffSettings& settings, std::uint64_t random) { return part_of(settings.first_spread, random); }
+Duration first_wait(const BackoffSettings& settings, std::uint64_t random) {
+  return part_of(settings.first_spread, random);
+}
 
 Duration wait_after_loss(const BackoffSettings& settings, std::uint64_t random) {
   return part_of(settings.after_loss_spread, random);

@@ -7,7 +7,7 @@
 namespace belay::agent {
 
 struct BackoffSettings {
-  Duration first_spread{3'000};      // of the first connection: a thousand agents may start together
+  Duration first_spread{3'000};        // of the first connection: a thousand agents may start together
   Duration after_loss_spread{10'000};  // of the first attempt after a connection was lost: its server restarted
   Duration base{2'000};
   Duration longest{300'000};

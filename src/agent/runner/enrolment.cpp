@@ -62,7 +62,9 @@ Status check_not_enrolled(const io::Files& files, const StatePaths& paths) {
 }
 
 Status check_reply(const wire::EnrollReply& reply) {
-  BELAY_TRY(io::read_certificate(reply.certificate_pem).ok() ? Status() : Status(Error(Code::corrupt, "the server's certificate for this node cannot be read")));
+  BELAY_TRY(io::read_certificate(reply.certificate_pem).ok()
+                ? Status()
+                : Status(Error(Code::corrupt, "the server's certificate for this node cannot be read")));
   const auto key = from_base64(reply.order_public_key);
   if (reply.node_id.empty() || reply.ca_pem.empty() || !key.ok() || key->size() != 32)
     return Error(Code::corrupt, "the server's reply is not whole");
@@ -76,7 +78,8 @@ Result<Identity> enroll(io::Files& files, const StatePaths& paths, const Enrolme
   if (request.activation_id.empty() || request.activation_code.empty())
     return Error(Code::invalid_argument, "an activation id and its code are needed (belay activation create)");
   BELAY_TRY_ASSIGN(const auto url, io::parse_url(request.server));
-  if (url.scheme != "https") return Error(Code::invalid_argument, "the server's address must begin with https://, not " + url.scheme);
+  if (url.scheme != "https")
+    return Error(Code::invalid_argument, "the server's address must begin with https://, not " + url.scheme);
 
   io::HttpClientOptions options;
   options.timeout = kTimeout;
@@ -86,12 +89,15 @@ Result<Identity> enroll(io::Files& files, const StatePaths& paths, const Enrolme
   options.tls.system_ca = request.ca_pem.empty() && request.ca_sha256_hex.empty();
   BELAY_TRY_ASSIGN(const auto client, io::make_http_client(request.server, options));
   BELAY_TRY_ASSIGN(const auto key, pending_key(files, paths));
-  BELAY_TRY_ASSIGN(const auto csr, io::make_csr(key, request.facts.computer_name.empty() ? "node" : request.facts.computer_name.substr(0, 60)));
+  BELAY_TRY_ASSIGN(
+      const auto csr,
+      io::make_csr(key, request.facts.computer_name.empty() ? "node" : request.facts.computer_name.substr(0, 60)));
   const wire::EnrollRequest body{request.activation_id, request.activation_code, csr, BELAY_VERSION, request.facts};
   BELAY_TRY_ASSIGN(const auto reply, post<wire::EnrollReply>(*client, "/agent/v1/enroll", json::encode(body)));
   BELAY_TRY(check_reply(reply));
 
-  const Identity identity{1, request.server, reply.node_id, key, reply.certificate_pem, reply.ca_pem, reply.order_public_key, now};
+  const Identity identity{
+      1, request.server, reply.node_id, key, reply.certificate_pem, reply.ca_pem, reply.order_public_key, now};
   BELAY_TRY(save_identity(files, paths, identity).within("the node's identity cannot be kept"));
   // An order counter belongs to the identity that it was counted for.
   BELAY_TRY(files.remove(paths.counter()));
@@ -108,10 +114,12 @@ Result<Identity> renew(io::Files& files, const StatePaths& paths, const Identity
   Identity renewed = identity;
   if (fresh_key) renewed.key_pem = io::make_key_pem();
   BELAY_TRY_ASSIGN(const auto csr, io::make_csr(renewed.key_pem, identity.node_id));
-  BELAY_TRY_ASSIGN(const auto reply, post<wire::RenewReply>(*client, "/agent/v1/renew", json::encode(wire::RenewRequest{csr})));
+  BELAY_TRY_ASSIGN(const auto reply,
+                   post<wire::RenewReply>(*client, "/agent/v1/renew", json::encode(wire::RenewRequest{csr})));
   BELAY_TRY_ASSIGN(const auto certificate, io::read_certificate(reply.certificate_pem));
   if (certificate.common_name != identity.node_id)
-    return Error(Code::corrupt, "the server renewed the certificate of " + certificate.common_name + ", not of this node");
+    return Error(Code::corrupt,
+                 "the server renewed the certificate of " + certificate.common_name + ", not of this node");
   renewed.certificate_pem = reply.certificate_pem;
   if (!reply.ca_pem.empty()) renewed.ca_pem = reply.ca_pem;
   BELAY_TRY(save_identity(files, paths, renewed));

@@ -9,17 +9,17 @@
 namespace belay::agent {
 
 struct EnrolmentRequest {
-  std::string server;            // https://host:port
+  std::string server;  // https://host:port
   std::string activation_id;
-  std::string activation_code;   // a secret: never logged
-  std::string ca_pem;            // one of the two
+  std::string activation_code;  // a secret: never logged
+  std::string ca_pem;           // one of the two
   std::string ca_sha256_hex;
-  bool force = false;            // replaces an identity
+  bool force = false;  // replaces an identity
   fleet::NodeFacts facts;
 };
 
-// The key is made here and kept before anything is sent, so an enrolment that was interrupted goes on with the same key.
-// already_exists where the node has an identity and `force` is not set: that of the same server is returned to the
+// The key is made here and kept before anything is sent, so an enrolment that was interrupted goes on with the same
+// key. already_exists where the node has an identity and `force` is not set: that of the same server is returned to the
 // caller's message, nothing is changed.
 Result<Identity> enroll(io::Files& files, const StatePaths& paths, const EnrolmentRequest& request, Instant now);
 

@@ -32,8 +32,9 @@ class RealHostControl final : public HostControl {
     spec.timeout = kRebootCommandTimeout;
     BELAY_TRY_ASSIGN(const auto outcome, processes_.run(spec));
     if (outcome.success()) return {};
-    return Error(Code::internal, "'" + join(spec.argv, " ") + "' ended with status " + std::to_string(outcome.exit_status) +
-                                     ": " + sanitize(trim(outcome.standard_error), 300) + "; reboot the machine by hand");
+    return Error(Code::internal, "'" + join(spec.argv, " ") + "' ended with status " +
+                                     std::to_string(outcome.exit_status) + ": " +
+                                     sanitize(trim(outcome.standard_error), 300) + "; reboot the machine by hand");
   }
 
   Waited await_reboot(Duration timeout) override {

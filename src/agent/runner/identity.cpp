@@ -18,7 +18,8 @@ Result<Identity> load_identity(const io::Files& files, const StatePaths& paths) 
   if (!text.ok()) return text.error().within("the node's identity cannot be read");
   BELAY_TRY_ASSIGN(auto identity, json::decode_text<Identity>(*text).within("the node's identity " + path));
   const auto key = from_base64(identity.order_public_key);
-  if (identity.format != 1 || identity.node_id.empty() || identity.key_pem.empty() || !key.ok() || key->size() != kPublicKeyBytes)
+  if (identity.format != 1 || identity.node_id.empty() || identity.key_pem.empty() || !key.ok() ||
+      key->size() != kPublicKeyBytes)
     return Error(Code::corrupt, path + " is not whole; restore it, or enrol the node again with --force");
   return identity;
 }

@@ -14,15 +14,16 @@ namespace belay::agent {
 
 struct Identity {
   std::uint32_t format = 1;
-  std::string server;            // https://host:port
+  std::string server;  // https://host:port
   std::string node_id;
-  std::string key_pem;           // never leaves the node
+  std::string key_pem;  // never leaves the node
   std::string certificate_pem;
   std::string ca_pem;            // the only authority that counts
   std::string order_public_key;  // base64, Ed25519
   Instant enrolled_at{};
 };
-BOOST_DESCRIBE_STRUCT(Identity, (), (format, server, node_id, key_pem, certificate_pem, ca_pem, order_public_key, enrolled_at))
+BOOST_DESCRIBE_STRUCT(Identity, (),
+                      (format, server, node_id, key_pem, certificate_pem, ca_pem, order_public_key, enrolled_at))
 
 // not_found where the node was never enrolled; the message says what to do.
 Result<Identity> load_identity(const io::Files& files, const StatePaths& paths);

@@ -13,7 +13,8 @@ class RunJournal {
  public:
   RunJournal(io::Files& files, StatePaths paths, std::string run_id);
 
-  // Nothing where the run was never begun. corrupt or unsupported where it cannot be understood: then nothing may be done.
+  // Nothing where the run was never begun. corrupt or unsupported where it cannot be understood: then nothing may be
+  // done.
   Result<std::optional<patchrun::RunState>> load() const;
   // Durable when it returns. A full disk is met with a reserve that was set aside by reserve_space().
   Status save(const patchrun::RunState& state);

@@ -18,7 +18,8 @@ class RealLauncher final : public Launcher {
     const bool changes_node = kind == wire::OrderKind::patch || kind == wire::OrderKind::shell;
     if (changes_node && systemd_runs(files_)) {
       const auto in_scope = start({"systemd-run", "--quiet", "--scope", "--collect", "--unit=belay-run-" + order_id,
-                                   "--description=Belay run " + order_id, "--property=TimeoutStopSec=10min"}, order_id);
+                                   "--description=Belay run " + order_id, "--property=TimeoutStopSec=10min"},
+                                  order_id);
       if (in_scope.ok()) return {};
       log::warning("scope_refused", {{"order", order_id}, {"why", in_scope.error()}});
     }
@@ -36,7 +37,8 @@ class RealLauncher final : public Launcher {
     spec.timeout = kLaunchTimeout;
     BELAY_TRY_ASSIGN(const auto outcome, processes_.run(spec));
     if (outcome.success()) return {};
-    return Error(Code::internal, "'" + spec.argv.front() + "' ended with status " + std::to_string(outcome.exit_status) + ": " +
+    return Error(Code::internal, "'" + spec.argv.front() + "' ended with status " +
+                                     std::to_string(outcome.exit_status) + ": " +
                                      sanitize(trim(outcome.standard_error), 300));
   }
 

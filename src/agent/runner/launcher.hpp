@@ -19,9 +19,9 @@ class Launcher {
   virtual Status launch(const std::string& order_id, wire::OrderKind kind) = 0;
 };
 
-// `program` is the agent's own path, `arguments` what it needs to find its state. Where systemd runs, orders that change
-// the node get a scope of their own (belay-run-<order id>.scope), outside the agent's control group; elsewhere, and where
-// that fails, a session of their own.
+// `program` is the agent's own path, `arguments` what it needs to find its state. Where systemd runs, orders that
+// change the node get a scope of their own (belay-run-<order id>.scope), outside the agent's control group; elsewhere,
+// and where that fails, a session of their own.
 std::unique_ptr<Launcher> make_launcher(io::Files& files, io::Processes& processes, std::string program,
                                         std::vector<std::string> arguments);
 

@@ -149,7 +149,8 @@ void Link::take(std::string_view text) {
   if (!message.ok()) {
     log::warning("message_refused", {{"why", message.error()}});
     if (message.error().code() == Code::unsupported)
-      static_cast<void>(send(wire::pack(new_id(), wire::Refused{"", std::string(name(Code::unsupported)), message.error().message()})));
+      static_cast<void>(send(
+          wire::pack(new_id(), wire::Refused{"", std::string(name(Code::unsupported)), message.error().message()})));
     return;
   }
   take(*message);

@@ -19,27 +19,27 @@ namespace belay::agent {
 
 enum class LinkState {
   stopped,
-  waiting,     // for the next attempt
+  waiting,  // for the next attempt
   connecting,
-  greeting,    // hello is sent, welcome awaited
-  linked,      // over the WebSocket
-  polling,     // over POST /agent/v1/exchange; the WebSocket is tried again now and then
+  greeting,  // hello is sent, welcome awaited
+  linked,    // over the WebSocket
+  polling,   // over POST /agent/v1/exchange; the WebSocket is tried again now and then
 };
 BOOST_DESCRIBE_ENUM(LinkState, stopped, waiting, connecting, greeting, linked, polling)
 
 struct LinkSettings {
   BackoffSettings backoff;
   Duration greeting_timeout{30'000};
-  Duration poll_timeout{70'000};             // the server answers within 50 s
-  Duration poll_pause{500};                  // after an answer that held nothing
-  Duration websocket_again_after{600'000};   // while polling
+  Duration poll_timeout{70'000};            // the server answers within 50 s
+  Duration poll_pause{500};                 // after an answer that held nothing
+  Duration websocket_again_after{600'000};  // while polling
   std::uint32_t failures_before_polling = 2;
 };
 
 struct LinkEvents {
   std::function<wire::Hello()> hello;
-  std::function<void(const wire::Welcome&)> welcomed;          // each time a connection is good
-  std::function<void(const wire::Envelope&)> received;         // everything but welcome
+  std::function<void(const wire::Welcome&)> welcomed;   // each time a connection is good
+  std::function<void(const wire::Envelope&)> received;  // everything but welcome
   std::function<void(std::string_view why)> lost;
 };
 
@@ -79,7 +79,7 @@ class Link {
   Identity identity_;
   LinkEvents events_;
   LinkState state_ = LinkState::stopped;
-  std::uint64_t attempt_ = 0;          // tells late answers of an earlier connection
+  std::uint64_t attempt_ = 0;  // tells late answers of an earlier connection
   std::uint32_t failures_ = 0;
   std::uint64_t timer_ = 0;
   bool timer_set_ = false;

@@ -20,7 +20,9 @@ Result<std::optional<T>> read_optional(const io::Files& files, const std::string
   return std::optional<T>(std::move(value));
 }
 
-std::string report_path(const StatePaths& paths, const std::string& id) { return paths.order_directory(id) + "/report.json"; }
+std::string report_path(const StatePaths& paths, const std::string& id) {
+  return paths.order_directory(id) + "/report.json";
+}
 
 }  // namespace
 
@@ -36,7 +38,8 @@ Status OrderBook::add(const AcceptedOrder& accepted) {
   if (names.ok() && names->size() >= kOpenOrdersMax)
     return Error(Code::resource_exhausted, std::to_string(names->size()) + " orders are open on this node already");
   BELAY_TRY(files_.make_directories(paths_.order_directory(id), 0700));
-  return files_.write_durable(paths_.order(id), json::encode_text(accepted), 0600).within("order " + id + " cannot be kept");
+  return files_.write_durable(paths_.order(id), json::encode_text(accepted), 0600)
+      .within("order " + id + " cannot be kept");
 }
 
 Result<AcceptedOrder> OrderBook::load(const std::string& id) const {
@@ -92,7 +95,8 @@ Status OrderBook::archive(const std::string& id) {
   if (names.size() <= kArchivedResultsMax) return {};
   std::vector<std::pair<Instant, std::string>> by_age;
   for (const auto& name : names)
-    if (const auto info = files_.info(paths_.archive() + "/" + name); info.ok()) by_age.emplace_back(info->modified, name);
+    if (const auto info = files_.info(paths_.archive() + "/" + name); info.ok())
+      by_age.emplace_back(info->modified, name);
   std::ranges::sort(by_age);
   for (std::size_t i = 0; i + kArchivedResultsMax < by_age.size(); ++i)
     BELAY_TRY(files_.remove(paths_.archive() + "/" + by_age[i].second));

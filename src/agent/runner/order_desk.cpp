@@ -15,7 +15,7 @@ namespace belay::agent {
 namespace {
 
 constexpr Duration kTick{500};
-constexpr Duration kStartGrace{5'000};        // for a launched process to take its lock
+constexpr Duration kStartGrace{5'000};  // for a launched process to take its lock
 constexpr Duration kRelaunchPause{5'000};
 constexpr Duration kOutputTellEvery{5'000};
 constexpr Duration kClockDisagreementMax{600'000};
@@ -56,13 +56,15 @@ Status OrderDesk::receive(const wire::SignedOrder& sent, Duration clock_skew) {
   BELAY_TRY_ASSIGN(auto order, parts_.verifier.open(sent));
   if (book_.knows(order.order_id)) return parts_.verifier.remember(order.counter);
   // The server's own clock judges expiry, as far as ours is known to be off.
-  if (const auto fit = parts_.verifier.check(order, parts_.clock.now() + clock_skew); !fit.ok()) return refuse(order, fit.error());
+  if (const auto fit = parts_.verifier.check(order, parts_.clock.now() + clock_skew); !fit.ok())
+    return refuse(order, fit.error());
   if (!parts_.outbox.has_room_for_results())
     return Error(Code::resource_exhausted, "the results of earlier orders were not taken yet; nothing new is begun");
   const AcceptedOrder accepted{order, parts_.clock.now(), false};
   BELAY_TRY(book_.add(accepted));
   BELAY_TRY(parts_.verifier.remember(order.counter));
-  log::info("order_accepted", {{"order", order.order_id}, {"kind", boost::describe::enum_to_string(order.kind, "?")},
+  log::info("order_accepted", {{"order", order.order_id},
+                               {"kind", boost::describe::enum_to_string(order.kind, "?")},
                                {"counter", order.counter}});
   auto& work = open_.emplace(order.order_id, Work{.accepted = accepted}).first->second;
   parts_.tell(update_of(work, wire::OrderState::accepted, "", ""));
@@ -116,7 +118,8 @@ std::optional<Duration> OrderDesk::tick() {
   std::vector<Work*> queued;
   for (auto& [id, work] : open_)
     if (work.phase == Work::Phase::queued) queued.push_back(&work);
-  std::ranges::sort(queued, {}, [](const Work* w) { return std::pair(w->accepted.order.counter, w->accepted.accepted_at); });
+  std::ranges::sort(queued, {},
+                    [](const Work* w) { return std::pair(w->accepted.order.counter, w->accepted.accepted_at); });
   for (auto* work : queued)
     if (may_start(*work)) launch(*work);
   if (open_.empty()) return std::nullopt;
@@ -128,7 +131,8 @@ bool OrderDesk::may_start(const Work& work) const {
   const bool alone = is_alone(work.accepted.order.kind);
   const auto busy = std::ranges::count_if(open_, [&](const auto& entry) {
     const auto& other = entry.second;
-    return other.phase != Work::Phase::queued && is_alone(other.accepted.order.kind) == alone && !book_.has_result(entry.first);
+    return other.phase != Work::Phase::queued && is_alone(other.accepted.order.kind) == alone &&
+           !book_.has_result(entry.first);
   });
   return static_cast<std::size_t>(busy) < (alone ? 1 : kShellOrdersAtOnce);
 }
@@ -174,8 +178,10 @@ void OrderDesk::give_up(const Work& work) {
   result.outcome = wire::OrderOutcome::failed;
   result.started_at = work.accepted.accepted_at;
   result.finished_at = parts_.clock.now();
-  result.problems.push_back({fleet::Reason::other, "", "the order was started " + std::to_string(work.launches) +
-                             " times and its process ended each time without a result", "see the agent's log on the node", false});
+  result.problems.push_back({fleet::Reason::other, "",
+                             "the order was started " + std::to_string(work.launches) +
+                                 " times and its process ended each time without a result",
+                             "see the agent's log on the node", false});
   result.standard_error = result.problems.front().detail + "\n";
   const auto journal = RunJournal(parts_.files, parts_.paths, id).load();
   if (journal.ok() && *journal) {
@@ -185,7 +191,8 @@ void OrderDesk::give_up(const Work& work) {
     state.state = patchrun::State::finished;
     result.run = patchrun::report(state);
   }
-  if (const auto written = book_.write_result(id, result); !written.ok()) log::error("result_lost", {{"order", id}, {"why", written.error()}});
+  if (const auto written = book_.write_result(id, result); !written.ok())
+    log::error("result_lost", {{"order", id}, {"why", written.error()}});
 }
 
 bool OrderDesk::collect(const Work& work) {
@@ -206,9 +213,11 @@ Status OrderDesk::collect_report(const Work& work) {
   BELAY_TRY_ASSIGN(auto report, book_.report(id));
   if (!report) return {};
   if (clock_skew_ > kClockDisagreementMax || clock_skew_ < -kClockDisagreementMax)
-    report->problems.push_back({fleet::Reason::clock_wrong, "", "this node's clock is " +
-                                humanize(clock_skew_ < Duration::zero() ? -clock_skew_ : clock_skew_) +
-                                (clock_skew_ < Duration::zero() ? " ahead of" : " behind") + " the server's", "set the clock (chrony, timesyncd)", true});
+    report->problems.push_back({fleet::Reason::clock_wrong, "",
+                                "this node's clock is " +
+                                    humanize(clock_skew_ < Duration::zero() ? -clock_skew_ : clock_skew_) +
+                                    (clock_skew_ < Duration::zero() ? " ahead of" : " behind") + " the server's",
+                                "set the clock (chrony, timesyncd)", true});
   BELAY_TRY(parts_.outbox.put(wire::pack(message_id("scan", id), *report), Outbox::Keep::always));
   const LastScan last{report->package_set_hash, report->observed_at};
   return parts_.files.write_durable(parts_.paths.root() + "/last-scan.json", json::encode_text(last), 0600);
@@ -245,7 +254,8 @@ void OrderDesk::tell_progress(Work& work) {
   work.journal_seen = info->modified;
   const auto run = RunJournal(parts_.files, parts_.paths, id).load();
   if (!run.ok() || !*run) return;
-  const bool reboots = (*run)->state == patchrun::State::rebooting || (*run)->state == patchrun::State::rollback_rebooting;
+  const bool reboots =
+      (*run)->state == patchrun::State::rebooting || (*run)->state == patchrun::State::rollback_rebooting;
   const auto detail = (*run)->steps.size() < 2 ? std::string() : (*run)->steps[(*run)->steps.size() - 2].detail;
   parts_.tell(update_of(work, reboots ? wire::OrderState::rebooting : wire::OrderState::running,
                         boost::describe::enum_to_string((*run)->state, "?"), detail));

@@ -15,8 +15,8 @@
 
 namespace belay::agent {
 
-inline constexpr std::size_t kShellOrdersAtOnce = 4;   // beside the one scan, plan or patch
-inline constexpr int kLaunchesMax = 12;                // a patch run that goes through reboots and crashes needs several
+inline constexpr std::size_t kShellOrdersAtOnce = 4;  // beside the one scan, plan or patch
+inline constexpr int kLaunchesMax = 12;               // a patch run that goes through reboots and crashes needs several
 
 struct DeskParts {
   io::Files& files;

@@ -69,7 +69,8 @@ class DeskTest : public testing::Test {
 
   Status work(const std::string& order_id) {
     FakePackageManager packages({files_, io::real_processes(), clock_}, packages_path());
-    const WorkTools tools{files_, io::real_processes(), clock_, packages, host_, {}, {}, [] { return fleet::NodeFacts{}; }};
+    const WorkTools tools{
+        files_, io::real_processes(), clock_, packages, host_, {}, {}, [] { return fleet::NodeFacts{}; }};
     return work_on_order(tools, paths_, order_id);
   }
 
@@ -129,7 +130,11 @@ class DeskTest : public testing::Test {
 };
 
 TEST_F(DeskTest, AShellOrderSaysWhatItSaid) {
-  ASSERT_TRUE(desk_->receive(sign(shell({"echo out", "echo err >&2", "test -d \"$TMPDIR\" && echo \"$BELAY_NODE_ID\"", "exit 3"})), {}).ok());
+  ASSERT_TRUE(
+      desk_
+          ->receive(
+              sign(shell({"echo out", "echo err >&2", "test -d \"$TMPDIR\" && echo \"$BELAY_NODE_ID\"", "exit 3"})), {})
+          .ok());
   finish();
   const auto results = sent<wire::OrderResult>();
   ASSERT_EQ(results.size(), 1u);

@@ -18,13 +18,17 @@ struct CounterFile {
 BOOST_DESCRIBE_STRUCT(CounterFile, (), (format, counter))
 
 Status check_shape(const wire::Order& order) {
-  const bool whole = is_uuid(order.order_id) && order.counter > 0 &&
-                     ((order.kind == wire::OrderKind::scan && order.scan) || (order.kind == wire::OrderKind::patch && order.patch) ||
-                      (order.kind == wire::OrderKind::shell && order.shell) || (order.kind == wire::OrderKind::plan && order.plan));
+  const bool whole =
+      is_uuid(order.order_id) && order.counter > 0 &&
+      ((order.kind == wire::OrderKind::scan && order.scan) || (order.kind == wire::OrderKind::patch && order.patch) ||
+       (order.kind == wire::OrderKind::shell && order.shell) || (order.kind == wire::OrderKind::plan && order.plan));
   if (!whole) return Error(Code::invalid_argument, "the order lacks what its kind needs", "order-malformed");
-  const auto& changes = order.patch ? order.patch->changes : order.plan ? order.plan->changes : std::vector<fleet::PackageChange>();
+  const auto& changes = order.patch  ? order.patch->changes
+                        : order.plan ? order.plan->changes
+                                     : std::vector<fleet::PackageChange>();
   if (changes.size() > wire::kPackagesMax)
-    return Error(Code::invalid_argument, "the order names " + std::to_string(changes.size()) + " packages", "order-malformed");
+    return Error(Code::invalid_argument, "the order names " + std::to_string(changes.size()) + " packages",
+                 "order-malformed");
   return {};
 }
 
@@ -36,11 +40,14 @@ OrderVerifier::OrderVerifier(io::Files& files, StatePaths paths, std::string nod
 Result<wire::Order> OrderVerifier::open(const wire::SignedOrder& sent) const {
   const auto signature = from_base64(sent.signature);
   if (!signature.ok() || !io::ed25519_verify(public_key_, sent.payload, *signature))
-    return Error(Code::unauthenticated, "the order is not signed by the server that this node was enrolled at", "signature-bad");
-  BELAY_TRY_ASSIGN(auto order, json::decode_text<wire::Order>(sent.payload, {.bytes_max = kOrderBytesMax, .depth_max = 16})
-                                   .within("the order cannot be read"));
+    return Error(Code::unauthenticated, "the order is not signed by the server that this node was enrolled at",
+                 "signature-bad");
+  BELAY_TRY_ASSIGN(auto order,
+                   json::decode_text<wire::Order>(sent.payload, {.bytes_max = kOrderBytesMax, .depth_max = 16})
+                       .within("the order cannot be read"));
   if (order.node_id != node_id_)
-    return Error(Code::permission_denied, "the order is for node " + order.node_id + ", this is " + node_id_, "wrong-node");
+    return Error(Code::permission_denied, "the order is for node " + order.node_id + ", this is " + node_id_,
+                 "wrong-node");
   return order;
 }
 
@@ -48,14 +55,19 @@ Status OrderVerifier::check(const wire::Order& order, Instant now) const {
   BELAY_TRY(check_shape(order));
   BELAY_TRY_ASSIGN(const auto last, last_counter());
   if (order.counter <= last)
-    return Error(Code::conflict, "the order's counter " + std::to_string(order.counter) + " is not above " +
-                                     std::to_string(last) + ", the last one accepted", "order-replayed");
+    return Error(Code::conflict,
+                 "the order's counter " + std::to_string(order.counter) + " is not above " + std::to_string(last) +
+                     ", the last one accepted",
+                 "order-replayed");
   if (order.issued_at > now + kClockDisagreementMax)
-    return Error(Code::conflict, "the order was issued at " + to_iso8601(order.issued_at) + ", and here it is " +
-                                     to_iso8601(now) + "; set the clock", "clock-wrong");
+    return Error(Code::conflict,
+                 "the order was issued at " + to_iso8601(order.issued_at) + ", and here it is " + to_iso8601(now) +
+                     "; set the clock",
+                 "clock-wrong");
   if (now > order.expires_at)
-    return Error(Code::timed_out, "the order expired at " + to_iso8601(order.expires_at) + ", and here it is " +
-                                      to_iso8601(now), "order-expired");
+    return Error(Code::timed_out,
+                 "the order expired at " + to_iso8601(order.expires_at) + ", and here it is " + to_iso8601(now),
+                 "order-expired");
   return {};
 }
 

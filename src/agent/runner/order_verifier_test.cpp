@@ -60,7 +60,8 @@ TEST_F(Verifier, RefusesAnyOtherBytes) {
 TEST_F(Verifier, RefusesAnotherServersOrder) {
   const auto other = io::make_signing_key();
   const auto payload = json::to_canonical_text(json::encode(order(1)));
-  EXPECT_EQ(verifier.open({payload, to_base64(io::ed25519_sign(other.private_key, payload))}).error().reason(), "signature-bad");
+  EXPECT_EQ(verifier.open({payload, to_base64(io::ed25519_sign(other.private_key, payload))}).error().reason(),
+            "signature-bad");
 }
 
 TEST_F(Verifier, RefusesAnotherNodesOrder) {

@@ -53,16 +53,19 @@ std::string summary_of(const patchrun::PatchRunReport& report) {
 std::string problems_text(const std::vector<fleet::Problem>& problems) {
   std::string text;
   for (const auto& problem : problems)
-    text += std::string(boost::describe::enum_to_string(problem.reason, "?")) + (problem.subject.empty() ? "" : " (" + problem.subject + ")") +
-            ": " + problem.detail + (problem.next.empty() ? "" : "; " + problem.next) + "\n";
+    text += std::string(boost::describe::enum_to_string(problem.reason, "?")) +
+            (problem.subject.empty() ? "" : " (" + problem.subject + ")") + ": " + problem.detail +
+            (problem.next.empty() ? "" : "; " + problem.next) + "\n";
   return sanitize(text, wire::kOutputBytesMax);
 }
 
 Result<wire::OrderResult> patch(const WorkTools& tools, const StatePaths& paths, const AcceptedOrder& accepted) {
   const auto& order = accepted.order;
   OutputFile output(tools.files, tools.clock, paths.output(order.order_id));
-  RunTools run_tools{tools.files, tools.packages, tools.host, tools.clock, tools.snapshots, tools.probes,
-                     [&](std::string_view line) { output.add(std::string(line) + "\n"); }};
+  RunTools run_tools{
+      tools.files, tools.packages, tools.host, tools.clock, tools.snapshots, tools.probes, [&](std::string_view line) {
+        output.add(std::string(line) + "\n");
+      }};
   BELAY_TRY_ASSIGN(const auto run, RunDriver(run_tools, paths).run(order.order_id, *order.patch, order.expires_at));
   wire::OrderResult result;
   result.order_id = order.order_id;
@@ -91,7 +94,8 @@ wire::OrderResult plan(const WorkTools& tools, const AcceptedOrder& accepted) {
   auto planned = tools.packages.simulate(wanted);
   // What the resolver adds belongs into the plan: asked again with all of it, nothing is lacking any more.
   const auto only_lacks = [](const auto& problem) { return problem.reason == fleet::Reason::dependency_broken; };
-  if (planned.ok() && !planned->problems.empty() && !planned->changes.empty() && std::ranges::all_of(planned->problems, only_lacks)) {
+  if (planned.ok() && !planned->problems.empty() && !planned->changes.empty() &&
+      std::ranges::all_of(planned->problems, only_lacks)) {
     wanted.changes = planned->changes;
     planned = tools.packages.simulate(wanted);
   }
@@ -121,7 +125,8 @@ Result<wire::OrderResult> scan(const WorkTools& tools, const StatePaths& paths, 
     if (!accepted.local) report->order_id = accepted.order.order_id;
     BELAY_TRY(OrderBook(tools.files, paths).write_report(accepted.order.order_id, *report));
     result.problems = report->problems;
-    result.standard_output = std::to_string(report->packages) + " packages installed, " + std::to_string(report->offers) + " on offer\n";
+    result.standard_output =
+        std::to_string(report->packages) + " packages installed, " + std::to_string(report->offers) + " on offer\n";
   }
   // The scan was done; that it cannot be judged is said by its problems, which travel with its report.
   result.outcome = report.ok() ? wire::OrderOutcome::success : wire::OrderOutcome::failed;

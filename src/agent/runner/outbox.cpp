@@ -26,7 +26,8 @@ bool is_file_safe(std::string_view text) {
 
 // 00000000000000000017.k.order_result.<id>.json
 std::string Outbox::file_name(const Entry& entry) {
-  return padded(entry.sequence) + "." + kKeepLetters[static_cast<std::size_t>(entry.keep)] + "." + entry.type + "." + entry.id + ".json";
+  return padded(entry.sequence) + "." + kKeepLetters[static_cast<std::size_t>(entry.keep)] + "." + entry.type + "." +
+         entry.id + ".json";
 }
 
 std::optional<Outbox::Entry> Outbox::parse_file_name(std::string_view name) {
@@ -35,7 +36,8 @@ std::optional<Outbox::Entry> Outbox::parse_file_name(std::string_view name) {
   Entry entry;
   const auto [end, error] = std::from_chars(parts[0].data(), parts[0].data() + parts[0].size(), entry.sequence);
   const auto letter = kKeepLetters.find(parts[1][0]);
-  if (error != std::errc() || end != parts[0].data() + parts[0].size() || letter == std::string_view::npos) return std::nullopt;
+  if (error != std::errc() || end != parts[0].data() + parts[0].size() || letter == std::string_view::npos)
+    return std::nullopt;
   entry.keep = static_cast<Keep>(letter);
   entry.type = parts[2];
   entry.id = parts[3];
@@ -65,7 +67,8 @@ Status Outbox::put(const wire::Envelope& message, Keep keep) {
   if (std::ranges::find(entries_, message.id, &Entry::id) != entries_.end()) return {};
   const auto text = wire::to_text(message);
   if (text.size() > wire::kMessageBytesMax)
-    return Error(Code::resource_exhausted, "a " + message.type + " of " + std::to_string(text.size()) + " bytes is too long to send");
+    return Error(Code::resource_exhausted,
+                 "a " + message.type + " of " + std::to_string(text.size()) + " bytes is too long to send");
   if (keep == Keep::newest_of_type)
     for (auto older = entries_.begin(); older != entries_.end(); ++older)
       if (older->type == message.type) {
@@ -78,7 +81,8 @@ Status Outbox::put(const wire::Envelope& message, Keep keep) {
                                                " messages; nothing more is kept until it does");
   }
   Entry entry{last_sequence_ + 1, keep, message.type, message.id, text.size()};
-  BELAY_TRY(files_->write_durable(directory_ + "/" + file_name(entry), text, 0600).within("a message to the server cannot be kept"));
+  BELAY_TRY(files_->write_durable(directory_ + "/" + file_name(entry), text, 0600)
+                .within("a message to the server cannot be kept"));
   last_sequence_ = entry.sequence;
   bytes_ += entry.bytes;
   entries_.push_back(std::move(entry));
@@ -107,7 +111,8 @@ void Outbox::acknowledge(std::string_view id) {
 
 void Outbox::erase(std::deque<Entry>::iterator entry) {
   if (const auto gone = files_->remove(directory_ + "/" + file_name(*entry)); !gone.ok())
-    log::warning("outbox_file_left", {{"id", entry->id}, {"why", gone.error()}});  // sent once more after a restart: harmless
+    log::warning("outbox_file_left",
+                 {{"id", entry->id}, {"why", gone.error()}});  // sent once more after a restart: harmless
   bytes_ -= entry->bytes;
   entries_.erase(entry);
 }

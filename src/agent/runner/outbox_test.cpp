@@ -87,7 +87,8 @@ TEST_F(OutboxTest, BoundsItsBytes) {
 
 TEST_F(OutboxTest, KeepsOnlyTheNewestOfSomeTypes) {
   auto outbox = open();
-  for (int i = 1; i <= 3; ++i) ASSERT_TRUE(outbox.put(wire::pack(id(i), wire::FactsReport{}), Keep::newest_of_type).ok());
+  for (int i = 1; i <= 3; ++i)
+    ASSERT_TRUE(outbox.put(wire::pack(id(i), wire::FactsReport{}), Keep::newest_of_type).ok());
   EXPECT_EQ(ids(outbox), std::vector{id(3)});
 }
 
@@ -122,7 +123,8 @@ TEST(Backoff, SpreadsAThousandAgents) {
   std::uint64_t random = 88172645463325252u;
   for (int i = 0; i < 1'000; ++i) {
     random ^= random << 13, random ^= random >> 7, random ^= random << 17;
-    per_tenth[static_cast<std::size_t>(first_wait(settings, random).count() * 10 / (settings.first_spread.count() + 1))] += 1;
+    per_tenth[static_cast<std::size_t>(first_wait(settings, random).count() * 10 /
+                                       (settings.first_spread.count() + 1))] += 1;
   }
   for (const int count : per_tenth) EXPECT_LT(count, 150);
 }

@@ -8,7 +8,8 @@ namespace {
 
 PackageKey key_of(const fleet::InstalledPackage& package) { return {package.name, package.arch}; }
 
-bool is_installed(const fleet::PackageSet& set, const std::string& name, const std::string& arch, const std::string& version) {
+bool is_installed(const fleet::PackageSet& set, const std::string& name, const std::string& arch,
+                  const std::string& version) {
   return std::ranges::any_of(set.packages, [&](const auto& p) {
     return p.name == name && p.arch == arch && (version.empty() || p.version == version);
   });
@@ -64,7 +65,8 @@ bool is_there(const fleet::PackageChange& change, const fleet::PackageSet& set) 
 
 bool starts_here(const fleet::PackageChange& change, const fleet::PackageSet& set) {
   // An rpm system keeps several versions of a kernel beside each other, so a new one starts from any.
-  if (change.from_version.empty()) return set.format == fleet::PackageFormat::rpm || !is_installed(set, change.name, change.arch, "");
+  if (change.from_version.empty())
+    return set.format == fleet::PackageFormat::rpm || !is_installed(set, change.name, change.arch, "");
   return is_installed(set, change.name, change.arch, change.from_version);
 }
 

@@ -27,12 +27,24 @@ class DeadlyFiles final : public io::Files {
   DeadlyFiles(int deadly_change, bool after) : deadly_change_(deadly_change), after_(after) {}
 
   Result<std::string> read(const std::string& p, std::size_t max) const override { return real_.read(p, max); }
-  Status write_durable(const std::string& p, std::string_view c, std::uint32_t m) override { return change([&] { return real_.write_durable(p, c, m); }); }
-  Status append_durable(const std::string& p, std::string_view c, std::uint32_t m) override { return change([&] { return real_.append_durable(p, c, m); }); }
-  Status rename_durable(const std::string& a, const std::string& b) override { return change([&] { return real_.rename_durable(a, b); }); }
-  Status remove(const std::string& p) override { return change([&] { return real_.remove(p); }); }
-  Status remove_tree(const std::string& p) override { return change([&] { return real_.remove_tree(p); }); }
-  Status make_directories(const std::string& p, std::uint32_t m) override { return change([&] { return real_.make_directories(p, m); }); }
+  Status write_durable(const std::string& p, std::string_view c, std::uint32_t m) override {
+    return change([&] { return real_.write_durable(p, c, m); });
+  }
+  Status append_durable(const std::string& p, std::string_view c, std::uint32_t m) override {
+    return change([&] { return real_.append_durable(p, c, m); });
+  }
+  Status rename_durable(const std::string& a, const std::string& b) override {
+    return change([&] { return real_.rename_durable(a, b); });
+  }
+  Status remove(const std::string& p) override {
+    return change([&] { return real_.remove(p); });
+  }
+  Status remove_tree(const std::string& p) override {
+    return change([&] { return real_.remove_tree(p); });
+  }
+  Status make_directories(const std::string& p, std::uint32_t m) override {
+    return change([&] { return real_.make_directories(p, m); });
+  }
   Result<std::vector<std::string>> list(const std::string& p) const override { return real_.list(p); }
   Result<io::FileInfo> info(const std::string& p) const override { return real_.info(p); }
   Result<std::string> read_link(const std::string& p) const override { return real_.read_link(p); }
@@ -108,7 +120,8 @@ class ProcessKill : public testing::Test {
       DeadlyFiles files(deadly_change, after);
       FakePackageManager packages({files, io::real_processes(), io::system_clock()}, packages_path());
       MortalHost host((directory_ / "boots").string());
-      const WorkTools tools{files, io::real_processes(), io::system_clock(), packages, host, {}, {}, [] { return fleet::NodeFacts{}; }};
+      const WorkTools tools{
+          files, io::real_processes(), io::system_clock(), packages, host, {}, {}, [] { return fleet::NodeFacts{}; }};
       const auto done = work_on_order(tools, paths_, kOrderId);
       ::_exit(done.ok() ? 0 : 1);
     }
@@ -120,7 +133,8 @@ class ProcessKill : public testing::Test {
   }
 
   void bring_to_end() {
-    for (int process = 0; process < 10 && !OrderBook(files_, paths_).has_result(kOrderId); ++process) run_process(0, false);
+    for (int process = 0; process < 10 && !OrderBook(files_, paths_).has_result(kOrderId); ++process)
+      run_process(0, false);
   }
 
   std::set<std::string> installed() {
@@ -136,8 +150,10 @@ class ProcessKill : public testing::Test {
     const auto result = OrderBook(files_, paths_).result(kOrderId);
     ASSERT_TRUE(result.ok() && *result && (*result)->run);
     const auto& run = *(*result)->run;
-    if (run.outcome == patchrun::Outcome::committed) EXPECT_EQ(installed(), (std::set<std::string>{"curl=2", "libc6=2"}));
-    else if (run.outcome == patchrun::Outcome::rolled_back) EXPECT_EQ(installed(), (std::set<std::string>{"curl=1", "libc6=1"}));
+    if (run.outcome == patchrun::Outcome::committed)
+      EXPECT_EQ(installed(), (std::set<std::string>{"curl=2", "libc6=2"}));
+    else if (run.outcome == patchrun::Outcome::rolled_back)
+      EXPECT_EQ(installed(), (std::set<std::string>{"curl=1", "libc6=1"}));
     else ADD_FAILURE() << boost::describe::enum_to_string(run.outcome, "?") << "\n" << (*result)->standard_error;
     outcomes_.insert(run.outcome);
   }

@@ -120,8 +120,9 @@ bool RunActions::mend(Findings& findings, Duration timeout) {
     return false;
   }
   add(findings.problems, *left);
-  if (left->empty()) collect(findings)("belay: mended " + count(broken->size(), "package problem", "package problems") +
-                                       " found before the change: " + broken->front().detail);
+  if (left->empty())
+    collect(findings)("belay: mended " + count(broken->size(), "package problem", "package problems") +
+                      " found before the change: " + broken->front().detail);
   return left->empty();
 }
 
@@ -129,11 +130,12 @@ void RunActions::check_versions(const RunState& run, const fleet::PackageSet& se
   for (const auto& change : run.order.changes) {
     if (is_there(change, set) || starts_here(change, set)) continue;
     const auto now = installed_of(set, touched_keys({change}));
-    findings.problems.push_back(
-        {fleet::Reason::other, change.name,
-         change.name + " (" + change.arch + ") is " + (now.empty() ? "not installed" : "at " + now.front().version) +
-             ", but the order was made for " + (change.from_version.empty() ? "a node without it" : change.from_version),
-         "scan the node and make the order anew", false});
+    findings.problems.push_back({fleet::Reason::other, change.name,
+                                 change.name + " (" + change.arch + ") is " +
+                                     (now.empty() ? "not installed" : "at " + now.front().version) +
+                                     ", but the order was made for " +
+                                     (change.from_version.empty() ? "a node without it" : change.from_version),
+                                 "scan the node and make the order anew", false});
   }
 }
 
@@ -149,7 +151,8 @@ void RunActions::check_plan(const RunState& run, const ScanResult& scan, Finding
     });
     if (listed) continue;
     const bool removal = change.to_version.empty();
-    findings.problems.push_back({removal ? fleet::Reason::would_remove_packages : fleet::Reason::dependency_broken, change.name,
+    findings.problems.push_back({removal ? fleet::Reason::would_remove_packages : fleet::Reason::dependency_broken,
+                                 change.name,
                                  std::string(removal ? "the resolver would remove " : "the change also needs ") +
                                      describe(change) + ", which the order does not list",
                                  "plan the change set anew on this node", false});
@@ -160,7 +163,8 @@ void RunActions::check_plan(const RunState& run, const ScanResult& scan, Finding
     });
     if (planned || is_there(change, scan.installed) || !plan->problems.empty()) continue;
     findings.problems.push_back({fleet::Reason::dependency_broken, change.name,
-                                 "the resolver would not do " + describe(change), "plan the change set anew on this node", false});
+                                 "the resolver would not do " + describe(change),
+                                 "plan the change set anew on this node", false});
   }
   add(findings.problems, check_space(tools_.files, *plan, run.order));
   findings.planned = plan->changes;
@@ -169,8 +173,8 @@ void RunActions::check_plan(const RunState& run, const ScanResult& scan, Finding
 Happened RunActions::check(const RunState& run) {
   Findings findings;
   if (tools_.clock.now() > run.expires_at) {
-    findings.problems.push_back({fleet::Reason::timed_out, "", "the order expired at " + to_iso8601(run.expires_at),
-                                 "order it again", false});
+    findings.problems.push_back(
+        {fleet::Reason::timed_out, "", "the order expired at " + to_iso8601(run.expires_at), "order it again", false});
     return failed(std::move(findings), "expired before it began");
   }
   if (!mend(findings, kRepairTimeout)) return failed(std::move(findings), "the package state is broken");
@@ -215,7 +219,8 @@ Happened RunActions::protect(const RunState& run) {
                                            reading.ok() ? reading->detail : reading.error().chain()});
   }
   const auto ways = findings.protection->snapshots.size();
-  return succeeded(std::move(findings), std::string(run.order.hold_old_versions ? "old packages held" : "old packages not held, as ordered") +
+  return succeeded(std::move(findings), std::string(run.order.hold_old_versions ? "old packages held"
+                                                                                : "old packages not held, as ordered") +
                                             (ways ? ", " + count(ways, "snapshot", "snapshots") : ""));
 }
 
@@ -245,7 +250,8 @@ Happened RunActions::install(const RunState& run) {
   if (!report.ok()) return failed(report.error(), std::move(findings));
   findings.changed = report->changed;
   for (const auto& conffile : report->conffiles)
-    findings.conffiles_kept.push_back(conffile.path + " (" + conffile.package + "'s own version lies in " + conffile.new_path + ")");
+    findings.conffiles_kept.push_back(conffile.path + " (" + conffile.package + "'s own version lies in " +
+                                      conffile.new_path + ")");
   findings.restart_needed = report->restart_needed;
   add(findings.problems, report->problems);
   if (findings.output.empty()) findings.output = report->output;
@@ -272,10 +278,11 @@ Happened RunActions::reboot(const RunState& run) {
     return {Event::rebooted, std::move(findings)};
   }
   findings.reboot_pending = true;
-  findings.problems.push_back({fleet::Reason::reboot_pending, "",
-                               asked.ok() ? "the machine was asked to reboot and did not within " + humanize(run.order.reboot_timeout)
-                                          : asked.error().chain(),
-                               "reboot the machine by hand", false});
+  findings.problems.push_back(
+      {fleet::Reason::reboot_pending, "",
+       asked.ok() ? "the machine was asked to reboot and did not within " + humanize(run.order.reboot_timeout)
+                  : asked.error().chain(),
+       "reboot the machine by hand", false});
   return failed(std::move(findings), "the reboot did not come");
 }
 
@@ -290,10 +297,12 @@ Happened RunActions::verify(const RunState& run) {
   findings.changed = difference(before_of(run), installed_of(scan->installed, keys), keys);
   for (const auto& change : run.order.changes)
     if (!is_there(change, scan->installed))
-      findings.problems.push_back({fleet::Reason::other, change.name, "after the install this is not so: " + describe(change),
-                                   "see the run's output", false});
+      findings.problems.push_back({fleet::Reason::other, change.name,
+                                   "after the install this is not so: " + describe(change), "see the run's output",
+                                   false});
   compare_probes(run, findings);
-  if (const auto required = tools_.host.reboot_required(); required.ok() && !run.reboot_pending) findings.reboot_pending = *required;
+  if (const auto required = tools_.host.reboot_required(); required.ok() && !run.reboot_pending)
+    findings.reboot_pending = *required;
   if (!findings.problems.empty()) return failed(std::move(findings));
   return succeeded(std::move(findings), "versions and package health are as ordered");
 }
@@ -314,7 +323,8 @@ void RunActions::compare_probes(const RunState& run, Findings& findings) {
     }
     if (!healthy)
       findings.problems.push_back({fleet::Reason::other, std::string(probe->name()),
-                                   "healthy before the change, not after it: " + seen, "see the probe's detail", false});
+                                   "healthy before the change, not after it: " + seen, "see the probe's detail",
+                                   false});
   }
 }
 
@@ -332,7 +342,8 @@ void RunActions::close(const RunState& run) {
   if (run.outcome == patchrun::Outcome::rollback_failed || run.outcome == patchrun::Outcome::inconsistent) return;
   Findings left;
   remove_snapshots(run, left);
-  for (const auto& problem : left.problems) log::warning("snapshot_left", {{"snapshot", problem.subject}, {"why", problem.detail}});
+  for (const auto& problem : left.problems)
+    log::warning("snapshot_left", {{"snapshot", problem.subject}, {"why", problem.detail}});
 }
 
 void RunActions::remove_snapshots(const RunState& run, Findings& findings) {
@@ -374,7 +385,8 @@ Happened RunActions::roll_back(const RunState& run) {
   if (!whole)
     for (const auto& problem : health.problems)
       for (const auto& package : before_of(run))
-        if (package.name == problem.subject && !std::ranges::any_of(back.changes, [&](const auto& c) { return c.name == package.name; }))
+        if (package.name == problem.subject &&
+            !std::ranges::any_of(back.changes, [&](const auto& c) { return c.name == package.name; }))
           back.changes.push_back({package.name, package.arch, package.version, package.version, "", 0});
   bool done = true;
   if (!back.changes.empty()) {
@@ -407,7 +419,8 @@ Happened RunActions::verify_rollback(const RunState& run) {
   findings.changed = left;
   add(findings.problems, *broken);
   for (const auto& change : left)
-    findings.problems.push_back({fleet::Reason::other, change.name, "after the rollback this is left: " + describe(change),
+    findings.problems.push_back({fleet::Reason::other, change.name,
+                                 "after the rollback this is left: " + describe(change),
                                  "put it back by hand; the old packages are under " + paths_.held(), false});
   if (const auto required = tools_.host.reboot_required(); required.ok()) findings.reboot_pending = *required;
   if (!findings.problems.empty()) return failed(std::move(findings));

@@ -15,7 +15,8 @@ bool may_be_cancelled(State state) {
 
 }  // namespace
 
-Result<patchrun::RunState> RunDriver::run(const std::string& run_id, const patchrun::PatchRunOrder& order, Instant expires_at) {
+Result<patchrun::RunState> RunDriver::run(const std::string& run_id, const patchrun::PatchRunOrder& order,
+                                          Instant expires_at) {
   RunJournal journal(tools_.files, paths_, run_id);
   BELAY_TRY_ASSIGN(auto decision, first_decision(journal, run_id, order, expires_at));
   while (true) {

@@ -48,8 +48,8 @@ struct Machine {
   Machine() {
     FakeState state;
     state.installed.packages = {{"curl", "amd64", "1"}, {"libc6", "amd64", "1"}, {"vim", "amd64", "1"}};
-    state.offers.offers = {offer("curl", "1"), offer("curl", "2"), offer("libc6", "1"), offer("libc6", "2"),
-                           offer("libnew", "1"), offer("vim", "1")};
+    state.offers.offers = {offer("curl", "1"),  offer("curl", "2"),   offer("libc6", "1"),
+                           offer("libc6", "2"), offer("libnew", "1"), offer("vim", "1")};
     state.restart_needed = {"ssh.service"};
     disk.put(kPackagesPath, json::encode_text(state));
     disk.put("/state/orders/" + kRunId + "/order.json", "{}");
@@ -75,7 +75,8 @@ const std::set<std::string> kAfter{"curl=2", "libc6=2", "libnew=1", "vim=1"};
 
 PatchRunOrder order_for_both() {
   PatchRunOrder order;
-  order.changes = {{"curl", "amd64", "1", "2", "", 0}, {"libc6", "amd64", "1", "2", "", 0}, {"libnew", "amd64", "", "1", "", 0}};
+  order.changes = {
+      {"curl", "amd64", "1", "2", "", 0}, {"libc6", "amd64", "1", "2", "", 0}, {"libnew", "amd64", "", "1", "", 0}};
   return order;
 }
 
@@ -159,16 +160,17 @@ TEST_P(RunDriverFault, EndsAsItMust) {
   EXPECT_FALSE(run.problems.empty());
   expect_honest(machine, run, GetParam().name);
 }
-INSTANTIATE_TEST_SUITE_P(Table, RunDriverFault, testing::Values(
-    FaultRow{"removes", FakeFault::simulate_removes, "vim", -1, Outcome::refused},
-    FaultRow{"download", FakeFault::download_fails, "", -1, Outcome::refused},
-    FaultRow{"hold", FakeFault::hold_fails, "libc6", -1, Outcome::refused},
-    FaultRow{"lock", FakeFault::lock_held, "", 1, Outcome::rolled_back},
-    FaultRow{"disk", FakeFault::disk_full, "", 1, Outcome::rolled_back},
-    FaultRow{"script", FakeFault::script_fails, "libc6", 1, Outcome::rolled_back},
-    FaultRow{"half_way", FakeFault::stops_half_way, "curl", 1, Outcome::rolled_back},
-    FaultRow{"lies", FakeFault::lies, "libc6", 1, Outcome::rolled_back}),
-    [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(Table, RunDriverFault,
+                         testing::Values(FaultRow{"removes", FakeFault::simulate_removes, "vim", -1, Outcome::refused},
+                                         FaultRow{"download", FakeFault::download_fails, "", -1, Outcome::refused},
+                                         FaultRow{"hold", FakeFault::hold_fails, "libc6", -1, Outcome::refused},
+                                         FaultRow{"lock", FakeFault::lock_held, "", 1, Outcome::rolled_back},
+                                         FaultRow{"disk", FakeFault::disk_full, "", 1, Outcome::rolled_back},
+                                         FaultRow{"script", FakeFault::script_fails, "libc6", 1, Outcome::rolled_back},
+                                         FaultRow{"half_way", FakeFault::stops_half_way, "curl", 1,
+                                                  Outcome::rolled_back},
+                                         FaultRow{"lies", FakeFault::lies, "libc6", 1, Outcome::rolled_back}),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 TEST(RunDriver, WhatCannotBePutBackIsToldAsSuch) {
   Machine machine;
@@ -213,7 +215,8 @@ TEST(RunDriver, AnExpiredOrderIsRefused) {
   Machine machine;
   auto packages = machine.packages();
   RunTools tools{machine.disk, packages, machine.host, machine.clock, {}, {}, {}};
-  const auto run = RunDriver(tools, machine.paths).run(kRunId, order_for_both(), machine.clock.now() - std::chrono::seconds(1));
+  const auto run =
+      RunDriver(tools, machine.paths).run(kRunId, order_for_both(), machine.clock.now() - std::chrono::seconds(1));
   ASSERT_TRUE(run.ok());
   EXPECT_EQ(run->outcome, Outcome::refused);
   EXPECT_EQ(machine.installed(), kBefore);
@@ -392,12 +395,14 @@ TEST(RunDriverKill, DiesOnceAtEveryChangeAndEndsHonestly) {
           }
           EXPECT_TRUE(killed);
           const auto run = drive_through_deaths(machine, after, nullptr);
-          expect_honest(machine, run, std::string(scenario.name) + ", change " + std::to_string(at) + " of " + std::to_string(changes));
+          expect_honest(
+              machine, run,
+              std::string(scenario.name) + ", change " + std::to_string(at) + " of " + std::to_string(changes));
         }
   }
   // The scenarios together die in every state of the table but the first two and those only a snapshot leads to.
-  for (const char* state : {"checking", "protecting", "downloading", "installing", "rebooting", "verifying", "committing",
-                            "rolling_back", "rollback_rebooting", "verifying_rollback", "finished"})
+  for (const char* state : {"checking", "protecting", "downloading", "installing", "rebooting", "verifying",
+                            "committing", "rolling_back", "rollback_rebooting", "verifying_rollback", "finished"})
     EXPECT_GT(died[state], 0) << "no death in " << state;
 }
 
@@ -413,7 +418,8 @@ TEST(RunDriverKill, DiesTwiceAndMoreAtRandomAndEndsHonestly) {
     const int deaths = 2 + static_cast<int>(random() % 4);
     RunState run;
     for (int death = 0; death < deaths; ++death) {
-      machine.disk.kill_at(1 + static_cast<int>(random() % 12), random() % 2 == 0 ? MemoryFiles::Kill::before : MemoryFiles::Kill::after);
+      machine.disk.kill_at(1 + static_cast<int>(random() % 12),
+                           random() % 2 == 0 ? MemoryFiles::Kill::before : MemoryFiles::Kill::after);
       const auto after = random() % 2 == 0 ? After::power_cut : After::process_restart;
       try {
         static_cast<void>(drive(machine, order_for_both()));

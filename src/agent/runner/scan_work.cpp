@@ -30,10 +30,12 @@ Result<wire::ScanReport> scan_node(const WorkTools& tools, const StatePaths& pat
   }
   BELAY_TRY_ASSIGN(auto scan, tools.packages.scan());
   // Before the sets get their hashes: they are what is reported. Every scan does it, so that a set stays the same.
-  if (const auto described = tools.packages.describe_updates(scan, refresh ? kDescribeTimeout : Duration::zero()); !described.ok())
+  if (const auto described = tools.packages.describe_updates(scan, refresh ? kDescribeTimeout : Duration::zero());
+      !described.ok())
     report.problems.push_back(problem_of(described.error()));
   if (scan.installed.packages.size() > wire::kPackagesMax)
-    return Error(Code::resource_exhausted, std::to_string(scan.installed.packages.size()) + " packages are more than a report may hold");
+    return Error(Code::resource_exhausted,
+                 std::to_string(scan.installed.packages.size()) + " packages are more than a report may hold");
   SetStore sets(tools.files, paths);
   BELAY_TRY_ASSIGN(report.package_set_hash, sets.keep(scan.installed));
   BELAY_TRY_ASSIGN(report.offer_set_hash, sets.keep(scan.offers));
@@ -43,7 +45,8 @@ Result<wire::ScanReport> scan_node(const WorkTools& tools, const StatePaths& pat
   report.offers = static_cast<std::uint32_t>(scan.offers.offers.size());
   report.held = scan.held;
   for (const auto& repository : scan.repositories)
-    report.repositories.push_back({repository.name, repository.site, repository.released_at, repository.valid_until, repository.fetched_at});
+    report.repositories.push_back(
+        {repository.name, repository.site, repository.released_at, repository.valid_until, repository.fetched_at});
   add_once(report.problems, scan.problems);
   // Broken packages are told with every scan; they do not make the versions unknown.
   if (const auto broken = tools.packages.check_health(); broken.ok()) add_once(report.problems, *broken);

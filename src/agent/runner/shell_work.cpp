@@ -15,7 +15,7 @@ namespace {
 
 constexpr Duration kTimeoutMax{172'800'000};  // as SSM's
 constexpr Duration kCancelPoll{100};
-constexpr int kSignalExitBase = 128;          // as the shell tells it
+constexpr int kSignalExitBase = 128;  // as the shell tells it
 
 // Passes the cancel file on to the running process.
 class CancelWatch {
@@ -70,15 +70,18 @@ wire::OrderResult interrupted(const WorkTools& tools, const AcceptedOrder& accep
   result.started_at = accepted.accepted_at;
   result.finished_at = tools.clock.now();
   result.outcome = wire::OrderOutcome::failed;
-  result.problems.push_back({fleet::Reason::other, "", "the process that ran the script was killed, or the machine restarted; "
-                             "how far the script came is not known, and it is not run twice", "look at the node, then order again", false});
+  result.problems.push_back({fleet::Reason::other, "",
+                             "the process that ran the script was killed, or the machine restarted; "
+                             "how far the script came is not known, and it is not run twice",
+                             "look at the node, then order again", false});
   result.standard_error = result.problems.front().detail + "\n";
   return result;
 }
 
 }  // namespace
 
-Result<wire::OrderResult> run_shell_order(const WorkTools& tools, const StatePaths& paths, const AcceptedOrder& accepted) {
+Result<wire::OrderResult> run_shell_order(const WorkTools& tools, const StatePaths& paths,
+                                          const AcceptedOrder& accepted) {
   const auto& order = accepted.order;
   if (tools.files.info(paths.begun(order.order_id)).ok()) return interrupted(tools, accepted);
   const auto directory = paths.order_directory(order.order_id) + "/tmp";

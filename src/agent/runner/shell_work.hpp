@@ -8,6 +8,7 @@ namespace belay::agent {
 // The lines become one script; its exit code is that of its last command. It runs as root in the order's working
 // directory ("/" where none is named) with a private TMPDIR that is removed afterwards. Never begun twice: where an
 // earlier process died in it, the result says so.
-Result<wire::OrderResult> run_shell_order(const WorkTools& tools, const StatePaths& paths, const AcceptedOrder& accepted);
+Result<wire::OrderResult> run_shell_order(const WorkTools& tools, const StatePaths& paths,
+                                          const AcceptedOrder& accepted);
 
 }  // namespace belay::agent

@@ -34,8 +34,10 @@ std::string mebibytes(std::uint64_t bytes) { return std::to_string((bytes + kMeb
 
 }  // namespace
 
-std::vector<fleet::Problem> check_space(const io::Files& files, const TransactionPlan& plan, const patchrun::PatchRunOrder& order) {
-  std::vector<Need> needs{{"/", plan.disk_bytes, {}}, {"/var", 2 * plan.download_bytes, {}}};  // the new and the old packages
+std::vector<fleet::Problem> check_space(const io::Files& files, const TransactionPlan& plan,
+                                        const patchrun::PatchRunOrder& order) {
+  std::vector<Need> needs{{"/", plan.disk_bytes, {}},
+                          {"/var", 2 * plan.download_bytes, {}}};  // the new and the old packages
   if (std::ranges::any_of(plan.changes, [](const auto& change) { return touches_boot(change.name); }))
     needs.push_back({"/boot", kKernelBytes, {}});
   std::vector<fleet::Problem> problems;
@@ -56,9 +58,10 @@ std::vector<fleet::Problem> check_space(const io::Files& files, const Transactio
     const auto wanted = disk.bytes + order.space_reserve_bytes;
     if (disk.space.bytes_free >= wanted) continue;
     problems.push_back({fleet::Reason::disk_full, disk.path,
-                        disk.path + " has " + mebibytes(disk.space.bytes_free) + " free; the change and its reserve need " +
-                            mebibytes(wanted),
-                        "free space on " + disk.path + " (package caches, old kernels, logs), then order again", false});
+                        disk.path + " has " + mebibytes(disk.space.bytes_free) +
+                            " free; the change and its reserve need " + mebibytes(wanted),
+                        "free space on " + disk.path + " (package caches, old kernels, logs), then order again",
+                        false});
   }
   return problems;
 }

@@ -11,6 +11,7 @@ namespace belay::agent {
 
 // One problem for each of /, /var and /boot that would be left with less than the order's reserve. Where they share a
 // file system its needs are added up.
-std::vector<fleet::Problem> check_space(const io::Files& files, const TransactionPlan& plan, const patchrun::PatchRunOrder& order);
+std::vector<fleet::Problem> check_space(const io::Files& files, const TransactionPlan& plan,
+                                        const patchrun::PatchRunOrder& order);
 
 }  // namespace belay::agent

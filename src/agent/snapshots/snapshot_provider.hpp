@@ -10,7 +10,7 @@
 namespace belay::agent {
 
 struct Snapshot {
-  std::string id;        // the provider's own
+  std::string id;  // the provider's own
   std::string provider;
   Instant taken_at{};
   std::vector<std::string> mounts;  // what it covers
@@ -27,7 +27,7 @@ class SnapshotProvider {
   virtual Status verify(const Snapshot& snapshot) = 0;   // it is there and whole; not_found where it is gone
   virtual Status restore(const Snapshot& snapshot) = 0;  // may take effect only after a reboot; may be repeated
   virtual Result<std::vector<Snapshot>> list() = 0;
-  virtual Status remove(const Snapshot& snapshot) = 0;   // absent is fine
+  virtual Status remove(const Snapshot& snapshot) = 0;  // absent is fine
 };
 
 }  // namespace belay::agent

@@ -43,7 +43,10 @@ void approve(Approval& approval, std::size_t rule_index, ComplianceLevel level, 
 }  // namespace
 
 Approver::Approver(const PatchBaseline& baseline, fleet::PackageFormat format, std::string_view product, Instant now)
-    : baseline_(baseline), product_(product), now_(now), format_(format),
+    : baseline_(baseline),
+      product_(product),
+      now_(now),
+      format_(format),
       approved_(baseline.approved_patches, baseline.operating_system, format),
       rejected_(baseline.rejected_patches, baseline.operating_system, format) {
   BELAY_ASSERT(baseline.approval_rules.size() <= 64);  // ten are allowed
@@ -58,8 +61,8 @@ Approver::Approver(const PatchBaseline& baseline, fleet::PackageFormat format, s
   }
 }
 
-// The implicit rule where non-security is not enabled. deb: of the security archive. rpm: of a vendor's notice, whatever
-// its kind; that is why the predefined baselines reach bug fixes without the flag. SUSE: of a patch.
+// The implicit rule where non-security is not enabled. deb: of the security archive. rpm: of a vendor's notice,
+// whatever its kind; that is why the predefined baselines reach bug fixes without the flag. SUSE: of a patch.
 bool Approver::is_candidate(const Offer& offer) const {
   if (format_ == fleet::PackageFormat::deb) return offer.security;
   if (baseline_.operating_system == OperatingSystem::SUSE && !offer.advisory_ids.empty()) return true;
@@ -75,11 +78,15 @@ Approver::Match Approver::match(const Offer& offer) const {
 }
 
 bool Approver::looks_at_names() const {
-  static constexpr std::array profile_keys{PatchFilterKey::PRODUCT, PatchFilterKey::CLASSIFICATION, PatchFilterKey::SEVERITY, PatchFilterKey::PRIORITY,
-                                           PatchFilterKey::SECTION, PatchFilterKey::SECURITY, PatchFilterKey::REPOSITORY};
-  const auto looks = [](const PatchFilter& filter) { return std::ranges::find(profile_keys, filter.key) == profile_keys.end(); };
+  static constexpr std::array profile_keys{
+      PatchFilterKey::PRODUCT, PatchFilterKey::CLASSIFICATION, PatchFilterKey::SEVERITY,  PatchFilterKey::PRIORITY,
+      PatchFilterKey::SECTION, PatchFilterKey::SECURITY,       PatchFilterKey::REPOSITORY};
+  const auto looks = [](const PatchFilter& filter) {
+    return std::ranges::find(profile_keys, filter.key) == profile_keys.end();
+  };
   return std::ranges::any_of(baseline_.global_filters, looks) ||
-         std::ranges::any_of(baseline_.approval_rules, [&](const PatchRule& rule) { return std::ranges::any_of(rule.filters, looks); });
+         std::ranges::any_of(baseline_.approval_rules,
+                             [&](const PatchRule& rule) { return std::ranges::any_of(rule.filters, looks); });
 }
 
 Approval Approver::judge(const Offer& offer, const Match& match, Instant released) const {
@@ -117,7 +124,8 @@ Approval Approver::judge_rules(const Match& match, Instant released) const {
   if (match.dropped) approval.by = DecidedBy::global_filters;
   for (std::uint64_t rest = match.rules; rest != 0; rest &= rest - 1) {
     const auto i = static_cast<std::size_t>(std::countr_zero(rest));
-    if (!match.candidate && !baseline_.approval_rules[i].enable_non_security) note(approval, DecidedBy::non_security, i);
+    if (!match.candidate && !baseline_.approval_rules[i].enable_non_security)
+      note(approval, DecidedBy::non_security, i);
     else judge_date(i, released, approval);
   }
   return approval;
@@ -162,7 +170,8 @@ Decision Approver::explain(const Approval& approval, std::optional<Instant> rele
   Decision decision{approval.by, approval.rule_index, {}, {}};
   const std::string rule = "rule " + std::to_string(approval.rule_index + 1);
   const std::string date = released ? "released " + to_date(*released) : "first seen today";
-  const auto* of = approval.rule_index >= 0 ? &baseline_.approval_rules[static_cast<std::size_t>(approval.rule_index)] : nullptr;
+  const auto* of =
+      approval.rule_index >= 0 ? &baseline_.approval_rules[static_cast<std::size_t>(approval.rule_index)] : nullptr;
   const auto entry_of = [&](const std::vector<std::string>& list) {
     return approval.entry_index >= 0 ? list[static_cast<std::size_t>(approval.entry_index)] : std::string();
   };
@@ -170,7 +179,9 @@ Decision Approver::explain(const Approval& approval, std::optional<Instant> rele
     case DecidedBy::approval_rule:
       decision.text = rule + " approves it (" + date;
       if (of->approve_until_date) decision.text += ", not after " + *of->approve_until_date;
-      else if (of->approve_after_days.value_or(0) > 0) decision.text += ", " + std::to_string(*of->approve_after_days) + " days over since " + to_date(*approval.approved_at);
+      else if (of->approve_after_days.value_or(0) > 0)
+        decision.text +=
+            ", " + std::to_string(*of->approve_after_days) + " days over since " + to_date(*approval.approved_at);
       decision.text += ")";
       break;
     case DecidedBy::approved_patches:
@@ -185,7 +196,9 @@ Decision Approver::explain(const Approval& approval, std::optional<Instant> rele
       decision.text = rule + " approves it on " + to_date(*approval.approved_at) + " (" + date + ", a delay of " +
                       std::to_string(of->approve_after_days.value_or(0)) + " days)";
       break;
-    case DecidedBy::until_date: decision.text = rule + " approves only what was released until " + *of->approve_until_date + " (" + date + ")"; break;
+    case DecidedBy::until_date:
+      decision.text = rule + " approves only what was released until " + *of->approve_until_date + " (" + date + ")";
+      break;
     case DecidedBy::non_security:
       decision.entry = entry_of(baseline_.approved_patches);
       decision.text = of ? rule + " matches it but approves security updates only"
@@ -193,7 +206,9 @@ Decision Approver::explain(const Approval& approval, std::optional<Instant> rele
       break;
     case DecidedBy::global_filters: decision.text = "the global filters drop it"; break;
     case DecidedBy::no_rule: decision.text = "no rule and no list of the baseline matches it"; break;
-    case DecidedBy::not_offered: decision.text = "no repository of the node carries this version, so nothing is known of it"; break;
+    case DecidedBy::not_offered:
+      decision.text = "no repository of the node carries this version, so nothing is known of it";
+      break;
     case DecidedBy::override_list: decision.text = "the override list names it"; break;
   }
   return decision;

@@ -11,12 +11,12 @@ namespace belay::baseline {
 
 struct Approval {
   bool approved = false;
-  bool rejected = false;         // an entry of rejected_patches names it
-  bool explicitly = false;       // an entry of approved_patches approves it
+  bool rejected = false;                                 // an entry of rejected_patches names it
+  bool explicitly = false;                               // an entry of approved_patches approves it
   ComplianceLevel level = ComplianceLevel::UNSPECIFIED;  // highest of all that approve
   DecidedBy by = DecidedBy::no_rule;
   std::int32_t rule_index = -1;
-  std::int32_t entry_index = -1;  // of approved_patches or rejected_patches
+  std::int32_t entry_index = -1;       // of approved_patches or rejected_patches
   std::optional<Instant> approved_at;  // by a rule with days: when the delay was or will be over
   std::optional<Instant> changes_at;   // the next time at which a delay ends; the level may rise though it is approved
 };

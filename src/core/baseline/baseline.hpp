@@ -26,12 +26,29 @@ enum class AvailableSecurityUpdatesComplianceStatus { COMPLIANT, NON_COMPLIANT }
 BOOST_DESCRIBE_ENUM(AvailableSecurityUpdatesComplianceStatus, COMPLIANT, NON_COMPLIANT)
 
 enum class PatchFilterKey {
-  ARCH, ADVISORY_ID, BUGZILLA_ID, PATCH_SET, PRODUCT, PRODUCT_FAMILY, CLASSIFICATION, CVE_ID, EPOCH, MSRC_SEVERITY, NAME,
-  PATCH_ID, SECTION, PRIORITY, REPOSITORY, RELEASE, SEVERITY, SECURITY, VERSION,
+  ARCH,
+  ADVISORY_ID,
+  BUGZILLA_ID,
+  PATCH_SET,
+  PRODUCT,
+  PRODUCT_FAMILY,
+  CLASSIFICATION,
+  CVE_ID,
+  EPOCH,
+  MSRC_SEVERITY,
+  NAME,
+  PATCH_ID,
+  SECTION,
+  PRIORITY,
+  REPOSITORY,
+  RELEASE,
+  SEVERITY,
+  SECURITY,
+  VERSION,
 };
 BOOST_DESCRIBE_ENUM(PatchFilterKey, ARCH, ADVISORY_ID, BUGZILLA_ID, PATCH_SET, PRODUCT, PRODUCT_FAMILY, CLASSIFICATION,
-                    CVE_ID, EPOCH, MSRC_SEVERITY, NAME, PATCH_ID, SECTION, PRIORITY, REPOSITORY, RELEASE, SEVERITY, SECURITY,
-                    VERSION)
+                    CVE_ID, EPOCH, MSRC_SEVERITY, NAME, PATCH_ID, SECTION, PRIORITY, REPOSITORY, RELEASE, SEVERITY,
+                    SECURITY, VERSION)
 
 // Values are alternatives (OR); "*" matches anything, also what has no such attribute.
 struct PatchFilter {
@@ -49,19 +66,20 @@ struct PatchRule {
   bool enable_non_security = false;
   bool operator==(const PatchRule&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(PatchRule, (), (filters, compliance_level, approve_after_days, approve_until_date, enable_non_security))
+BOOST_DESCRIBE_STRUCT(PatchRule, (),
+                      (filters, compliance_level, approve_after_days, approve_until_date, enable_non_security))
 
 // Replaces the node's repositories for one run.
 struct PatchSource {
   std::string name;                   // 3–50
   std::vector<std::string> products;  // 1–20; "*" for all
-  std::string configuration;          // 1–1024: a repository stanza or a line of sources.list; may hold a secret, never logged
+  std::string configuration;  // 1–1024: a repository stanza or a line of sources.list; may hold a secret, never logged
   bool operator==(const PatchSource&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(PatchSource, (), (name, products, configuration))
 
 struct PatchBaseline {
-  std::string id;                     // "pb-" + 17 hexadecimal digits
+  std::string id;  // "pb-" + 17 hexadecimal digits
   std::string name;
   std::string description;
   OperatingSystem operating_system = OperatingSystem::WINDOWS;  // the API's default; never changes once made
@@ -72,19 +90,19 @@ struct PatchBaseline {
   bool approved_patches_enable_non_security = false;
   std::vector<std::string> rejected_patches;
   RejectedPatchesAction rejected_patches_action = RejectedPatchesAction::ALLOW_AS_DEPENDENCY;
-  std::vector<PatchSource> sources;   // at most 20
+  std::vector<PatchSource> sources;  // at most 20
   // Windows only at AWS; here it holds for every system. Absent counts as COMPLIANT, which is what a Linux node is
   // at AWS while a rule's delay holds a known security update back.
   std::optional<AvailableSecurityUpdatesComplianceStatus> available_security_updates_compliance_status;
-  bool predefined = false;            // one of predefined.hpp: read only
+  bool predefined = false;  // one of predefined.hpp: read only
   std::optional<Instant> created_at;
   std::optional<Instant> modified_at;
   bool operator==(const PatchBaseline&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(PatchBaseline, (), (id, name, description, operating_system, global_filters, approval_rules,
-                                          approved_patches, approved_patches_compliance_level,
-                                          approved_patches_enable_non_security, rejected_patches, rejected_patches_action,
-                                          sources, available_security_updates_compliance_status, predefined, created_at,
-                                          modified_at))
+BOOST_DESCRIBE_STRUCT(PatchBaseline, (),
+                      (id, name, description, operating_system, global_filters, approval_rules, approved_patches,
+                       approved_patches_compliance_level, approved_patches_enable_non_security, rejected_patches,
+                       rejected_patches_action, sources, available_security_updates_compliance_status, predefined,
+                       created_at, modified_at))
 
 }  // namespace belay::baseline

@@ -25,7 +25,8 @@ TEST(PatchGroup, ComesFromTheTagSpelledExactly) {
 }
 
 TEST(PatchGroup, ChoosesGroupThenDefaultThenPredefined) {
-  const std::vector<PatchGroupRegistration> registered{{"web", OS::UBUNTU, "pb-ubuntu"}, {"web", OS::DEBIAN, "pb-debian"}};
+  const std::vector<PatchGroupRegistration> registered{{"web", OS::UBUNTU, "pb-ubuntu"},
+                                                       {"web", OS::DEBIAN, "pb-debian"}};
   const std::map<OS, std::string> defaults{{OS::UBUNTU, "pb-default"}};
   struct Row {
     Tags tags;
@@ -34,12 +35,13 @@ TEST(PatchGroup, ChoosesGroupThenDefaultThenPredefined) {
     ChosenBy by;
   };
   const std::string predefined = predefined_baseline(OS::DEBIAN)->id;
-  for (const auto& row : std::vector<Row>{{{{"Patch Group", "web"}}, OS::DEBIAN, "pb-debian", ChosenBy::patch_group},
-                                          {{{"PatchGroup", "web"}}, OS::UBUNTU, "pb-ubuntu", ChosenBy::patch_group},
-                                          {{{"PatchGroup", "db"}}, OS::UBUNTU, "pb-default", ChosenBy::default_baseline},
-                                          {{}, OS::UBUNTU, "pb-default", ChosenBy::default_baseline},
-                                          {{{"PatchGroup", "db"}}, OS::DEBIAN, predefined, ChosenBy::predefined},
-                                          {{}, OS::MACOS, "", ChosenBy::predefined}}) {
+  for (const auto& row :
+       std::vector<Row>{{{{"Patch Group", "web"}}, OS::DEBIAN, "pb-debian", ChosenBy::patch_group},
+                        {{{"PatchGroup", "web"}}, OS::UBUNTU, "pb-ubuntu", ChosenBy::patch_group},
+                        {{{"PatchGroup", "db"}}, OS::UBUNTU, "pb-default", ChosenBy::default_baseline},
+                        {{}, OS::UBUNTU, "pb-default", ChosenBy::default_baseline},
+                        {{{"PatchGroup", "db"}}, OS::DEBIAN, predefined, ChosenBy::predefined},
+                        {{}, OS::MACOS, "", ChosenBy::predefined}}) {
     const auto choice = choose_baseline(row.tags, row.system, registered, defaults);
     EXPECT_EQ(choice.baseline_id, row.id);
     EXPECT_EQ(choice.by, row.by);
@@ -49,11 +51,13 @@ TEST(PatchGroup, ChoosesGroupThenDefaultThenPredefined) {
 
 TEST(PatchProperties, AreTheKnownAndTheSeenValues) {
   const OfferSet offers{PackageFormat::deb, {deb("1", true)}};
-  EXPECT_THAT(patch_properties(OS::DEBIAN, PatchFilterKey::PRODUCT, {{"Debian12", offers}, {"Debian11", offers}, {"Debian12", offers}}),
+  EXPECT_THAT(patch_properties(OS::DEBIAN, PatchFilterKey::PRODUCT,
+                               {{"Debian12", offers}, {"Debian11", offers}, {"Debian12", offers}}),
               (std::vector<std::string>{"Debian11", "Debian12"}));
   EXPECT_EQ(patch_properties(OS::DEBIAN, PatchFilterKey::PRIORITY, {{"Debian12", offers}}),
             (std::vector<std::string>{"Extra", "Important", "Optional", "Required", "Standard"}));
-  EXPECT_EQ(patch_properties(OS::DEBIAN, PatchFilterKey::SECTION, {{"Debian12", offers}}), std::vector<std::string>{"non-free/libs"});
+  EXPECT_EQ(patch_properties(OS::DEBIAN, PatchFilterKey::SECTION, {{"Debian12", offers}}),
+            std::vector<std::string>{"non-free/libs"});
   EXPECT_TRUE(patch_properties(OS::DEBIAN, PatchFilterKey::SEVERITY, {{"Debian12", offers}}).empty());
   EXPECT_TRUE(patch_properties(OS::ROCKY_LINUX, PatchFilterKey::PRIORITY, {}).empty());
   EXPECT_EQ(patch_properties(OS::ROCKY_LINUX, PatchFilterKey::SEVERITY, {}).size(), 5u);
@@ -70,18 +74,18 @@ struct OverrideRow {
 TEST(OverrideList, SelectsByNameAndVersionGlob) {
   const PackageSet set{PackageFormat::rpm, {{"kernel", "x86_64", "0:5.14.0-70.el9"}, {"pkg", "x86_64", "1:1.0-1"}}};
   std::vector<Offer> offers{plain("1:1.0-1"), security("1:1.1-1"), security("1:1.2-1"), plain("1:0.9-1")};
-  for (const auto& row : std::vector<OverrideRow>{
-           {"newest", {"pkg.x86_64", "*"}, "1:1.2-1", false},
-           {"no title", {"pkg.x86_64", ""}, "1:1.2-1", false},
-           {"bare name", {"pkg", "1:1.1*"}, "1:1.1-1", false},
-           {"without the epoch", {"pkg.x86_64", "1.1-*"}, "1:1.1-1", false},
-           {"SSM's Title", {"pkg.x86_64", "pkg.x86_64:1:1.1-1"}, "1:1.1-1", false},
-           {"a glob over names", {"p*.x86_64", "1.1-1"}, "1:1.1-1", false},
-           {"what is installed", {"pkg.x86_64", "1.0-1"}, "", false},
-           {"never down", {"pkg.x86_64", "0.9*"}, "", true},
-           {"no such version", {"pkg.x86_64", "3*"}, "", true},
-           {"no such package", {"curl.x86_64", "*"}, "", true},
-           {"another architecture", {"pkg.i686", "*"}, "", true}}) {
+  for (const auto& row :
+       std::vector<OverrideRow>{{"newest", {"pkg.x86_64", "*"}, "1:1.2-1", false},
+                                {"no title", {"pkg.x86_64", ""}, "1:1.2-1", false},
+                                {"bare name", {"pkg", "1:1.1*"}, "1:1.1-1", false},
+                                {"without the epoch", {"pkg.x86_64", "1.1-*"}, "1:1.1-1", false},
+                                {"SSM's Title", {"pkg.x86_64", "pkg.x86_64:1:1.1-1"}, "1:1.1-1", false},
+                                {"a glob over names", {"p*.x86_64", "1.1-1"}, "1:1.1-1", false},
+                                {"what is installed", {"pkg.x86_64", "1.0-1"}, "", false},
+                                {"never down", {"pkg.x86_64", "0.9*"}, "", true},
+                                {"no such version", {"pkg.x86_64", "3*"}, "", true},
+                                {"no such package", {"curl.x86_64", "*"}, "", true},
+                                {"another architecture", {"pkg.i686", "*"}, "", true}}) {
     const auto selection = select(set, {PackageFormat::rpm, offers}, {row.patch});
     EXPECT_EQ(selection.changes.empty() ? "" : selection.changes[0].to_version, row.to_version) << row.fact;
     EXPECT_EQ(!selection.unmatched.empty(), row.unmatched) << row.fact;

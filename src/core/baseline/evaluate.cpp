@@ -28,7 +28,9 @@ std::vector<const Item*> sorted_by_name(const std::vector<Item>& items) {
   sorted.reserve(items.size());
   for (const auto& item : items) sorted.push_back(&item);
   // By place in the set where names are the same: libstdc++ 12's stable_sort does not compile without warnings.
-  const auto less = [](const Item* a, const Item* b) { return std::tie(a->name, a->arch, a) < std::tie(b->name, b->arch, b); };
+  const auto less = [](const Item* a, const Item* b) {
+    return std::tie(a->name, a->arch, a) < std::tie(b->name, b->arch, b);
+  };
   if (!std::ranges::is_sorted(sorted, less)) std::ranges::sort(sorted, less);
   return sorted;
 }
@@ -36,8 +38,10 @@ std::vector<const Item*> sorted_by_name(const std::vector<Item>& items) {
 class SetJudge {
  public:
   explicit SetJudge(const EvaluationInput& input)
-      : input_(input), approver_(input.baseline, input.installed.format, input.product, input.now),
-        installed_(sorted_by_name(input.installed.packages)), offers_(sorted_by_name(input.offers.offers)) {}
+      : input_(input),
+        approver_(input.baseline, input.installed.format, input.product, input.now),
+        installed_(sorted_by_name(input.installed.packages)),
+        offers_(sorted_by_name(input.offers.offers)) {}
 
   Evaluation judge() {
     Evaluation evaluation;
@@ -45,7 +49,8 @@ class SetJudge {
     evaluation.evaluated_at = input_.now;
     for (std::size_t i = 0; i < installed_.size();) {
       const InstalledPackage* newest = installed_[i];
-      for (++i; i < installed_.size() && installed_[i]->name == newest->name && installed_[i]->arch == newest->arch; ++i)
+      for (++i; i < installed_.size() && installed_[i]->name == newest->name && installed_[i]->arch == newest->arch;
+           ++i)
         if (compare(installed_[i]->version, newest->version) > 0) newest = installed_[i];
       evaluation.verdicts.push_back(judge_package(*newest));
     }
@@ -60,7 +65,8 @@ class SetJudge {
   }
 
   std::span<const Offer* const> offers_of(std::string_view name) const {
-    const auto range = std::ranges::equal_range(offers_, name, {}, [](const Offer* offer) { return std::string_view(offer->name); });
+    const auto range =
+        std::ranges::equal_range(offers_, name, {}, [](const Offer* offer) { return std::string_view(offer->name); });
     return {range.begin(), range.end()};
   }
 
@@ -136,7 +142,9 @@ class SetJudge {
     const Candidate* wanted = nullptr;
     const Candidate* told = nullptr;
     auto level = ComplianceLevel::UNSPECIFIED;
-    const auto rank = [](const Candidate& c) { return std::tuple(is_security(*c.offer), severity_rank(c.offer->severity)); };
+    const auto rank = [](const Candidate& c) {
+      return std::tuple(is_security(*c.offer), severity_rank(c.offer->severity));
+    };
     for (const auto& candidate : newer_) {
       if (!candidate.approval.approved) continue;
       level = std::max(level, candidate.approval.level);
@@ -182,8 +190,9 @@ class SetJudge {
     }
     if (!held) return hide_details(verdict);
     const auto& offer = *held->offer;
-    HeldBack back{offer.version, is_security(offer), classification_of(offer), offer.severity, offer.advisory_ids, offer.cve_ids,
-                  held->released, std::nullopt, approver_.explain(held->approval, held->released)};
+    HeldBack back{offer.version,  is_security(offer), classification_of(offer),
+                  offer.severity, offer.advisory_ids, offer.cve_ids,
+                  held->released, std::nullopt,       approver_.explain(held->approval, held->released)};
     if (held->approval.by == DecidedBy::delay) back.until = held->approval.approved_at;
     verdict.held_back = std::move(back);
     if (waits(*held) && (verdict.state == PatchState::INSTALLED || verdict.state == PatchState::INSTALLED_OTHER) &&
@@ -217,19 +226,23 @@ class SetJudge {
   }
 
   bool is_installed(std::string_view name, std::string_view arch) const {
-    const auto range = std::ranges::equal_range(installed_, name, {}, [](const InstalledPackage* p) { return std::string_view(p->name); });
-    return std::ranges::any_of(range, [&](const InstalledPackage* p) { return arch.empty() || fleet::can_replace(arch, p->arch); });
+    const auto range = std::ranges::equal_range(installed_, name, {},
+                                                [](const InstalledPackage* p) { return std::string_view(p->name); });
+    return std::ranges::any_of(
+        range, [&](const InstalledPackage* p) { return arch.empty() || fleet::can_replace(arch, p->arch); });
   }
 
   // Approved and not installed: each package that is on offer, and each name of the approved list that is not.
   std::uint32_t count_not_applicable() {
     std::set<std::pair<std::string_view, std::string_view>> approved;
     for (const Offer* offer : offers_)
-      if (!approved.contains({offer->name, offer->arch}) && !is_installed(offer->name, offer->arch) && meet(*offer).approval.approved)
+      if (!approved.contains({offer->name, offer->arch}) && !is_installed(offer->name, offer->arch) &&
+          meet(*offer).approval.approved)
         approved.emplace(offer->name, offer->arch);
     auto count = static_cast<std::uint32_t>(approved.size());
     if (input_.installed.format != fleet::PackageFormat::deb) return count;
-    for (const std::set<std::string_view> names(input_.baseline.approved_patches.begin(), input_.baseline.approved_patches.end());
+    for (const std::set<std::string_view> names(input_.baseline.approved_patches.begin(),
+                                                input_.baseline.approved_patches.end());
          const auto name : names)
       count += is_plain_package_name(name) && !is_installed(name, "") && offers_of(name).empty();
     return count;
@@ -245,9 +258,7 @@ class SetJudge {
 
 }  // namespace
 
-Evaluation judge_set(const EvaluationInput& input) {
-  return apply_node(SetJudge(input).judge(), input.baseline, {});
-}
+Evaluation judge_set(const EvaluationInput& input) { return apply_node(SetJudge(input).judge(), input.baseline, {}); }
 
 Evaluation evaluate(const EvaluationInput& input, const NodeState& node) {
   return apply_node(judge_set(input), input.baseline, node);

@@ -23,31 +23,38 @@
 namespace belay::baseline {
 
 // SSM's PatchComplianceDataState, as on the wire of the inventory. AVAILABLE_SECURITY_UPDATE says on Linux too: a
-// newer security version is known and matched by a rule, but the rule's delay or date holds it back (until `held_back`).
+// newer security version is known and matched by a rule, but the rule's delay or date holds it back (until
+// `held_back`).
 enum class PatchState {
-  INSTALLED, INSTALLED_OTHER, INSTALLED_PENDING_REBOOT, INSTALLED_REJECTED, MISSING, FAILED, NOT_APPLICABLE,
+  INSTALLED,
+  INSTALLED_OTHER,
+  INSTALLED_PENDING_REBOOT,
+  INSTALLED_REJECTED,
+  MISSING,
+  FAILED,
+  NOT_APPLICABLE,
   AVAILABLE_SECURITY_UPDATE,
 };
-BOOST_DESCRIBE_ENUM(PatchState, INSTALLED, INSTALLED_OTHER, INSTALLED_PENDING_REBOOT, INSTALLED_REJECTED, MISSING, FAILED,
-                    NOT_APPLICABLE, AVAILABLE_SECURITY_UPDATE)
+BOOST_DESCRIBE_ENUM(PatchState, INSTALLED, INSTALLED_OTHER, INSTALLED_PENDING_REBOOT, INSTALLED_REJECTED, MISSING,
+                    FAILED, NOT_APPLICABLE, AVAILABLE_SECURITY_UPDATE)
 // "Installed", "InstalledOther", …: as DescribeInstancePatches rows and filters write it.
 std::string_view api_text(PatchState state);
 
 // What decided, as evidence.
 enum class DecidedBy {
-  approval_rule,      // rule `rule_index` approved the version
-  approved_patches,   // `entry` of the list approved it
-  rejected_patches,   // `entry` of the list removed it
-  no_rule,            // nothing in the baseline matches the version
-  non_security,       // a rule's filters match, but the version is no security update and the rule wants those only
-  global_filters,     // dropped before the rules
-  delay,              // rule `rule_index` will approve it when its days are over
-  until_date,         // released after rule `rule_index`'s date
-  not_offered,        // no repository of the node carries the installed version, so nothing is known of it
-  override_list,      // `entry` is the id of the InstallOverrideList
+  approval_rule,     // rule `rule_index` approved the version
+  approved_patches,  // `entry` of the list approved it
+  rejected_patches,  // `entry` of the list removed it
+  no_rule,           // nothing in the baseline matches the version
+  non_security,      // a rule's filters match, but the version is no security update and the rule wants those only
+  global_filters,    // dropped before the rules
+  delay,             // rule `rule_index` will approve it when its days are over
+  until_date,        // released after rule `rule_index`'s date
+  not_offered,       // no repository of the node carries the installed version, so nothing is known of it
+  override_list,     // `entry` is the id of the InstallOverrideList
 };
-BOOST_DESCRIBE_ENUM(DecidedBy, approval_rule, approved_patches, rejected_patches, no_rule, non_security, global_filters, delay,
-                    until_date, not_offered, override_list)
+BOOST_DESCRIBE_ENUM(DecidedBy, approval_rule, approved_patches, rejected_patches, no_rule, non_security, global_filters,
+                    delay, until_date, not_offered, override_list)
 
 struct Decision {
   DecidedBy by = DecidedBy::no_rule;
@@ -69,8 +76,9 @@ struct HeldBack {
   Decision decision;
   bool operator==(const HeldBack&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(HeldBack, (), (version, security, classification, severity, advisory_ids, cve_ids, released_at, until,
-                                     decision))
+BOOST_DESCRIBE_STRUCT(HeldBack, (),
+                      (version, security, classification, severity, advisory_ids, cve_ids, released_at, until,
+                       decision))
 
 // One row: a package (name, arch) of the node. Where rpm has several versions installed (kernels), the newest counts.
 struct PatchVerdict {
@@ -84,10 +92,10 @@ struct PatchVerdict {
   ComplianceLevel compliance_level = ComplianceLevel::UNSPECIFIED;  // highest of every rule and list that approved
   bool compliant = true;
   // Of everything approved above the installed version (security first, then the most severe, ids of all: who skips a
-  // version still lacks its fix); for AVAILABLE_SECURITY_UPDATE of the version held back; else of the installed version.
-  // Classification and severity are empty for INSTALLED_OTHER, as SSM leaves them out.
+  // version still lacks its fix); for AVAILABLE_SECURITY_UPDATE of the version held back; else of the installed
+  // version. Classification and severity are empty for INSTALLED_OTHER, as SSM leaves them out.
   std::string classification;
-  std::string severity;            // the vendor's word; never from CVSS
+  std::string severity;  // the vendor's word; never from CVSS
   bool security = false;
   std::vector<std::string> advisory_ids, cve_ids;
   std::optional<Instant> released_at;  // the date the rules used: the offer's own, else first seen by the fleet
@@ -99,9 +107,10 @@ struct PatchVerdict {
   std::string failure;  // FAILED: what the run said
   bool operator==(const PatchVerdict&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(PatchVerdict, (), (name, arch, installed_version, wanted_version, state, compliance_level, compliant,
-                                         classification, severity, security, advisory_ids, cve_ids, released_at, age, decision,
-                                         held_back, blocked_by, failure))
+BOOST_DESCRIBE_STRUCT(PatchVerdict, (),
+                      (name, arch, installed_version, wanted_version, state, compliance_level, compliant,
+                       classification, severity, security, advisory_ids, cve_ids, released_at, age, decision, held_back,
+                       blocked_by, failure))
 // "name.arch", SSM's KBId on Linux.
 std::string patch_id(const PatchVerdict& verdict);
 // SSM's Title: "name.arch:version" of the wanted version, else of the installed one.
@@ -111,24 +120,25 @@ std::string patch_title(const PatchVerdict& verdict);
 struct PatchCounts {
   std::uint32_t installed = 0, installed_other = 0, installed_pending_reboot = 0, installed_rejected = 0;
   std::uint32_t missing = 0, failed = 0;
-  std::uint32_t not_applicable = 0;              // approved, not installed; counted, never listed
-  std::uint32_t unreported_not_applicable = 0;   // always 0: nothing is cut off
+  std::uint32_t not_applicable = 0;             // approved, not installed; counted, never listed
+  std::uint32_t unreported_not_applicable = 0;  // always 0: nothing is cut off
   std::uint32_t available_security_update = 0;
-  std::uint32_t critical_non_compliant = 0;      // compliance level CRITICAL
-  std::uint32_t security_non_compliant = 0;      // security; one package may be in both
-  std::uint32_t other_non_compliant = 0;         // neither
+  std::uint32_t critical_non_compliant = 0;  // compliance level CRITICAL
+  std::uint32_t security_non_compliant = 0;  // security; one package may be in both
+  std::uint32_t other_non_compliant = 0;     // neither
   bool operator==(const PatchCounts&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(PatchCounts, (), (installed, installed_other, installed_pending_reboot, installed_rejected, missing,
-                                        failed, not_applicable, unreported_not_applicable, available_security_update,
-                                        critical_non_compliant, security_non_compliant, other_non_compliant))
+BOOST_DESCRIBE_STRUCT(PatchCounts, (),
+                      (installed, installed_other, installed_pending_reboot, installed_rejected, missing, failed,
+                       not_applicable, unreported_not_applicable, available_security_update, critical_non_compliant,
+                       security_non_compliant, other_non_compliant))
 
 struct Evaluation {
   std::string baseline_id;
   Instant evaluated_at{};
-  std::vector<PatchVerdict> verdicts;    // sorted by name, then arch; one for every installed (name, arch)
+  std::vector<PatchVerdict> verdicts;  // sorted by name, then arch; one for every installed (name, arch)
   PatchCounts counts;
-  bool compliant = true;                 // of these verdicts alone; stale or blocked scans are the caller's to mark UNKNOWN
+  bool compliant = true;  // of these verdicts alone; stale or blocked scans are the caller's to mark UNKNOWN
   ComplianceLevel severity = ComplianceLevel::UNSPECIFIED;  // highest among the non-compliant
   // The earliest time at which the same values would be judged otherwise; absent: never by time alone.
   std::optional<Instant> changes_at;
@@ -150,10 +160,10 @@ BOOST_DESCRIBE_STRUCT(PackageMark, (), (name, arch, version, detail))
 
 // What only one node knows.
 struct NodeState {
-  std::vector<std::string> held{};             // names on hold there
-  std::vector<PackageMark> failed{};           // of the newest Install, cleared by the next one that succeeds
-  std::vector<PackageMark> pending_reboot{};   // installed by Belay and not rebooted since
-  std::vector<PackageMark> blocked{};          // the resolver says it needs a package rejected with BLOCK; detail names that
+  std::vector<std::string> held{};            // names on hold there
+  std::vector<PackageMark> failed{};          // of the newest Install, cleared by the next one that succeeds
+  std::vector<PackageMark> pending_reboot{};  // installed by Belay and not rebooted since
+  std::vector<PackageMark> blocked{};  // the resolver says it needs a package rejected with BLOCK; detail names that
 };
 BOOST_DESCRIBE_STRUCT(NodeState, (), (held, failed, pending_reboot, blocked))
 
@@ -163,7 +173,7 @@ struct EvaluationInput {
   const fleet::PackageSet& installed;
   const fleet::OfferSet& offers;
   const PatchBaseline& baseline;
-  std::string_view product;        // fleet::product_name of the node, for PRODUCT filters
+  std::string_view product;  // fleet::product_name of the node, for PRODUCT filters
   Instant now;
   const FirstSeen& first_seen;
 };
@@ -190,7 +200,8 @@ struct EffectivePatch {
   Decision decision;
 };
 BOOST_DESCRIBE_STRUCT(EffectivePatch, (), (offer, status, compliance_level, approval_date, decision))
-// What the baseline says of every offer it approves, will approve or rejects; the rest is left out. In the offers' order.
+// What the baseline says of every offer it approves, will approve or rejects; the rest is left out. In the offers'
+// order.
 std::vector<EffectivePatch> effective_patches(const fleet::OfferSet& offers, const PatchBaseline& baseline,
                                               std::string_view product, Instant now, const FirstSeen& first_seen);
 

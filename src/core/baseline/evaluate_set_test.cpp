@@ -28,17 +28,22 @@ Offer named(Offer offer, std::string name, std::string arch = "x86_64") {
   return offer;
 }
 
-Evaluation judge_rpm(const PackageSet& set, const std::vector<Offer>& offers, const PatchBaseline& by, const NodeState& node = {}) {
+Evaluation judge_rpm(const PackageSet& set, const std::vector<Offer>& offers, const PatchBaseline& by,
+                     const NodeState& node = {}) {
   const OfferSet on_offer{set.format, offers};
   return evaluate({set, on_offer, by, "RedhatEnterpriseLinux9.4", kNow, kNothingSeen}, node);
 }
 
-TEST(EvaluateSet, LevelIsTheHighestOfAllThatMatch) {  // [P] compliance level = highest over all matching rules and lists
+TEST(EvaluateSet,
+     LevelIsTheHighestOfAllThatMatch) {  // [P] compliance level = highest over all matching rules and lists
   const auto critical = rule({.level = CRITICAL}, {{SEVERITY, {"Important"}}}), low = rule({.level = LOW});
   EXPECT_EQ(judge({security("1.1-1")}, baseline({low, critical})).verdicts[0].compliance_level, CRITICAL);
   EXPECT_EQ(judge({security("1.1-1")}, baseline({low})).verdicts[0].compliance_level, LOW);
-  EXPECT_EQ(judge({security("1.1-1")}, baseline({low}, {approve({"pkg"}, false, HIGH)})).verdicts[0].compliance_level, HIGH);
-  EXPECT_EQ(judge({security("1.1-1")}, baseline({critical}, {approve({"pkg"}, false, HIGH)})).verdicts[0].compliance_level, CRITICAL);
+  EXPECT_EQ(judge({security("1.1-1")}, baseline({low}, {approve({"pkg"}, false, HIGH)})).verdicts[0].compliance_level,
+            HIGH);
+  EXPECT_EQ(
+      judge({security("1.1-1")}, baseline({critical}, {approve({"pkg"}, false, HIGH)})).verdicts[0].compliance_level,
+      CRITICAL);
   // Wanting 1.2 still means to lack what 1.1 mends.
   const auto both = judge({security("1.1-1"), bugfix("1.2-1")}, baseline({low, critical})).verdicts[0];
   EXPECT_EQ(both.compliance_level, CRITICAL);
@@ -50,20 +55,38 @@ TEST(EvaluateSet, LevelIsTheHighestOfAllThatMatch) {  // [P] compliance level = 
 
 TEST(EvaluateSet, CountsAsInstancePatchState) {
   const PackageSet set{PackageFormat::rpm,
-                       {{"a-missing", "x86_64", "0:1-1"}, {"b-failed", "x86_64", "0:1-1"}, {"c-installed", "x86_64", "0:1-1"},
-                        {"d-other", "x86_64", "0:1-1"}, {"e-rejected", "x86_64", "0:1-1"}, {"f-reboot", "x86_64", "0:1-1"},
+                       {{"a-missing", "x86_64", "0:1-1"},
+                        {"b-failed", "x86_64", "0:1-1"},
+                        {"c-installed", "x86_64", "0:1-1"},
+                        {"d-other", "x86_64", "0:1-1"},
+                        {"e-rejected", "x86_64", "0:1-1"},
+                        {"f-reboot", "x86_64", "0:1-1"},
                         {"g-available", "x86_64", "0:1-1"}}};
-  const std::vector<Offer> offers{
-      named(security("0:2-1"), "a-missing"),   named(bugfix("0:2-1"), "b-failed"),   named(security("0:1-1"), "c-installed"),
-      named(plain("0:2-1"), "d-other"),        named(security("0:2-1"), "e-rejected"), named(bugfix("0:1-1"), "f-reboot"),
-      named(security("0:2-1", "2026-11-22"), "g-available"), named(security("0:2-1"), "z-not-installed")};
-  const auto by = baseline({rule({.days = 7, .level = CRITICAL}, {{CLASSIFICATION, {"Security"}}}), rule({.days = 7, .level = LOW}, {{CLASSIFICATION, {"Bugfix"}}})},
+  const std::vector<Offer> offers{named(security("0:2-1"), "a-missing"),
+                                  named(bugfix("0:2-1"), "b-failed"),
+                                  named(security("0:1-1"), "c-installed"),
+                                  named(plain("0:2-1"), "d-other"),
+                                  named(security("0:2-1"), "e-rejected"),
+                                  named(bugfix("0:1-1"), "f-reboot"),
+                                  named(security("0:2-1", "2026-11-22"), "g-available"),
+                                  named(security("0:2-1"), "z-not-installed")};
+  const auto by = baseline({rule({.days = 7, .level = CRITICAL}, {{CLASSIFICATION, {"Security"}}}),
+                            rule({.days = 7, .level = LOW}, {{CLASSIFICATION, {"Bugfix"}}})},
                            {reject({"e-rejected"}, RejectedPatchesAction::BLOCK)});
   const NodeState node{.failed = {{"b-failed", "", "", "script failed"}}, .pending_reboot = {{"f-reboot", "", "", ""}}};
   const auto evaluation = judge_rpm(set, offers, by, node);
-  const PatchCounts expected{.installed = 1, .installed_other = 1, .installed_pending_reboot = 1, .installed_rejected = 1, .missing = 1,
-                             .failed = 1, .not_applicable = 1, .unreported_not_applicable = 0, .available_security_update = 1,
-                             .critical_non_compliant = 1, .security_non_compliant = 1, .other_non_compliant = 3};
+  const PatchCounts expected{.installed = 1,
+                             .installed_other = 1,
+                             .installed_pending_reboot = 1,
+                             .installed_rejected = 1,
+                             .missing = 1,
+                             .failed = 1,
+                             .not_applicable = 1,
+                             .unreported_not_applicable = 0,
+                             .available_security_update = 1,
+                             .critical_non_compliant = 1,
+                             .security_non_compliant = 1,
+                             .other_non_compliant = 3};
   EXPECT_EQ(evaluation.counts, expected) << json::encode_text(evaluation.counts);
   EXPECT_EQ(evaluation.severity, CRITICAL);
   EXPECT_FALSE(evaluation.compliant);
@@ -87,8 +110,11 @@ TEST(EvaluateSet, NotApplicableCountsNamesOfTheApprovedListToo) {
 }
 
 TEST(EvaluateSet, ArchitecturesAreJudgedApart) {
-  const PackageSet set{PackageFormat::rpm, {{"glibc", "i686", "0:1-1"}, {"glibc", "x86_64", "0:2-1"}, {"tz", "noarch", "0:1-1"}}};
-  const auto evaluation = judge_rpm(set, {named(security("0:2-1"), "glibc", "i686"), named(security("0:2-1"), "glibc"), named(security("0:2-1"), "tz", "x86_64")},
+  const PackageSet set{PackageFormat::rpm,
+                       {{"glibc", "i686", "0:1-1"}, {"glibc", "x86_64", "0:2-1"}, {"tz", "noarch", "0:1-1"}}};
+  const auto evaluation = judge_rpm(set,
+                                    {named(security("0:2-1"), "glibc", "i686"), named(security("0:2-1"), "glibc"),
+                                     named(security("0:2-1"), "tz", "x86_64")},
                                     baseline({rule()}));
   EXPECT_EQ(evaluation.verdicts[0].state, MISSING);
   EXPECT_EQ(evaluation.verdicts[1].state, INSTALLED);
@@ -96,7 +122,10 @@ TEST(EvaluateSet, ArchitecturesAreJudgedApart) {
 }
 
 TEST(EvaluateSet, TheNewestOfSeveralKernelsCounts) {
-  const PackageSet set{PackageFormat::rpm, {{"kernel", "x86_64", "0:5.14.0-362.el9"}, {"kernel", "x86_64", "0:5.14.0-427.el9"}, {"kernel", "x86_64", "0:5.14.0-70.el9"}}};
+  const PackageSet set{PackageFormat::rpm,
+                       {{"kernel", "x86_64", "0:5.14.0-362.el9"},
+                        {"kernel", "x86_64", "0:5.14.0-427.el9"},
+                        {"kernel", "x86_64", "0:5.14.0-70.el9"}}};
   const auto evaluation = judge_rpm(set, {named(security("0:5.14.0-427.el9"), "kernel")}, baseline({rule()}));
   ASSERT_EQ(evaluation.verdicts.size(), 1u);
   EXPECT_EQ(evaluation.verdicts[0].installed_version, "0:5.14.0-427.el9");
@@ -119,8 +148,10 @@ TEST(EvaluateSet, TheSameVersionFromTwoRepositoriesIsSecurityIfOneIs) {
 }
 
 TEST(EffectivePatches, SaysApprovedPendingAndRejected) {
-  const OfferSet offers{PackageFormat::rpm, {named(security("1-1"), "approved"), named(security("1-1", "2026-11-22"), "pending"),
-                                             named(security("1-1"), "rejected"), named(plain("1-1"), "listed"), named(plain("1-1"), "left-out")}};
+  const OfferSet offers{
+      PackageFormat::rpm,
+      {named(security("1-1"), "approved"), named(security("1-1", "2026-11-22"), "pending"),
+       named(security("1-1"), "rejected"), named(plain("1-1"), "listed"), named(plain("1-1"), "left-out")}};
   const auto by = baseline({rule({.days = 7, .level = HIGH})}, {approve({"listed"}, true), reject({"rejected"})});
   const auto patches = effective_patches(offers, by, "RedhatEnterpriseLinux9", kNow, kNothingSeen);
   ASSERT_EQ(patches.size(), 4u);
@@ -142,19 +173,26 @@ class Maker {
 
   std::size_t below(std::size_t bound) { return random_() % bound; }
   template <typename T>
-  T one_of(std::initializer_list<T> choices) { return *(choices.begin() + below(choices.size())); }
+  T one_of(std::initializer_list<T> choices) {
+    return *(choices.begin() + below(choices.size()));
+  }
 
   Offer make_offer(const std::string& name) {
     const std::string version = "0:" + std::to_string(1 + below(4)) + "-" + std::to_string(1 + below(2));
     const std::string date = "2026-11-" + std::to_string(10 + below(14));
-    auto made = one_of<int>({0, 1, 2}) == 0 ? plain(version, date) : below(2) ? bugfix(version, date) : security(version, date, one_of<const char*>({"Critical", "Important", "Low"}));
+    auto made = one_of<int>({0, 1, 2}) == 0 ? plain(version, date)
+                : below(2)                  ? bugfix(version, date)
+                           : security(version, date, one_of<const char*>({"Critical", "Important", "Low"}));
     if (below(6) == 0) made.released_at.reset();
     return named(std::move(made), name);
   }
 
   PatchRule make_rule() {
-    auto made = rule({.days = static_cast<int>(below(10)), .non_security = below(3) == 0, .level = one_of({UNSPECIFIED, LOW, HIGH, CRITICAL})});
-    if (below(4) == 0) made.approve_after_days.reset(), made.approve_until_date = "2026-11-1" + std::to_string(below(10));
+    auto made = rule({.days = static_cast<int>(below(10)),
+                      .non_security = below(3) == 0,
+                      .level = one_of({UNSPECIFIED, LOW, HIGH, CRITICAL})});
+    if (below(4) == 0)
+      made.approve_after_days.reset(), made.approve_until_date = "2026-11-1" + std::to_string(below(10));
     if (below(2)) made.filters.push_back({CLASSIFICATION, {one_of<const char*>({"Security", "Bugfix"})}});
     if (below(3) == 0) made.filters.push_back({SEVERITY, {one_of<const char*>({"Critical", "Important", "*"})}});
     return made;
@@ -174,7 +212,8 @@ class Maker {
 
   PackageSet make_set() {
     PackageSet set{PackageFormat::rpm, {}};
-    for (int i = 1; i <= 6; ++i) set.packages.push_back({"p" + std::to_string(i), "x86_64", "0:" + std::to_string(1 + below(3)) + "-1"});
+    for (int i = 1; i <= 6; ++i)
+      set.packages.push_back({"p" + std::to_string(i), "x86_64", "0:" + std::to_string(1 + below(3)) + "-1"});
     return set;
   }
 
@@ -186,7 +225,9 @@ class Maker {
   }
 
   template <typename T>
-  void shuffle(std::vector<T>& items) { std::shuffle(items.begin(), items.end(), random_); }
+  void shuffle(std::vector<T>& items) {
+    std::shuffle(items.begin(), items.end(), random_);
+  }
 
  private:
   std::mt19937_64 random_;
@@ -224,7 +265,8 @@ TEST(EvaluateProperties, RejectedAlwaysWins) {
     for (const auto& verdict : judge_rpm(set, maker.make_offers(), by).verdicts) {
       if (verdict.name != "p5") continue;
       ASSERT_EQ(verdict.wanted_version, "") << "seed " << kSeed + 1 << " round " << round;
-      ASSERT_EQ(verdict.state, by.rejected_patches_action == RejectedPatchesAction::BLOCK ? INSTALLED_REJECTED : INSTALLED_OTHER);
+      ASSERT_EQ(verdict.state,
+                by.rejected_patches_action == RejectedPatchesAction::BLOCK ? INSTALLED_REJECTED : INSTALLED_OTHER);
     }
   }
 }
@@ -263,7 +305,8 @@ TEST(EvaluateProperties, OffersMayComeInAnyOrderAndNothingChangesBeforeItSaysSo)
       auto just_before = at_time(*first.changes_at - Duration(1));
       ASSERT_EQ(just_before.counts, first.counts) << "seed " << kSeed + 3 << " round " << round;
     } else {
-      ASSERT_EQ(at_time(kNow + std::chrono::days(400)).counts, first.counts) << "seed " << kSeed + 3 << " round " << round;
+      ASSERT_EQ(at_time(kNow + std::chrono::days(400)).counts, first.counts)
+          << "seed " << kSeed + 3 << " round " << round;
     }
     maker.shuffle(offers);
     ASSERT_EQ(judge_rpm(set, offers, by).counts, first.counts);
@@ -275,8 +318,9 @@ TEST(EvaluateProperties, EveryPackageIsCountedOnce) {
   for (int round = 0; round < 300; ++round) {
     const auto set = maker.make_set();
     const auto counts = judge_rpm(set, maker.make_offers(), maker.make_baseline()).counts;
-    ASSERT_EQ(counts.installed + counts.installed_other + counts.installed_pending_reboot + counts.installed_rejected + counts.missing +
-                  counts.failed + counts.available_security_update, set.packages.size());
+    ASSERT_EQ(counts.installed + counts.installed_other + counts.installed_pending_reboot + counts.installed_rejected +
+                  counts.missing + counts.failed + counts.available_security_update,
+              set.packages.size());
   }
 }
 

@@ -11,7 +11,9 @@ namespace {
 using enum PatchFilterKey;
 using fleet::Offer;
 
-bool is_medium(std::string_view text) { return equal_ignoring_case(text, "medium") || equal_ignoring_case(text, "moderate"); }
+bool is_medium(std::string_view text) {
+  return equal_ignoring_case(text, "medium") || equal_ignoring_case(text, "moderate");
+}
 
 bool same(std::string_view value, std::string_view attribute) {
   if (attribute.empty()) return false;
@@ -33,7 +35,8 @@ bool value_matches(PatchFilterKey key, std::string_view value, const Offer& offe
   if (value == "*") return true;
   switch (key) {
     case PRODUCT: return product_matches(value, product);
-    case CLASSIFICATION: return same(value, offer.classification) || (is_security(offer) && equal_ignoring_case(value, "security"));
+    case CLASSIFICATION:
+      return same(value, offer.classification) || (is_security(offer) && equal_ignoring_case(value, "security"));
     case SEVERITY: return same(value, offer.severity) || (is_medium(value) && is_medium(offer.severity));
     case PRIORITY: return same(value, offer.priority);
     case SECTION: return section_matches(value, offer.section);
@@ -62,7 +65,8 @@ bool value_matches(PatchFilterKey key, std::string_view value, const Offer& offe
 
 bool product_matches(std::string_view value, std::string_view product) {
   if (value == "*" || same(value, product)) return true;
-  if (value.size() < product.size() && product[value.size()] == '.' && equal_ignoring_case(value, product.substr(0, value.size())))
+  if (value.size() < product.size() && product[value.size()] == '.' &&
+      equal_ignoring_case(value, product.substr(0, value.size())))
     return true;
   return value.ends_with(".0") && equal_ignoring_case(value.substr(0, value.size() - 2), product);
 }

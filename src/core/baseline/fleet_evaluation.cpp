@@ -21,8 +21,8 @@ enum Flag : std::uint8_t {
   kWaits = 8,  // approved by time alone
 };
 
-// A package's verdict as one small number: first how bad it is (0: compliant, else 1 + level), so that the greatest code
-// of a set tells its severity; then state and security.
+// A package's verdict as one small number: first how bad it is (0: compliant, else 1 + level), so that the greatest
+// code of a set tells its severity; then state and security.
 constexpr unsigned kLevels = 6, kStates = 5;
 enum State : unsigned { kInstalled, kOther, kRejectedState, kMissing, kAvailable };
 constexpr unsigned kCritical = 5, kSecurityLane = 6, kOtherLane = 7;  // lanes after the states'
@@ -32,9 +32,16 @@ constexpr std::uint64_t lane(unsigned place) { return std::uint64_t{1} << (8 * p
 
 }  // namespace
 
-BaselineColumn::BaselineColumn(const fleet::FleetIndex& index, const PatchBaseline& baseline, std::string_view product, Instant now)
-    : index_(&index), baseline_(&baseline), now_(now), format_(*fleet::package_format(baseline.operating_system)),
-      approver_(baseline, format_, product, now), names_matter_(approver_.looks_at_names()), marks_(index.patches()), codes_(index.pairs()) {
+BaselineColumn::BaselineColumn(const fleet::FleetIndex& index, const PatchBaseline& baseline, std::string_view product,
+                               Instant now)
+    : index_(&index),
+      baseline_(&baseline),
+      now_(now),
+      format_(*fleet::package_format(baseline.operating_system)),
+      approver_(baseline, format_, product, now),
+      names_matter_(approver_.looks_at_names()),
+      marks_(index.patches()),
+      codes_(index.pairs()) {
   make_lanes();
   find_listed();
   for (PatchId patch = 0; patch < index.patches(); ++patch) judge_patch(patch);
@@ -42,8 +49,8 @@ BaselineColumn::BaselineColumn(const fleet::FleetIndex& index, const PatchBaseli
 }
 
 std::uint8_t BaselineColumn::code_of(unsigned state, unsigned level, bool security) const {
-  const bool available_counts =
-      baseline_->available_security_updates_compliance_status == AvailableSecurityUpdatesComplianceStatus::NON_COMPLIANT;
+  const bool available_counts = baseline_->available_security_updates_compliance_status ==
+                                AvailableSecurityUpdatesComplianceStatus::NON_COMPLIANT;
   const bool bad = state == kRejectedState || state == kMissing || (state == kAvailable && available_counts);
   return static_cast<std::uint8_t>((bad ? 1 + level : 0) * kCodesOfLevel + state * 2 + security);
 }
@@ -68,7 +75,8 @@ const Approver::Match& BaselineColumn::match_of(PatchId patch) {
     return whole_match_;
   }
   const auto profile = index_->profile_of(patch);
-  for (auto next = static_cast<fleet::ProfileId>(matches_.size()); next <= profile; ++next) matches_.push_back(approver_.match(index_->profile(next)));
+  for (auto next = static_cast<fleet::ProfileId>(matches_.size()); next <= profile; ++next)
+    matches_.push_back(approver_.match(index_->profile(next)));
   return matches_[profile];
 }
 
@@ -79,7 +87,8 @@ void BaselineColumn::find_listed() {
   const std::array lists{&approver_.approved(), &approver_.rejected()};
   for (const auto* list : lists) {
     if (list->empty()) continue;
-    all_listed_ |= list->has_advisory_globs() || (index_->has_letter_versions() && format_ == fleet::PackageFormat::rpm);
+    all_listed_ |=
+        list->has_advisory_globs() || (index_->has_letter_versions() && format_ == fleet::PackageFormat::rpm);
     for (const auto entry : list->entries())
       for (const auto patch : index_->patches_with_id(entry)) listed_[patch] = true;
     for (fleet::NameId name = 0; name < index_->names(); ++name)
@@ -161,7 +170,8 @@ BaselineColumn::Installed BaselineColumn::judge_installed(PairId pair, std::span
     const auto mark = marks_[patch];
     const Installed one{(mark.flags & kApproved) != 0, false, (mark.flags & kSecurity) != 0, mark.level};
     rejected |= (mark.flags & kRejected) != 0;
-    if (std::tie(one.approved, one.level, one.security) > std::tie(best.approved, best.level, best.security)) best = one;
+    if (std::tie(one.approved, one.level, one.security) > std::tie(best.approved, best.level, best.security))
+      best = one;
   }
   best.rejected = rejected;
   return best;
@@ -187,7 +197,8 @@ SetCounts BaselineColumn::counts(SetId set) const {
       lanes += lanes_[code];
       worst = std::max(worst, code);
     }
-    for (unsigned place = 0; place < sums.size(); ++place) sums[place] += static_cast<std::uint32_t>(lanes >> (8 * place) & 0xff);
+    for (unsigned place = 0; place < sums.size(); ++place)
+      sums[place] += static_cast<std::uint32_t>(lanes >> (8 * place) & 0xff);
     rest = rest.subspan(part.size());
   }
   SetCounts made;
@@ -215,11 +226,13 @@ std::vector<SetCounts> counts_of_nodes(const fleet::FleetIndex& index, std::span
                                        std::span<const std::uint32_t> column_of_node) {
   BELAY_ASSERT(column_of_node.size() == index.nodes());
   std::vector<SetCounts> all(index.nodes());
-  for (fleet::NodeIndex node = 0; node < all.size(); ++node) all[node] = columns[column_of_node[node]].counts(index.set_of(node));
+  for (fleet::NodeIndex node = 0; node < all.size(); ++node)
+    all[node] = columns[column_of_node[node]].counts(index.set_of(node));
   return all;
 }
 
-Evaluation verdicts(const fleet::FleetIndex& index, SetId set, const PatchBaseline& baseline, std::string_view product, Instant now) {
+Evaluation verdicts(const fleet::FleetIndex& index, SetId set, const PatchBaseline& baseline, std::string_view product,
+                    Instant now) {
   const auto installed = index.package_set(set);
   const auto offers = index.offer_set(set);
   return judge_set({installed, offers, baseline, product, now, {}});

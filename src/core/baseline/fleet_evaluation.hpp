@@ -31,7 +31,8 @@ class BaselineColumn {
   SetCounts counts(fleet::SetId set) const;
   std::vector<SetCounts> counts_of_every_set() const;
 
-  // After fleet_index.add_patch(): judges it and the packages it concerns; affected_by() says whose counts to ask again.
+  // After fleet_index.add_patch(): judges it and the packages it concerns; affected_by() says whose counts to ask
+  // again.
   void add_patch(fleet::PatchId patch);
 
   const PatchBaseline& baseline() const { return *baseline_; }
@@ -72,10 +73,10 @@ class BaselineColumn {
   std::vector<bool> listed_names_;        // by name: a list could name some version of it
   std::vector<Approver::Match> matches_;  // by profile
   Approver::Match whole_match_;
-  std::vector<Above> above_;              // of the package at hand
-  std::vector<PatchMark> marks_;          // by patch
-  std::vector<std::uint8_t> codes_;       // by pair
-  std::vector<std::uint64_t> lanes_;      // by code: eight counters of 8 bits
+  std::vector<Above> above_;          // of the package at hand
+  std::vector<PatchMark> marks_;      // by patch
+  std::vector<std::uint8_t> codes_;   // by pair
+  std::vector<std::uint64_t> lanes_;  // by code: eight counters of 8 bits
 };
 
 // Every node by itself, `column_of_node[i]` naming the column of node i. Asks nothing of how sets are shared.
@@ -83,6 +84,7 @@ std::vector<SetCounts> counts_of_nodes(const fleet::FleetIndex& index, std::span
                                        std::span<const std::uint32_t> column_of_node);
 
 // The list of one node's set, on demand: judge_set() over what the index knows.
-Evaluation verdicts(const fleet::FleetIndex& index, fleet::SetId set, const PatchBaseline& baseline, std::string_view product, Instant now);
+Evaluation verdicts(const fleet::FleetIndex& index, fleet::SetId set, const PatchBaseline& baseline,
+                    std::string_view product, Instant now);
 
 }  // namespace belay::baseline

@@ -11,9 +11,11 @@ namespace {
 
 using Names = std::unordered_set<std::string_view>;
 
-const PackageMark* find_mark(const std::vector<PackageMark>& marks, const PatchVerdict& verdict, const std::string& version) {
+const PackageMark* find_mark(const std::vector<PackageMark>& marks, const PatchVerdict& verdict,
+                             const std::string& version) {
   const auto mark = std::ranges::find_if(marks, [&](const PackageMark& m) {
-    return m.name == verdict.name && (m.arch.empty() || m.arch == verdict.arch) && (m.version.empty() || m.version == version);
+    return m.name == verdict.name && (m.arch.empty() || m.arch == verdict.arch) &&
+           (m.version.empty() || m.version == version);
   });
   return mark == marks.end() ? nullptr : &*mark;
 }
@@ -32,7 +34,8 @@ void apply_marks(PatchVerdict& verdict, const NodeState& node, const Names& held
     return;
   }
   if (verdict.state == PatchState::INSTALLED_REJECTED) return;
-  if (find_mark(node.pending_reboot, verdict, verdict.installed_version)) verdict.state = PatchState::INSTALLED_PENDING_REBOOT;
+  if (find_mark(node.pending_reboot, verdict, verdict.installed_version))
+    verdict.state = PatchState::INSTALLED_PENDING_REBOOT;
 }
 
 bool is_compliant(const PatchVerdict& verdict, const PatchBaseline& baseline) {
@@ -41,7 +44,8 @@ bool is_compliant(const PatchVerdict& verdict, const PatchBaseline& baseline) {
     case PatchState::INSTALLED_OTHER:
     case PatchState::NOT_APPLICABLE: return true;
     case PatchState::AVAILABLE_SECURITY_UPDATE:
-      return baseline.available_security_updates_compliance_status != AvailableSecurityUpdatesComplianceStatus::NON_COMPLIANT;
+      return baseline.available_security_updates_compliance_status !=
+             AvailableSecurityUpdatesComplianceStatus::NON_COMPLIANT;
     case PatchState::INSTALLED_PENDING_REBOOT:
     case PatchState::INSTALLED_REJECTED:
     case PatchState::MISSING:
@@ -107,7 +111,8 @@ std::string_view api_text(PatchState state) {
 std::string patch_id(const PatchVerdict& verdict) { return verdict.name + "." + verdict.arch; }
 
 std::string patch_title(const PatchVerdict& verdict) {
-  return patch_id(verdict) + ":" + (verdict.wanted_version.empty() ? verdict.installed_version : verdict.wanted_version);
+  return patch_id(verdict) + ":" +
+         (verdict.wanted_version.empty() ? verdict.installed_version : verdict.wanted_version);
 }
 
 Evaluation apply_node(Evaluation of_set, const PatchBaseline& baseline, const NodeState& node) {
@@ -127,7 +132,9 @@ std::vector<fleet::PackageChange> wanted_changes(const Evaluation& evaluation, c
     const auto [first, last] = by_name.equal_range(verdict.name);
     for (auto it = first; it != last; ++it) {
       const auto& offer = *it->second;
-      if (offer.version != verdict.wanted_version || !fleet::can_replace(offer.arch, verdict.arch) || !change.sha256.empty()) continue;
+      if (offer.version != verdict.wanted_version || !fleet::can_replace(offer.arch, verdict.arch) ||
+          !change.sha256.empty())
+        continue;
       change.arch = offer.arch;
       change.sha256 = offer.sha256;
       change.size_bytes = offer.size_bytes;

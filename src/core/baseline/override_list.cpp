@@ -22,16 +22,20 @@ bool has_control_character(std::string_view text) {
   return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-// The glob may be written against the version as such, an rpm's without its epoch, or SSM's Title ("name.arch:version").
-bool title_names(std::string_view title, std::string_view name, std::string_view arch, std::string_view text, fleet::PackageFormat format) {
+// The glob may be written against the version as such, an rpm's without its epoch, or SSM's Title
+// ("name.arch:version").
+bool title_names(std::string_view title, std::string_view name, std::string_view arch, std::string_view text,
+                 fleet::PackageFormat format) {
   if (title.empty() || glob_match(title, text)) return true;
   if (glob_match(title, std::string(name) + "." + std::string(arch) + ":" + std::string(text))) return true;
   const auto colon = text.find(':');
-  return format == fleet::PackageFormat::rpm && colon != std::string_view::npos && glob_match(title, text.substr(colon + 1));
+  return format == fleet::PackageFormat::rpm && colon != std::string_view::npos &&
+         glob_match(title, text.substr(colon + 1));
 }
 
 // Newest offer of the package whose version the glob names; nullptr where none is at least as new as the installed one.
-const Offer* newest_named(const InstalledPackage& installed, const Offers& offers, std::string_view title, fleet::PackageFormat format) {
+const Offer* newest_named(const InstalledPackage& installed, const Offers& offers, std::string_view title,
+                          fleet::PackageFormat format) {
   const Offer* newest = nullptr;
   const auto [first, last] = offers.equal_range(installed.name);
   for (auto it = first; it != last; ++it) {
@@ -50,15 +54,17 @@ bool names(const OverridePatch& patch, const InstalledPackage& package) {
 
 enum class Match { none, satisfied, change };
 
-Match meet(const OverridePatch& patch, const InstalledPackage& package, const Offers& offers, fleet::PackageFormat format,
-           std::map<std::pair<std::string, std::string>, fleet::PackageChange>& changes) {
+Match meet(const OverridePatch& patch, const InstalledPackage& package, const Offers& offers,
+           fleet::PackageFormat format, std::map<std::pair<std::string, std::string>, fleet::PackageChange>& changes) {
   const Offer* offer = newest_named(package, offers, patch.title, format);
   const bool named_is_installed = title_names(patch.title, package.name, package.arch, package.version, format);
   if (!offer) return named_is_installed ? Match::satisfied : Match::none;
   if (fleet::compare_versions(format, offer->version, package.version) == 0) return Match::satisfied;
-  fleet::PackageChange change{package.name, offer->arch, package.version, offer->version, offer->sha256, offer->size_bytes};
+  fleet::PackageChange change{package.name,   offer->arch,   package.version,
+                              offer->version, offer->sha256, offer->size_bytes};
   auto [at, inserted] = changes.try_emplace({package.name, package.arch}, change);
-  if (!inserted && fleet::compare_versions(format, change.to_version, at->second.to_version) > 0) at->second = std::move(change);
+  if (!inserted && fleet::compare_versions(format, change.to_version, at->second.to_version) > 0)
+    at->second = std::move(change);
   return Match::change;
 }
 
@@ -77,21 +83,25 @@ std::vector<InstalledPackage> newest_of_each(const fleet::PackageSet& installed)
 }  // namespace
 
 Status check(const std::vector<OverridePatch>& patches) {
-  if (patches.empty()) return Error(Code::invalid_argument, "patches: the override list names nothing; list at least one patch");
+  if (patches.empty())
+    return Error(Code::invalid_argument, "patches: the override list names nothing; list at least one patch");
   if (patches.size() > kOverridePatchesMax)
     return Error(Code::invalid_argument, "patches: " + std::to_string(patches.size()) + " entries, at most " +
                                              std::to_string(kOverridePatchesMax) + " are allowed");
   for (std::size_t i = 0; i < patches.size(); ++i) {
     for (const auto& [text, field] : {std::pair{&patches[i].id, "id"}, std::pair{&patches[i].title, "title"}}) {
-      if (text->size() > kOverrideTextMax) return bad(i, field, "longer than " + std::to_string(kOverrideTextMax) + " bytes");
-      if (!is_valid_utf8(*text) || has_control_character(*text)) return bad(i, field, "has a character that no package name has");
+      if (text->size() > kOverrideTextMax)
+        return bad(i, field, "longer than " + std::to_string(kOverrideTextMax) + " bytes");
+      if (!is_valid_utf8(*text) || has_control_character(*text))
+        return bad(i, field, "has a character that no package name has");
     }
     if (trim(patches[i].id).empty()) return bad(i, "id", "is empty; write name.arch, for example openssl.amd64");
   }
   return {};
 }
 
-OverrideSelection select(const fleet::PackageSet& installed, const fleet::OfferSet& offers, const std::vector<OverridePatch>& patches) {
+OverrideSelection select(const fleet::PackageSet& installed, const fleet::OfferSet& offers,
+                         const std::vector<OverridePatch>& patches) {
   Offers by_name;
   for (const auto& offer : offers.offers) by_name.emplace(offer.name, &offer);
   const auto packages = newest_of_each(installed);

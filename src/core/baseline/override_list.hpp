@@ -25,9 +25,10 @@ inline constexpr std::size_t kOverrideTextMax = 256;  // bytes of an id or a tit
 Status check(const std::vector<OverridePatch>& patches);
 
 struct OverrideSelection {
-  std::vector<fleet::PackageChange> changes;  // newest offered version that the list names and that is newer than installed
-  std::vector<std::string> already_installed; // entries that are satisfied as it stands
-  std::vector<std::string> unmatched;         // entries that name nothing installed, or no version on offer: to be reported
+  std::vector<fleet::PackageChange>
+      changes;  // newest offered version that the list names and that is newer than installed
+  std::vector<std::string> already_installed;  // entries that are satisfied as it stands
+  std::vector<std::string> unmatched;  // entries that name nothing installed, or no version on offer: to be reported
 };
 OverrideSelection select(const fleet::PackageSet& installed, const fleet::OfferSet& offers,
                          const std::vector<OverridePatch>& patches);

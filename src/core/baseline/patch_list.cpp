@@ -37,7 +37,9 @@ std::vector<std::string> deb_forms(const Offer& offer) {
 }
 
 bool names_advisory(const Offer& offer, std::string_view entry, bool globs) {
-  const auto same = [&](const std::string& id) { return globs ? glob_match(entry, to_lower(id)) : equal_ignoring_case(id, entry); };
+  const auto same = [&](const std::string& id) {
+    return globs ? glob_match(entry, to_lower(id)) : equal_ignoring_case(id, entry);
+  };
   return std::ranges::any_of(offer.advisory_ids, same) ||
          std::ranges::any_of(offer.cve_ids, [&](const auto& id) { return equal_ignoring_case(id, entry); }) ||
          std::ranges::any_of(offer.bugzilla_ids, [&](const auto& id) { return id == entry; });
@@ -89,7 +91,8 @@ std::int32_t PatchList::find(const Offer& offer) const {
     if (names_advisory(offer, entry.text, advisory_globs_)) return static_cast<std::int32_t>(i);
     if (!may_match(entry, offer)) continue;
     if (forms.empty()) forms = format_ == PackageFormat::rpm ? rpm_forms(offer) : deb_forms(offer);
-    if (std::ranges::any_of(forms, [&](const auto& form) { return glob_match(entry.text, form); })) return static_cast<std::int32_t>(i);
+    if (std::ranges::any_of(forms, [&](const auto& form) { return glob_match(entry.text, form); }))
+      return static_cast<std::int32_t>(i);
   }
   return -1;
 }
@@ -98,7 +101,8 @@ bool is_plain_package_name(std::string_view entry) {
   if (entry.empty() || entry.find_first_of("*?[:") != std::string_view::npos) return false;
   if (std::ranges::all_of(entry, [](char c) { return c >= '0' && c <= '9'; })) return false;
   const std::string text = to_lower(entry);
-  return !text.starts_with("cve-") && !text.starts_with("dsa-") && !text.starts_with("usn-") && !text.starts_with("dla-");
+  return !text.starts_with("cve-") && !text.starts_with("dsa-") && !text.starts_with("usn-") &&
+         !text.starts_with("dla-");
 }
 
 }  // namespace belay::baseline

@@ -31,7 +31,8 @@ PatchRule rule(std::vector<PatchFilter> filters, int days, bool non_security) {
   return made;
 }
 
-PatchBaseline make(OperatingSystem system, std::string_view name, std::string_view description, std::vector<PatchRule> rules) {
+PatchBaseline make(OperatingSystem system, std::string_view name, std::string_view description,
+                   std::vector<PatchRule> rules) {
   PatchBaseline made;
   made.id = id_of(name);
   made.name = name;
@@ -43,7 +44,9 @@ PatchBaseline make(OperatingSystem system, std::string_view name, std::string_vi
 }
 
 std::vector<PatchRule> security_and_bugfix(Values severities) {
-  return {rule({filter(PatchFilterKey::CLASSIFICATION, {"Security"}), filter(PatchFilterKey::SEVERITY, std::move(severities))}, 7, false),
+  return {rule({filter(PatchFilterKey::CLASSIFICATION, {"Security"}),
+                filter(PatchFilterKey::SEVERITY, std::move(severities))},
+               7, false),
           rule({filter(PatchFilterKey::CLASSIFICATION, {"Bugfix"})}, 7, false)};
 }
 
@@ -71,9 +74,12 @@ std::vector<PatchBaseline> make_all() {
       security_and_bugfix_baseline(AMAZON_LINUX_2023, "AWS-AmazonLinux2023DefaultPatchBaseline", critical),
       make(UBUNTU, "AWS-UbuntuDefaultPatchBaseline", archive, security_archive()),
       security_and_bugfix_baseline(REDHAT_ENTERPRISE_LINUX, "AWS-RedHatDefaultPatchBaseline", critical),
-      make(SUSE, "AWS-SuseDefaultPatchBaseline", "Security patches rated Critical or Important, 7 days after their release",
-           {rule({filter(PatchFilterKey::CLASSIFICATION, {"Security"}), filter(PatchFilterKey::SEVERITY, critical)}, 7, false)}),
-      make(CENTOS, "AWS-CentOSDefaultPatchBaseline", "Every update, also those that are no security updates, after 7 days",
+      make(SUSE, "AWS-SuseDefaultPatchBaseline",
+           "Security patches rated Critical or Important, 7 days after their release",
+           {rule({filter(PatchFilterKey::CLASSIFICATION, {"Security"}), filter(PatchFilterKey::SEVERITY, critical)}, 7,
+                 false)}),
+      make(CENTOS, "AWS-CentOSDefaultPatchBaseline",
+           "Every update, also those that are no security updates, after 7 days",
            {rule({filter(PatchFilterKey::PRODUCT, {"*"})}, 7, true)}),
       security_and_bugfix_baseline(ORACLE_LINUX, "AWS-OracleLinuxDefaultPatchBaseline", {"Important", "Moderate"}),
       make(DEBIAN, "AWS-DebianDefaultPatchBaseline", archive, security_archive()),

@@ -37,7 +37,8 @@ std::string value_of(const fleet::Offer& offer, PatchFilterKey property) {
 
 }  // namespace
 
-std::vector<std::string> patch_properties(OperatingSystem system, PatchFilterKey property, const std::vector<OfferedTo>& offered) {
+std::vector<std::string> patch_properties(OperatingSystem system, PatchFilterKey property,
+                                          const std::vector<OfferedTo>& offered) {
   const auto less = [](const std::string& a, const std::string& b) { return to_lower(a) < to_lower(b); };
   std::set<std::string, decltype(less)> values(less);  // "optional" and "Optional" are one
   if (const auto& keys = allowed_filter_keys(system); std::ranges::find(keys, property) == keys.end()) return {};

@@ -13,7 +13,8 @@ using fleet::Offer;
 inline Instant at(std::string_view text) { return *parse_iso8601(text); }
 inline const Instant kNow = at("2026-11-23T18:00:00Z");
 
-inline Offer offer(std::string version, std::string_view date, bool is_security, std::string classification, std::string severity) {
+inline Offer offer(std::string version, std::string_view date, bool is_security, std::string classification,
+                   std::string severity) {
   Offer made;
   made.name = "pkg";
   made.arch = "x86_64";
@@ -33,10 +34,16 @@ inline Offer security(std::string version, std::string_view date = "2026-01-01",
   made.bugzilla_ids = {"998877"};
   return made;
 }
-inline Offer bugfix(std::string version, std::string_view date = "2026-01-01") { return offer(std::move(version), date, false, "Bugfix", "None"); }
-inline Offer plain(std::string version, std::string_view date = "2026-01-01") { return offer(std::move(version), date, false, "", ""); }
+inline Offer bugfix(std::string version, std::string_view date = "2026-01-01") {
+  return offer(std::move(version), date, false, "Bugfix", "None");
+}
+inline Offer plain(std::string version, std::string_view date = "2026-01-01") {
+  return offer(std::move(version), date, false, "", "");
+}
 // As apt has it: no notice, no date.
-inline Offer deb(std::string version, bool is_security, std::string_view date = "") { return offer(std::move(version), date, is_security, "", ""); }
+inline Offer deb(std::string version, bool is_security, std::string_view date = "") {
+  return offer(std::move(version), date, is_security, "", "");
+}
 
 struct RuleOptions {
   std::optional<std::int32_t> days = 0;
@@ -45,7 +52,8 @@ struct RuleOptions {
   ComplianceLevel level = ComplianceLevel::UNSPECIFIED;
 };
 inline PatchRule rule(const RuleOptions& options = {}, std::vector<PatchFilter> filters = {}) {
-  return {std::move(filters), options.level, options.until ? std::nullopt : options.days, options.until, options.non_security};
+  return {std::move(filters), options.level, options.until ? std::nullopt : options.days, options.until,
+          options.non_security};
 }
 
 using Change = std::function<void(PatchBaseline&)>;
@@ -59,14 +67,16 @@ inline PatchBaseline baseline(std::vector<PatchRule> rules, const std::vector<Ch
   for (const auto& change : changes) change(made);
   return made;
 }
-inline Change approve(std::vector<std::string> entries, bool non_security = false, ComplianceLevel level = ComplianceLevel::UNSPECIFIED) {
+inline Change approve(std::vector<std::string> entries, bool non_security = false,
+                      ComplianceLevel level = ComplianceLevel::UNSPECIFIED) {
   return [=](PatchBaseline& made) {
     made.approved_patches = entries;
     made.approved_patches_enable_non_security = non_security;
     made.approved_patches_compliance_level = level;
   };
 }
-inline Change reject(std::vector<std::string> entries, RejectedPatchesAction action = RejectedPatchesAction::ALLOW_AS_DEPENDENCY) {
+inline Change reject(std::vector<std::string> entries,
+                     RejectedPatchesAction action = RejectedPatchesAction::ALLOW_AS_DEPENDENCY) {
   return [=](PatchBaseline& made) { made.rejected_patches = entries, made.rejected_patches_action = action; };
 }
 inline Change global(std::vector<PatchFilter> filters) {

@@ -13,11 +13,15 @@ using enum PatchFilterKey;
 using fleet::PackageFormat;
 
 // ssm.md §1.1. Where a limit is on characters, bytes are counted: never laxer than SSM.
-constexpr std::size_t kRulesMax = 10, kFiltersMax = 4, kValuesMax = 20, kValueMax = 64, kPatchesMax = 50, kPatchMax = 100;
-constexpr std::size_t kSourcesMax = 20, kProductsMax = 20, kProductMax = 128, kConfigurationMax = 1024, kDescriptionMax = 1024;
+constexpr std::size_t kRulesMax = 10, kFiltersMax = 4, kValuesMax = 20, kValueMax = 64, kPatchesMax = 50,
+                      kPatchMax = 100;
+constexpr std::size_t kSourcesMax = 20, kProductsMax = 20, kProductMax = 128, kConfigurationMax = 1024,
+                      kDescriptionMax = 1024;
 constexpr std::int32_t kDaysMax = 360;
 
-std::string at(std::string_view field, std::size_t index) { return std::string(field) + "[" + std::to_string(index) + "]"; }
+std::string at(std::string_view field, std::size_t index) {
+  return std::string(field) + "[" + std::to_string(index) + "]";
+}
 std::string key_text(PatchFilterKey key) { return boost::describe::enum_to_string(key, "?"); }
 
 class Checker {
@@ -40,18 +44,24 @@ class Checker {
 
   void check_length(const std::string& field, std::string_view text, std::size_t min, std::size_t max) {
     if (text.size() < min || text.size() > max)
-      fail(field, "has " + std::to_string(text.size()) + " characters; " + std::to_string(min) + " to " + std::to_string(max) + " are allowed");
-    if (!is_valid_utf8(text) || std::ranges::any_of(text, [](char c) { return c == '\0'; })) fail(field, "is not valid UTF-8 text");
+      fail(field, "has " + std::to_string(text.size()) + " characters; " + std::to_string(min) + " to " +
+                      std::to_string(max) + " are allowed");
+    if (!is_valid_utf8(text) || std::ranges::any_of(text, [](char c) { return c == '\0'; }))
+      fail(field, "is not valid UTF-8 text");
   }
 
   void check_count(const std::string& field, std::size_t count, std::size_t min, std::size_t max) {
     if (count < min || count > max)
-      fail(field, "has " + std::to_string(count) + " items; " + std::to_string(min) + " to " + std::to_string(max) + " are allowed");
+      fail(field, "has " + std::to_string(count) + " items; " + std::to_string(min) + " to " + std::to_string(max) +
+                      " are allowed");
   }
 
   void check_name(const std::string& field, std::string_view text, std::size_t min, std::size_t max) {
     check_length(field, text, min, max);
-    const auto known = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.'; };
+    const auto known = [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+             c == '.';
+    };
     if (!std::ranges::all_of(text, known)) fail(field, "has a character other than letters, digits, '_', '-' and '.'");
   }
 
@@ -66,22 +76,27 @@ class Checker {
     const auto& allowed = allowed_filter_keys(baseline_.operating_system);
     for (std::size_t i = 0; i < filters.size(); ++i) {
       const std::string here = at(field, i);
-      if (std::ranges::find(allowed, filters[i].key) == allowed.end()) fail(here + ".Key", refused_key(filters[i].key, allowed));
+      if (std::ranges::find(allowed, filters[i].key) == allowed.end())
+        fail(here + ".Key", refused_key(filters[i].key, allowed));
       if (std::ranges::count(filters, filters[i].key, &PatchFilter::key) > 1 && is_first_of_its_key(filters, i))
-        fail(here + ".Key", key_text(filters[i].key) + " stands more than once in the group; put all values into one filter");
+        fail(here + ".Key",
+             key_text(filters[i].key) + " stands more than once in the group; put all values into one filter");
       check_count(here + ".Values", filters[i].values.size(), 1, kValuesMax);
-      for (std::size_t j = 0; j < filters[i].values.size(); ++j) check_length(at(here + ".Values", j), filters[i].values[j], 1, kValueMax);
+      for (std::size_t j = 0; j < filters[i].values.size(); ++j)
+        check_length(at(here + ".Values", j), filters[i].values[j], 1, kValueMax);
     }
   }
 
   static bool is_first_of_its_key(const std::vector<PatchFilter>& filters, std::size_t index) {
-    return std::ranges::find(filters, filters[index].key, &PatchFilter::key) == filters.begin() + static_cast<std::ptrdiff_t>(index);
+    return std::ranges::find(filters, filters[index].key, &PatchFilter::key) ==
+           filters.begin() + static_cast<std::ptrdiff_t>(index);
   }
 
   std::string refused_key(PatchFilterKey key, const std::vector<PatchFilterKey>& allowed) const {
     std::string names;
     for (const auto one : allowed) names += (names.empty() ? "" : ", ") + key_text(one);
-    return key_text(key) + " is no filter of " + std::string(fleet::to_text(baseline_.operating_system)) + "; use " + names;
+    return key_text(key) + " is no filter of " + std::string(fleet::to_text(baseline_.operating_system)) + "; use " +
+           names;
   }
 
   void check_rules() {
@@ -103,8 +118,10 @@ class Checker {
     if (!rule.approve_after_days && !rule.approve_until_date && !deb)
       fail(field + ".ApproveAfterDays", "is missing; ApproveAfterDays or ApproveUntilDate is required");
     if (rule.approve_after_days && (*rule.approve_after_days < 0 || *rule.approve_after_days > kDaysMax))
-      fail(field + ".ApproveAfterDays", "is " + std::to_string(*rule.approve_after_days) + "; 0 to " + std::to_string(kDaysMax) + " days are allowed");
-    if (rule.approve_until_date && (rule.approve_until_date->size() != 10 || !parse_iso8601(*rule.approve_until_date).ok()))
+      fail(field + ".ApproveAfterDays", "is " + std::to_string(*rule.approve_after_days) + "; 0 to " +
+                                            std::to_string(kDaysMax) + " days are allowed");
+    if (rule.approve_until_date &&
+        (rule.approve_until_date->size() != 10 || !parse_iso8601(*rule.approve_until_date).ok()))
       fail(field + ".ApproveUntilDate", "is not a date; write YYYY-MM-DD");
   }
 
@@ -120,9 +137,11 @@ class Checker {
       const std::string here = at("Sources", i);
       check_name(here + ".Name", source.name, 3, 50);
       check_count(here + ".Products", source.products.size(), 1, kProductsMax);
-      for (std::size_t j = 0; j < source.products.size(); ++j) check_length(at(here + ".Products", j), source.products[j], 1, kProductMax);
+      for (std::size_t j = 0; j < source.products.size(); ++j)
+        check_length(at(here + ".Products", j), source.products[j], 1, kProductMax);
       check_length(here + ".Configuration", source.configuration, 1, kConfigurationMax);
-      if (std::ranges::count(baseline_.sources, source.name, &PatchSource::name) > 1) fail(here + ".Name", "stands more than once");
+      if (std::ranges::count(baseline_.sources, source.name, &PatchSource::name) > 1)
+        fail(here + ".Name", "stands more than once");
     }
   }
 

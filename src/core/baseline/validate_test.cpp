@@ -38,29 +38,50 @@ const std::vector<Row>& rows() {
       {"10 rules", [](auto& b) { b.approval_rules.assign(10, rule()); }, ""},
       {"days and date", first([](PatchRule& r) { r.approve_until_date = "2026-11-23"; }), kRule0 + ".ApproveUntilDate"},
       {"neither", first([](PatchRule& r) { r.approve_after_days.reset(); }), kRule0 + ".ApproveAfterDays"},
-      {"neither on Debian", [](auto& b) { b.operating_system = OS::DEBIAN, b.approval_rules[0].approve_after_days.reset(); }, ""},
+      {"neither on Debian",
+       [](auto& b) { b.operating_system = OS::DEBIAN, b.approval_rules[0].approve_after_days.reset(); }, ""},
       {"361 days", first([](PatchRule& r) { r.approve_after_days = 361; }), kRule0 + ".ApproveAfterDays"},
       {"360 days", first([](PatchRule& r) { r.approve_after_days = 360; }), ""},
       {"-1 days", first([](PatchRule& r) { r.approve_after_days = -1; }), kRule0 + ".ApproveAfterDays"},
-      {"a date that is none", first([](PatchRule& r) { r = rule({.until = "2026-02-30"}); }), kRule0 + ".ApproveUntilDate"},
-      {"a date with a time", first([](PatchRule& r) { r = rule({.until = "2026-02-03T00:00:00Z"}); }), kRule0 + ".ApproveUntilDate"},
+      {"a date that is none", first([](PatchRule& r) { r = rule({.until = "2026-02-30"}); }),
+       kRule0 + ".ApproveUntilDate"},
+      {"a date with a time", first([](PatchRule& r) { r = rule({.until = "2026-02-03T00:00:00Z"}); }),
+       kRule0 + ".ApproveUntilDate"},
       {"a date", first([](PatchRule& r) { r = rule({.until = "2026-02-28"}); }), ""},
-      {"5 filters", first([](PatchRule& r) { r.filters.assign(5, {PRODUCT, {"*"}}); }), kRule0 + ".PatchFilterGroup.PatchFilters"},
-      {"no values", first([](PatchRule& r) { r.filters = {{PRODUCT, {}}}; }), kRule0 + ".PatchFilterGroup.PatchFilters[0].Values"},
-      {"21 values", first([](PatchRule& r) { r.filters = {{PRODUCT, std::vector<std::string>(21, "x")}}; }), kRule0 + ".PatchFilterGroup.PatchFilters[0].Values"},
-      {"an empty value", first([](PatchRule& r) { r.filters = {{PRODUCT, {"a", ""}}}; }), kRule0 + ".PatchFilterGroup.PatchFilters[0].Values[1]"},
-      {"the same key twice", first([](PatchRule& r) { r.filters = {{PRODUCT, {"a"}}, {PRODUCT, {"b"}}}; }), kRule0 + ".PatchFilterGroup.PatchFilters[0].Key"},
-      {"PRIORITY on rpm", first([](PatchRule& r) { r.filters = {{PRIORITY, {"optional"}}}; }), kRule0 + ".PatchFilterGroup.PatchFilters[0].Key"},
-      {"SEVERITY on Debian", [](auto& b) { b.operating_system = OS::DEBIAN, b.approval_rules[0].filters = {{SEVERITY, {"Low"}}}; }, kRule0 + ".PatchFilterGroup.PatchFilters[0].Key"},
-      {"SECTION on Ubuntu", [](auto& b) { b.operating_system = OS::UBUNTU, b.approval_rules[0].filters = {{SECTION, {"libs"}}}; }, ""},
-      {"global filters are filters too", [](auto& b) { b.global_filters = {{MSRC_SEVERITY, {"Critical"}}}; }, "GlobalFilters.PatchFilters[0].Key"},
+      {"5 filters", first([](PatchRule& r) { r.filters.assign(5, {PRODUCT, {"*"}}); }),
+       kRule0 + ".PatchFilterGroup.PatchFilters"},
+      {"no values", first([](PatchRule& r) { r.filters = {{PRODUCT, {}}}; }),
+       kRule0 + ".PatchFilterGroup.PatchFilters[0].Values"},
+      {"21 values", first([](PatchRule& r) { r.filters = {{PRODUCT, std::vector<std::string>(21, "x")}}; }),
+       kRule0 + ".PatchFilterGroup.PatchFilters[0].Values"},
+      {"an empty value", first([](PatchRule& r) { r.filters = {{PRODUCT, {"a", ""}}}; }),
+       kRule0 + ".PatchFilterGroup.PatchFilters[0].Values[1]"},
+      {"the same key twice", first([](PatchRule& r) { r.filters = {{PRODUCT, {"a"}}, {PRODUCT, {"b"}}}; }),
+       kRule0 + ".PatchFilterGroup.PatchFilters[0].Key"},
+      {"PRIORITY on rpm", first([](PatchRule& r) { r.filters = {{PRIORITY, {"optional"}}}; }),
+       kRule0 + ".PatchFilterGroup.PatchFilters[0].Key"},
+      {"SEVERITY on Debian",
+       [](auto& b) { b.operating_system = OS::DEBIAN, b.approval_rules[0].filters = {{SEVERITY, {"Low"}}}; },
+       kRule0 + ".PatchFilterGroup.PatchFilters[0].Key"},
+      {"SECTION on Ubuntu",
+       [](auto& b) { b.operating_system = OS::UBUNTU, b.approval_rules[0].filters = {{SECTION, {"libs"}}}; }, ""},
+      {"global filters are filters too", [](auto& b) { b.global_filters = {{MSRC_SEVERITY, {"Critical"}}}; },
+       "GlobalFilters.PatchFilters[0].Key"},
       {"51 approved", [](auto& b) { b.approved_patches.assign(51, "a"); }, "ApprovedPatches"},
-      {"101 characters rejected", [](auto& b) { b.rejected_patches = {"a", std::string(101, 'a')}; }, "RejectedPatches[1]"},
-      {"21 sources", [](auto& b) { for (int i = 0; i < 21; ++i) b.sources.push_back({"source" + std::to_string(i), {"*"}, "[x]"}); }, "Sources"},
+      {"101 characters rejected", [](auto& b) { b.rejected_patches = {"a", std::string(101, 'a')}; },
+       "RejectedPatches[1]"},
+      {"21 sources",
+       [](auto& b) {
+         for (int i = 0; i < 21; ++i) b.sources.push_back({"source" + std::to_string(i), {"*"}, "[x]"});
+       },
+       "Sources"},
       {"source name of 2", [](auto& b) { b.sources = {{"ab", {"*"}, "[x]"}}; }, "Sources[0].Name"},
       {"source for no product", [](auto& b) { b.sources = {{"abc", {}, "[x]"}}; }, "Sources[0].Products"},
-      {"configuration of 1025", [](auto& b) { b.sources = {{"abc", {"*"}, std::string(1025, 'x')}}; }, "Sources[0].Configuration"},
-      {"non-security on Windows", [](auto& b) { b.operating_system = OS::WINDOWS, b.approved_patches_enable_non_security = true; }, "ApprovedPatchesEnableNonSecurity"},
+      {"configuration of 1025", [](auto& b) { b.sources = {{"abc", {"*"}, std::string(1025, 'x')}}; },
+       "Sources[0].Configuration"},
+      {"non-security on Windows",
+       [](auto& b) { b.operating_system = OS::WINDOWS, b.approved_patches_enable_non_security = true; },
+       "ApprovedPatchesEnableNonSecurity"},
   };
   return all;
 }
@@ -69,7 +90,8 @@ TEST(Validate, NamesTheField) {
   for (const auto& row : rows()) {
     const auto made = baseline({rule()}, {row.change});
     const auto errors = validate(made);
-    EXPECT_EQ(errors.empty() ? "" : errors.front().field, row.field) << row.fact << (errors.empty() ? "" : ": " + errors.front().message);
+    EXPECT_EQ(errors.empty() ? "" : errors.front().field, row.field)
+        << row.fact << (errors.empty() ? "" : ": " + errors.front().message);
     EXPECT_EQ(check(made).ok(), row.field.empty()) << row.fact;
     if (!errors.empty()) EXPECT_FALSE(errors.front().message.empty());
   }
@@ -98,8 +120,11 @@ TEST(Predefined, AreThereForEverySystemAndValid) {
 }
 
 TEST(Predefined, ApproveWhatTheGuideSays) {
-  const auto state = [](OS system, const Offer& offered) { return judge({offered}, *predefined_baseline(system)).verdicts[0].state; };
-  for (const auto system : {OS::AMAZON_LINUX_2, OS::AMAZON_LINUX_2023, OS::REDHAT_ENTERPRISE_LINUX, OS::ROCKY_LINUX, OS::ALMA_LINUX}) {
+  const auto state = [](OS system, const Offer& offered) {
+    return judge({offered}, *predefined_baseline(system)).verdicts[0].state;
+  };
+  for (const auto system :
+       {OS::AMAZON_LINUX_2, OS::AMAZON_LINUX_2023, OS::REDHAT_ENTERPRISE_LINUX, OS::ROCKY_LINUX, OS::ALMA_LINUX}) {
     EXPECT_EQ(state(system, security("1.1-1")), PatchState::MISSING);
     EXPECT_EQ(state(system, security("1.1-1", "2026-01-01", "Medium")), PatchState::INSTALLED_OTHER);
     EXPECT_EQ(state(system, bugfix("1.1-1")), PatchState::MISSING);

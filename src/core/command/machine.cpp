@@ -9,8 +9,18 @@ namespace {
 
 // ---- the table: what an event does in a phase. A pair that is not here changes nothing (late, repeated).
 enum class Turn {
-  note_taken, next, note_done, note_ready, end_success, end_failed, end_timed_out, end_cancelled, after_judge, after_final_judge,
-  patch_ended_well, patch_ended_badly,
+  note_taken,
+  next,
+  note_done,
+  note_ready,
+  end_success,
+  end_failed,
+  end_timed_out,
+  end_cancelled,
+  after_judge,
+  after_final_judge,
+  patch_ended_well,
+  patch_ended_badly,
 };
 struct Row {
   Phase phase;
@@ -18,40 +28,40 @@ struct Row {
   Turn turn;
 };
 constexpr Row kRows[] = {
-    {Phase::shell,       EventKind::taken,      Turn::note_taken},
-    {Phase::shell,       EventKind::succeeded,  Turn::end_success},
-    {Phase::shell,       EventKind::failed,     Turn::end_failed},
-    {Phase::shell,       EventKind::refused,    Turn::end_failed},
-    {Phase::shell,       EventKind::timed_out,  Turn::end_timed_out},
-    {Phase::shell,       EventKind::cancelled,  Turn::end_cancelled},
-    {Phase::scan,        EventKind::taken,      Turn::note_taken},
-    {Phase::scan,        EventKind::succeeded,  Turn::note_done},
-    {Phase::scan,        EventKind::scan_ready, Turn::note_ready},
-    {Phase::scan,        EventKind::failed,     Turn::end_failed},
-    {Phase::scan,        EventKind::refused,    Turn::end_failed},
-    {Phase::scan,        EventKind::timed_out,  Turn::end_timed_out},
-    {Phase::scan,        EventKind::cancelled,  Turn::end_cancelled},
-    {Phase::judge,       EventKind::judged,     Turn::after_judge},
-    {Phase::plan,        EventKind::taken,      Turn::note_taken},
-    {Phase::plan,        EventKind::succeeded,  Turn::next},
-    {Phase::plan,        EventKind::failed,     Turn::end_failed},
-    {Phase::plan,        EventKind::refused,    Turn::end_failed},
-    {Phase::plan,        EventKind::timed_out,  Turn::end_timed_out},
-    {Phase::plan,        EventKind::cancelled,  Turn::end_cancelled},
-    {Phase::patch,       EventKind::taken,      Turn::note_taken},
-    {Phase::patch,       EventKind::succeeded,  Turn::patch_ended_well},
-    {Phase::patch,       EventKind::failed,     Turn::patch_ended_badly},
-    {Phase::patch,       EventKind::timed_out,  Turn::patch_ended_badly},
-    {Phase::patch,       EventKind::refused,    Turn::end_failed},
-    {Phase::patch,       EventKind::cancelled,  Turn::end_cancelled},
-    {Phase::final_scan,  EventKind::taken,      Turn::note_taken},
-    {Phase::final_scan,  EventKind::succeeded,  Turn::note_done},
-    {Phase::final_scan,  EventKind::scan_ready, Turn::note_ready},
-    {Phase::final_scan,  EventKind::failed,     Turn::end_failed},
-    {Phase::final_scan,  EventKind::refused,    Turn::end_failed},
-    {Phase::final_scan,  EventKind::timed_out,  Turn::end_timed_out},
-    {Phase::final_scan,  EventKind::cancelled,  Turn::end_failed},
-    {Phase::final_judge, EventKind::judged,     Turn::after_final_judge},
+    {Phase::shell, EventKind::taken, Turn::note_taken},
+    {Phase::shell, EventKind::succeeded, Turn::end_success},
+    {Phase::shell, EventKind::failed, Turn::end_failed},
+    {Phase::shell, EventKind::refused, Turn::end_failed},
+    {Phase::shell, EventKind::timed_out, Turn::end_timed_out},
+    {Phase::shell, EventKind::cancelled, Turn::end_cancelled},
+    {Phase::scan, EventKind::taken, Turn::note_taken},
+    {Phase::scan, EventKind::succeeded, Turn::note_done},
+    {Phase::scan, EventKind::scan_ready, Turn::note_ready},
+    {Phase::scan, EventKind::failed, Turn::end_failed},
+    {Phase::scan, EventKind::refused, Turn::end_failed},
+    {Phase::scan, EventKind::timed_out, Turn::end_timed_out},
+    {Phase::scan, EventKind::cancelled, Turn::end_cancelled},
+    {Phase::judge, EventKind::judged, Turn::after_judge},
+    {Phase::plan, EventKind::taken, Turn::note_taken},
+    {Phase::plan, EventKind::succeeded, Turn::next},
+    {Phase::plan, EventKind::failed, Turn::end_failed},
+    {Phase::plan, EventKind::refused, Turn::end_failed},
+    {Phase::plan, EventKind::timed_out, Turn::end_timed_out},
+    {Phase::plan, EventKind::cancelled, Turn::end_cancelled},
+    {Phase::patch, EventKind::taken, Turn::note_taken},
+    {Phase::patch, EventKind::succeeded, Turn::patch_ended_well},
+    {Phase::patch, EventKind::failed, Turn::patch_ended_badly},
+    {Phase::patch, EventKind::timed_out, Turn::patch_ended_badly},
+    {Phase::patch, EventKind::refused, Turn::end_failed},
+    {Phase::patch, EventKind::cancelled, Turn::end_cancelled},
+    {Phase::final_scan, EventKind::taken, Turn::note_taken},
+    {Phase::final_scan, EventKind::succeeded, Turn::note_done},
+    {Phase::final_scan, EventKind::scan_ready, Turn::note_ready},
+    {Phase::final_scan, EventKind::failed, Turn::end_failed},
+    {Phase::final_scan, EventKind::refused, Turn::end_failed},
+    {Phase::final_scan, EventKind::timed_out, Turn::end_timed_out},
+    {Phase::final_scan, EventKind::cancelled, Turn::end_failed},
+    {Phase::final_judge, EventKind::judged, Turn::after_final_judge},
 };
 
 Phase first_phase(Shape shape) { return shape == Shape::shell ? Phase::shell : Phase::scan; }
@@ -63,21 +73,30 @@ Phase next_phase(Phase phase) {
     case Phase::plan: return Phase::patch;
     case Phase::patch: return Phase::final_scan;
     case Phase::final_scan: return Phase::final_judge;
-    case Phase::waiting: case Phase::shell: case Phase::final_judge: case Phase::ended: break;
+    case Phase::waiting:
+    case Phase::shell:
+    case Phase::final_judge:
+    case Phase::ended: break;
   }
   assertion_failed("a phase follows", __FILE__, __LINE__);
 }
 
 bool is_judging(Phase phase) { return phase == Phase::judge || phase == Phase::final_judge; }
-bool is_running(const Invocation& invocation) { return invocation.phase != Phase::waiting && invocation.phase != Phase::ended; }
+bool is_running(const Invocation& invocation) {
+  return invocation.phase != Phase::waiting && invocation.phase != Phase::ended;
+}
 
 Duration time_for(const Timeouts& timeouts, Phase phase) {
   switch (phase) {
     case Phase::shell: return timeouts.shell;
     case Phase::plan: return timeouts.plan;
     case Phase::patch: return timeouts.patch;
-    case Phase::scan: case Phase::judge: case Phase::final_scan: case Phase::final_judge: return timeouts.scan;
-    case Phase::waiting: case Phase::ended: break;
+    case Phase::scan:
+    case Phase::judge:
+    case Phase::final_scan:
+    case Phase::final_judge: return timeouts.scan;
+    case Phase::waiting:
+    case Phase::ended: break;
   }
   assertion_failed("the phase takes time", __FILE__, __LINE__);
 }
@@ -115,9 +134,11 @@ class Stepper {
       const bool never_begun = !invocation.taken && invocation.phase == first_phase(command_.settings.shape);
       if (never_begun) end(invocation, Details::DeliveryTimedOut, "the node did not take the order in time");
       else if (!invocation.taken)
-        end(invocation, Details::ExecutionTimedOut, "the node was lost before its " + std::string(name_of(invocation.phase)) + " could begin");
+        end(invocation, Details::ExecutionTimedOut,
+            "the node was lost before its " + std::string(name_of(invocation.phase)) + " could begin");
       else
-        end(invocation, Details::ExecutionTimedOut, "the " + std::string(name_of(invocation.phase)) + " did not end in its time");
+        end(invocation, Details::ExecutionTimedOut,
+            "the " + std::string(name_of(invocation.phase)) + " did not end in its time");
     }
   }
 
@@ -172,7 +193,8 @@ class Stepper {
     invocation.phase = phase;
     invocation.taken = is_judging(phase);
     invocation.order_done = invocation.scan_ready = false;
-    invocation.deadline = now_ + (is_judging(phase) ? time_for(command_.settings.timeouts, phase) : command_.settings.timeouts.delivery);
+    invocation.deadline =
+        now_ + (is_judging(phase) ? time_for(command_.settings.timeouts, phase) : command_.settings.timeouts.delivery);
     act(is_judging(phase) ? ActionKind::judge : ActionKind::send, invocation);
   }
 
@@ -191,7 +213,8 @@ class Stepper {
   void go_on(Invocation& invocation) {
     const Phase next = next_phase(invocation.phase);
     const bool changes_nothing_yet = next == Phase::judge || next == Phase::plan || next == Phase::patch;
-    if (invocation.cancel_wanted && changes_nothing_yet) return end(invocation, Details::Canceled, "cancelled before anything was changed");
+    if (invocation.cancel_wanted && changes_nothing_yet)
+      return end(invocation, Details::Canceled, "cancelled before anything was changed");
     enter(invocation, next);
   }
 
@@ -214,7 +237,8 @@ class Stepper {
       case Turn::note_ready: return note_half(invocation, invocation.scan_ready);
       case Turn::end_success: return end(invocation, Details::Success, "");
       case Turn::end_failed:
-        return end(invocation, Details::Failed, phase == Phase::final_scan ? "patched, but the scan after it failed: " + event.why : event.why);
+        return end(invocation, Details::Failed,
+                   phase == Phase::final_scan ? "patched, but the scan after it failed: " + event.why : event.why);
       case Turn::end_timed_out: return end(invocation, Details::ExecutionTimedOut, event.why);
       case Turn::end_cancelled: return end(invocation, Details::Canceled, event.why);
       case Turn::after_judge: return after_judge(invocation, event);
@@ -251,7 +275,8 @@ class Stepper {
 
   void after_final_judge(Invocation& invocation, const Event& event) {
     if (invocation.patch_failed) return end(invocation, Details::Failed, "");
-    if (!event.why.empty()) return end(invocation, Details::Failed, "patched, but it cannot be judged now: " + event.why);
+    if (!event.why.empty())
+      return end(invocation, Details::Failed, "patched, but it cannot be judged now: " + event.why);
     end(invocation, Details::Success, "");
   }
 
@@ -267,11 +292,17 @@ std::string_view status_of(Details details) {
   switch (details) {
     case Details::Pending: return "Pending";
     case Details::InProgress: return "InProgress";
-    case Details::Success: case Details::NoInstancesInTag: return "Success";
-    case Details::Canceled: case Details::Terminated: return "Cancelled";
+    case Details::Success:
+    case Details::NoInstancesInTag: return "Success";
+    case Details::Canceled:
+    case Details::Terminated: return "Cancelled";
     case Details::Cancelling: return "Cancelling";
-    case Details::DeliveryTimedOut: case Details::ExecutionTimedOut: return "TimedOut";
-    case Details::Failed: case Details::Undeliverable: case Details::InvalidPlatform: case Details::AccessDenied:
+    case Details::DeliveryTimedOut:
+    case Details::ExecutionTimedOut: return "TimedOut";
+    case Details::Failed:
+    case Details::Undeliverable:
+    case Details::InvalidPlatform:
+    case Details::AccessDenied:
     case Details::Incomplete: return "Failed";
   }
   return "Failed";
@@ -302,7 +333,8 @@ Summary summarize(const Command& command) {
   }
   const bool over = summary.completed == summary.targets;
   if (summary.targets == 0) summary.details = Details::NoInstancesInTag;
-  else if (!over) summary.details = command.cancel_wanted ? Details::Cancelling : begun > 0 ? Details::InProgress : Details::Pending;
+  else if (!over)
+    summary.details = command.cancel_wanted ? Details::Cancelling : begun > 0 ? Details::InProgress : Details::Pending;
   else if (succeeded == summary.targets) summary.details = Details::Success;
   else if (command.stopped || summary.errors > command.settings.errors_max) summary.details = Details::Failed;
   else if (command.cancel_wanted) summary.details = Details::Canceled;

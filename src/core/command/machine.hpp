@@ -25,19 +25,31 @@ BOOST_DESCRIBE_ENUM(Phase, waiting, shell, scan, judge, plan, patch, final_scan,
 
 // SSM's StatusDetails of an invocation; those of the command besides.
 enum class Details {
-  Pending, InProgress, Success, DeliveryTimedOut, ExecutionTimedOut, Failed, Canceled, Cancelling, Undeliverable, Terminated,
-  InvalidPlatform, AccessDenied, Incomplete, NoInstancesInTag,
+  Pending,
+  InProgress,
+  Success,
+  DeliveryTimedOut,
+  ExecutionTimedOut,
+  Failed,
+  Canceled,
+  Cancelling,
+  Undeliverable,
+  Terminated,
+  InvalidPlatform,
+  AccessDenied,
+  Incomplete,
+  NoInstancesInTag,
 };
-BOOST_DESCRIBE_ENUM(Details, Pending, InProgress, Success, DeliveryTimedOut, ExecutionTimedOut, Failed, Canceled, Cancelling,
-                    Undeliverable, Terminated, InvalidPlatform, AccessDenied, Incomplete, NoInstancesInTag)
+BOOST_DESCRIBE_ENUM(Details, Pending, InProgress, Success, DeliveryTimedOut, ExecutionTimedOut, Failed, Canceled,
+                    Cancelling, Undeliverable, Terminated, InvalidPlatform, AccessDenied, Incomplete, NoInstancesInTag)
 // SSM's Status that goes with it: "Cancelled" for Canceled and Terminated, "TimedOut" for both time-outs, …
 std::string_view status_of(Details details);
 // Failed and ExecutionTimedOut only.
 bool counts_as_error(Details details);
 
 struct Timeouts {
-  Duration delivery{3'600'000};        // an order not taken by then was never begun
-  Duration shell{3'600'000};           // from the node's taking it
+  Duration delivery{3'600'000};  // an order not taken by then was never begun
+  Duration shell{3'600'000};     // from the node's taking it
   Duration scan{1'800'000};
   Duration plan{900'000};
   Duration patch{10'800'000};
@@ -60,40 +72,41 @@ struct Invocation {
   bool order_done = false;             // scans: the order succeeded; the report may still be on its way
   bool scan_ready = false;             // and the report with its sets is here
   bool cancel_wanted = false;
-  bool patch_failed = false;           // remembered over the final scan
-  std::string why;                     // for a person, of a failure
+  bool patch_failed = false;  // remembered over the final scan
+  std::string why;            // for a person, of a failure
   std::optional<Instant> started_at, finished_at, deadline;
 };
-BOOST_DESCRIBE_STRUCT(Invocation, (), (node_id, phase, details, taken, order_done, scan_ready, cancel_wanted, patch_failed, why,
-                                       started_at, finished_at, deadline))
+BOOST_DESCRIBE_STRUCT(Invocation, (),
+                      (node_id, phase, details, taken, order_done, scan_ready, cancel_wanted, patch_failed, why,
+                       started_at, finished_at, deadline))
 
 struct Command {
   Settings settings;
-  bool stopped = false;                // the error budget is used up
-  bool cancel_wanted = false;          // of the whole
+  bool stopped = false;                 // the error budget is used up
+  bool cancel_wanted = false;           // of the whole
   std::vector<Invocation> invocations;  // sorted by node
 };
 
 enum class EventKind {
-  taken,           // the node acknowledged the order of `phase`, or told of it
-  succeeded,       // the order of `phase` ended well
-  failed,          // … badly; `why`
-  timed_out,       // … by the node's own clock
-  cancelled,       // … because it was asked to, or it was withdrawn before the node had it
-  refused,         // the node, or the check before sending, refused: nothing was begun
-  scan_ready,      // the scan of `phase`'s order is in the store with its sets
-  judged,          // answer to Action judge: `wanted` changes; `why` not empty: it cannot be judged
-  undeliverable,   // the node is not there (any more)
+  taken,          // the node acknowledged the order of `phase`, or told of it
+  succeeded,      // the order of `phase` ended well
+  failed,         // … badly; `why`
+  timed_out,      // … by the node's own clock
+  cancelled,      // … because it was asked to, or it was withdrawn before the node had it
+  refused,        // the node, or the check before sending, refused: nothing was begun
+  scan_ready,     // the scan of `phase`'s order is in the store with its sets
+  judged,         // answer to Action judge: `wanted` changes; `why` not empty: it cannot be judged
+  undeliverable,  // the node is not there (any more)
   invalid_platform,
-  cancel,          // an operator wants a stop; `node_id` empty: of all
+  cancel,  // an operator wants a stop; `node_id` empty: of all
 };
-BOOST_DESCRIBE_ENUM(EventKind, taken, succeeded, failed, timed_out, cancelled, refused, scan_ready, judged, undeliverable,
-                    invalid_platform, cancel)
+BOOST_DESCRIBE_ENUM(EventKind, taken, succeeded, failed, timed_out, cancelled, refused, scan_ready, judged,
+                    undeliverable, invalid_platform, cancel)
 
 struct Event {
   EventKind kind = EventKind::taken;
   std::string node_id;
-  Phase phase = Phase::waiting;        // that the event is about; one of another phase than the present is passed over
+  Phase phase = Phase::waiting;  // that the event is about; one of another phase than the present is passed over
   std::uint32_t wanted = 0;
   std::string why;
 };
@@ -111,9 +124,9 @@ struct Action {
 
 struct Step {
   std::vector<Action> actions;
-  std::vector<std::size_t> changed;    // indexes of invocations that are not as they were; sorted, each once
-  std::optional<Instant> wake_at;      // the earliest deadline; absent: only an event can change anything
-  bool finished = false;               // every invocation has ended
+  std::vector<std::size_t> changed;  // indexes of invocations that are not as they were; sorted, each once
+  std::optional<Instant> wake_at;    // the earliest deadline; absent: only an event can change anything
+  bool finished = false;             // every invocation has ended
 };
 // Takes the events in order, then the clock, then fills free slots. The same events again change nothing.
 Step step(Command& command, std::span<const Event> events, Instant now);

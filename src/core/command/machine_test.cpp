@@ -26,7 +26,8 @@ Command command_of(Shape shape, std::size_t nodes, std::uint32_t concurrency = 5
 Step send(Command& command, Event event, Instant now = kStart) { return step(command, std::span(&event, 1), now); }
 std::vector<Action> sends(const Step& step) {
   std::vector<Action> found;
-  std::ranges::copy_if(step.actions, std::back_inserter(found), [](const Action& a) { return a.kind == ActionKind::send; });
+  std::ranges::copy_if(step.actions, std::back_inserter(found),
+                       [](const Action& a) { return a.kind == ActionKind::send; });
   return found;
 }
 
@@ -39,50 +40,125 @@ struct Story {
   Details end;
   const char* why;
 };
-Event ev(EventKind kind, Phase phase, std::uint32_t wanted = 0, std::string why = "") { return {kind, node(0), phase, wanted, std::move(why)}; }
+Event ev(EventKind kind, Phase phase, std::uint32_t wanted = 0, std::string why = "") {
+  return {kind, node(0), phase, wanted, std::move(why)};
+}
 using enum EventKind;
 
 const Story kStories[] = {
-    {"script", Shape::shell, {ev(taken, Phase::shell), ev(succeeded, Phase::shell)}, {Phase::shell, Phase::ended}, Details::Success, ""},
-    {"script fails", Shape::shell, {ev(failed, Phase::shell, 0, "exit status 3")}, {Phase::ended}, Details::Failed, "exit status 3"},
-    {"script runs too long", Shape::shell, {ev(timed_out, Phase::shell)}, {Phase::ended}, Details::ExecutionTimedOut, ""},
-    {"late event of another phase", Shape::scan, {ev(succeeded, Phase::shell), ev(failed, Phase::patch)}, {Phase::scan, Phase::scan}, Details::InProgress, ""},
-    {"scan, result first", Shape::scan, {ev(succeeded, Phase::scan), ev(EventKind::scan_ready, Phase::scan), ev(judged, Phase::judge, 9)},
-     {Phase::scan, Phase::judge, Phase::ended}, Details::Success, ""},
-    {"scan, report first", Shape::scan, {ev(EventKind::scan_ready, Phase::scan), ev(succeeded, Phase::scan), ev(judged, Phase::judge)},
-     {Phase::scan, Phase::judge, Phase::ended}, Details::Success, ""},
-    {"scan cannot be judged", Shape::scan,
-     {ev(EventKind::scan_ready, Phase::scan), ev(succeeded, Phase::scan), ev(judged, Phase::judge, 0, "release-expired")},
-     {Phase::scan, Phase::judge, Phase::ended}, Details::Failed, "release-expired"},
-    {"install of nothing", Shape::install,
+    {"script",
+     Shape::shell,
+     {ev(taken, Phase::shell), ev(succeeded, Phase::shell)},
+     {Phase::shell, Phase::ended},
+     Details::Success,
+     ""},
+    {"script fails",
+     Shape::shell,
+     {ev(failed, Phase::shell, 0, "exit status 3")},
+     {Phase::ended},
+     Details::Failed,
+     "exit status 3"},
+    {"script runs too long",
+     Shape::shell,
+     {ev(timed_out, Phase::shell)},
+     {Phase::ended},
+     Details::ExecutionTimedOut,
+     ""},
+    {"late event of another phase",
+     Shape::scan,
+     {ev(succeeded, Phase::shell), ev(failed, Phase::patch)},
+     {Phase::scan, Phase::scan},
+     Details::InProgress,
+     ""},
+    {"scan, result first",
+     Shape::scan,
+     {ev(succeeded, Phase::scan), ev(EventKind::scan_ready, Phase::scan), ev(judged, Phase::judge, 9)},
+     {Phase::scan, Phase::judge, Phase::ended},
+     Details::Success,
+     ""},
+    {"scan, report first",
+     Shape::scan,
+     {ev(EventKind::scan_ready, Phase::scan), ev(succeeded, Phase::scan), ev(judged, Phase::judge)},
+     {Phase::scan, Phase::judge, Phase::ended},
+     Details::Success,
+     ""},
+    {"scan cannot be judged",
+     Shape::scan,
+     {ev(EventKind::scan_ready, Phase::scan), ev(succeeded, Phase::scan),
+      ev(judged, Phase::judge, 0, "release-expired")},
+     {Phase::scan, Phase::judge, Phase::ended},
+     Details::Failed,
+     "release-expired"},
+    {"install of nothing",
+     Shape::install,
      {ev(succeeded, Phase::scan), ev(EventKind::scan_ready, Phase::scan), ev(judged, Phase::judge, 0)},
-     {Phase::scan, Phase::judge, Phase::ended}, Details::Success, ""},
-    {"install", Shape::install,
-     {ev(succeeded, Phase::scan), ev(EventKind::scan_ready, Phase::scan), ev(judged, Phase::judge, 3), ev(succeeded, Phase::plan),
-      ev(succeeded, Phase::patch), ev(EventKind::scan_ready, Phase::final_scan), ev(succeeded, Phase::final_scan), ev(judged, Phase::final_judge, 0)},
-     {Phase::scan, Phase::judge, Phase::plan, Phase::patch, Phase::final_scan, Phase::final_scan, Phase::final_judge, Phase::ended}, Details::Success, ""},
-    {"plan impossible", Shape::install,
-     {ev(succeeded, Phase::scan), ev(EventKind::scan_ready, Phase::scan), ev(judged, Phase::judge, 3), ev(failed, Phase::plan, 0, "would remove x")},
-     {Phase::scan, Phase::judge, Phase::plan, Phase::ended}, Details::Failed, "would remove x"},
-    {"patch refused: nothing to look at again", Shape::install,
-     {ev(succeeded, Phase::scan), ev(EventKind::scan_ready, Phase::scan), ev(judged, Phase::judge, 3), ev(succeeded, Phase::plan), ev(refused, Phase::patch, 0, "disk full")},
-     {Phase::scan, Phase::judge, Phase::plan, Phase::patch, Phase::ended}, Details::Failed, "disk full"},
-    {"patch fails: looked at again, still failed", Shape::install,
-     {ev(succeeded, Phase::scan), ev(EventKind::scan_ready, Phase::scan), ev(judged, Phase::judge, 3), ev(succeeded, Phase::plan), ev(failed, Phase::patch, 0, "rolled back"),
-      ev(EventKind::scan_ready, Phase::final_scan), ev(succeeded, Phase::final_scan), ev(judged, Phase::final_judge, 3)},
-     {Phase::scan, Phase::judge, Phase::plan, Phase::patch, Phase::final_scan, Phase::final_scan, Phase::final_judge, Phase::ended}, Details::Failed, "rolled back"},
-    {"patch fails and so does the scan", Shape::install,
-     {ev(succeeded, Phase::scan), ev(EventKind::scan_ready, Phase::scan), ev(judged, Phase::judge, 3), ev(succeeded, Phase::plan), ev(failed, Phase::patch, 0, "rolled back"),
+     {Phase::scan, Phase::judge, Phase::ended},
+     Details::Success,
+     ""},
+    {"install",
+     Shape::install,
+     {ev(succeeded, Phase::scan), ev(EventKind::scan_ready, Phase::scan), ev(judged, Phase::judge, 3),
+      ev(succeeded, Phase::plan), ev(succeeded, Phase::patch), ev(EventKind::scan_ready, Phase::final_scan),
+      ev(succeeded, Phase::final_scan), ev(judged, Phase::final_judge, 0)},
+     {Phase::scan, Phase::judge, Phase::plan, Phase::patch, Phase::final_scan, Phase::final_scan, Phase::final_judge,
+      Phase::ended},
+     Details::Success,
+     ""},
+    {"plan impossible",
+     Shape::install,
+     {ev(succeeded, Phase::scan), ev(EventKind::scan_ready, Phase::scan), ev(judged, Phase::judge, 3),
+      ev(failed, Phase::plan, 0, "would remove x")},
+     {Phase::scan, Phase::judge, Phase::plan, Phase::ended},
+     Details::Failed,
+     "would remove x"},
+    {"patch refused: nothing to look at again",
+     Shape::install,
+     {ev(succeeded, Phase::scan), ev(EventKind::scan_ready, Phase::scan), ev(judged, Phase::judge, 3),
+      ev(succeeded, Phase::plan), ev(refused, Phase::patch, 0, "disk full")},
+     {Phase::scan, Phase::judge, Phase::plan, Phase::patch, Phase::ended},
+     Details::Failed,
+     "disk full"},
+    {"patch fails: looked at again, still failed",
+     Shape::install,
+     {ev(succeeded, Phase::scan), ev(EventKind::scan_ready, Phase::scan), ev(judged, Phase::judge, 3),
+      ev(succeeded, Phase::plan), ev(failed, Phase::patch, 0, "rolled back"),
+      ev(EventKind::scan_ready, Phase::final_scan), ev(succeeded, Phase::final_scan),
+      ev(judged, Phase::final_judge, 3)},
+     {Phase::scan, Phase::judge, Phase::plan, Phase::patch, Phase::final_scan, Phase::final_scan, Phase::final_judge,
+      Phase::ended},
+     Details::Failed,
+     "rolled back"},
+    {"patch fails and so does the scan",
+     Shape::install,
+     {ev(succeeded, Phase::scan), ev(EventKind::scan_ready, Phase::scan), ev(judged, Phase::judge, 3),
+      ev(succeeded, Phase::plan), ev(failed, Phase::patch, 0, "rolled back"),
       ev(timed_out, Phase::final_scan, 0, "slow")},
-     {Phase::scan, Phase::judge, Phase::plan, Phase::patch, Phase::final_scan, Phase::ended}, Details::Failed, "rolled back"},
-    {"deregistered", Shape::scan, {ev(undeliverable, Phase::scan, 0, "gone")}, {Phase::ended}, Details::Undeliverable, "gone"},
+     {Phase::scan, Phase::judge, Phase::plan, Phase::patch, Phase::final_scan, Phase::ended},
+     Details::Failed,
+     "rolled back"},
+    {"deregistered",
+     Shape::scan,
+     {ev(undeliverable, Phase::scan, 0, "gone")},
+     {Phase::ended},
+     Details::Undeliverable,
+     "gone"},
     {"other platform", Shape::scan, {ev(invalid_platform, Phase::scan)}, {Phase::ended}, Details::InvalidPlatform, ""},
-    {"cancelled while it scans", Shape::install, {ev(cancel, Phase::waiting), ev(succeeded, Phase::scan), ev(EventKind::scan_ready, Phase::scan)},
-     {Phase::scan, Phase::scan, Phase::ended}, Details::Canceled, "cancelled before anything was changed"},
-    {"cancelled too late", Shape::install,
-     {ev(succeeded, Phase::scan), ev(EventKind::scan_ready, Phase::scan), ev(judged, Phase::judge, 3), ev(succeeded, Phase::plan), ev(cancel, Phase::waiting),
-      ev(succeeded, Phase::patch), ev(EventKind::scan_ready, Phase::final_scan), ev(succeeded, Phase::final_scan), ev(judged, Phase::final_judge, 0)},
-     {Phase::scan, Phase::judge, Phase::plan, Phase::patch, Phase::patch, Phase::final_scan, Phase::final_scan, Phase::final_judge, Phase::ended}, Details::Success, ""},
+    {"cancelled while it scans",
+     Shape::install,
+     {ev(cancel, Phase::waiting), ev(succeeded, Phase::scan), ev(EventKind::scan_ready, Phase::scan)},
+     {Phase::scan, Phase::scan, Phase::ended},
+     Details::Canceled,
+     "cancelled before anything was changed"},
+    {"cancelled too late",
+     Shape::install,
+     {ev(succeeded, Phase::scan), ev(EventKind::scan_ready, Phase::scan), ev(judged, Phase::judge, 3),
+      ev(succeeded, Phase::plan), ev(cancel, Phase::waiting), ev(succeeded, Phase::patch),
+      ev(EventKind::scan_ready, Phase::final_scan), ev(succeeded, Phase::final_scan),
+      ev(judged, Phase::final_judge, 0)},
+     {Phase::scan, Phase::judge, Phase::plan, Phase::patch, Phase::patch, Phase::final_scan, Phase::final_scan,
+      Phase::final_judge, Phase::ended},
+     Details::Success,
+     ""},
 };
 
 TEST(Machine, Stories) {
@@ -111,8 +187,8 @@ struct Budget {
   std::uint32_t stops_at;  // the how-many-th such event stops the command; 0: never
 };
 const Budget kBudgets[] = {
-    {"0", 50, failed, 1}, {"3", 50, failed, 4}, {"10%", 50, failed, 6}, {"10%", 50, timed_out, 6}, {"100%", 50, failed, 0},
-    {"0", 50, undeliverable, 0}, {"0", 50, invalid_platform, 0}, {"0", 50, refused, 1},
+    {"0", 50, failed, 1},    {"3", 50, failed, 4},        {"10%", 50, failed, 6},         {"10%", 50, timed_out, 6},
+    {"100%", 50, failed, 0}, {"0", 50, undeliverable, 0}, {"0", 50, invalid_platform, 0}, {"0", 50, refused, 1},
 };
 
 TEST(Machine, ErrorBudget) {
@@ -225,7 +301,8 @@ void check_promises(const Command& command, const Step& step) {
     if (invocation.patch_failed && ended) EXPECT_EQ(invocation.details, Details::Failed);
   }
   EXPECT_LE(running, command.settings.concurrency_max);
-  EXPECT_EQ(step.finished, std::ranges::all_of(command.invocations, [](const auto& i) { return i.phase == Phase::ended; }));
+  EXPECT_EQ(step.finished,
+            std::ranges::all_of(command.invocations, [](const auto& i) { return i.phase == Phase::ended; }));
 }
 
 TEST(Machine, RandomEventsKeepThePromises) {
@@ -253,7 +330,8 @@ TEST(Machine, RandomEventsKeepThePromises) {
         if (each.phase == Phase::ended) ended.insert(each.node_id);
       if (pick(200) == 0 && last.wake_at) last = step(command, {}, now = std::max(now, *last.wake_at));
     }
-    for (int i = 0; i < 500 && !last.finished; ++i) last = step(command, {}, now = std::max(now, last.wake_at.value_or(now)));
+    for (int i = 0; i < 500 && !last.finished; ++i)
+      last = step(command, {}, now = std::max(now, last.wake_at.value_or(now)));
     EXPECT_TRUE(last.finished) << "time alone ends every command";
   }
 }

@@ -34,7 +34,8 @@ const PackageChange* find_line(std::span<const PackageChange> lines, const Packa
 }
 
 Problem wrong_hash(const PackageChange& change) {
-  return {Reason::signature_bad, id(change), "version " + change.to_version + " has another content here than where it was planned",
+  return {Reason::signature_bad, id(change),
+          "version " + change.to_version + " has another content here than where it was planned",
           "look at the node's repositories: two different files carry the same version", false};
 }
 
@@ -50,25 +51,26 @@ std::vector<Problem> check_plan(const PlanQuestion& question) {
     if (!planned)
       add({Reason::version_not_offered, id(wanted), "the node's resolver does not bring it to " + wanted.to_version,
            "scan the node again and see what it is offered", false});
-    else if (hashes_differ(*planned, wanted))
-      add(wrong_hash(wanted));
+    else if (hashes_differ(*planned, wanted)) add(wrong_hash(wanted));
   }
   for (const auto& planned : question.planned) {
     if (planned.to_version.empty())
-      add({Reason::would_remove_packages, id(planned), "the change would remove " + id(planned) + " " + planned.from_version,
+      add({Reason::would_remove_packages, id(planned),
+           "the change would remove " + id(planned) + " " + planned.from_version,
            "resolve the conflict on the node by hand, or reject the package that causes it", false});
     for (const auto& pattern : question.blocked)
       if (!planned.to_version.empty() && glob_match(pattern, planned.name))
-        add({Reason::dependency_broken, id(planned), "the change needs " + id(planned) + " " + planned.to_version + ", which is rejected with BLOCK",
+        add({Reason::dependency_broken, id(planned),
+             "the change needs " + id(planned) + " " + planned.to_version + ", which is rejected with BLOCK",
              "take '" + pattern + "' off the rejected list, or reject what needs it too", false});
     if (!question.frozen || planned.to_version.empty()) continue;
     const auto* line = find_line(*question.frozen, planned);
     if (!line)
       add({Reason::dependency_broken, id(planned),
-           "the node would also change " + id(planned) + " from '" + planned.from_version + "' to " + planned.to_version + ", which the change set does not hold",
+           "the node would also change " + id(planned) + " from '" + planned.from_version + "' to " +
+               planned.to_version + ", which the change set does not hold",
            "make a change set that covers this node's packages too", false});
-    else if (hashes_differ(*line, planned))
-      add(wrong_hash(planned));
+    else if (hashes_differ(*line, planned)) add(wrong_hash(planned));
   }
   return problems;
 }

@@ -10,8 +10,9 @@ constexpr std::uint32_t kNumberMax = 1'000'000;
 
 Result<std::uint32_t> amount(std::string_view text, std::uint32_t targets, bool zero_allowed, std::string_view field) {
   const auto refuse = [&] {
-    return Error(Code::invalid_argument, std::string(field) + " is '" + std::string(text.substr(0, 20)) + "': expected a number" +
-                                             (zero_allowed ? "" : " above 0") + " or a share of the targets like 10%");
+    return Error(Code::invalid_argument, std::string(field) + " is '" + std::string(text.substr(0, 20)) +
+                                             "': expected a number" + (zero_allowed ? "" : " above 0") +
+                                             " or a share of the targets like 10%");
   };
   const bool share = text.ends_with('%');
   const std::string_view digits = share ? text.substr(0, text.size() - 1) : text;

@@ -39,11 +39,11 @@ BOOST_DESCRIBE_STRUCT(StaleProcess, (), (pid, command, service, libraries))
 
 struct NodeFacts {
   std::string computer_name;
-  std::string os_id;             // os-release ID: "debian", "ubuntu", "rhel", …
-  std::string os_version;        // os-release VERSION_ID, "" on testing systems
+  std::string os_id;       // os-release ID: "debian", "ubuntu", "rhel", …
+  std::string os_version;  // os-release VERSION_ID, "" on testing systems
   std::string os_codename;
-  std::string os_name;           // PRETTY_NAME
-  std::string architecture;      // uname -m
+  std::string os_name;       // PRETTY_NAME
+  std::string architecture;  // uname -m
   std::string kernel_running;
   std::vector<std::string> kernels_installed;
   std::string boot_id;
@@ -55,11 +55,13 @@ struct NodeFacts {
   std::vector<Service> services;
   std::string machine_id;
   bool reboot_required = false;
-  std::vector<std::string> reboot_reasons;  // "kernel 6.1.0-56 is installed, 6.1.0-50 runs", "/run/reboot-required: libc6"
+  std::vector<std::string>
+      reboot_reasons;  // "kernel 6.1.0-56 is installed, 6.1.0-50 runs", "/run/reboot-required: libc6"
   std::vector<StaleProcess> stale_processes;
 };
-BOOST_DESCRIBE_STRUCT(NodeFacts, (), (computer_name, os_id, os_version, os_codename, os_name, architecture, kernel_running,
-                                      kernels_installed, boot_id, booted_at, cpus, memory_bytes, mounts, addresses, services,
-                                      machine_id, reboot_required, reboot_reasons, stale_processes))
+BOOST_DESCRIBE_STRUCT(NodeFacts, (),
+                      (computer_name, os_id, os_version, os_codename, os_name, architecture, kernel_running,
+                       kernels_installed, boot_id, booted_at, cpus, memory_bytes, mounts, addresses, services,
+                       machine_id, reboot_required, reboot_reasons, stale_processes))
 
 }  // namespace belay::fleet

@@ -24,7 +24,8 @@ bool starts_with_letter(std::string_view evr) {
 }
 
 // Counting sort: for every value of `of[i]`, the places i, in `items`, with `begin` of one more than `values`.
-void invert_into(std::span<const std::uint32_t> of, std::uint32_t values, std::vector<std::uint32_t>& begin, std::vector<std::uint32_t>& items) {
+void invert_into(std::span<const std::uint32_t> of, std::uint32_t values, std::vector<std::uint32_t>& begin,
+                 std::vector<std::uint32_t>& items) {
   begin.assign(values + std::size_t{1}, 0);
   for (const auto value : of) ++begin[value + std::size_t{1}];
   for (std::size_t i = 1; i < begin.size(); ++i) begin[i] += begin[i - 1];
@@ -151,8 +152,8 @@ PatchId FleetIndex::add_patch(ChannelId channel, Offer offer) {
 
 ProfileId FleetIndex::profile_for(const Offer& offer) {
   key_.clear();
-  for (const auto* text : {&offer.origin, &offer.label, &offer.suite, &offer.codename, &offer.component, &offer.section, &offer.priority,
-                           &offer.classification, &offer.severity}) {
+  for (const auto* text : {&offer.origin, &offer.label, &offer.suite, &offer.codename, &offer.component, &offer.section,
+                           &offer.priority, &offer.classification, &offer.severity}) {
     key_ += *text;
     key_ += '\0';
   }
@@ -205,7 +206,8 @@ void FleetIndex::find_ranges(const Package& package) {
     const auto first = std::ranges::partition_point(package.patches, below);
     auto last = first;
     while (last != package.patches.end() && compare(package.channel, patches_[*last].version, installed) == 0) ++last;
-    pair_range_[pair] = {static_cast<std::uint32_t>(first - package.patches.begin()), static_cast<std::uint32_t>(last - package.patches.begin())};
+    pair_range_[pair] = {static_cast<std::uint32_t>(first - package.patches.begin()),
+                         static_cast<std::uint32_t>(last - package.patches.begin())};
   }
 }
 
@@ -221,9 +223,11 @@ void FleetIndex::place(PatchId patch) {
 void FleetIndex::invert() {
   invert_into(node_set_, sets(), set_nodes_begin_, set_nodes_);
   invert_into(set_pairs_, pairs(), pair_sets_begin_, pair_sets_);
-  // invert_into gives places in set_pairs_; the set of a place is the run it lies in. Places of a set follow each other.
+  // invert_into gives places in set_pairs_; the set of a place is the run it lies in. Places of a set follow each
+  // other.
   std::vector<SetId> set_of_place(set_pairs_.size());
-  for (SetId set = 0; set < sets(); ++set) std::fill(set_of_place.begin() + set_begin_[set], set_of_place.begin() + set_begin_[set + 1], set);
+  for (SetId set = 0; set < sets(); ++set)
+    std::fill(set_of_place.begin() + set_begin_[set], set_of_place.begin() + set_begin_[set + 1], set);
   for (auto& place : pair_sets_) place = set_of_place[place];
 }
 
@@ -260,7 +264,8 @@ FleetIndex::Affected FleetIndex::affected_by(PatchId patch) const {
   }
   std::ranges::sort(affected.sets);  // a set may hold the package in two architectures
   affected.sets.erase(std::unique(affected.sets.begin(), affected.sets.end()), affected.sets.end());
-  for (const auto set : affected.sets) affected.nodes.insert(affected.nodes.end(), nodes_of(set).begin(), nodes_of(set).end());
+  for (const auto set : affected.sets)
+    affected.nodes.insert(affected.nodes.end(), nodes_of(set).begin(), nodes_of(set).end());
   return affected;
 }
 

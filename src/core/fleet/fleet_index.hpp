@@ -1,7 +1,8 @@
 #pragma once
 // A whole fleet, interned: every distinct installed package is a number, every distinct package set a run of numbers,
 // every patch (one offered version) a place in the version order of its package. What the fleet then lacks is a
-// question of ranges; it is asked once per distinct package, not once per node. baseline/fleet_evaluation.hpp judges it.
+// question of ranges; it is asked once per distinct package, not once per node. baseline/fleet_evaluation.hpp judges
+// it.
 //
 // A channel is a name under which offers are shared. Named after the offer set's hash the index is exact, node by node;
 // named after what nodes' repositories have in common it is smaller, and says what the channel offers.
@@ -65,7 +66,8 @@ class FleetIndex {
   std::string_view name_text(NameId name) const { return names_.text(name).substr(sizeof(ChannelId)); }
   std::span<const PatchId> patches_of_name(NameId name) const { return name_patches_[name]; }
   std::span<const PatchId> patches_with_id(std::string_view id) const;
-  // Some version, on offer or installed, starts with a letter; then a list entry may mean a version, whatever it starts with.
+  // Some version, on offer or installed, starts with a letter; then a list entry may mean a version, whatever it starts
+  // with.
   bool has_letter_versions() const { return letter_versions_; }
 
   // Installed (channel, name, architecture)s: all their versions, and every patch that can replace one, in rising
@@ -108,7 +110,8 @@ class FleetIndex {
     std::vector<PatchId> patches;
   };
   template <typename T>
-  static std::span<const T> span(const std::vector<T>& items, const std::vector<std::uint32_t>& begin, std::uint32_t of) {
+  static std::span<const T> span(const std::vector<T>& items, const std::vector<std::uint32_t>& begin,
+                                 std::uint32_t of) {
     return std::span(items).subspan(begin[of], begin[of + 1] - begin[of]);
   }
   std::uint32_t name_of(ChannelId channel, std::string_view name);

@@ -63,7 +63,9 @@ TEST_F(FleetIndexTest, RangesAreWhatIsPresentAndWhatIsNewer) {
 }
 
 TEST_F(FleetIndexTest, TheNewestOfSeveralVersionsCounts) {
-  const auto set = index_.add_set(channel_, {PackageFormat::deb, {{"k", "amd64", "1"}, {"k", "amd64", "3"}, {"k", "amd64", "2"}, {"k", "amd64", "3"}}});
+  const auto set = index_.add_set(
+      channel_,
+      {PackageFormat::deb, {{"k", "amd64", "1"}, {"k", "amd64", "3"}, {"k", "amd64", "2"}, {"k", "amd64", "3"}}});
   index_.build();
   ASSERT_EQ(index_.pairs_of(set).size(), 1u);
   EXPECT_EQ(index_.package(index_.pairs_of(set)[0]), (InstalledPackage{"k", "amd64", "3"}));
@@ -71,7 +73,8 @@ TEST_F(FleetIndexTest, TheNewestOfSeveralVersionsCounts) {
 
 TEST_F(FleetIndexTest, ANewPatchFindsItsNodes) {
   index_.add_patch(channel_, offer("a", "1.1"));
-  const auto old_set = index_.add_set(channel_, {PackageFormat::deb, {{"a", "amd64", "1.0"}, {"a", "i386", "1.0"}, {"b", "amd64", "1"}}});
+  const auto old_set = index_.add_set(
+      channel_, {PackageFormat::deb, {{"a", "amd64", "1.0"}, {"a", "i386", "1.0"}, {"b", "amd64", "1"}}});
   const auto newer_set = index_.add_set(channel_, {PackageFormat::deb, {{"a", "amd64", "1.2"}}});
   const auto without = index_.add_set(channel_, {PackageFormat::deb, {{"b", "amd64", "1"}}});
   for (const auto set : {old_set, newer_set, without, old_set}) index_.add_node(set);

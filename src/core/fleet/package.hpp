@@ -37,29 +37,32 @@ struct Offer {
   std::string name;
   std::string arch;
   std::string version;
-  std::string origin;      // deb: Origin of the Release file; rpm: vendor
-  std::string label;       // deb: Label ("Debian-Security"); rpm: repository id
-  std::string suite;       // deb: Suite ("oldstable-security")
-  std::string codename;    // deb: Codename ("bookworm-security")
-  std::string component;   // deb: "main"
-  std::string site;        // host of the repository, never with credentials
-  std::string section;     // deb: "libs"
-  std::string priority;    // deb: "optional"
+  std::string origin;          // deb: Origin of the Release file; rpm: vendor
+  std::string label;           // deb: Label ("Debian-Security"); rpm: repository id
+  std::string suite;           // deb: Suite ("oldstable-security")
+  std::string codename;        // deb: Codename ("bookworm-security")
+  std::string component;       // deb: "main"
+  std::string site;            // host of the repository, never with credentials
+  std::string section;         // deb: "libs"
+  std::string priority;        // deb: "optional"
   std::string classification;  // rpm, from the notice: Security, Bugfix, Enhancement, Recommended, Newpackage
-  std::string severity;        // rpm, from the notice: Critical, Important, Medium, Low, None; deb: changelog urgency where read
+  std::string
+      severity;  // rpm, from the notice: Critical, Important, Medium, Low, None; deb: changelog urgency where read
   std::vector<std::string> advisory_ids;
   std::vector<std::string> cve_ids;
   std::vector<std::string> bugzilla_ids;
-  std::optional<Instant> released_at;  // rpm: the notice's date; deb: the changelog's date where read, else the fleet's first sight counts
-  std::uint64_t size_bytes = 0;        // of the download
+  std::optional<Instant>
+      released_at;  // rpm: the notice's date; deb: the changelog's date where read, else the fleet's first sight counts
+  std::uint64_t size_bytes = 0;  // of the download
   std::uint64_t installed_bytes = 0;
-  std::string sha256;                  // of the package file, as the signed index says
-  bool security = false;               // ssm.md 1.2: trusted security archive (deb), security notice (rpm)
+  std::string sha256;     // of the package file, as the signed index says
+  bool security = false;  // ssm.md 1.2: trusted security archive (deb), security notice (rpm)
   auto operator<=>(const Offer&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Offer, (), (name, arch, version, origin, label, suite, codename, component, site, section, priority,
-                                  classification, severity, advisory_ids, cve_ids, bugzilla_ids, released_at, size_bytes,
-                                  installed_bytes, sha256, security))
+BOOST_DESCRIBE_STRUCT(Offer, (),
+                      (name, arch, version, origin, label, suite, codename, component, site, section, priority,
+                       classification, severity, advisory_ids, cve_ids, bugzilla_ids, released_at, size_bytes,
+                       installed_bytes, sha256, security))
 
 // Sorted by name, arch, then version in the format's own order. Named by its hash, like the package set.
 struct OfferSet {

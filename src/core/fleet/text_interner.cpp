@@ -20,12 +20,15 @@ TextInterner::TextInterner() : slots_(1024, Slot{0, nullptr, 0, kFree}) {}
 std::size_t TextInterner::place_of(std::uint64_t hash, std::string_view text) const {
   const std::size_t mask = slots_.size() - 1;
   std::size_t place = hash & mask;
-  while (slots_[place].id != kFree && (slots_[place].hash != hash || std::string_view(slots_[place].text, slots_[place].size) != text))
+  while (slots_[place].id != kFree &&
+         (slots_[place].hash != hash || std::string_view(slots_[place].text, slots_[place].size) != text))
     place = (place + 1) & mask;
   return place;
 }
 
-std::uint32_t TextInterner::intern(std::string_view text) { return intern_hashed(std::hash<std::string_view>()(text), text); }
+std::uint32_t TextInterner::intern(std::string_view text) {
+  return intern_hashed(std::hash<std::string_view>()(text), text);
+}
 
 void TextInterner::intern_many(std::span<const std::string_view> texts, std::vector<std::uint32_t>& ids) {
   hashes_.clear();
@@ -86,6 +89,8 @@ std::string_view TextInterner::keep(std::string_view text) {
   return {kept, text.size()};
 }
 
-std::size_t TextInterner::bytes() const { return bytes_kept_ + slots_.size() * sizeof(Slot) + texts_.size() * sizeof(std::string_view); }
+std::size_t TextInterner::bytes() const {
+  return bytes_kept_ + slots_.size() * sizeof(Slot) + texts_.size() * sizeof(std::string_view);
+}
 
 }  // namespace belay::fleet

@@ -152,8 +152,9 @@ Decision finish(RunState state, Outcome outcome, Instant now) {
 
 // The run turns in a circle: end it with what can honestly be said.
 Decision break_loop(RunState state, Instant now) {
-  add_problem(state, {fleet::Reason::other, "", "the run wrote its state " + std::to_string(state.state_writes) +
-                      " times without coming to an end; it was stopped in " + state_name(state.state),
+  add_problem(state, {fleet::Reason::other, "",
+                      "the run wrote its state " + std::to_string(state.state_writes) +
+                          " times without coming to an end; it was stopped in " + state_name(state.state),
                       "look at the node's package state by hand, then order again", false});
   const bool untouched = state.course == Course::untouched;
   return finish(std::move(state), untouched ? Outcome::refused : Outcome::inconsistent, now);
@@ -205,22 +206,27 @@ Decision resume(RunState state, std::string_view boot_id_now, Instant now) {
   state.boot_id = std::string(boot_id_now);
   state.resumed += 1;
   const bool awaited = other_boot && is_reboot_state(found_in);
-  close_step(state, awaited ? "the machine came up again" : other_boot ? "interrupted: the machine restarted" : "interrupted",
+  close_step(state,
+             awaited      ? "the machine came up again"
+             : other_boot ? "interrupted: the machine restarted"
+                          : "interrupted",
              now);
   if (awaited) {
     state.rebooted = true;
     state.reboot_pending = false;
   }
   if (is_before_any_change(found_in) && now > state.expires_at) {
-    add_problem(state, {fleet::Reason::timed_out, "", "the order expired at " + to_iso8601(state.expires_at) +
-                        " before anything was begun", "order it again", false});
+    add_problem(state, {fleet::Reason::timed_out, "",
+                        "the order expired at " + to_iso8601(state.expires_at) + " before anything was begun",
+                        "order it again", false});
     return finish(std::move(state), Outcome::refused, now);
   }
   if (state.state_writes >= kStateWritesMax) return break_loop(std::move(state), now);
   if (found_in == S::installing) {
     state.course = Course::failed;
-    add_problem(state, {fleet::Reason::other, "", other_boot ? "the machine restarted while packages were being installed"
-                                                             : "the run was killed while packages were being installed",
+    add_problem(state, {fleet::Reason::other, "",
+                        other_boot ? "the machine restarted while packages were being installed"
+                                   : "the run was killed while packages were being installed",
                         "see the node's system log for what ended it, then order again", false});
   }
   enter(state, other_boot ? row->next_other_boot : row->next_same_boot, now);

@@ -28,13 +28,13 @@ inline constexpr std::size_t kRunProblemsMax = 200;
 // Where the run is. Up to and with `downloading` nothing of the node was changed.
 enum class State {
   accepted,
-  checking,            // space, health, versions, the resolver's plan
-  protecting,          // old packages held, snapshots taken
+  checking,    // space, health, versions, the resolver's plan
+  protecting,  // old packages held, snapshots taken
   downloading,
-  installing,          // the first byte may move
-  rebooting,           // asked for; over when another boot runs
-  verifying,           // versions and health compared with the order
-  committing,          // the point of no return: verified; the way back is let go
+  installing,  // the first byte may move
+  rebooting,   // asked for; over when another boot runs
+  verifying,   // versions and health compared with the order
+  committing,  // the point of no return: verified; the way back is let go
   rolling_back,
   rollback_rebooting,
   verifying_rollback,  // versions and health compared with what was found
@@ -50,15 +50,17 @@ enum class Event {
   reboot_needed,  // succeeded, and the order wants a reboot now
   rebooted,       // another boot runs
   failed,
-  cancelled,      // heard only where nothing was changed
-  undecided,      // it cannot be told how it is (the package database cannot be read)
-  exhausted,      // failed, and tried often enough; step() makes it out of `failed`
+  cancelled,  // heard only where nothing was changed
+  undecided,  // it cannot be told how it is (the package database cannot be read)
+  exhausted,  // failed, and tried often enough; step() makes it out of `failed`
 };
-BOOST_DESCRIBE_ENUM(Event, started, succeeded, already_there, reboot_needed, rebooted, failed, cancelled, undecided, exhausted)
+BOOST_DESCRIBE_ENUM(Event, started, succeeded, already_there, reboot_needed, rebooted, failed, cancelled, undecided,
+                    exhausted)
 
 // Every action may be performed twice.
 enum class Action { check, protect, download, install, reboot, verify, commit, roll_back, verify_rollback, close };
-BOOST_DESCRIBE_ENUM(Action, check, protect, download, install, reboot, verify, commit, roll_back, verify_rollback, close)
+BOOST_DESCRIBE_ENUM(Action, check, protect, download, install, reboot, verify, commit, roll_back, verify_rollback,
+                    close)
 
 // How it went so far, apart from where it is.
 enum class Course {
@@ -116,7 +118,7 @@ struct Findings {
   std::optional<std::vector<fleet::InstalledPackage>> before;  // check: versions of every package the change touches
   std::optional<std::vector<fleet::PackageChange>> planned;    // check: all of what the resolver would do
   std::optional<Protection> protection;
-  std::optional<std::vector<fleet::PackageChange>> changed;    // compared with `before`
+  std::optional<std::vector<fleet::PackageChange>> changed;  // compared with `before`
   std::optional<bool> reboot_pending;
   std::vector<fleet::Problem> problems;
   std::vector<std::string> conffiles_kept;
@@ -129,15 +131,15 @@ struct RunState {
   std::uint32_t format = kRunStateFormat;
   std::string run_id;
   PatchRunOrder order;
-  Instant expires_at{};            // nothing is begun after it
+  Instant expires_at{};  // nothing is begun after it
   State state = State::accepted;
   Course course = Course::untouched;
   std::optional<Outcome> outcome;  // in `finished`
   std::uint32_t state_writes = 0;
   std::uint32_t rollback_attempts = 0;  // that did not verify
-  std::uint32_t resumed = 0;       // how often it was found interrupted
-  std::string boot_id;             // of the boot that wrote this
-  Instant entered_at{};            // the present state
+  std::uint32_t resumed = 0;            // how often it was found interrupted
+  std::string boot_id;                  // of the boot that wrote this
+  Instant entered_at{};                 // the present state
   std::vector<fleet::InstalledPackage> before;
   std::vector<fleet::PackageChange> planned;
   Protection protection;
@@ -151,10 +153,10 @@ struct RunState {
   std::vector<StepRecord> steps;
   std::string output;
 };
-BOOST_DESCRIBE_STRUCT(RunState, (), (format, run_id, order, expires_at, state, course, outcome, state_writes,
-                                     rollback_attempts, resumed, boot_id, entered_at, before, planned, protection, changed,
-                                     problems, conffiles_kept, restart_needed, cancelled, rebooted, reboot_pending,
-                                     steps, output))
+BOOST_DESCRIBE_STRUCT(RunState, (),
+                      (format, run_id, order, expires_at, state, course, outcome, state_writes, rollback_attempts,
+                       resumed, boot_id, entered_at, before, planned, protection, changed, problems, conffiles_kept,
+                       restart_needed, cancelled, rebooted, reboot_pending, steps, output))
 
 // Save `state`, then perform `action`. After `close` in `finished` nothing follows.
 struct Decision {

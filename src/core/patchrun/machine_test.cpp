@@ -50,7 +50,8 @@ bool is_terminal_course(Outcome outcome, Course course) {
 
 TEST(PatchRunTable, HasNoRowTwice) {
   std::set<std::pair<State, Event>> seen;
-  for (const auto& row : rows()) EXPECT_TRUE(seen.emplace(row.state, row.event).second) << text(row.state) << " " << text(row.event);
+  for (const auto& row : rows())
+    EXPECT_TRUE(seen.emplace(row.state, row.event).second) << text(row.state) << " " << text(row.event);
 }
 
 TEST(PatchRunTable, NamesAnOutcomeExactlyWhereTheRunEnds) {
@@ -136,14 +137,10 @@ TEST(PatchRunStep, TheStraightWay) {
   Findings checked;
   checked.before = {{"libc6", "amd64", "2.36-9"}};
   const std::vector<std::tuple<Event, State, Action>> way{
-      {Event::started, State::checking, Action::check},
-      {Event::succeeded, State::protecting, Action::protect},
-      {Event::succeeded, State::downloading, Action::download},
-      {Event::succeeded, State::installing, Action::install},
-      {Event::reboot_needed, State::rebooting, Action::reboot},
-      {Event::rebooted, State::verifying, Action::verify},
-      {Event::succeeded, State::committing, Action::commit},
-      {Event::succeeded, State::finished, Action::close},
+      {Event::started, State::checking, Action::check},         {Event::succeeded, State::protecting, Action::protect},
+      {Event::succeeded, State::downloading, Action::download}, {Event::succeeded, State::installing, Action::install},
+      {Event::reboot_needed, State::rebooting, Action::reboot}, {Event::rebooted, State::verifying, Action::verify},
+      {Event::succeeded, State::committing, Action::commit},    {Event::succeeded, State::finished, Action::close},
   };
   for (const auto& [event, state, action] : way) {
     auto decision = step(run, event, run.state == State::checking ? checked : Findings{}, kNow);
@@ -185,7 +182,8 @@ TEST(PatchRunStep, ARunThatTurnsInACircleIsEndedHonestly) {
   for (int i = 0; i < 100 && run.state != State::finished; ++i) run = resume(run, "boot-a", kNow).state;
   EXPECT_EQ(run.outcome, Outcome::inconsistent);
   auto untouched = in(State::checking);
-  for (int i = 0; i < 100 && untouched.state != State::finished; ++i) untouched = resume(untouched, "boot-a", kNow).state;
+  for (int i = 0; i < 100 && untouched.state != State::finished; ++i)
+    untouched = resume(untouched, "boot-a", kNow).state;
   EXPECT_EQ(untouched.outcome, Outcome::refused);
 }
 
@@ -220,11 +218,13 @@ TEST(PatchRunProperty, EveryWayEndsHonestly) {
       const bool interrupted = random() % 5 == 0;
       if (interrupted && random() % 2 == 0) boot += "+";
       auto decision = interrupted ? resume(run, boot, kNow) : step(run, possible[random() % possible.size()], {}, kNow);
-      ASSERT_FALSE(decision.action == Action::install && decision.state.course != Course::changed) << "announced before done";
+      ASSERT_FALSE(decision.action == Action::install && decision.state.course != Course::changed)
+          << "announced before done";
       run = std::move(decision.state);
       trace += text(run.state) + " ";
     }
-    ASSERT_TRUE(run.outcome && is_terminal_course(*run.outcome, run.course)) << trace << text(*run.outcome) << " " << text(run.course);
+    ASSERT_TRUE(run.outcome && is_terminal_course(*run.outcome, run.course))
+        << trace << text(*run.outcome) << " " << text(run.course);
   }
 }
 
@@ -278,7 +278,8 @@ TEST(PatchRunPage, ShowsTheTable) {
   ASSERT_TRUE(file) << "run from the top of the checkout";
   const std::string page{std::istreambuf_iterator<char>(file), {}};
   EXPECT_EQ(between(page, "diagram"), diagram()) << "docs/machines/patchrun.md: replace the diagram by:\n" << diagram();
-  EXPECT_EQ(between(page, "resume"), resume_page()) << "docs/machines/patchrun.md: replace the table by:\n" << resume_page();
+  EXPECT_EQ(between(page, "resume"), resume_page()) << "docs/machines/patchrun.md: replace the table by:\n"
+                                                    << resume_page();
 }
 
 }  // namespace

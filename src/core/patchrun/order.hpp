@@ -15,32 +15,33 @@ enum class Reboot { never, if_needed, always };
 BOOST_DESCRIBE_ENUM(Reboot, never, if_needed, always)
 
 struct PatchRunOrder {
-  std::string change_set_id;                       // "" for a node's own plan
-  std::vector<fleet::PackageChange> changes;       // exact versions; from_version must still be what is installed
+  std::string change_set_id;                  // "" for a node's own plan
+  std::vector<fleet::PackageChange> changes;  // exact versions; from_version must still be what is installed
   Reboot reboot = Reboot::if_needed;
-  bool allow_downgrade = false;                    // a rollback
-  bool hold_old_versions = true;                   // R1: keep the old packages at hand before the first change
+  bool allow_downgrade = false;   // a rollback
+  bool hold_old_versions = true;  // R1: keep the old packages at hand before the first change
   Duration lock_timeout{600'000};
   Duration install_timeout{7'200'000};
   Duration reboot_timeout{900'000};
-  std::uint64_t space_reserve_bytes = 64u << 20;   // to stay free on /, /var and /boot after the change
+  std::uint64_t space_reserve_bytes = 64u << 20;  // to stay free on /, /var and /boot after the change
 };
-BOOST_DESCRIBE_STRUCT(PatchRunOrder, (), (change_set_id, changes, reboot, allow_downgrade, hold_old_versions, lock_timeout,
-                                          install_timeout, reboot_timeout, space_reserve_bytes))
+BOOST_DESCRIBE_STRUCT(PatchRunOrder, (),
+                      (change_set_id, changes, reboot, allow_downgrade, hold_old_versions, lock_timeout,
+                       install_timeout, reboot_timeout, space_reserve_bytes))
 
 // How it went, apart from where it is. Honest, terminal.
 enum class Outcome {
-  committed,         // the ordered versions are installed, whole and verified
-  nothing_to_do,     // they already were
-  refused,           // nothing was begun; the problems say why
-  rolled_back,       // begun, failed, and the node is as it was
-  rollback_failed,   // begun, failed, and could not be put back wholly: a person must look
-  inconsistent,      // it cannot be told what state the node is in
+  committed,        // the ordered versions are installed, whole and verified
+  nothing_to_do,    // they already were
+  refused,          // nothing was begun; the problems say why
+  rolled_back,      // begun, failed, and the node is as it was
+  rollback_failed,  // begun, failed, and could not be put back wholly: a person must look
+  inconsistent,     // it cannot be told what state the node is in
 };
 BOOST_DESCRIBE_ENUM(Outcome, committed, nothing_to_do, refused, rolled_back, rollback_failed, inconsistent)
 
 struct StepRecord {
-  std::string state;      // the machine's state name
+  std::string state;  // the machine's state name
   Instant entered_at{};
   Duration took{};
   std::string detail;
@@ -48,18 +49,19 @@ struct StepRecord {
 BOOST_DESCRIBE_STRUCT(StepRecord, (), (state, entered_at, took, detail))
 
 struct PatchRunReport {
-  std::string run_id;                              // the order's id
+  std::string run_id;  // the order's id
   Outcome outcome = Outcome::inconsistent;
-  std::vector<fleet::PackageChange> changed;       // compared before and after
+  std::vector<fleet::PackageChange> changed;  // compared before and after
   std::vector<fleet::Problem> problems;
-  std::vector<std::string> conffiles_kept;         // "path (new version in path.dpkg-dist)"
+  std::vector<std::string> conffiles_kept;  // "path (new version in path.dpkg-dist)"
   std::vector<std::string> restart_needed;
   bool rebooted = false;
   bool reboot_pending = false;
   std::vector<StepRecord> steps;
-  std::string output;                              // bounded and sanitized
+  std::string output;  // bounded and sanitized
 };
-BOOST_DESCRIBE_STRUCT(PatchRunReport, (), (run_id, outcome, changed, problems, conffiles_kept, restart_needed, rebooted,
-                                           reboot_pending, steps, output))
+BOOST_DESCRIBE_STRUCT(PatchRunReport, (),
+                      (run_id, outcome, changed, problems, conffiles_kept, restart_needed, rebooted, reboot_pending,
+                       steps, output))
 
 }  // namespace belay::patchrun

@@ -97,7 +97,9 @@ Status validate_deb(std::string_view text) {
   const auto upstream = rest.substr(0, dash);
   if (upstream.empty()) return refused(text, "the upstream version is empty");
   if (!is_digit(upstream.front())) return refused(text, "the upstream version does not start with a digit");
-  const auto known = [](char c, std::string_view more) { return is_digit(c) || is_letter(c) || more.find(c) != std::string_view::npos; };
+  const auto known = [](char c, std::string_view more) {
+    return is_digit(c) || is_letter(c) || more.find(c) != std::string_view::npos;
+  };
   if (!std::ranges::all_of(upstream, [&](char c) { return known(c, ".-+~:"); }))
     return refused(text, "the upstream version has a character other than letters, digits and . - + ~ :");
   if (dash == std::string_view::npos) return {};

@@ -39,7 +39,8 @@ std::vector<int> ask(const Pairs& pairs, const std::string& command) {
   return answers;
 }
 
-void expect_same(const Pairs& pairs, const std::vector<int>& answers, std::strong_ordering (*compare)(std::string_view, std::string_view)) {
+void expect_same(const Pairs& pairs, const std::vector<int>& answers,
+                 std::strong_ordering (*compare)(std::string_view, std::string_view)) {
   ASSERT_EQ(pairs.size(), answers.size()) << "the tool did not answer for every pair";
   std::size_t different = 0;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
@@ -58,7 +59,8 @@ std::vector<std::string> real_versions() {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator("/var/lib/apt/lists", ignored))
     if (entry.path().string().find("_Packages") != std::string::npos) files += " " + entry.path().string();
-  FILE* pipe = popen(("/usr/lib/apt/apt-helper cat-file " + files + " 2>/dev/null | sed -n 's/^Version: //p'").c_str(), "r");
+  FILE* pipe =
+      popen(("/usr/lib/apt/apt-helper cat-file " + files + " 2>/dev/null | sed -n 's/^Version: //p'").c_str(), "r");
   std::array<char, 1024> line{};
   while (pipe && std::fgets(line.data(), line.size(), pipe)) {
     const std::string version(line.data(), std::strcspn(line.data(), "\n"));
@@ -88,13 +90,15 @@ TEST(DebVersionBesideTools, LibaptAgreesOnEveryRealVersion) {
   const auto versions = real_versions();
   if (versions.empty()) GTEST_SKIP() << "this machine has no Debian package lists";
   const auto pairs = real_pairs(versions);
-  expect_same(pairs, ask(pairs, "/usr/bin/python3 -c '"
-                                "import sys, apt_pkg\n"
-                                "apt_pkg.init_system()\n"
-                                "for line in sys.stdin:\n"
-                                "    a, b = line.split()\n"
-                                "    r = apt_pkg.version_compare(a, b)\n"
-                                "    print((r > 0) - (r < 0))'"),
+  expect_same(pairs,
+              ask(pairs,
+                  "/usr/bin/python3 -c '"
+                  "import sys, apt_pkg\n"
+                  "apt_pkg.init_system()\n"
+                  "for line in sys.stdin:\n"
+                  "    a, b = line.split()\n"
+                  "    r = apt_pkg.version_compare(a, b)\n"
+                  "    print((r > 0) - (r < 0))'"),
               compare_deb);
 }
 
@@ -106,8 +110,10 @@ TEST(DebVersionBesideTools, DpkgAgreesOnASample) {
   std::shuffle(pairs.begin(), pairs.end(), std::mt19937_64(kSeed));
   pairs.resize(std::min<std::size_t>(pairs.size(), 400));
   for (const auto& [a, b] : {std::pair{"1.0~rc1", "1.0"}, {"1:0", "9"}, {"1.0", "1.0-0"}}) pairs.emplace_back(a, b);
-  expect_same(pairs, ask(pairs, "sh -c 'while read -r a b; do if dpkg --compare-versions \"$a\" lt \"$b\"; then echo -1; "
-                                "elif dpkg --compare-versions \"$a\" eq \"$b\"; then echo 0; else echo 1; fi; done'"),
+  expect_same(pairs,
+              ask(pairs,
+                  "sh -c 'while read -r a b; do if dpkg --compare-versions \"$a\" lt \"$b\"; then echo -1; "
+                  "elif dpkg --compare-versions \"$a\" eq \"$b\"; then echo 0; else echo 1; fi; done'"),
               compare_deb);
 }
 
@@ -136,8 +142,9 @@ std::vector<int> ask_rpm(const Pairs& pairs) {
   for (const auto& [a, b] : pairs) out << a << ' ' << b << '\n';
   out.close();
   std::vector<int> answers;
-  const std::string lua = "rpm --eval '%{lua: for l in io.lines(\"" + file.string() +
-                          "\") do local a,b = l:match(\"(%S+) (%S+)\"); print(tostring(rpm.vercmp(a,b)) .. \" \") end}'";
+  const std::string lua =
+      "rpm --eval '%{lua: for l in io.lines(\"" + file.string() +
+      "\") do local a,b = l:match(\"(%S+) (%S+)\"); print(tostring(rpm.vercmp(a,b)) .. \" \") end}'";
   if (FILE* pipe = popen(lua.c_str(), "r")) {
     for (int answer = 0; std::fscanf(pipe, "%d", &answer) == 1;) answers.push_back(answer);
     pclose(pipe);
@@ -154,7 +161,8 @@ TEST(RpmVersionBesideTools, RpmAgreesOnMadePairs) {
 
 TEST(RpmVersionBesideTools, RpmAgreesOnWholeVersions) {
   if (!runs("rpm --eval '%{lua:print(rpm.vercmp(\"1\",\"2\"))}'")) GTEST_SKIP() << "rpm with Lua is not installed";
-  if (ask_rpm({{"1:1-1", "2-1"}}) != std::vector<int>{1}) GTEST_SKIP() << "this rpm's Lua compares no epochs (before 4.16)";
+  if (ask_rpm({{"1:1-1", "2-1"}}) != std::vector<int>{1})
+    GTEST_SKIP() << "this rpm's Lua compares no epochs (before 4.16)";
   auto pairs = made_rpm_pairs(20'000, "0129ab~^.");
   std::mt19937_64 random(kSeed);
   for (auto& [a, b] : pairs)

@@ -81,7 +81,8 @@ std::strong_ordering compare_rpm(std::string_view a, std::string_view b) {
   const Evr left = split_evr(a), right = split_evr(b);
   if (const auto order = compare_runs(left.epoch, right.epoch, true); order != 0) return order;
   if (const auto order = compare_rpm_segment(left.version, right.version); order != 0) return order;
-  if (left.release.empty() != right.release.empty()) return left.release.empty() ? std::strong_ordering::less : std::strong_ordering::greater;
+  if (left.release.empty() != right.release.empty())
+    return left.release.empty() ? std::strong_ordering::less : std::strong_ordering::greater;
   return compare_rpm_segment(left.release, right.release);
 }
 
@@ -92,10 +93,13 @@ Status validate_rpm(std::string_view text) {
       std::from_chars(evr.epoch.data(), evr.epoch.data() + evr.epoch.size(), epoch).ec != std::errc())
     return refused(text, "the epoch is too big");
   if (evr.version.empty()) return refused(text, "the version is empty");
-  const auto known = [](char c) { return is_digit(c) || is_letter(c) || std::string_view("._+%{}~^").find(c) != std::string_view::npos; };
+  const auto known = [](char c) {
+    return is_digit(c) || is_letter(c) || std::string_view("._+%{}~^").find(c) != std::string_view::npos;
+  };
   for (const auto& [part, what] : {std::pair{evr.version, "version"}, std::pair{evr.release, "release"}})
     if (!std::ranges::all_of(part, known))
-      return refused(text, std::string("the ") + what + " has a character other than letters, digits and . _ + % { } ~ ^");
+      return refused(text,
+                     std::string("the ") + what + " has a character other than letters, digits and . _ + % { } ~ ^");
   if (text.ends_with('-')) return refused(text, "the release after the last '-' is empty");
   return {};
 }
@@ -121,7 +125,8 @@ Result<Nevra> split_nevra(std::string_view text) {
   parts.name = rest.substr(0, version_dash);
   parts.evr = split_evr(rest.substr(version_dash + 1));
   if (!epoch_in_front.empty()) parts.evr.epoch = epoch_in_front;
-  if (parts.evr.version.empty() || parts.evr.release.empty() || parts.arch.find('-') != std::string_view::npos) return bad;
+  if (parts.evr.version.empty() || parts.evr.release.empty() || parts.arch.find('-') != std::string_view::npos)
+    return bad;
   return parts;
 }
 

@@ -36,7 +36,7 @@ struct DebVersion {
 DebVersion split_deb(std::string_view text);
 
 struct Evr {
-  std::string_view epoch;    // "" where none is written
+  std::string_view epoch;  // "" where none is written
   std::string_view version;
   std::string_view release;  // "" where none is written
 };

@@ -130,10 +130,20 @@ struct ValidRow {
   std::string_view word;  // the error names it
 };
 constexpr ValidRow kDebValidRows[] = {
-    {"1.0", true, ""},          {"1:1.0-1", true, ""},      {"1.0~rc1+dfsg-1~bpo12+1", true, ""}, {"1:2:3-1", true, ""},
-    {"", false, "empty"},       {"a1", false, "digit"},     {"1.0-", false, "revision"},          {":1.0", false, "epoch"},
-    {"x:1", false, "epoch"},    {"99999999999:1", false, "epoch"}, {"1.0 1", false, "character"}, {"1.0-1_2", false, "revision"},
-    {"1:", false, "upstream"},  {"-1:1", false, "epoch"},
+    {"1.0", true, ""},
+    {"1:1.0-1", true, ""},
+    {"1.0~rc1+dfsg-1~bpo12+1", true, ""},
+    {"1:2:3-1", true, ""},
+    {"", false, "empty"},
+    {"a1", false, "digit"},
+    {"1.0-", false, "revision"},
+    {":1.0", false, "epoch"},
+    {"x:1", false, "epoch"},
+    {"99999999999:1", false, "epoch"},
+    {"1.0 1", false, "character"},
+    {"1.0-1_2", false, "revision"},
+    {"1:", false, "upstream"},
+    {"-1:1", false, "epoch"},
 };
 TEST(DebVersion, SaysWhatDpkgWouldRefuse) {
   for (const auto& row : kDebValidRows) {
@@ -143,8 +153,10 @@ TEST(DebVersion, SaysWhatDpkgWouldRefuse) {
   }
 }
 TEST(RpmVersion, SaysWhatRpmWouldRefuse) {
-  for (const auto* good : {"1.0-1", "0:1.0-1.el9", "1.0", "1.0~rc1^git2-1.fc40"}) EXPECT_TRUE(validate_rpm(good).ok()) << good;
-  for (const auto* bad : {"", "1.0-", "99999999999:1-1", "1 0-1", "0:-1", "1:2:3-1"}) EXPECT_FALSE(validate_rpm(bad).ok()) << bad;
+  for (const auto* good : {"1.0-1", "0:1.0-1.el9", "1.0", "1.0~rc1^git2-1.fc40"})
+    EXPECT_TRUE(validate_rpm(good).ok()) << good;
+  for (const auto* bad : {"", "1.0-", "99999999999:1-1", "1 0-1", "0:-1", "1:2:3-1"})
+    EXPECT_FALSE(validate_rpm(bad).ok()) << bad;
 }
 
 // ---- properties, over texts made of what versions are made of

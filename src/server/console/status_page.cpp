@@ -103,7 +103,8 @@ Status add_totals(store::Sql& sql, const StatusPageSettings& settings, StatusVie
 Status add_commands(store::Sql& sql, StatusView& view) {
   BELAY_TRY_ASSIGN(const auto commands, store::commands::list(sql, {}, {.limit = kCommandsShown, .after = {}}));
   for (const auto& c : commands.items)
-    view.commands.push_back({c.command_id, c.document_name, c.status_details, c.requested_at, c.target_count, c.completed_count, c.error_count});
+    view.commands.push_back({c.command_id, c.document_name, c.status_details, c.requested_at, c.target_count,
+                             c.completed_count, c.error_count});
   return {};
 }
 
@@ -111,7 +112,8 @@ io::HttpResponse answer(int status, std::string_view type, std::string body) {
   io::HttpResponse response;
   response.status = status;
   response.headers.set("Content-Type", std::string(type));
-  response.headers.set("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'");
+  response.headers.set("Content-Security-Policy",
+                       "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'");
   response.headers.set("X-Content-Type-Options", "nosniff");
   response.headers.set("Referrer-Policy", "no-referrer");
   response.headers.set("Cache-Control", "no-store");
@@ -142,17 +144,20 @@ bool StatusPage::signed_in(const io::HttpRequest& request) {
   const auto colon = pair->find(':');
   if (colon == std::string::npos) return false;
   const auto caller = store_.read([&](store::Sql& sql) {
-    return store::principals::by_bearer(sql, store::principals::BearerKind::token, pair->substr(colon + 1), clock_.now());
+    return store::principals::by_bearer(sql, store::principals::BearerKind::token, pair->substr(colon + 1),
+                                        clock_.now());
   });
   return caller.ok() && std::ranges::any_of(caller->principal.permissions,
                                             [](const auto& p) { return glob_match(p, kReadPermission); });
 }
 
 io::HttpResponse StatusPage::handle(const io::HttpRequest& request) {
-  if (request.method != "GET" && request.method != "HEAD") return answer(405, "text/plain; charset=utf-8", "only GET is answered here\n");
+  if (request.method != "GET" && request.method != "HEAD")
+    return answer(405, "text/plain; charset=utf-8", "only GET is answered here\n");
   if (!signed_in(request)) {
-    auto refusal = answer(401, "text/plain; charset=utf-8",
-                          "Sign in with any name and, as the password, a token (BELAY_TOKEN in the server's admin.env).\n");
+    auto refusal =
+        answer(401, "text/plain; charset=utf-8",
+               "Sign in with any name and, as the password, a token (BELAY_TOKEN in the server's admin.env).\n");
     refusal.headers.set("WWW-Authenticate", "Basic realm=\"Belay\", charset=\"UTF-8\"");
     return refusal;
   }

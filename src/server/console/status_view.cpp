@@ -37,7 +37,8 @@ std::string badge(Verdict verdict) {
 }
 
 std::string tile(std::string_view label, std::uint64_t value, std::string_view kind) {
-  return "<div class=\"tile " + std::string(kind) + "\"><b>" + std::to_string(value) + "</b><span>" + std::string(label) + "</span></div>\n";
+  return "<div class=\"tile " + std::string(kind) + "\"><b>" + std::to_string(value) + "</b><span>" +
+         std::string(label) + "</span></div>\n";
 }
 
 std::string td(const std::string& html, std::string_view kind = {}) {
@@ -51,9 +52,10 @@ std::string node_row(const NodeRow& node, Instant now) {
   if (node.clone_suspected) notes += " <span class=\"badge bad\">Cloned identity</span>";
   if (node.reboot_required) notes += " <span class=\"badge warn\">Reboot required</span>";
   const std::string why = node.why.empty() ? "" : "<small>" + escape(node.why) + "</small>";
-  return "<tr>" + td("<b>" + escape(node.name) + "</b><small>" + escape(node.node_id) + "</small>") + td(escape(node.system)) +
-         td(std::string("<span class=\"dot ") + (node.online ? "good" : "unknown") + "\"></span>" + (node.online ? "Online" : "Not heard of") +
-            "<small>" + ago(node.last_seen_at, now) + "</small>") +
+  return "<tr>" + td("<b>" + escape(node.name) + "</b><small>" + escape(node.node_id) + "</small>") +
+         td(escape(node.system)) +
+         td(std::string("<span class=\"dot ") + (node.online ? "good" : "unknown") + "\"></span>" +
+            (node.online ? "Online" : "Not heard of") + "<small>" + ago(node.last_seen_at, now) + "</small>") +
          td(badge(node.verdict) + notes + why) + td(count(node.missing), "n") + td(count(node.failed), "n") +
          td(count(node.pending_reboot), "n") + td(count(node.held_back), "n") + td(ago(node.scanned_at, now)) +
          td("<small>" + escape(node.baseline_id) + "</small>") + "</tr>\n";
@@ -61,14 +63,18 @@ std::string node_row(const NodeRow& node, Instant now) {
 
 std::string node_table(const StatusView& view) {
   if (view.nodes.empty())
-    return "<p class=\"empty\">No nodes yet. <code>belay activation create</code>, then <code>belay-agent enroll</code> on a host.</p>\n";
+    return "<p class=\"empty\">No nodes yet. <code>belay activation create</code>, then <code>belay-agent "
+           "enroll</code> on a host.</p>\n";
   std::string html =
-      "<table><thead><tr><th>Node</th><th>System</th><th>Link</th><th>Verdict</th><th class=\"n\">Missing</th><th class=\"n\">Failed</th>"
-      "<th class=\"n\">Pending reboot</th><th class=\"n\">Held back</th><th>Scanned</th><th>Baseline</th></tr></thead><tbody>\n";
+      "<table><thead><tr><th>Node</th><th>System</th><th>Link</th><th>Verdict</th><th class=\"n\">Missing</th><th "
+      "class=\"n\">Failed</th>"
+      "<th class=\"n\">Pending reboot</th><th class=\"n\">Held "
+      "back</th><th>Scanned</th><th>Baseline</th></tr></thead><tbody>\n";
   for (const auto& node : view.nodes) html += node_row(node, view.now);
   html += "</tbody></table>\n";
   if (view.nodes_total > view.nodes.size())
-    html += "<p class=\"empty\">" + std::to_string(view.nodes_total - view.nodes.size()) + " more: <code>belay compliance</code> lists all.</p>\n";
+    html += "<p class=\"empty\">" + std::to_string(view.nodes_total - view.nodes.size()) +
+            " more: <code>belay compliance</code> lists all.</p>\n";
   return html;
 }
 
@@ -79,7 +85,8 @@ std::string command_table(const StatusView& view) {
       "<th class=\"n\">Done</th><th class=\"n\">Errors</th></tr></thead><tbody>\n";
   for (const auto& c : view.commands)
     html += "<tr>" + td("<small>" + escape(c.command_id) + "</small>") + td(escape(c.document)) + td(escape(c.status)) +
-            td(ago(c.requested_at, view.now)) + td(count(c.targets), "n") + td(count(c.completed), "n") + td(count(c.errors), "n") + "</tr>\n";
+            td(ago(c.requested_at, view.now)) + td(count(c.targets), "n") + td(count(c.completed), "n") +
+            td(count(c.errors), "n") + "</tr>\n";
   return html + "</tbody></table>\n";
 }
 
@@ -87,13 +94,16 @@ std::string command_table(const StatusView& view) {
 
 std::string to_html(const StatusView& view) {
   return "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Belay</title>"
-         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta http-equiv=\"refresh\" content=\"15\">"
+         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta http-equiv=\"refresh\" "
+         "content=\"15\">"
          "<link rel=\"stylesheet\" href=\"/console/style.css\"></head><body>\n"
-         "<header><h1>Belay</h1><p>No patch without a proven way back</p><span>" + to_iso8601(view.now) + " · version " + escape(view.version) +
-         "</span></header>\n<main>\n<section class=\"tiles\">\n" + tile("nodes", view.nodes_total, "") + tile("online", view.online_total, "") +
-         tile("compliant", view.compliant, "good") + tile("non-compliant", view.non_compliant, "bad") + tile("unknown", view.unknown, "unknown") +
-         "</section>\n<section><h2>Nodes</h2>\n" + node_table(view) + "</section>\n<section><h2>Commands</h2>\n" + command_table(view) +
-         "</section>\n</main></body></html>\n";
+         "<header><h1>Belay</h1><p>No patch without a proven way back</p><span>" +
+         to_iso8601(view.now) + " · version " + escape(view.version) +
+         "</span></header>\n<main>\n<section class=\"tiles\">\n" + tile("nodes", view.nodes_total, "") +
+         tile("online", view.online_total, "") + tile("compliant", view.compliant, "good") +
+         tile("non-compliant", view.non_compliant, "bad") + tile("unknown", view.unknown, "unknown") +
+         "</section>\n<section><h2>Nodes</h2>\n" + node_table(view) + "</section>\n<section><h2>Commands</h2>\n" +
+         command_table(view) + "</section>\n</main></body></html>\n";
 }
 
 std::string_view style_sheet() {

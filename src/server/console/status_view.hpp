@@ -14,7 +14,7 @@ enum class Verdict { compliant, non_compliant, unknown };
 struct NodeRow {
   std::string node_id, name, system, baseline_id, agent_version;
   Verdict verdict = Verdict::unknown;
-  std::string why;                        // of a verdict that is not compliant, one sentence
+  std::string why;  // of a verdict that is not compliant, one sentence
   std::uint32_t missing = 0, failed = 0, pending_reboot = 0, held_back = 0;
   bool online = false, reboot_required = false, clone_suspected = false;
   std::optional<Instant> scanned_at, last_seen_at;
@@ -29,7 +29,7 @@ struct CommandRow {
 struct StatusView {
   std::string version;
   Instant now{};
-  std::vector<NodeRow> nodes;        // the first kNodesShown
+  std::vector<NodeRow> nodes;  // the first kNodesShown
   std::uint64_t nodes_total = 0, online_total = 0;
   std::uint64_t compliant = 0, non_compliant = 0, unknown = 0;
   std::vector<CommandRow> commands;  // the newest

@@ -8,8 +8,8 @@
 
 namespace belay::server {
 
-inline Status note_in_audit(store::Sql& sql, Instant at, std::string_view actor, std::string_view action, std::string_view resource,
-                            const json::Object& detail = {}) {
+inline Status note_in_audit(store::Sql& sql, Instant at, std::string_view actor, std::string_view action,
+                            std::string_view resource, const json::Object& detail = {}) {
   store::audit::Entry entry;
   entry.at = at;
   entry.actor = actor.empty() ? "belayd" : actor;  // nobody is named: the server itself

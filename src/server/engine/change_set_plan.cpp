@@ -53,7 +53,8 @@ class ChangeSetKind : public ExecutionKind {
       else if (problems.empty())
         problems.push_back({fleet::Reason::other, "", "the node could not plan it", "", false});
       if (!problems.empty()) {
-        part.failures.push_back(event.node_id + ": " + json::encode(problems.front().reason).as_string().c_str() + ", " + problems.front().detail);
+        part.failures.push_back(event.node_id + ": " + json::encode(problems.front().reason).as_string().c_str() +
+                                ", " + problems.front().detail);
         continue;
       }
       part.done = true;
@@ -84,7 +85,8 @@ class ChangeSetKind : public ExecutionKind {
       order.expires_at = now + kAnswerWithin;
       order.kind = wire::OrderKind::plan;
       order.plan = wire::PlanOrder{part.wanted};
-      const Status queued = queue_order(sql, authority_, std::move(order), {std::string(kChangeSetKind), state.view.change_set_id});
+      const Status queued =
+          queue_order(sql, authority_, std::move(order), {std::string(kChangeSetKind), state.view.change_set_id});
       if (queued.ok()) {
         part.deadline = now + kAnswerWithin;
         return {};
@@ -113,7 +115,8 @@ class ChangeSetKind : public ExecutionKind {
       advance.wake_at.reset();
       if (open == 0) BELAY_TRY(freeze(sql, state, now));
     } else {
-      state.view.status_details = std::to_string(open) + " of " + std::to_string(state.planning.size()) + " package sets are still planned by their nodes";
+      state.view.status_details = std::to_string(open) + " of " + std::to_string(state.planning.size()) +
+                                  " package sets are still planned by their nodes";
     }
     advance.state = json::encode_text(state);
     return advance;
@@ -141,9 +144,12 @@ Status freeze(Sql& sql, PlanningState& state, Instant now) {
   for (const auto& part : state.view.parts)
     kept.parts.push_back({part.package_set_hash, part.offer_set_hash, json::encode_text(part.changes)});
   BELAY_TRY(store::change_sets::create(sql, kept));
-  return note_in_audit(sql, now, "belayd", "belay:FreezeChangeSet", kept.change_set_id, {{"sha256", kept.sha256}, {"parts", kept.parts.size()}});
+  return note_in_audit(sql, now, "belayd", "belay:FreezeChangeSet", kept.change_set_id,
+                       {{"sha256", kept.sha256}, {"parts", kept.parts.size()}});
 }
 
-std::unique_ptr<ExecutionKind> make_change_set_kind(const Authority& authority) { return std::make_unique<ChangeSetKind>(authority); }
+std::unique_ptr<ExecutionKind> make_change_set_kind(const Authority& authority) {
+  return std::make_unique<ChangeSetKind>(authority);
+}
 
 }  // namespace belay::server

@@ -16,16 +16,16 @@ inline constexpr std::string_view kChangeSetKind = "change_set";
 
 struct PlanningPart {
   std::vector<fleet::PackageChange> wanted;
-  std::vector<std::string> candidates;       // nodes to ask, the likeliest to answer first
-  std::uint32_t asked = 0;                   // how many of them were asked
-  std::optional<Instant> deadline;           // of the one asked last
+  std::vector<std::string> candidates;  // nodes to ask, the likeliest to answer first
+  std::uint32_t asked = 0;              // how many of them were asked
+  std::optional<Instant> deadline;      // of the one asked last
   bool done = false;
-  std::vector<std::string> failures;         // "mi-…: why"
+  std::vector<std::string> failures;  // "mi-…: why"
 };
 BOOST_DESCRIBE_STRUCT(PlanningPart, (), (wanted, candidates, asked, deadline, done, failures))
 
 struct PlanningState {
-  ChangeSetView view;                        // parts in the order of `planning`
+  ChangeSetView view;  // parts in the order of `planning`
   std::uint32_t baseline_generation = 0;
   std::vector<PlanningPart> planning;
 };

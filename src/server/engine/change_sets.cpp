@@ -24,15 +24,18 @@ constexpr json::Limits kLimits{.bytes_max = 32u << 20, .depth_max = 32};
 // Everything that the nodes' verdicts say; one part for each distinct (package set, offer set).
 class Gathering {
  public:
-  Gathering(Sql& sql, Judge& judge, const CreateChangeSetRequest& request) : sql_(sql), judge_(judge), request_(request) {}
+  Gathering(Sql& sql, Judge& judge, const CreateChangeSetRequest& request)
+      : sql_(sql), judge_(judge), request_(request) {}
 
   Result<PlanningState> gather() {
     BELAY_TRY_ASSIGN(const auto ids, resolve_targets(sql_, request_.instance_ids, request_.targets));
     if (ids.empty()) return Error(Code::not_found, "the targets name no node", "no-nodes");
     for (const auto& id : ids) BELAY_TRY(add(id));
     if (!unknown_.empty())
-      return Error(Code::conflict, "cannot be judged, so it is not known what they need: " + join(unknown_, "; ") +
-                                       "; scan them, or leave them out", "node-unknown");
+      return Error(Code::conflict,
+                   "cannot be judged, so it is not known what they need: " + join(unknown_, "; ") +
+                       "; scan them, or leave them out",
+                   "node-unknown");
     for (auto& [key, part] : planning_) {
       std::ranges::sort(candidates_[key], std::greater<>());  // heard of last first
       for (const auto& [seen, id] : candidates_[key])
@@ -56,14 +59,17 @@ class Gathering {
     BELAY_TRY_ASSIGN(const auto judgement, judge_.judge(sql_, question));
     if (!judgement.reasons.empty()) {
       if (unknown_.size() < kUnknownNamedMax)
-        unknown_.push_back(node.name + " (" + id + "): " + json::encode(judgement.reasons.front().reason).as_string().c_str());
+        unknown_.push_back(node.name + " (" + id +
+                           "): " + json::encode(judgement.reasons.front().reason).as_string().c_str());
       return {};
     }
     // What is approved for one group is not for another, and the parts are told apart by packages alone.
     const auto [known, added] = baselines_.try_emplace(node.operating_system, judgement.choice.baseline_id);
     if (!added && known->second != judgement.choice.baseline_id)
-      return Error(Code::conflict, "the targets stand under different baselines (" + known->second + ", " + judgement.choice.baseline_id +
-                                       "); name one, or make a change set for each", "several-baselines");
+      return Error(Code::conflict,
+                   "the targets stand under different baselines (" + known->second + ", " +
+                       judgement.choice.baseline_id + "); name one, or make a change set for each",
+                   "several-baselines");
     state_.baseline_generation = judgement.baseline_generation;
     BELAY_TRY_ASSIGN(const auto offers, judge_.offers(sql_, judgement.scan->offer_set_hash));
     if (!offers) return Error(Code::internal, "the offers of " + id + " were judged and are not there");
@@ -141,7 +147,8 @@ Result<ChangeSetView> ChangeSets::get(std::string_view change_set_id) {
     if (kept.ok()) return view_of(*kept);
     if (kept.error().code() != Code::not_found) return kept.error();
     const auto planning = store::executions::get(sql, kChangeSetKind, change_set_id);
-    if (!planning.ok()) return Error(planning.error().code(), "there is no change set '" + sanitize(change_set_id, 64) + "'");
+    if (!planning.ok())
+      return Error(planning.error().code(), "there is no change set '" + sanitize(change_set_id, 64) + "'");
     BELAY_TRY_ASSIGN(auto state, json::decode_text<PlanningState>(planning->state, kLimits));
     return std::move(state.view);
   });

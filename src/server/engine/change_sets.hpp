@@ -23,34 +23,36 @@ BOOST_DESCRIBE_ENUM(ChangeSetStatus, Planning, Ready, Failed)
 struct ChangeSetPart {
   std::string package_set_hash, offer_set_hash;
   std::string operating_system;
-  std::vector<std::string> node_ids;             // those it was planned for, at most 1,000 named
-  std::string planned_by;                        // the node whose resolver was asked; "" where nothing is to be changed
-  std::vector<fleet::PackageChange> changes;     // new dependencies have an empty from_version
+  std::vector<std::string> node_ids;          // those it was planned for, at most 1,000 named
+  std::string planned_by;                     // the node whose resolver was asked; "" where nothing is to be changed
+  std::vector<fleet::PackageChange> changes;  // new dependencies have an empty from_version
   std::uint64_t download_bytes = 0;
 };
-BOOST_DESCRIBE_STRUCT(ChangeSetPart, (), (package_set_hash, offer_set_hash, operating_system, node_ids, planned_by, changes,
-                                          download_bytes))
+BOOST_DESCRIBE_STRUCT(ChangeSetPart, (),
+                      (package_set_hash, offer_set_hash, operating_system, node_ids, planned_by, changes,
+                       download_bytes))
 
 struct ChangeSetView {
-  std::string change_set_id;                     // "cs-…"
+  std::string change_set_id;  // "cs-…"
   std::string name, description;
   ChangeSetStatus status = ChangeSetStatus::Planning;
-  std::string status_details;                    // why it failed, or what is waited for
-  std::string baseline_id;                       // "" where each part was planned under its own nodes' baseline
+  std::string status_details;  // why it failed, or what is waited for
+  std::string baseline_id;     // "" where each part was planned under its own nodes' baseline
   Instant created_at{};
   std::string created_by;
   std::optional<Instant> frozen_at;
-  std::string sha256;                            // of the frozen content, "" before
+  std::string sha256;  // of the frozen content, "" before
   std::vector<ChangeSetPart> parts;
 };
-BOOST_DESCRIBE_STRUCT(ChangeSetView, (), (change_set_id, name, description, status, status_details, baseline_id, created_at,
-                                          created_by, frozen_at, sha256, parts))
+BOOST_DESCRIBE_STRUCT(ChangeSetView, (),
+                      (change_set_id, name, description, status, status_details, baseline_id, created_at, created_by,
+                       frozen_at, sha256, parts))
 
 struct CreateChangeSetRequest {
   std::string name, description;
-  std::vector<std::string> instance_ids;         // or `targets`
+  std::vector<std::string> instance_ids;  // or `targets`
   std::vector<Target> targets;
-  std::string baseline_id;                       // "" : the one in force on each node
+  std::string baseline_id;  // "" : the one in force on each node
   std::string requested_by;
 };
 

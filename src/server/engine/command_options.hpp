@@ -14,8 +14,8 @@
 namespace belay::server {
 
 struct CommandOptions {
-  std::string document;                                // its name
-  std::string operation;                               // "Scan", "Install", "" for a script
+  std::string document;   // its name
+  std::string operation;  // "Scan", "Install", "" for a script
   patchrun::Reboot reboot = patchrun::Reboot::if_needed;
   std::string snapshot_id;
   bool has_override_list = false;
@@ -26,11 +26,13 @@ struct CommandOptions {
   std::string working_directory;
   Duration shell_timeout{3'600'000};
 };
-BOOST_DESCRIBE_STRUCT(CommandOptions, (), (document, operation, reboot, snapshot_id, has_override_list, override_list,
-                                           baseline_override, change_set_id, shell_commands, working_directory, shell_timeout))
+BOOST_DESCRIBE_STRUCT(CommandOptions, (),
+                      (document, operation, reboot, snapshot_id, has_override_list, override_list, baseline_override,
+                       change_set_id, shell_commands, working_directory, shell_timeout))
 
 // invalid_argument "InvalidParameters" that names the parameter.
-Result<CommandOptions> read_options(const Document& document, const std::map<std::string, std::vector<std::string>>& parameters);
+Result<CommandOptions> read_options(const Document& document,
+                                    const std::map<std::string, std::vector<std::string>>& parameters);
 command::Shape shape_of(const CommandOptions& options);
 
 // The state of the execution; the invocations' own states are kept in their rows.

@@ -34,7 +34,8 @@ std::string join_reasons(const std::vector<fleet::Problem>& problems) {
 }
 
 const PackageChange* line_for(const std::vector<PackageChange>& lines, const fleet::InstalledPackage& package) {
-  const auto at = std::ranges::find_if(lines, [&](const auto& line) { return line.name == package.name && line.arch == package.arch; });
+  const auto at = std::ranges::find_if(
+      lines, [&](const auto& line) { return line.name == package.name && line.arch == package.arch; });
   return at == lines.end() ? nullptr : &*at;
 }
 
@@ -54,13 +55,16 @@ std::string run_text(const wire::OrderResult& result) {
 
 std::string describe_judgement(const Judgement& judgement) {
   const auto& counts = judgement.evaluation.counts;
-  std::string text = "baseline " + judgement.choice.baseline_id + (judgement.choice.patch_group.empty() ? "" : ", patch group " + judgement.choice.patch_group) + "\n";
+  std::string text = "baseline " + judgement.choice.baseline_id +
+                     (judgement.choice.patch_group.empty() ? "" : ", patch group " + judgement.choice.patch_group) +
+                     "\n";
   text += "compliance: " + std::string(json::encode(judgement.compliance).as_string().c_str()) + "\n";
   for (const auto& reason : judgement.reasons) text += "unknown because of " + reason_text(reason) + "\n";
-  text += "installed " + std::to_string(counts.installed) + ", other " + std::to_string(counts.installed_other) + ", missing " +
-          std::to_string(counts.missing) + ", failed " + std::to_string(counts.failed) + ", pending reboot " +
-          std::to_string(counts.installed_pending_reboot) + ", rejected " + std::to_string(counts.installed_rejected) +
-          ", security updates held back " + std::to_string(counts.available_security_update) + "\n";
+  text += "installed " + std::to_string(counts.installed) + ", other " + std::to_string(counts.installed_other) +
+          ", missing " + std::to_string(counts.missing) + ", failed " + std::to_string(counts.failed) +
+          ", pending reboot " + std::to_string(counts.installed_pending_reboot) + ", rejected " +
+          std::to_string(counts.installed_rejected) + ", security updates held back " +
+          std::to_string(counts.available_security_update) + "\n";
   std::size_t shown = 0;
   for (const auto& verdict : judgement.evaluation.verdicts) {
     if (verdict.compliant || shown++ >= kRowsShown) continue;
@@ -86,7 +90,8 @@ Result<Judgement> CommandRun::judge_node(const store::nodes::Node& node) {
   // All nodes of one snapshot are judged under the baseline as it was for the first of them.
   BELAY_TRY_ASSIGN(const auto rules, judge_.in_force(sql_, node));
   const std::string slot = node.operating_system + "/" + rules.choice.patch_group;
-  BELAY_TRY_ASSIGN(const auto frozen, store::snapshots::freeze(sql_, options_.snapshot_id, slot, json::encode_text(rules.content), now_));
+  BELAY_TRY_ASSIGN(const auto frozen,
+                   store::snapshots::freeze(sql_, options_.snapshot_id, slot, json::encode_text(rules.content), now_));
   BELAY_TRY_ASSIGN(frozen_rules_, json::decode_text<baseline::PatchBaseline>(frozen.content));
   if (*frozen_rules_ == rules.content) return judge_.judge(sql_, question);
   question.override_baseline = &*frozen_rules_;
@@ -99,7 +104,9 @@ CommandRun::Answer CommandRun::judge_scan(const command::Action& action) {
   command::Event answer{EventKind::judged, action.node_id, action.phase, 0, ""};
   BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql_, action.node_id));
   const auto judgement = judge_node(node);
-  if (!judgement.ok() && judgement.error().code() != Code::invalid_argument && judgement.error().code() != Code::conflict) return judgement.error();
+  if (!judgement.ok() && judgement.error().code() != Code::invalid_argument &&
+      judgement.error().code() != Code::conflict)
+    return judgement.error();
   if (!judgement.ok()) {
     answer.why = judgement.error().chain();
     return std::optional(std::move(answer));
@@ -150,7 +157,9 @@ Result<CommandRun::Wish> CommandRun::wish_of(const store::nodes::Node&, const Ju
   if (options_.has_override_list) {
     auto selection = baseline::select(*packages, *offers, options_.override_list);
     wish.changes = std::move(selection.changes);
-    for (const auto& entry : selection.unmatched) wish.remarks.push_back("InstallOverrideList names " + entry + ", which this node does not have or is not offered");
+    for (const auto& entry : selection.unmatched)
+      wish.remarks.push_back("InstallOverrideList names " + entry +
+                             ", which this node does not have or is not offered");
     return wish;
   }
   wish.changes = baseline::wanted_changes(judgement.evaluation, *offers);
@@ -180,7 +189,8 @@ Result<CommandRun::Wish> CommandRun::wish_of_change_set(const Judgement& judgeme
     if (named && !served) {
       ++uncovered;
       if (wish.remarks.size() < kRowsShown)
-        wish.remarks.push_back("not covered by the change set: " + package.name + "." + package.arch + " " + package.version);
+        wish.remarks.push_back("not covered by the change set: " + package.name + "." + package.arch + " " +
+                               package.version);
     }
   }
   if (wish.changes.empty() && uncovered > 0)
@@ -190,7 +200,8 @@ Result<CommandRun::Wish> CommandRun::wish_of_change_set(const Judgement& judgeme
 
 // ---- orders
 
-Result<std::optional<std::string>> CommandRun::fill_order(const command::Action& action, const store::nodes::Node& node, wire::Order& order) {
+Result<std::optional<std::string>> CommandRun::fill_order(const command::Action& action, const store::nodes::Node& node,
+                                                          wire::Order& order) {
   switch (action.phase) {
     case Phase::shell:
       order.kind = wire::OrderKind::shell;
@@ -209,7 +220,10 @@ Result<std::optional<std::string>> CommandRun::fill_order(const command::Action&
       return std::optional<std::string>();
     }
     case Phase::patch: return fill_patch(action.node_id, order);
-    case Phase::waiting: case Phase::judge: case Phase::final_judge: case Phase::ended: break;
+    case Phase::waiting:
+    case Phase::judge:
+    case Phase::final_judge:
+    case Phase::ended: break;
   }
   assertion_failed("the phase has an order", __FILE__, __LINE__);
 }
@@ -229,9 +243,11 @@ Result<std::optional<std::string>> CommandRun::fill_patch(const std::string& nod
   if (options_.change_set_id.empty() && !options_.has_override_list) {
     BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql_, node_id));
     BELAY_TRY_ASSIGN(const auto rules, judge_.in_force(sql_, node));
-    if (rules.content.rejected_patches_action == baseline::RejectedPatchesAction::BLOCK) blocked = rules.content.rejected_patches;
+    if (rules.content.rejected_patches_action == baseline::RejectedPatchesAction::BLOCK)
+      blocked = rules.content.rejected_patches;
   }
-  const auto problems = command::check_plan({asked.plan->changes, result->plan->changes, options_.change_set_id.empty() ? nullptr : &frozen, blocked});
+  const auto problems = command::check_plan(
+      {asked.plan->changes, result->plan->changes, options_.change_set_id.empty() ? nullptr : &frozen, blocked});
   if (!problems.empty()) {
     BELAY_TRY(record_refusal(node_id, plan_id, problems));
     return std::optional<std::string>(join_reasons(problems));
@@ -243,12 +259,16 @@ Result<std::optional<std::string>> CommandRun::fill_patch(const std::string& nod
   order.patch->reboot = options_.reboot;
   const auto hash = io::sha256_hex(json::to_canonical_text(json::encode(order.patch->changes)));
   BELAY_TRY(note_in_audit(sql_, now_, "belayd", "node:freeze-changes", node_id,
-                          {{"command", row_.command_id}, {"order", order.order_id}, {"changes", order.patch->changes.size()}, {"sha256", hash}}));
+                          {{"command", row_.command_id},
+                           {"order", order.order_id},
+                           {"changes", order.patch->changes.size()},
+                           {"sha256", hash}}));
   return std::optional<std::string>();
 }
 
 // A plan that cannot be carried out is a run that was refused: what it wanted counts as FAILED, with the reason.
-Status CommandRun::record_refusal(const std::string& node_id, const std::string& order, const std::vector<fleet::Problem>& problems) {
+Status CommandRun::record_refusal(const std::string& node_id, const std::string& order,
+                                  const std::vector<fleet::Problem>& problems) {
   store::runs::Run run;
   run.run_id = order;
   run.node_id = node_id;

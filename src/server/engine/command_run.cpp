@@ -35,8 +35,8 @@ std::string why_of(const wire::OrderResult& result) {
 }
 
 EventKind kind_of(const wire::OrderResult& result, Phase phase) {
-  using wire::OrderOutcome;
   using patchrun::Outcome;
+  using wire::OrderOutcome;
   switch (result.outcome) {
     case OrderOutcome::timed_out: return EventKind::timed_out;
     case OrderOutcome::cancelled: return EventKind::cancelled;
@@ -47,7 +47,9 @@ EventKind kind_of(const wire::OrderResult& result, Phase phase) {
   // A success is believed only with what proves it.
   if (phase == Phase::plan && !result.plan) return EventKind::failed;
   if (phase == Phase::patch && !result.run) return EventKind::failed;
-  if (phase == Phase::patch && result.run->outcome != Outcome::committed && result.run->outcome != Outcome::nothing_to_do) return EventKind::failed;
+  if (phase == Phase::patch && result.run->outcome != Outcome::committed &&
+      result.run->outcome != Outcome::nothing_to_do)
+    return EventKind::failed;
   return EventKind::succeeded;
 }
 
@@ -115,19 +117,23 @@ Result<ExecutionKind::Advance> CommandRun::advance(const store::executions::Exec
 
 Result<std::optional<command::Event>> CommandRun::translate(const store::executions::Event& posted) {
   BELAY_TRY_ASSIGN(const auto event, json::decode_text<NodeEvent>(posted.body));
-  if (event.kind == NodeEventKind::cancel) return std::optional(command::Event{EventKind::cancel, event.node_id, Phase::waiting, 0, ""});
+  if (event.kind == NodeEventKind::cancel)
+    return std::optional(command::Event{EventKind::cancel, event.node_id, Phase::waiting, 0, ""});
   const Phase phase = phase_of(event.node_id, event.order_id);
   if (phase == Phase::waiting) return std::optional<command::Event>();
   switch (event.kind) {
-    case NodeEventKind::order_taken: return std::optional(command::Event{EventKind::taken, event.node_id, phase, 0, ""});
-    case NodeEventKind::scan_ready: return std::optional(command::Event{EventKind::scan_ready, event.node_id, phase, 0, ""});
+    case NodeEventKind::order_taken:
+      return std::optional(command::Event{EventKind::taken, event.node_id, phase, 0, ""});
+    case NodeEventKind::scan_ready:
+      return std::optional(command::Event{EventKind::scan_ready, event.node_id, phase, 0, ""});
     case NodeEventKind::order_ended: return order_ended(event.node_id, event.order_id, phase);
     case NodeEventKind::cancel: break;
   }
   return std::optional<command::Event>();
 }
 
-Result<std::optional<command::Event>> CommandRun::order_ended(const std::string& node_id, const std::string& order, Phase phase) {
+Result<std::optional<command::Event>> CommandRun::order_ended(const std::string& node_id, const std::string& order,
+                                                              Phase phase) {
   BELAY_TRY_ASSIGN(const auto result, result_of(sql_, order));
   if (!result) return std::optional<command::Event>();
   command::Event event{kind_of(*result, phase), node_id, phase, 0, ""};
@@ -138,7 +144,8 @@ Result<std::optional<command::Event>> CommandRun::order_ended(const std::string&
     error_output_[node_id] = result->standard_error;
     exit_code_[node_id] = result->exit_code;
   }
-  if (phase == Phase::plan && event.kind == EventKind::failed) BELAY_TRY(record_refusal(node_id, order, result->problems));
+  if (phase == Phase::plan && event.kind == EventKind::failed)
+    BELAY_TRY(record_refusal(node_id, order, result->problems));
   return std::optional(std::move(event));
 }
 
@@ -153,10 +160,12 @@ CommandRun::Answer CommandRun::act(const command::Action& action) {
 
 CommandRun::Answer CommandRun::withdraw(const command::Action& action) {
   const auto order = store::orders::get(sql_, order_id(action.node_id, action.phase));
-  if (!order.ok()) return order.error().code() == Code::not_found ? Answer(std::optional<command::Event>()) : Answer(order.error());
+  if (!order.ok())
+    return order.error().code() == Code::not_found ? Answer(std::optional<command::Event>()) : Answer(order.error());
   BELAY_TRY_ASSIGN(const auto cancelled, store::orders::cancel(sql_, order->order_id, now_));
   if (cancelled.state != store::orders::State::cancelled) return std::optional<command::Event>();
-  return std::optional(command::Event{EventKind::cancelled, action.node_id, action.phase, 0, "withdrawn before the node had it"});
+  return std::optional(
+      command::Event{EventKind::cancelled, action.node_id, action.phase, 0, "withdrawn before the node had it"});
 }
 
 CommandRun::Answer CommandRun::send(const command::Action& action) {
@@ -165,7 +174,8 @@ CommandRun::Answer CommandRun::send(const command::Action& action) {
   };
   const auto node = store::nodes::get(sql_, action.node_id);
   if (!node.ok() && node.error().code() != Code::not_found) return node.error();
-  if (!node.ok() || node->state != store::nodes::NodeState::active) return answer(EventKind::undeliverable, "the node is not registered any more");
+  if (!node.ok() || node->state != store::nodes::NodeState::active)
+    return answer(EventKind::undeliverable, "the node is not registered any more");
   if (!options_.operation.empty() && node->operating_system.empty())
     return answer(EventKind::invalid_platform, "no patch baseline can be in force on '" + node->facts.os_name + "'");
   wire::Order order;
@@ -178,7 +188,8 @@ CommandRun::Answer CommandRun::send(const command::Action& action) {
   const Status queued = queue_order(sql_, authority_, std::move(order), {std::string(kCommandKind), row_.command_id});
   if (!queued.ok()) {
     const auto code = queued.error().code();
-    if (code == Code::not_found || code == Code::permission_denied) return answer(EventKind::undeliverable, queued.error().chain());
+    if (code == Code::not_found || code == Code::permission_denied)
+      return answer(EventKind::undeliverable, queued.error().chain());
     if (code == Code::resource_exhausted) return answer(EventKind::refused, queued.error().chain());
     return queued.error();
   }
@@ -196,13 +207,19 @@ Status CommandRun::save_invocation(std::size_t index) {
   row.detail = json::encode_text(invocation);
   if (invocation.phase != Phase::ended) return {};
   const auto code = exit_code_.find(row.node_id);
-  row.response_code = code != exit_code_.end() ? code->second : invocation.details == command::Details::Success ? 0 : invocation.started_at ? 1 : -1;
+  row.response_code = code != exit_code_.end()                          ? code->second
+                      : invocation.details == command::Details::Success ? 0
+                      : invocation.started_at                           ? 1
+                                                                        : -1;
   std::string output = output_[row.node_id];
   std::string errors = error_output_[row.node_id];
-  if (!invocation.why.empty() && errors.find(invocation.why) == std::string::npos) errors += (errors.empty() ? "" : "\n") + invocation.why;
+  if (!invocation.why.empty() && errors.find(invocation.why) == std::string::npos)
+    errors += (errors.empty() ? "" : "\n") + invocation.why;
   using store::commands::Stream;
-  if (!output.empty()) BELAY_TRY(store::commands::put_output(sql_, row.command_id, row.node_id, Stream::standard_output, output));
-  if (!errors.empty()) BELAY_TRY(store::commands::put_output(sql_, row.command_id, row.node_id, Stream::standard_error, errors));
+  if (!output.empty())
+    BELAY_TRY(store::commands::put_output(sql_, row.command_id, row.node_id, Stream::standard_output, output));
+  if (!errors.empty())
+    BELAY_TRY(store::commands::put_output(sql_, row.command_id, row.node_id, Stream::standard_error, errors));
   row.standard_output = sanitize(output, wire::kOutputBytesMax);
   row.standard_error = sanitize(errors, wire::kOutputBytesMax);
   return {};

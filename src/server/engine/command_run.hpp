@@ -29,8 +29,8 @@ class CommandRun {
   // What a node is to be changed to, and what could not be served.
   struct Wish {
     std::vector<fleet::PackageChange> changes;
-    std::vector<std::string> remarks;          // for people
-    std::string impossible;                    // not empty: the node cannot be served at all
+    std::vector<std::string> remarks;  // for people
+    std::string impossible;            // not empty: the node cannot be served at all
   };
 
   // ---- loading and saving
@@ -40,7 +40,8 @@ class CommandRun {
 
   // ---- what happened
   Result<std::optional<command::Event>> translate(const store::executions::Event& event);
-  Result<std::optional<command::Event>> order_ended(const std::string& node_id, const std::string& order_id, command::Phase phase);
+  Result<std::optional<command::Event>> order_ended(const std::string& node_id, const std::string& order_id,
+                                                    command::Phase phase);
   command::Phase phase_of(const std::string& node_id, const std::string& order_id) const;
 
   // ---- what to do; each may answer with an event
@@ -49,7 +50,8 @@ class CommandRun {
   Answer send(const command::Action& action);
   Answer judge_scan(const command::Action& action);
   Answer withdraw(const command::Action& action);
-  Result<std::optional<std::string>> fill_order(const command::Action& action, const store::nodes::Node& node, wire::Order& order);
+  Result<std::optional<std::string>> fill_order(const command::Action& action, const store::nodes::Node& node,
+                                                wire::Order& order);
   Result<std::optional<std::string>> fill_patch(const std::string& node_id, wire::Order& order);
 
   // ---- judging
@@ -61,7 +63,8 @@ class CommandRun {
   Result<Wish> wish_of(const store::nodes::Node& node, const Judgement& judgement);
   Result<Wish> wish_of_change_set(const Judgement& judgement);
   Result<const ChangeSetView*> change_set();
-  Status record_refusal(const std::string& node_id, const std::string& order_id, const std::vector<fleet::Problem>& problems);
+  Status record_refusal(const std::string& node_id, const std::string& order_id,
+                        const std::vector<fleet::Problem>& problems);
 
   std::string order_id(const std::string& node_id, command::Phase phase) const;
   std::size_t index_of(const std::string& node_id) const;
@@ -77,7 +80,7 @@ class CommandRun {
   std::vector<store::commands::Invocation> invocation_rows_;
   std::optional<ChangeSetView> change_set_;
   std::optional<baseline::PatchBaseline> frozen_rules_;
-  std::map<std::string, std::string> output_;        // by node: what its invocation shows at its end
+  std::map<std::string, std::string> output_;  // by node: what its invocation shows at its end
   std::map<std::string, std::string> error_output_;
   std::map<std::string, int> exit_code_;
 };

@@ -25,7 +25,8 @@ json::Array targets_json(const std::vector<Target>& targets) {
   return array;
 }
 
-Result<CommandState> state_for(const SendCommandRequest& request, const CommandOptions& options, std::uint32_t targets) {
+Result<CommandState> state_for(const SendCommandRequest& request, const CommandOptions& options,
+                               std::uint32_t targets) {
   CommandState state;
   state.settings.shape = shape_of(options);
   BELAY_TRY_ASSIGN(state.settings.concurrency_max, command::max_concurrency(request.max_concurrency, targets));
@@ -51,8 +52,9 @@ Instant latest_end(Instant now, const command::Settings& settings, std::uint32_t
   return now + one * turns;
 }
 
-std::vector<store::commands::Invocation> invocations_for(const std::vector<store::nodes::Node>& nodes, const std::string& command_id,
-                                                         const Document& document, Instant now) {
+std::vector<store::commands::Invocation> invocations_for(const std::vector<store::nodes::Node>& nodes,
+                                                         const std::string& command_id, const Document& document,
+                                                         Instant now) {
   std::vector<store::commands::Invocation> invocations;
   invocations.reserve(nodes.size());
   for (const auto& node : nodes) {
@@ -81,7 +83,8 @@ Result<std::vector<store::nodes::Node>> nodes_of(Sql& sql, const std::vector<std
 Result<store::commands::Command> Commands::send(const SendCommandRequest& request) {
   const Document* document = find_document(request.document_name);
   if (!document)
-    return Error(Code::not_found, "there is no document '" + sanitize(request.document_name, 128) + "'", "InvalidDocument");
+    return Error(Code::not_found, "there is no document '" + sanitize(request.document_name, 128) + "'",
+                 "InvalidDocument");
   BELAY_TRY_ASSIGN(const auto options, read_options(*document, request.parameters));
   const std::string command_id = make_uuid(io::random_bytes(kIdRandomBytes));
   return store_.write([&](Sql& sql) -> Result<store::commands::Command> {
@@ -119,16 +122,20 @@ Result<store::commands::Command> Commands::send(const SendCommandRequest& reques
     execution.wake_at = now;
     execution.created_at = execution.updated_at = now;
     BELAY_TRY(store::executions::create(sql, execution));
-    BELAY_TRY(note_in_audit(sql, now, request.requested_by, "ssm:SendCommand", command_id,
-                            {{"document", command.document_name}, {"targets", targets}, {"operation", options.operation}}));
+    BELAY_TRY(
+        note_in_audit(sql, now, request.requested_by, "ssm:SendCommand", command_id,
+                      {{"document", command.document_name}, {"targets", targets}, {"operation", options.operation}}));
     return command;
   });
 }
 
-Status Commands::cancel(std::string_view command_id, const std::vector<std::string>& instance_ids, std::string_view requested_by) {
+Status Commands::cancel(std::string_view command_id, const std::vector<std::string>& instance_ids,
+                        std::string_view requested_by) {
   return store_.write([&](Sql& sql) -> Status {
     const auto command = store::commands::get(sql, command_id);
-    if (!command.ok()) return Error(command.error().code(), "there is no command '" + sanitize(command_id, 64) + "'", "InvalidCommandId");
+    if (!command.ok())
+      return Error(command.error().code(), "there is no command '" + sanitize(command_id, 64) + "'",
+                   "InvalidCommandId");
     const Instant now = clock_.now();
     std::vector<std::string> whom = instance_ids;
     if (whom.empty()) whom.emplace_back();
@@ -139,7 +146,8 @@ Status Commands::cancel(std::string_view command_id, const std::vector<std::stri
       event.at = now;
       BELAY_TRY(store::executions::post(sql, kCommandKind, command_id, event));
     }
-    return note_in_audit(sql, now, requested_by, "ssm:CancelCommand", command_id, {{"nodes", json::encode(instance_ids)}});
+    return note_in_audit(sql, now, requested_by, "ssm:CancelCommand", command_id,
+                         {{"nodes", json::encode(instance_ids)}});
   });
 }
 

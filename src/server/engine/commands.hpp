@@ -17,16 +17,16 @@ namespace belay::server {
 enum class DocumentKind { run_patch_baseline, run_shell_script, apply_change_set };
 struct DocumentParameter {
   std::string_view name;
-  std::string_view type;                       // "String" or "StringList"
-  std::string_view default_value;              // "" where none; required says whether it may be left out
+  std::string_view type;           // "String" or "StringList"
+  std::string_view default_value;  // "" where none; required says whether it may be left out
   bool required;
-  std::string_view allowed;                    // "Scan,Install", "" where any text is allowed
+  std::string_view allowed;  // "Scan,Install", "" where any text is allowed
   std::string_view description;
 };
 struct Document {
   DocumentKind kind;
-  std::string_view name;                       // "AWS-RunPatchBaseline", "AWS-RunShellScript", "Belay-ApplyChangeSet"
-  std::string_view plugin;                     // of the invocations' rows: "aws:runShellScript"
+  std::string_view name;    // "AWS-RunPatchBaseline", "AWS-RunShellScript", "Belay-ApplyChangeSet"
+  std::string_view plugin;  // of the invocations' rows: "aws:runShellScript"
   std::string_view description;
   std::vector<DocumentParameter> parameters;
 };
@@ -44,11 +44,11 @@ struct SendCommandRequest {
   std::string document_name;
   std::string document_version;
   std::map<std::string, std::vector<std::string>> parameters;
-  std::vector<std::string> instance_ids;       // or `targets`; ids or unique names
+  std::vector<std::string> instance_ids;  // or `targets`; ids or unique names
   std::vector<Target> targets;
   std::string comment;
   std::string max_concurrency = "50", max_errors = "0";
-  std::uint32_t timeout_seconds = 3600;        // for delivery, 30 … 2,592,000
+  std::uint32_t timeout_seconds = 3600;  // for delivery, 30 … 2,592,000
   std::string requested_by;
 };
 
@@ -63,7 +63,8 @@ class Commands {
   Result<store::commands::Command> send(const SendCommandRequest& request);
   // Asks for a stop: what has not begun is Cancelled, what runs is asked to stop and becomes Cancelled or what it
   // became. `instance_ids` empty: all. May be repeated; ok where the command has ended.
-  Status cancel(std::string_view command_id, const std::vector<std::string>& instance_ids, std::string_view requested_by);
+  Status cancel(std::string_view command_id, const std::vector<std::string>& instance_ids,
+                std::string_view requested_by);
 
  private:
   store::Store& store_;

@@ -29,7 +29,8 @@ Status check_parameter(const DocumentParameter& described, const std::vector<std
   const auto allowed = split(described.allowed, ',');
   for (const auto& value : values)
     if (std::ranges::find(allowed, value) == allowed.end())
-      return refuse("parameter " + name + " is '" + sanitize(value, 60) + "': expected one of " + std::string(described.allowed));
+      return refuse("parameter " + name + " is '" + sanitize(value, 60) + "': expected one of " +
+                    std::string(described.allowed));
   return {};
 }
 
@@ -42,7 +43,8 @@ Status check_parameters(const Document& document, const Parameters& parameters) 
   }
   for (const auto& described : document.parameters)
     if (described.required && !parameters.contains(std::string(described.name)))
-      return refuse("the document " + std::string(document.name) + " needs the parameter " + std::string(described.name));
+      return refuse("the document " + std::string(document.name) + " needs the parameter " +
+                    std::string(described.name));
   return {};
 }
 
@@ -57,8 +59,10 @@ Status read_patch_options(const Document& document, const Parameters& parameters
   if (!options.snapshot_id.empty() && !is_uuid(options.snapshot_id)) return refuse("parameter SnapshotId is no GUID");
   const auto list = one(parameters, document, "InstallOverrideList");
   const auto override_text = one(parameters, document, "BaselineOverride");
-  if (!list.empty() && options.operation != "Install") return refuse("InstallOverrideList goes with Operation=Install only");
-  if (!list.empty() && !override_text.empty()) return refuse("InstallOverrideList and BaselineOverride exclude each other");
+  if (!list.empty() && options.operation != "Install")
+    return refuse("InstallOverrideList goes with Operation=Install only");
+  if (!list.empty() && !override_text.empty())
+    return refuse("InstallOverrideList and BaselineOverride exclude each other");
   if (!list.empty()) {
     BELAY_TRY_ASSIGN(const auto text, fetch_override(list));
     BELAY_TRY_ASSIGN(options.override_list, parse_override_list(text));
@@ -82,7 +86,8 @@ Status read_shell_options(const Document& document, const Parameters& parameters
   options.shell_timeout = Duration(seconds * 1000);
   std::size_t bytes = 0;
   for (const auto& line : options.shell_commands) bytes += line.size() + 1;
-  if (options.shell_commands.empty() || bytes > kShellBytesMax) return refuse("parameter commands must hold 1 byte to 1 MiB of script");
+  if (options.shell_commands.empty() || bytes > kShellBytesMax)
+    return refuse("parameter commands must hold 1 byte to 1 MiB of script");
   if (options.working_directory.size() > 4096) return refuse("parameter workingDirectory is too long");
   return {};
 }
@@ -91,20 +96,29 @@ Status read_shell_options(const Document& document, const Parameters& parameters
 
 const std::vector<Document>& built_in_documents() {
   static const std::vector<Document> documents = {
-      {DocumentKind::run_patch_baseline, "AWS-RunPatchBaseline", "aws:runPatchBaseline",
+      {DocumentKind::run_patch_baseline,
+       "AWS-RunPatchBaseline",
+       "aws:runPatchBaseline",
        "Scans nodes against their patch baseline, or installs what it approves.",
        {{"Operation", "String", "", true, "Scan,Install", "what to do"},
-        {"SnapshotId", "String", "", false, "", "a GUID: every node with it is judged under the same frozen baseline, for 3 days"},
-        {"InstallOverrideList", "String", "", false, "", "patches to install instead of what the baseline approves: YAML or JSON, or its https address"},
-        {"BaselineOverride", "String", "", false, "", "baselines to use instead, as JSON or its https address; nothing is kept as compliance"},
+        {"SnapshotId", "String", "", false, "",
+         "a GUID: every node with it is judged under the same frozen baseline, for 3 days"},
+        {"InstallOverrideList", "String", "", false, "",
+         "patches to install instead of what the baseline approves: YAML or JSON, or its https address"},
+        {"BaselineOverride", "String", "", false, "",
+         "baselines to use instead, as JSON or its https address; nothing is kept as compliance"},
         {"RebootOption", "String", "RebootIfNeeded", false, "RebootIfNeeded,NoReboot", "whether nodes may reboot"},
         {"AssociationId", "String", "", false, "", "taken and not used"}}},
-      {DocumentKind::run_shell_script, "AWS-RunShellScript", "aws:runShellScript",
+      {DocumentKind::run_shell_script,
+       "AWS-RunShellScript",
+       "aws:runShellScript",
        "Runs a shell script on Linux nodes.",
        {{"commands", "StringList", "", true, "", "the lines of the script"},
         {"workingDirectory", "String", "", false, "", "where it runs"},
         {"executionTimeout", "String", "3600", false, "", "seconds, at most 172800"}}},
-      {DocumentKind::apply_change_set, "Belay-ApplyChangeSet", "belay:applyChangeSet",
+      {DocumentKind::apply_change_set,
+       "Belay-ApplyChangeSet",
+       "belay:applyChangeSet",
        "Installs exactly the versions of a frozen change set.",
        {{"ChangeSetId", "String", "", true, "", "the change set, status Ready"},
         {"RebootOption", "String", "RebootIfNeeded", false, "RebootIfNeeded,NoReboot", "whether nodes may reboot"}}},
@@ -113,7 +127,8 @@ const std::vector<Document>& built_in_documents() {
 }
 
 const Document* find_document(std::string_view name) {
-  if (const auto slash = name.rfind('/'); name.starts_with("arn:") && slash != std::string_view::npos) name.remove_prefix(slash + 1);
+  if (const auto slash = name.rfind('/'); name.starts_with("arn:") && slash != std::string_view::npos)
+    name.remove_prefix(slash + 1);
   for (const auto& document : built_in_documents())
     if (document.name == name) return &document;
   return nullptr;

@@ -45,31 +45,38 @@ Result<std::size_t> Engine::run_once() {
       if (on_progress) on_progress();
       continue;
     }
-    log::error("execution-not-advanced", {{"kind", execution.kind}, {"id", execution.execution_id}, {"error", status.error()}});
+    log::error("execution-not-advanced",
+               {{"kind", execution.kind}, {"id", execution.execution_id}, {"error", status.error()}});
     const Status released = store_.write([&](Sql& sql) {
       return store::executions::release(sql, execution, settings_.owner, clock_.now() + kRetryAfter);
     });
-    if (!released.ok()) log::warning("lease-not-released", {{"id", execution.execution_id}, {"error", released.error()}});
+    if (!released.ok())
+      log::warning("lease-not-released", {{"id", execution.execution_id}, {"error", released.error()}});
   }
   return advanced;
 }
 
 Status Engine::advance(const store::executions::Execution& execution) {
   ExecutionKind* kind = kind_named(execution.kind);
-  if (!kind) return Error(Code::unsupported, "this server does not know executions of the kind '" + execution.kind + "'");
-  return store_.write([&](Sql& sql) -> Status {
-    const Instant now = clock_.now();
-    BELAY_TRY_ASSIGN(const auto events, store::executions::events(sql, execution.kind, execution.execution_id, kEventsAtOnce));
-    BELAY_TRY_ASSIGN(auto advance, kind->advance(sql, execution, events, now));
-    if (!events.empty()) BELAY_TRY(store::executions::taken(sql, execution.kind, execution.execution_id, events.back().sequence));
-    auto next = execution;
-    next.state = std::move(advance.state);
-    next.finished = advance.finished;
-    // A full batch: more may be waiting, so come back at once.
-    next.wake_at = events.size() == kEventsAtOnce && !advance.finished ? std::optional(now) : advance.wake_at;
-    const auto saved = store::executions::save(sql, next, now);
-    return saved.ok() ? Status() : Status(saved.error());
-  }).within(execution.kind + " " + execution.execution_id);
+  if (!kind)
+    return Error(Code::unsupported, "this server does not know executions of the kind '" + execution.kind + "'");
+  return store_
+      .write([&](Sql& sql) -> Status {
+        const Instant now = clock_.now();
+        BELAY_TRY_ASSIGN(const auto events,
+                         store::executions::events(sql, execution.kind, execution.execution_id, kEventsAtOnce));
+        BELAY_TRY_ASSIGN(auto advance, kind->advance(sql, execution, events, now));
+        if (!events.empty())
+          BELAY_TRY(store::executions::taken(sql, execution.kind, execution.execution_id, events.back().sequence));
+        auto next = execution;
+        next.state = std::move(advance.state);
+        next.finished = advance.finished;
+        // A full batch: more may be waiting, so come back at once.
+        next.wake_at = events.size() == kEventsAtOnce && !advance.finished ? std::optional(now) : advance.wake_at;
+        const auto saved = store::executions::save(sql, next, now);
+        return saved.ok() ? Status() : Status(saved.error());
+      })
+      .within(execution.kind + " " + execution.execution_id);
 }
 
 void Engine::start() {

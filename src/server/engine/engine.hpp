@@ -26,8 +26,8 @@ class ExecutionKind {
   virtual std::string_view name() const = 0;
 
   struct Advance {
-    std::string state;                 // JSON text
-    std::optional<Instant> wake_at;    // absent: sleeps until an event comes
+    std::string state;               // JSON text
+    std::optional<Instant> wake_at;  // absent: sleeps until an event comes
     bool finished = false;
   };
   // Everything through `sql`; may be called again when the transaction is tried again, so nothing is kept elsewhere.
@@ -37,9 +37,9 @@ class ExecutionKind {
 };
 
 struct EngineSettings {
-  std::string owner;                   // of the leases: unique among the servers over one store
+  std::string owner;  // of the leases: unique among the servers over one store
   Duration lease{30'000};
-  Duration poll{1'000};                // how late another server's wake-up may be noticed
+  Duration poll{1'000};  // how late another server's wake-up may be noticed
   std::uint32_t rows_at_once = 16;
 };
 inline constexpr Duration kRetryAfter{15'000};
@@ -56,8 +56,8 @@ class Engine {
   Result<std::size_t> run_once();
 
   void start();
-  void stop();   // after the row at hand; may be repeated
-  void poke();   // something is due: look now. From any thread
+  void stop();  // after the row at hand; may be repeated
+  void poke();  // something is due: look now. From any thread
   // Called after each transaction that may have queued orders, on the engine's thread.
   std::function<void()> on_progress;
 

@@ -23,7 +23,8 @@ TEST_F(EngineTest, ScanTellsTheTruth) {
   const auto sent = send(kScan);
   settle();
   EXPECT_EQ(command(sent.command_id).status, "Success");
-  EXPECT_NE(invocation(sent.command_id, node).standard_output.find("MISSING openssl.amd64:2"), std::string::npos) << invocation(sent.command_id, node).standard_output;
+  EXPECT_NE(invocation(sent.command_id, node).standard_output.find("MISSING openssl.amd64:2"), std::string::npos)
+      << invocation(sent.command_id, node).standard_output;
   EXPECT_EQ(judged(node.id).compliance, Compliance::non_compliant);
   EXPECT_EQ(judged(node.id).evaluation.counts.missing, 1U);
   const auto verdict = disk_->read([&](store::Sql& sql) { return store::verdicts::newest(sql, node.id); }).value();
@@ -37,7 +38,8 @@ TEST_F(EngineTest, InstallGoesThroughItsPhases) {
   say_twice_ = true;
   const auto sent = send(kInstall);
   settle();
-  EXPECT_EQ(command(sent.command_id).status, "Success") << invocation(sent.command_id, node).standard_error << invocation(sent.command_id, node).detail;
+  EXPECT_EQ(command(sent.command_id).status, "Success")
+      << invocation(sent.command_id, node).standard_error << invocation(sent.command_id, node).detail;
   ASSERT_EQ(node.done.size(), 4U);
   EXPECT_EQ(node.done[0].kind, wire::OrderKind::scan);
   EXPECT_EQ(node.done[1].kind, wire::OrderKind::plan);
@@ -122,7 +124,8 @@ TEST_F(EngineTest, AnOfflineNodeTimesOutAndDoesNotCount) {
   EXPECT_EQ(command(sent.command_id).status_details, "Incomplete");
   EXPECT_EQ(command(sent.command_id).delivery_timed_out_count, 1U);
   EXPECT_EQ(invocation(sent.command_id, silent).status_details, "DeliveryTimedOut");
-  const auto left = disk_->read([&](store::Sql& sql) { return store::orders::pending(sql, silent.id, clock_.now()); }).value();
+  const auto left =
+      disk_->read([&](store::Sql& sql) { return store::orders::pending(sql, silent.id, clock_.now()); }).value();
   EXPECT_TRUE(left.empty()) << "an order that nobody waits for must not reach the node later";
 }
 
@@ -161,9 +164,18 @@ TEST_F(EngineTest, WrongCommandsAreRefusedAndNothingIsKept) {
       {"no operation", "AWS-RunPatchBaseline", {}, "InvalidParameters"},
       {"another operation", "AWS-RunPatchBaseline", {{"Operation", {"Destroy"}}}, "InvalidParameters"},
       {"unknown parameter", "AWS-RunPatchBaseline", {{"Operation", {"Scan"}}, {"x", {"y"}}}, "InvalidParameters"},
-      {"snapshot is no GUID", "AWS-RunPatchBaseline", {{"Operation", {"Scan"}}, {"SnapshotId", {"1"}}}, "InvalidParameters"},
-      {"list with a scan", "AWS-RunPatchBaseline", {{"Operation", {"Scan"}}, {"InstallOverrideList", {"patches:\n - id: a"}}}, "InvalidParameters"},
-      {"timeout too long", "AWS-RunShellScript", {{"commands", {"true"}}, {"executionTimeout", {"172801"}}}, "InvalidParameters"},
+      {"snapshot is no GUID",
+       "AWS-RunPatchBaseline",
+       {{"Operation", {"Scan"}}, {"SnapshotId", {"1"}}},
+       "InvalidParameters"},
+      {"list with a scan",
+       "AWS-RunPatchBaseline",
+       {{"Operation", {"Scan"}}, {"InstallOverrideList", {"patches:\n - id: a"}}},
+       "InvalidParameters"},
+      {"timeout too long",
+       "AWS-RunShellScript",
+       {{"commands", {"true"}}, {"executionTimeout", {"172801"}}},
+       "InvalidParameters"},
       {"no change set", "Belay-ApplyChangeSet", {{"ChangeSetId", {"cs-1"}}}, "InvalidParameters"},
   };
   for (const auto& row : rows) {
@@ -182,7 +194,8 @@ TEST_F(EngineTest, WrongCommandsAreRefusedAndNothingIsKept) {
 TEST_F(EngineTest, OverrideListInstallsWhatItNames) {
   auto& node = with_openssl(add_node("web-1"));
   node.offers.insert(node.offers.begin() + 1, offer("bash", "6", false));
-  const auto sent = send({{"Operation", {"Install"}}, {"InstallOverrideList", {"patches:\n  - id: 'bash.amd64'\n    title: '6'\n"}}});
+  const auto sent =
+      send({{"Operation", {"Install"}}, {"InstallOverrideList", {"patches:\n  - id: 'bash.amd64'\n    title: '6'\n"}}});
   settle();
   EXPECT_EQ(command(sent.command_id).status, "Success") << invocation(sent.command_id, node).standard_error;
   ASSERT_EQ(node.done.size(), 4U);

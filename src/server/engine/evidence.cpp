@@ -6,7 +6,8 @@
 namespace belay::server {
 namespace {
 bool plainly_fine(const baseline::PatchVerdict& verdict) {
-  const bool installed = verdict.state == baseline::PatchState::INSTALLED || verdict.state == baseline::PatchState::INSTALLED_OTHER;
+  const bool installed =
+      verdict.state == baseline::PatchState::INSTALLED || verdict.state == baseline::PatchState::INSTALLED_OTHER;
   return installed && verdict.compliant && !verdict.held_back && verdict.blocked_by.empty();
 }
 }  // namespace

@@ -8,19 +8,22 @@
 namespace belay::server {
 namespace {
 
-constexpr std::size_t kTextMax = 512;           // of a name, a version, an origin
-constexpr std::size_t kDetailMax = 2'000;       // of a problem
-constexpr std::size_t kItemsMax = 4'096;        // mounts, services, held packages, …
+constexpr std::size_t kTextMax = 512;      // of a name, a version, an origin
+constexpr std::size_t kDetailMax = 2'000;  // of a problem
+constexpr std::size_t kItemsMax = 4'096;   // mounts, services, held packages, …
 constexpr std::size_t kProblemsMax = 1'000;
 constexpr std::size_t kChangesMax = 20'000;
 
-Error refuse(std::string_view field, std::string_view what) { return Error(Code::invalid_argument, std::string(field) + " " + std::string(what)); }
+Error refuse(std::string_view field, std::string_view what) {
+  return Error(Code::invalid_argument, std::string(field) + " " + std::string(what));
+}
 
 // For what identifies: no control characters, not too long.
 Status check_name(std::string_view text, std::string_view field, std::size_t bytes_max = kTextMax) {
   if (text.size() > bytes_max) return refuse(field, "is longer than " + std::to_string(bytes_max) + " bytes");
   if (!is_valid_utf8(text)) return refuse(field, "is not UTF-8");
-  if (std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) return refuse(field, "holds control characters");
+  if (std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }))
+    return refuse(field, "holds control characters");
   return {};
 }
 
@@ -31,13 +34,15 @@ Status check_names(const std::vector<std::string>& texts, std::string_view field
 }
 
 Status check_count(std::size_t count, std::size_t count_max, std::string_view field) {
-  return count > count_max ? Status(refuse(field, "has more than " + std::to_string(count_max) + " entries")) : Status();
+  return count > count_max ? Status(refuse(field, "has more than " + std::to_string(count_max) + " entries"))
+                           : Status();
 }
 
 void clean(std::string& text, std::size_t bytes_max = kTextMax) { text = sanitize(text, bytes_max); }
 
 bool is_hash(std::string_view text) {
-  return text.size() == 64 && std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return text.size() == 64 &&
+         std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 }  // namespace
@@ -59,8 +64,8 @@ Status check_facts(const fleet::NodeFacts& facts) {
 }
 
 fleet::NodeFacts cleaned(fleet::NodeFacts facts) {
-  for (auto* text : {&facts.computer_name, &facts.os_id, &facts.os_version, &facts.os_codename, &facts.os_name, &facts.architecture,
-                     &facts.kernel_running, &facts.boot_id, &facts.machine_id})
+  for (auto* text : {&facts.computer_name, &facts.os_id, &facts.os_version, &facts.os_codename, &facts.os_name,
+                     &facts.architecture, &facts.kernel_running, &facts.boot_id, &facts.machine_id})
     clean(*text);
   for (auto& mount : facts.mounts) clean(mount.path), clean(mount.device), clean(mount.type);
   for (auto& service : facts.services) clean(service.name), clean(service.active);
@@ -75,7 +80,8 @@ fleet::NodeFacts cleaned(fleet::NodeFacts facts) {
 }
 
 std::vector<fleet::Problem> cleaned(std::vector<fleet::Problem> problems) {
-  for (auto& problem : problems) clean(problem.subject), clean(problem.detail, kDetailMax), clean(problem.next, kDetailMax);
+  for (auto& problem : problems)
+    clean(problem.subject), clean(problem.detail, kDetailMax), clean(problem.next, kDetailMax);
   return problems;
 }
 
@@ -111,8 +117,9 @@ Status check_set(const fleet::OfferSet& set) {
   BELAY_TRY(check_count(set.offers.size(), wire::kPackagesMax, "offers"));
   for (const auto& offer : set.offers) {
     if (offer.name.empty()) return refuse("offers.name", "is empty");
-    for (const auto* text : {&offer.name, &offer.arch, &offer.version, &offer.origin, &offer.label, &offer.suite, &offer.codename,
-                             &offer.component, &offer.site, &offer.section, &offer.priority, &offer.classification, &offer.severity})
+    for (const auto* text :
+         {&offer.name, &offer.arch, &offer.version, &offer.origin, &offer.label, &offer.suite, &offer.codename,
+          &offer.component, &offer.site, &offer.section, &offer.priority, &offer.classification, &offer.severity})
       BELAY_TRY(check_name(*text, "offers"));
     if (!offer.sha256.empty() && !is_hash(offer.sha256)) return refuse("offers.sha256", "is no SHA-256");
     BELAY_TRY(check_names(offer.advisory_ids, "offers.advisory_ids"));

@@ -85,7 +85,8 @@ void EngineTest::boot() {
   engine_->add(make_change_set_kind(authority_));
 }
 
-FakeNode& EngineTest::add_node(const std::string& name, const std::string& version, std::vector<store::tags::Tag> tags) {
+FakeNode& EngineTest::add_node(const std::string& name, const std::string& version,
+                               std::vector<store::tags::Tag> tags) {
   store::activations::Activation wanted;
   wanted.default_instance_name = name;
   wanted.tags = std::move(tags);
@@ -94,7 +95,8 @@ FakeNode& EngineTest::add_node(const std::string& name, const std::string& versi
   BELAY_ASSERT(activation.ok());
   const auto csr = io::make_csr(io::make_key_pem(), "node");
   BELAY_ASSERT(csr.ok());
-  const auto enrolled = nodes_->enroll({activation->activation.activation_id, activation->code, *csr, "0.1.0", debian(name, version)}, "10.0.0.1");
+  const auto enrolled = nodes_->enroll(
+      {activation->activation.activation_id, activation->code, *csr, "0.1.0", debian(name, version)}, "10.0.0.1");
   BELAY_ASSERT(enrolled.ok());
   auto& node = fleet_[enrolled->node_id];
   node.id = enrolled->node_id;
@@ -153,8 +155,10 @@ void EngineTest::scan(FakeNode& node, const std::string& order_id) {
   report.facts = debian("host", "12");
   const auto taken = say(node, report);
   ASSERT_TRUE(taken.ok()) << taken.error().chain();
-  if (!taken->need.package_set_hashes.empty()) ASSERT_TRUE(say(node, wire::PackageSetUpload{report.package_set_hash, packages}).ok());
-  if (!taken->need.offer_set_hashes.empty()) ASSERT_TRUE(say(node, wire::OfferSetUpload{report.offer_set_hash, offers}).ok());
+  if (!taken->need.package_set_hashes.empty())
+    ASSERT_TRUE(say(node, wire::PackageSetUpload{report.package_set_hash, packages}).ok());
+  if (!taken->need.offer_set_hashes.empty())
+    ASSERT_TRUE(say(node, wire::OfferSetUpload{report.offer_set_hash, offers}).ok());
 }
 
 void EngineTest::work_on(FakeNode& node, const wire::Order& order) {
@@ -181,12 +185,14 @@ void EngineTest::work_on(FakeNode& node, const wire::Order& order) {
       result.run->reboot_pending = node.reboot_pending;
       if (node.patch_outcome != patchrun::Outcome::committed) {
         result.outcome = wire::OrderOutcome::failed;
-        result.run->problems = result.problems = {{fleet::Reason::script_failed, "openssl", "postinst ended with 1", "", false}};
+        result.run->problems =
+            result.problems = {{fleet::Reason::script_failed, "openssl", "postinst ended with 1", "", false}};
         break;
       }
       result.run->changed = order.patch->changes;
       for (const auto& change : order.patch->changes) {
-        std::erase_if(node.installed, [&](const auto& package) { return package.name == change.name && package.arch == change.arch; });
+        std::erase_if(node.installed,
+                      [&](const auto& package) { return package.name == change.name && package.arch == change.arch; });
         node.installed.push_back({change.name, change.arch, change.to_version});
       }
       std::ranges::sort(node.installed);
@@ -199,7 +205,8 @@ std::size_t EngineTest::nodes_work() {
   std::size_t worked = 0;
   for (auto& [id, node] : fleet_) {
     if (!node.answers) continue;
-    const auto orders = disk_->read([&](store::Sql& sql) { return store::orders::pending(sql, node.id, clock_.now()); });
+    const auto orders =
+        disk_->read([&](store::Sql& sql) { return store::orders::pending(sql, node.id, clock_.now()); });
     EXPECT_TRUE(orders.ok());
     for (const auto& sent : *orders) {
       EXPECT_TRUE(io::ed25519_verify(authority_.order_public_key, sent.payload, *from_base64(sent.signature)));
@@ -253,7 +260,8 @@ Judgement EngineTest::judged(const std::string& node_id) {
   return judgement.ok() ? *judgement : Judgement();
 }
 
-store::commands::Command EngineTest::send(std::map<std::string, std::vector<std::string>> parameters, std::string document, std::string max_errors) {
+store::commands::Command EngineTest::send(std::map<std::string, std::vector<std::string>> parameters,
+                                          std::string document, std::string max_errors) {
   SendCommandRequest request;
   request.document_name = std::move(document);
   request.parameters = std::move(parameters);
@@ -270,7 +278,8 @@ store::commands::Command EngineTest::command(const std::string& id) {
 }
 
 store::commands::Invocation EngineTest::invocation(const std::string& command_id, const FakeNode& node) {
-  return disk_->read([&](store::Sql& sql) { return store::commands::get_invocation(sql, command_id, node.id); }).value();
+  return disk_->read([&](store::Sql& sql) { return store::commands::get_invocation(sql, command_id, node.id); })
+      .value();
 }
 
 }  // namespace belay::server

@@ -1,6 +1,7 @@
 #pragma once
-// A server's engine in this process over a real store (SQLite, a fresh file), a clock moved by hand, and nodes that speak
-// to it through the intake as the gateway would let them. Every message may be said twice, every write may be the last.
+// A server's engine in this process over a real store (SQLite, a fresh file), a clock moved by hand, and nodes that
+// speak to it through the intake as the gateway would let them. Every message may be said twice, every write may be the
+// last.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -44,15 +45,15 @@ struct FakeNode {
   std::string id;
   std::vector<fleet::InstalledPackage> installed;
   std::vector<fleet::Offer> offers;
-  std::vector<fleet::PackageChange> pulls_in;      // new dependencies of any upgrade
+  std::vector<fleet::PackageChange> pulls_in;  // new dependencies of any upgrade
   std::vector<std::string> held;
   std::vector<fleet::Problem> scan_problems, plan_problems;
   patchrun::Outcome patch_outcome = patchrun::Outcome::committed;
   bool reboot_pending = false, answers = true;
   std::uint64_t newest_counter = 0;
-  std::vector<wire::Order> done;                   // orders worked on, each once
+  std::vector<wire::Order> done;  // orders worked on, each once
   std::set<std::string> seen;
-  std::vector<wire::Order> unfinished;             // its journal: taken, and no result said yet
+  std::vector<wire::Order> unfinished;  // its journal: taken, and no result said yet
 };
 
 class EngineTest : public testing::Test {
@@ -61,7 +62,8 @@ class EngineTest : public testing::Test {
   ~EngineTest() override;
 
   void boot();  // the server's parts anew, as after a kill
-  FakeNode& add_node(const std::string& name, const std::string& version = "12", std::vector<store::tags::Tag> tags = {});
+  FakeNode& add_node(const std::string& name, const std::string& version = "12",
+                     std::vector<store::tags::Tag> tags = {});
   static fleet::Offer offer(const std::string& name, const std::string& version, bool security = true);
   static FakeNode& with_openssl(FakeNode& node);  // openssl 1 installed, 2 on offer as a security update
 
@@ -81,8 +83,8 @@ class EngineTest : public testing::Test {
   bool advance_engine();
 
   Judgement judged(const std::string& node_id);
-  store::commands::Command send(std::map<std::string, std::vector<std::string>> parameters, std::string document = "AWS-RunPatchBaseline",
-                                std::string max_errors = "0");
+  store::commands::Command send(std::map<std::string, std::vector<std::string>> parameters,
+                                std::string document = "AWS-RunPatchBaseline", std::string max_errors = "0");
   store::commands::Command command(const std::string& id);
   store::commands::Invocation invocation(const std::string& command_id, const FakeNode& node);
 

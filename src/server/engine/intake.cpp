@@ -22,7 +22,9 @@ using store::contents::Kind;
 constexpr std::size_t kAckIdsMax = 1'000;
 
 template <typename Message>
-bool is(const wire::Envelope& message) { return message.type == wire::type_name<Message>(); }
+bool is(const wire::Envelope& message) {
+  return message.type == wire::type_name<Message>();
+}
 
 template <typename Set>
 Status check_upload(const std::string& hash, const Set& set) {
@@ -60,7 +62,8 @@ Result<bool> awaited(Sql& sql, const store::orders::Order& order) {
   return execution.error();
 }
 
-Status keep_run(Sql& sql, const store::orders::Order& order, const wire::OrderResult& result, const std::string& boot_id, Instant now) {
+Status keep_run(Sql& sql, const store::orders::Order& order, const wire::OrderResult& result,
+                const std::string& boot_id, Instant now) {
   BELAY_TRY_ASSIGN(const auto content, content_of(sql, order.order_id));
   store::runs::Run run;
   run.run_id = order.order_id;
@@ -79,7 +82,8 @@ Status keep_run(Sql& sql, const store::orders::Order& order, const wire::OrderRe
   if (!added || !run.report.reboot_pending) return {};
   std::vector<store::runs::PendingReboot> pending;
   for (const auto& change : run.report.changed)
-    if (!change.to_version.empty()) pending.push_back({change.name, change.arch, change.to_version, run.run_id, boot_id, now});
+    if (!change.to_version.empty())
+      pending.push_back({change.name, change.arch, change.to_version, run.run_id, boot_id, now});
   return store::runs::add_pending_reboot(sql, order.node_id, pending);
 }
 
@@ -116,7 +120,8 @@ Status Intake::check(const wire::Envelope& message) const {
   }
   if (is<wire::OrderUpdate>(message)) {
     BELAY_TRY_ASSIGN(const auto update, wire::unpack<wire::OrderUpdate>(message));
-    if (update.step.size() > 256 || update.detail.size() > 8'192) return Error(Code::invalid_argument, "order_update is too long");
+    if (update.step.size() > 256 || update.detail.size() > 8'192)
+      return Error(Code::invalid_argument, "order_update is too long");
     return {};
   }
   if (is<wire::Ack>(message)) {
@@ -175,9 +180,11 @@ Result<Taken> Intake::take(Sql& sql, const std::string& node_id, const wire::Env
   return Taken{};
 }
 
-Status Intake::take_facts(Sql& sql, const std::string& node_id, const fleet::NodeFacts& facts, std::string_view agent_version) const {
+Status Intake::take_facts(Sql& sql, const std::string& node_id, const fleet::NodeFacts& facts,
+                          std::string_view agent_version) const {
   const auto system = fleet::operating_system_of(facts.os_id, facts.os_version);
-  BELAY_TRY(store::nodes::set_facts(sql, node_id, cleaned(facts), system ? fleet::to_text(*system) : "", sanitize(agent_version, 64)));
+  BELAY_TRY(store::nodes::set_facts(sql, node_id, cleaned(facts), system ? fleet::to_text(*system) : "",
+                                    sanitize(agent_version, 64)));
   if (!facts.boot_id.empty()) BELAY_TRY(store::runs::booted(sql, node_id, facts.boot_id));
   return {};
 }
@@ -194,7 +201,8 @@ Result<wire::NeedSets> Intake::missing_sets(Sql& sql, const std::string& node_id
   return need;
 }
 
-Result<Taken> Intake::take_scan(Sql& sql, const std::string& node_id, const wire::ScanReport& report, Instant now) const {
+Result<Taken> Intake::take_scan(Sql& sql, const std::string& node_id, const wire::ScanReport& report,
+                                Instant now) const {
   BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql, node_id));
   BELAY_TRY(take_facts(sql, node_id, report.facts, node.agent_version));
   store::scans::Scan scan;
@@ -205,7 +213,9 @@ Result<Taken> Intake::take_scan(Sql& sql, const std::string& node_id, const wire
   scan.received_at = now;
   scan.package_set_hash = report.package_set_hash;
   scan.offer_set_hash = report.offer_set_hash;
-  BELAY_TRY_ASSIGN(scan.facts_hash, store::contents::put(sql, Kind::facts, json::to_canonical_text(json::encode(cleaned(report.facts))), now));
+  BELAY_TRY_ASSIGN(
+      scan.facts_hash,
+      store::contents::put(sql, Kind::facts, json::to_canonical_text(json::encode(cleaned(report.facts))), now));
   scan.packages = report.packages;
   scan.offers = report.offers;
   scan.held = report.held;
@@ -217,11 +227,13 @@ Result<Taken> Intake::take_scan(Sql& sql, const std::string& node_id, const wire
   const std::string packages[] = {scan.package_set_hash}, offers[] = {scan.offer_set_hash};
   BELAY_TRY_ASSIGN(taken.need.package_set_hashes, store::contents::missing(sql, Kind::package_set, packages));
   BELAY_TRY_ASSIGN(taken.need.offer_set_hashes, store::contents::missing(sql, Kind::offer_set, offers));
-  if (taken.need.package_set_hashes.empty() && taken.need.offer_set_hashes.empty()) BELAY_TRY(complete(sql, scan, taken, now));
+  if (taken.need.package_set_hashes.empty() && taken.need.offer_set_hashes.empty())
+    BELAY_TRY(complete(sql, scan, taken, now));
   return taken;
 }
 
-Result<Taken> Intake::take_set(Sql& sql, Kind kind, const std::string& hash, const std::string& text, Instant now) const {
+Result<Taken> Intake::take_set(Sql& sql, Kind kind, const std::string& hash, const std::string& text,
+                               Instant now) const {
   const std::string hashes[] = {hash};
   BELAY_TRY_ASSIGN(const auto missing, store::contents::missing(sql, kind, hashes));
   Taken taken;
@@ -282,24 +294,29 @@ Status Intake::complete(Sql& sql, const store::scans::Scan& scan, Taken& taken, 
 
 // ---- orders
 
-Result<Taken> Intake::take_update(Sql& sql, const std::string& node_id, const wire::OrderUpdate& update, Instant now) const {
+Result<Taken> Intake::take_update(Sql& sql, const std::string& node_id, const wire::OrderUpdate& update,
+                                  Instant now) const {
   BELAY_TRY_ASSIGN(const auto order, own_order(sql, node_id, update.order_id));
   auto kept = update;
   kept.step = sanitize(kept.step, 256);
   kept.detail = sanitize(kept.detail, 2'000);
-  BELAY_TRY_ASSIGN(const bool newer, store::orders::update(sql, node_id, update.order_id, update.sequence, json::encode_text(kept), now));
+  BELAY_TRY_ASSIGN(const bool newer,
+                   store::orders::update(sql, node_id, update.order_id, update.sequence, json::encode_text(kept), now));
   Taken taken;
-  if (newer && update.state != wire::OrderState::refused) BELAY_TRY(post(sql, order, NodeEventKind::order_taken, taken, now));
+  if (newer && update.state != wire::OrderState::refused)
+    BELAY_TRY(post(sql, order, NodeEventKind::order_taken, taken, now));
   return taken;
 }
 
-Result<Taken> Intake::take_result(Sql& sql, const std::string& node_id, const wire::OrderResult& result, Instant now) const {
+Result<Taken> Intake::take_result(Sql& sql, const std::string& node_id, const wire::OrderResult& result,
+                                  Instant now) const {
   BELAY_TRY_ASSIGN(const auto order, own_order(sql, node_id, result.order_id));
   auto kept = result;
   kept.standard_output = sanitize(kept.standard_output, wire::kOutputBytesMax);
   kept.standard_error = sanitize(kept.standard_error, wire::kOutputBytesMax);
   kept.problems = cleaned(std::move(kept.problems));
-  BELAY_TRY_ASSIGN(const bool first, store::orders::finish(sql, node_id, result.order_id, json::encode_text(kept), now));
+  BELAY_TRY_ASSIGN(const bool first,
+                   store::orders::finish(sql, node_id, result.order_id, json::encode_text(kept), now));
   Taken taken;
   if (!first) return taken;
   if (result.run) {
@@ -325,17 +342,23 @@ Result<Taken> Intake::take_ack(Sql& sql, const std::string& node_id, const wire:
 }
 
 // The node will not take the order, ever: it ends here. What is only busy is sent again.
-Result<Taken> Intake::take_refused(Sql& sql, const std::string& node_id, const wire::Refused& refused, Instant now) const {
-  log::warning("node-refused-message", {{"node", node_id}, {"message", refused.id}, {"code", refused.code}, {"why", sanitize(refused.message, 300)}});
+Result<Taken> Intake::take_refused(Sql& sql, const std::string& node_id, const wire::Refused& refused,
+                                   Instant now) const {
+  log::warning(
+      "node-refused-message",
+      {{"node", node_id}, {"message", refused.id}, {"code", refused.code}, {"why", sanitize(refused.message, 300)}});
   const auto order = own_order(sql, node_id, refused.id);
   if (!order.ok() && order.error().code() != Code::not_found) return order.error();
-  const bool passing = refused.code == name(Code::unavailable) || refused.code == name(Code::resource_exhausted) || refused.code == name(Code::internal);
+  const bool passing = refused.code == name(Code::unavailable) || refused.code == name(Code::resource_exhausted) ||
+                       refused.code == name(Code::internal);
   if (!order.ok() || passing) return Taken{};
   wire::OrderResult result;
   result.order_id = refused.id;
   result.outcome = wire::OrderOutcome::refused;
   result.started_at = result.finished_at = now;
-  result.problems.push_back({fleet::Reason::other, "", "the node refused the order: " + sanitize(refused.message, 1'000), "look into the agent's log", false});
+  result.problems.push_back({fleet::Reason::other, "",
+                             "the node refused the order: " + sanitize(refused.message, 1'000),
+                             "look into the agent's log", false});
   return take_result(sql, node_id, result, now);
 }
 

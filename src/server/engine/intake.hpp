@@ -16,7 +16,7 @@ namespace belay::server {
 // What is to be done once the transaction is durable.
 struct Taken {
   bool acknowledge = true;
-  wire::NeedSets need;        // empty lists: nothing
+  wire::NeedSets need;         // empty lists: nothing
   bool events_posted = false;  // an execution has something to do
 };
 
@@ -34,15 +34,21 @@ class Intake {
   // Sets that the node's newest scan names and that are not here: asked for at every greeting, until they come.
   Result<wire::NeedSets> missing_sets(store::Sql& sql, const std::string& node_id) const;
   // Facts of a hello or a report. A node's own boot ends what waited for it.
-  Status take_facts(store::Sql& sql, const std::string& node_id, const fleet::NodeFacts& facts, std::string_view agent_version) const;
+  Status take_facts(store::Sql& sql, const std::string& node_id, const fleet::NodeFacts& facts,
+                    std::string_view agent_version) const;
 
  private:
-  Result<Taken> take_scan(store::Sql& sql, const std::string& node_id, const wire::ScanReport& report, Instant now) const;
-  Result<Taken> take_set(store::Sql& sql, store::contents::Kind kind, const std::string& hash, const std::string& text, Instant now) const;
-  Result<Taken> take_update(store::Sql& sql, const std::string& node_id, const wire::OrderUpdate& update, Instant now) const;
-  Result<Taken> take_result(store::Sql& sql, const std::string& node_id, const wire::OrderResult& result, Instant now) const;
+  Result<Taken> take_scan(store::Sql& sql, const std::string& node_id, const wire::ScanReport& report,
+                          Instant now) const;
+  Result<Taken> take_set(store::Sql& sql, store::contents::Kind kind, const std::string& hash, const std::string& text,
+                         Instant now) const;
+  Result<Taken> take_update(store::Sql& sql, const std::string& node_id, const wire::OrderUpdate& update,
+                            Instant now) const;
+  Result<Taken> take_result(store::Sql& sql, const std::string& node_id, const wire::OrderResult& result,
+                            Instant now) const;
   Result<Taken> take_ack(store::Sql& sql, const std::string& node_id, const wire::Ack& ack, Instant now) const;
-  Result<Taken> take_refused(store::Sql& sql, const std::string& node_id, const wire::Refused& refused, Instant now) const;
+  Result<Taken> take_refused(store::Sql& sql, const std::string& node_id, const wire::Refused& refused,
+                             Instant now) const;
   Status complete(store::Sql& sql, const store::scans::Scan& scan, Taken& taken, Instant now) const;
   Status complete_waiting(store::Sql& sql, const std::string& set_hash, Taken& taken, Instant now) const;
 

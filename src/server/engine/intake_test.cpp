@@ -39,7 +39,9 @@ std::vector<Hostile> hostile_messages() {
   report.held = std::vector<std::string>(5'000, "x");
   add("too many held", report);
   report = good_report();
-  report.facts.computer_name = "a\x01" "b";
+  report.facts.computer_name =
+      "a\x01"
+      "b";
   add("control characters in the name", report);
   report = good_report();
   report.facts.computer_name = std::string(300, 'a');
@@ -74,8 +76,9 @@ TEST_F(IntakeTest, HostileMessagesAreRefused) {
     SCOPED_TRACE(row.what);
     EXPECT_FALSE(intake_->check(row.message).ok());
   }
-  for (const char* text : {"", "{", "[]", "{\"version\":1}", "{\"version\":99,\"id\":\"a\",\"type\":\"hello\",\"body\":{}}",
-                           "{\"version\":1,\"id\":\"\",\"type\":\"hello\"}", "{\"version\":1,\"id\":\"\xff\",\"type\":\"hello\"}"}) {
+  for (const char* text :
+       {"", "{", "[]", "{\"version\":1}", "{\"version\":99,\"id\":\"a\",\"type\":\"hello\",\"body\":{}}",
+        "{\"version\":1,\"id\":\"\",\"type\":\"hello\"}", "{\"version\":1,\"id\":\"\xff\",\"type\":\"hello\"}"}) {
     SCOPED_TRACE(text);
     EXPECT_FALSE(intake_->parse(text).ok());
   }
@@ -87,7 +90,8 @@ TEST_F(IntakeTest, AnotherNodesOrdersAndScansAreNotOnesOwn) {
   victim.answers = thief.answers = false;
   send({{"Operation", {"Scan"}}});
   settle();
-  const auto orders = disk_->read([&](store::Sql& sql) { return store::orders::pending(sql, victim.id, clock_.now()); }).value();
+  const auto orders =
+      disk_->read([&](store::Sql& sql) { return store::orders::pending(sql, victim.id, clock_.now()); }).value();
   ASSERT_EQ(orders.size(), 1U);
   wire::OrderResult result;
   result.order_id = orders[0].order_id;
@@ -108,7 +112,9 @@ TEST_F(IntakeTest, AnotherNodesOrdersAndScansAreNotOnesOwn) {
 TEST_F(IntakeTest, TheSameMessageHasItsEffectOnce) {
   auto& node = with_openssl(add_node("web-1"));
   scan(node);
-  const auto count = [&] { return disk_->read([&](store::Sql& sql) { return store::verdicts::history(sql, node.id, {}); })->items.size(); };
+  const auto count = [&] {
+    return disk_->read([&](store::Sql& sql) { return store::verdicts::history(sql, node.id, {}); })->items.size();
+  };
   const auto before = count();
   say_twice_ = true;
   scan(node);
@@ -129,7 +135,8 @@ TEST_F(IntakeTest, ARefusedOrderEndsTheInvocation) {
   node.answers = false;
   const auto sent = send({{"Operation", {"Scan"}}});
   settle();
-  const auto orders = disk_->read([&](store::Sql& sql) { return store::orders::pending(sql, node.id, clock_.now()); }).value();
+  const auto orders =
+      disk_->read([&](store::Sql& sql) { return store::orders::pending(sql, node.id, clock_.now()); }).value();
   ASSERT_TRUE(say(node, wire::Refused{orders[0].order_id, "unavailable", "full"}).ok());
   settle();
   EXPECT_EQ(command(sent.command_id).status, "InProgress") << "that passes";
@@ -156,7 +163,10 @@ TEST_F(IntakeTest, Activations) {
   EXPECT_EQ(enroll("11111111-1111-4111-8111-111111111111", made->code).error().code(), Code::unauthenticated);
   const auto first = enroll(id, made->code);
   ASSERT_TRUE(first.ok()) << first.error().chain();
-  const auto tags = disk_->read([&](store::Sql& sql) { return store::tags::list(sql, store::tags::kManagedInstance, first->node_id); }).value();
+  const auto tags =
+      disk_
+          ->read([&](store::Sql& sql) { return store::tags::list(sql, store::tags::kManagedInstance, first->node_id); })
+          .value();
   EXPECT_EQ(tags, (std::vector<store::tags::Tag>{{"env", "prod"}}));
   EXPECT_TRUE(enroll(id, made->code).ok());
   EXPECT_EQ(enroll(id, made->code).error().reason(), "activation-used-up");

@@ -22,9 +22,9 @@ using fleet::Reason;
 using store::Sql;
 using store::verdicts::Compliance;
 
-constexpr std::size_t kWholeMax = 200;         // evaluations of some hundred rows each: about 100 MB at the worst
+constexpr std::size_t kWholeMax = 200;  // evaluations of some hundred rows each: about 100 MB at the worst
 constexpr std::size_t kSummariesMax = 200'000;
-constexpr std::size_t kSetsMax = 64;           // of each kind, parsed
+constexpr std::size_t kSetsMax = 64;  // of each kind, parsed
 
 // An absent row as nullopt, any other failure as itself.
 template <typename T>
@@ -41,7 +41,8 @@ Result<Duration> duration_setting(Sql& sql, std::string_view key, Duration other
 }
 
 template <typename Set>
-Result<std::shared_ptr<const Set>> load_set(Sql& sql, RecentMap<Set>& held, store::contents::Kind kind, const std::string& hash) {
+Result<std::shared_ptr<const Set>> load_set(Sql& sql, RecentMap<Set>& held, store::contents::Kind kind,
+                                            const std::string& hash) {
   if (auto found = held.find(hash)) return found;
   BELAY_TRY_ASSIGN(const auto text, if_there(store::contents::get(sql, kind, hash)));
   if (!text) return std::shared_ptr<const Set>();
@@ -103,7 +104,8 @@ struct Judge::Impl {
     const std::string key = version.baseline_id + "@" + std::to_string(version.generation);
     if (const auto held = contents.find(key)) return *held;
     InForce found;
-    BELAY_TRY_ASSIGN(found.content, json::decode_text<baseline::PatchBaseline>(version.content).within("baseline " + key));
+    BELAY_TRY_ASSIGN(found.content,
+                     json::decode_text<baseline::PatchBaseline>(version.content).within("baseline " + key));
     found.choice.baseline_id = version.baseline_id;
     found.generation = version.generation;
     contents.put(key, std::make_shared<InForce>(found));
@@ -111,7 +113,8 @@ struct Judge::Impl {
   }
 
   // ssm.md 1.3: the group's baseline, else the system's default, else the predefined one.
-  Result<baseline::BaselineChoice> choose(Sql& sql, const std::string& group, const std::string& system, std::optional<Instant> at) {
+  Result<baseline::BaselineChoice> choose(Sql& sql, const std::string& group, const std::string& system,
+                                          std::optional<Instant> at) {
     using baseline::ChosenBy;
     if (!group.empty()) {
       BELAY_TRY_ASSIGN(const auto bound, if_there(store::baselines::baseline_of_group(sql, group, system, at)));
@@ -156,7 +159,8 @@ struct Judge::Impl {
     const std::optional<store::scans::Scan>& scan;
     const InForce& rules;
     const std::string cache_key = key_of(node, scan, rules);
-    static std::string key_of(const store::nodes::Node& node, const std::optional<store::scans::Scan>& scan, const InForce& rules) {
+    static std::string key_of(const store::nodes::Node& node, const std::optional<store::scans::Scan>& scan,
+                              const InForce& rules) {
       if (!scan) return {};
       return scan->package_set_hash + scan->offer_set_hash + node.operating_system + node.facts.os_version + '|' +
              rules.choice.baseline_id + '@' + std::to_string(rules.generation);
@@ -166,7 +170,8 @@ struct Judge::Impl {
 
   std::vector<Problem> doubts(const Context& context, const Subject& subject, bool mind_silence) const;
   // nullptr where a set is not here (yet).
-  Result<std::shared_ptr<const baseline::Evaluation>> evaluation_of_set(Sql& sql, const Context& context, const Subject& subject);
+  Result<std::shared_ptr<const baseline::Evaluation>> evaluation_of_set(Sql& sql, const Context& context,
+                                                                        const Subject& subject);
   Result<Judgement> judge(Sql& sql, Context& context, const Subject& subject, bool mind_silence);
   Result<JudgedCounts> count(Sql& sql, Context& context, const Subject& subject);
 
@@ -186,7 +191,8 @@ std::vector<Problem> Judge::Impl::doubts(const Context& context, const Subject& 
   };
   const auto& node = subject.node;
   if (subject.rules.choice.baseline_id.empty() && subject.rules.generation == 0 && subject.rules.content.name.empty())
-    doubt(Reason::unsupported_system, "no patch baseline is there for the system '" + node.facts.os_name + "'", "see which systems are supported");
+    doubt(Reason::unsupported_system, "no patch baseline is there for the system '" + node.facts.os_name + "'",
+          "see which systems are supported");
   if (!subject.scan) {
     doubt(Reason::never_scanned, context.as_of ? "the node had not been scanned by then" : "the node was never scanned",
           "run AWS-RunPatchBaseline with Operation=Scan");
@@ -194,7 +200,8 @@ std::vector<Problem> Judge::Impl::doubts(const Context& context, const Subject& 
   }
   const Duration age = context.now - subject.scan->observed_at;
   if (age > context.policy.stale_after)
-    doubt(Reason::scan_stale, "the newest scan is " + humanize(age) + " old; the policy allows " + humanize(context.policy.stale_after),
+    doubt(Reason::scan_stale,
+          "the newest scan is " + humanize(age) + " old; the policy allows " + humanize(context.policy.stale_after),
           "see that the agent runs, and scan again");
   for (const auto& problem : subject.scan->problems)
     if (problem.blocks_judgement) doubts.push_back(problem);
@@ -205,7 +212,8 @@ std::vector<Problem> Judge::Impl::doubts(const Context& context, const Subject& 
   return doubts;
 }
 
-Result<std::shared_ptr<const baseline::Evaluation>> Judge::Impl::evaluation_of_set(Sql& sql, const Context& context, const Subject& subject) {
+Result<std::shared_ptr<const baseline::Evaluation>> Judge::Impl::evaluation_of_set(Sql& sql, const Context& context,
+                                                                                   const Subject& subject) {
   if (subject.cacheable(context))
     if (auto held = whole.find(subject.cache_key); held && still_true(*held, context.now)) return held;
   using store::contents::Kind;
@@ -221,7 +229,8 @@ Result<std::shared_ptr<const baseline::Evaluation>> Judge::Impl::evaluation_of_s
   if (subject.cacheable(context)) {
     whole.put(subject.cache_key, evaluation);
     summaries.put(subject.cache_key, std::make_shared<EvaluationSummary>(EvaluationSummary{
-        evaluation->evaluated_at, evaluation->changes_at, evaluation->counts, evaluation->compliant, evaluation->severity}));
+                                         evaluation->evaluated_at, evaluation->changes_at, evaluation->counts,
+                                         evaluation->compliant, evaluation->severity}));
   }
   return std::shared_ptr<const baseline::Evaluation>(std::move(evaluation));
 }
@@ -271,7 +280,8 @@ Result<JudgedCounts> Judge::Impl::count(Sql& sql, Context& context, const Subjec
     counts.scan_id = subject.scan->scan_id;
     counts.observed_at = subject.scan->observed_at;
     BELAY_TRY_ASSIGN(const auto state, node_state(sql, subject.node.node_id, *subject.scan, {}));
-    if (const auto held = summaries.find(subject.cache_key); held && says_nothing(state) && still_true(*held, context.now)) {
+    if (const auto held = summaries.find(subject.cache_key);
+        held && says_nothing(state) && still_true(*held, context.now)) {
       counts.counts = held->counts;
       counts.severity = held->severity;
       compliant = held->compliant;
@@ -372,10 +382,14 @@ Result<std::int64_t> Judge::record(Sql& sql, const Judgement& judgement, const V
   verdict.severity = json::encode(judgement.evaluation.severity).as_string().c_str();
   verdict.counters = json::encode_text(judgement.evaluation.counts);
   verdict.reasons = json::encode_text(judgement.reasons);
-  BELAY_TRY_ASSIGN(verdict.evidence_hash, store::contents::put(sql, store::contents::Kind::evidence, evidence_text(judgement), judgement.judged_at));
+  BELAY_TRY_ASSIGN(verdict.evidence_hash, store::contents::put(sql, store::contents::Kind::evidence,
+                                                               evidence_text(judgement), judgement.judged_at));
   BELAY_TRY_ASSIGN(const auto sequence, store::verdicts::add(sql, verdict));
-  json::Object detail{{"baseline", verdict.baseline_id}, {"compliance", json::encode(verdict.compliance)},
-                      {"evidence", verdict.evidence_hash}, {"operation", verdict.operation}, {"verdict", sequence}};
+  json::Object detail{{"baseline", verdict.baseline_id},
+                      {"compliance", json::encode(verdict.compliance)},
+                      {"evidence", verdict.evidence_hash},
+                      {"operation", verdict.operation},
+                      {"verdict", sequence}};
   BELAY_TRY(note_in_audit(sql, judgement.judged_at, context.actor, "node:judge", judgement.node_id, detail));
   return sequence;
 }

@@ -27,28 +27,28 @@ namespace belay::server {
 inline constexpr std::uint32_t kRuleVersion = 1;  // of core/baseline, named by every verdict
 
 struct JudgePolicy {
-  Duration stale_after{7LL * 24 * 3600 * 1000};   // setting "judge.stale-after"
-  Duration dark_after{24LL * 3600 * 1000};        // setting "judge.dark-after"
+  Duration stale_after{7LL * 24 * 3600 * 1000};  // setting "judge.stale-after"
+  Duration dark_after{24LL * 3600 * 1000};       // setting "judge.dark-after"
 };
 // The policy in the settings ("7d"), else the defaults above.
 Result<JudgePolicy> read_judge_policy(store::Sql& sql);
 
 struct Judgement {
   std::string node_id;
-  baseline::BaselineChoice choice;                // the id is "" where no baseline can be in force there
-  std::uint32_t baseline_generation = 0;          // 0: of an override
-  std::optional<store::scans::Scan> scan;         // what was judged; nullopt: never scanned (by then)
+  baseline::BaselineChoice choice;         // the id is "" where no baseline can be in force there
+  std::uint32_t baseline_generation = 0;   // 0: of an override
+  std::optional<store::scans::Scan> scan;  // what was judged; nullopt: never scanned (by then)
   std::optional<Duration> scan_age;
-  Instant judged_at{};                            // or the time asked about
+  Instant judged_at{};  // or the time asked about
   store::verdicts::Compliance compliance = store::verdicts::Compliance::unknown;
-  std::vector<fleet::Problem> reasons;            // why it is unknown; empty otherwise
-  baseline::Evaluation evaluation;                // no verdicts where there is no scan, set or baseline to judge by
+  std::vector<fleet::Problem> reasons;  // why it is unknown; empty otherwise
+  baseline::Evaluation evaluation;      // no verdicts where there is no scan, set or baseline to judge by
 };
 
 struct JudgeQuestion {
   std::string node_id;
-  std::optional<Instant> as_of;                   // scan, tags' groups, baseline and dates as they were then; absent: now
-  std::string baseline_id;                        // instead of the one in force; "" for that
+  std::optional<Instant> as_of;  // scan, tags' groups, baseline and dates as they were then; absent: now
+  std::string baseline_id;       // instead of the one in force; "" for that
   const baseline::PatchBaseline* override_baseline = nullptr;  // instead of both
   // Also ask whether the agent is dark; false for a node that has just reported.
   bool mind_silence = true;
@@ -59,7 +59,7 @@ struct JudgedCounts {
   std::string node_id;
   baseline::BaselineChoice choice;
   std::uint32_t baseline_generation = 0;
-  std::string scan_id;                            // "" where it was never scanned
+  std::string scan_id;  // "" where it was never scanned
   std::optional<Instant> observed_at;
   store::verdicts::Compliance compliance = store::verdicts::Compliance::unknown;
   std::vector<fleet::Problem> reasons;
@@ -69,10 +69,10 @@ struct JudgedCounts {
 
 // What belongs to the operation that a verdict is recorded for.
 struct VerdictContext {
-  std::string operation = "Scan";                 // or "Install"
+  std::string operation = "Scan";  // or "Install"
   Instant started_at{}, ended_at{};
   std::string snapshot_id, command_id, run_id;
-  bool ad_hoc = false;                            // judged under an override: never the node's newest verdict
+  bool ad_hoc = false;  // judged under an override: never the node's newest verdict
   std::string actor = "belayd";
 };
 
@@ -93,7 +93,7 @@ class Judge {
   // The baseline in force on a node now or at `at`, its content included.
   struct InForce {
     baseline::BaselineChoice choice;
-    baseline::PatchBaseline content;              // empty id where no baseline can be in force
+    baseline::PatchBaseline content;  // empty id where no baseline can be in force
     std::uint32_t generation = 0;
   };
   Result<InForce> in_force(store::Sql& sql, const store::nodes::Node& node, std::optional<Instant> at = {});

@@ -14,14 +14,15 @@ namespace {
 using store::Sql;
 
 constexpr Duration kHour{3'600'000};
-constexpr Duration kCertificateLifetime = 24 * kHour * 60;   // renewed at two thirds
+constexpr Duration kCertificateLifetime = 24 * kHour * 60;  // renewed at two thirds
 constexpr Duration kActivationLongest = 24 * kHour * 30;
 constexpr Duration kActivationDefault = 24 * kHour;
 constexpr Duration kOldCertificateLives = 24 * kHour;
-constexpr Duration kSkew{300'000};                           // a node's clock may lag a little
+constexpr Duration kSkew{300'000};  // a node's clock may lag a little
 constexpr std::uint32_t kRegistrationsMax = 1'000;
 
-Result<std::string> sign(const Authority& authority, const std::string& csr_pem, const std::string& node_id, Instant now) {
+Result<std::string> sign(const Authority& authority, const std::string& csr_pem, const std::string& node_id,
+                         Instant now) {
   io::LeafSpec spec;
   spec.common_name = node_id;
   spec.not_before = now - kSkew;
@@ -72,7 +73,8 @@ Result<wire::EnrollReply> NodeRegistry::enroll(const wire::EnrollRequest& reques
   const std::string node_id = make_id("mi", io::random_bytes(kIdRandomBytes));
   BELAY_TRY_ASSIGN(const auto certificate_pem, sign(authority_, request.csr_pem, node_id, now));
   BELAY_TRY(store_.write([&](Sql& sql) -> Status {
-    BELAY_TRY_ASSIGN(const auto activation, store::activations::consume(sql, request.activation_id, request.activation_code, now));
+    BELAY_TRY_ASSIGN(const auto activation,
+                     store::activations::consume(sql, request.activation_id, request.activation_code, now));
     store::nodes::Node node;
     node.node_id = node_id;
     node.facts = cleaned(request.facts);
@@ -84,12 +86,14 @@ Result<wire::EnrollReply> NodeRegistry::enroll(const wire::EnrollRequest& reques
     node.address = peer_address;
     node.registered_at = now;
     BELAY_TRY(store::nodes::create(sql, node));
-    if (!activation.tags.empty()) BELAY_TRY(store::tags::set(sql, store::tags::kManagedInstance, node_id, activation.tags));
+    if (!activation.tags.empty())
+      BELAY_TRY(store::tags::set(sql, store::tags::kManagedInstance, node_id, activation.tags));
     BELAY_TRY(keep_certificate(sql, node_id, certificate_pem, now));
     return note_in_audit(sql, now, node_id, "node:enroll", node_id,
                          {{"activation", activation.activation_id}, {"name", node.name}, {"address", peer_address}});
   }));
-  return wire::EnrollReply{node_id, certificate_pem, authority_.ca.certificate_pem, to_base64(authority_.order_public_key)};
+  return wire::EnrollReply{node_id, certificate_pem, authority_.ca.certificate_pem,
+                           to_base64(authority_.order_public_key)};
 }
 
 Result<wire::RenewReply> NodeRegistry::renew(std::string_view node_id, const wire::RenewRequest& request) {
@@ -98,12 +102,13 @@ Result<wire::RenewReply> NodeRegistry::renew(std::string_view node_id, const wir
   BELAY_TRY_ASSIGN(const auto certificate_pem, sign(authority_, request.csr_pem, id, now));
   BELAY_TRY(store_.write([&](Sql& sql) -> Status {
     BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql, id));
-    if (node.state != store::nodes::NodeState::active) return Error(Code::permission_denied, "the node is not registered any more", "node-deregistered");
+    if (node.state != store::nodes::NodeState::active)
+      return Error(Code::permission_denied, "the node is not registered any more", "node-deregistered");
     // Older ones stay good for a while, in case this answer is lost; those past it go.
     BELAY_TRY_ASSIGN(const auto held, store::nodes::certificates(sql, id));
     for (const auto& certificate : held)
-      if (held.size() > 2 && !certificate.revoked_at && now - certificate.issued_at > kOldCertificateLives && certificate.serial_hex != held.front().serial_hex &&
-          certificate.serial_hex != held.back().serial_hex)
+      if (held.size() > 2 && !certificate.revoked_at && now - certificate.issued_at > kOldCertificateLives &&
+          certificate.serial_hex != held.front().serial_hex && certificate.serial_hex != held.back().serial_hex)
         BELAY_TRY(store::nodes::revoke_certificate(sql, certificate.serial_hex, now));
     BELAY_TRY(keep_certificate(sql, id, certificate_pem, now));
     return note_in_audit(sql, now, id, "node:renew-certificate", id);

@@ -16,13 +16,13 @@ namespace belay::server {
 // The server's own identity, read once at start. Keys never leave the process.
 struct Authority {
   io::KeyAndCertificate ca;
-  std::string order_private_key;                 // Ed25519, raw
+  std::string order_private_key;  // Ed25519, raw
   std::string order_public_key;
 };
 
 struct NewActivation {
   store::activations::Activation activation;
-  std::string code;                              // shown this once
+  std::string code;  // shown this once
 };
 
 class NodeRegistry {
@@ -38,7 +38,8 @@ class NodeRegistry {
   // A new certificate for the node that proved who it is; the old one stays good until it expires, at most a day.
   Result<wire::RenewReply> renew(std::string_view node_id, const wire::RenewRequest& request);
 
-  // Revokes its certificates, cancels its orders and closes its session at once. not_found where unknown; may be repeated.
+  // Revokes its certificates, cancels its orders and closes its session at once. not_found where unknown; may be
+  // repeated.
   Status deregister(std::string_view node_id, std::string_view requested_by);
   // An operator has looked into a suspected clone and settled it: the mark goes.
   Status clear_clone(std::string_view node_id, std::string_view requested_by);

@@ -17,7 +17,8 @@ Result<std::vector<fleet::PackageChange>> ordered_changes(store::Sql& sql, const
   const auto order = store::orders::get(sql, order_id);
   if (!order.ok() && order.error().code() == Code::not_found) return std::vector<fleet::PackageChange>();
   if (!order.ok()) return order.error();
-  BELAY_TRY_ASSIGN(const auto content, json::decode_text<wire::Order>(order->payload, {.bytes_max = wire::kMessageBytesMax}));
+  BELAY_TRY_ASSIGN(const auto content,
+                   json::decode_text<wire::Order>(order->payload, {.bytes_max = wire::kMessageBytesMax}));
   if (content.patch) return content.patch->changes;
   if (content.plan) return content.plan->changes;
   return std::vector<fleet::PackageChange>();
@@ -26,7 +27,8 @@ Result<std::vector<fleet::PackageChange>> ordered_changes(store::Sql& sql, const
 std::string why(const patchrun::PatchRunReport& report) {
   if (report.problems.empty()) return json::encode(report.outcome).as_string().c_str();
   const auto& problem = report.problems.front();
-  return std::string(json::encode(problem.reason).as_string().c_str()) + (problem.detail.empty() ? "" : ": " + problem.detail);
+  return std::string(json::encode(problem.reason).as_string().c_str()) +
+         (problem.detail.empty() ? "" : ": " + problem.detail);
 }
 
 }  // namespace
@@ -39,11 +41,13 @@ Result<baseline::NodeState> node_state(store::Sql& sql, std::string_view node_id
   if (run && failed(run->report.outcome)) {
     BELAY_TRY_ASSIGN(const auto changes, ordered_changes(sql, run->run_id));
     for (const auto& change : changes)
-      if (!change.from_version.empty()) state.failed.push_back({change.name, change.arch, change.to_version, why(run->report)});
+      if (!change.from_version.empty())
+        state.failed.push_back({change.name, change.arch, change.to_version, why(run->report)});
   }
   if (as_of) return state;  // what waited for a reboot then is in the verdicts of that time
   BELAY_TRY_ASSIGN(const auto pending, store::runs::pending_reboot(sql, node_id));
-  for (const auto& package : pending) state.pending_reboot.push_back({package.name, package.arch, package.version, "changed since the node booted"});
+  for (const auto& package : pending)
+    state.pending_reboot.push_back({package.name, package.arch, package.version, "changed since the node booted"});
   return state;
 }
 

@@ -10,7 +10,8 @@ namespace {
 constexpr json::Limits kOrderLimits{.bytes_max = wire::kMessageBytesMax, .depth_max = 32};
 }
 
-std::string order_id_for(std::string_view execution_kind, std::string_view execution_id, std::string_view node_id, std::string_view step) {
+std::string order_id_for(std::string_view execution_kind, std::string_view execution_id, std::string_view node_id,
+                         std::string_view step) {
   std::string name = "belay order";
   for (const auto part : {execution_kind, execution_id, node_id, step}) name.append("\n").append(part);
   return make_uuid(io::sha256(name).substr(0, kIdRandomBytes));

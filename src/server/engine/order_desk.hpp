@@ -11,7 +11,8 @@
 namespace belay::server {
 
 // The same id for the same purpose, so that an order made twice is one order.
-std::string order_id_for(std::string_view execution_kind, std::string_view execution_id, std::string_view node_id, std::string_view step);
+std::string order_id_for(std::string_view execution_kind, std::string_view execution_id, std::string_view node_id,
+                         std::string_view step);
 
 struct OrderFor {
   std::string execution_kind, execution_id;

@@ -39,10 +39,12 @@ Result<std::vector<baseline::OverridePatch>> parse_plain_yaml(std::string_view t
       if (line.empty()) continue;
     }
     const auto colon = line.find(':');
-    if (colon == std::string_view::npos || patches.empty()) return refuse(at + ": expected '- id: name' or 'title: version'");
+    if (colon == std::string_view::npos || patches.empty())
+      return refuse(at + ": expected '- id: name' or 'title: version'");
     const auto key = trim(line.substr(0, colon));
     const auto value = unquoted(line.substr(colon + 1));
-    if (value.find_first_of("&*!|>") == 0 && value != "*") return refuse(at + ": only plain or quoted text is understood");
+    if (value.find_first_of("&*!|>") == 0 && value != "*")
+      return refuse(at + ": only plain or quoted text is understood");
     if (key == "id") patches.back().id = value;
     else if (key == "title") patches.back().title = value;
     else return refuse(at + ": unknown member '" + std::string(key.substr(0, 40)) + "'; there are id and title");
@@ -130,9 +132,13 @@ Result<baseline::PatchBaseline> one_baseline(const json::Value& item) {
 
 Result<std::string> fetch_override(std::string_view text_or_address) {
   const auto scheme = text_or_address.find("://");
-  if (scheme == std::string_view::npos || scheme > 10 || text_or_address.find('\n') != std::string_view::npos) return std::string(text_or_address);
+  if (scheme == std::string_view::npos || scheme > 10 || text_or_address.find('\n') != std::string_view::npos)
+    return std::string(text_or_address);
   if (!text_or_address.starts_with("https://"))
-    return Error(Code::unsupported, "'" + sanitize(text_or_address, 200) + "' cannot be fetched: give an https address, or the text itself", "InvalidParameters");
+    return Error(
+        Code::unsupported,
+        "'" + sanitize(text_or_address, 200) + "' cannot be fetched: give an https address, or the text itself",
+        "InvalidParameters");
   io::HttpClientOptions options;
   options.tls.system_ca = true;
   options.timeout = Duration(20'000);
@@ -143,7 +149,8 @@ Result<std::string> fetch_override(std::string_view text_or_address) {
   request.method = "GET";
   request.target = url.target;
   BELAY_TRY_ASSIGN(auto response, client->send(request).within("cannot fetch " + sanitize(text_or_address, 200)));
-  if (response.status != 200) return refuse(sanitize(text_or_address, 200) + " answers with status " + std::to_string(response.status));
+  if (response.status != 200)
+    return refuse(sanitize(text_or_address, 200) + " answers with status " + std::to_string(response.status));
   return std::move(response.body);
 }
 
@@ -168,7 +175,8 @@ Result<std::vector<baseline::PatchBaseline>> parse_baseline_override(std::string
   const json::Array& list = value.is_array() ? value.get_array() : single;
   std::vector<baseline::PatchBaseline> baselines;
   for (const auto& item : list) {
-    BELAY_TRY_ASSIGN(auto parsed, one_baseline(item).within("BaselineOverride[" + std::to_string(baselines.size()) + "]"));
+    BELAY_TRY_ASSIGN(auto parsed,
+                     one_baseline(item).within("BaselineOverride[" + std::to_string(baselines.size()) + "]"));
     baselines.push_back(std::move(parsed));
   }
   if (baselines.empty() || baselines.size() > 20) return refuse("BaselineOverride must hold 1 to 20 baselines");

@@ -11,7 +11,8 @@ using store::Sql;
 Error refuse(std::string what) { return Error(Code::invalid_argument, std::move(what), "InvalidTarget"); }
 
 Status add_target(const Target& target, store::nodes::NodeFilter& filter) {
-  if (target.values.empty() && target.key != "tag-key") return refuse("target '" + sanitize(target.key, 60) + "' has no values");
+  if (target.values.empty() && target.key != "tag-key")
+    return refuse("target '" + sanitize(target.key, 60) + "' has no values");
   if (target.key == "InstanceIds" || target.key == "instanceids") {
     if (std::ranges::find(target.values, "*") != target.values.end()) return {};  // every node
     filter.names_or_ids.insert(filter.names_or_ids.end(), target.values.begin(), target.values.end());
@@ -26,7 +27,8 @@ Status add_target(const Target& target, store::nodes::NodeFilter& filter) {
     filter.tags.push_back({target.values.front(), {}});
     return {};
   }
-  return refuse("target key '" + sanitize(target.key, 60) + "' is not known; there are InstanceIds, tag:<key> and tag-key");
+  return refuse("target key '" + sanitize(target.key, 60) +
+                "' is not known; there are InstanceIds, tag:<key> and tag-key");
 }
 
 Result<std::vector<std::string>> matching(Sql& sql, const store::nodes::NodeFilter& filter, std::size_t nodes_max) {
@@ -37,7 +39,8 @@ Result<std::vector<std::string>> matching(Sql& sql, const store::nodes::NodeFilt
     ids.insert(ids.end(), listed.items.begin(), listed.items.end());
     page.after = listed.next;
     if (ids.size() > nodes_max)
-      return Error(Code::resource_exhausted, "the targets name more than " + std::to_string(nodes_max) + " nodes", "TooManyTargets");
+      return Error(Code::resource_exhausted, "the targets name more than " + std::to_string(nodes_max) + " nodes",
+                   "TooManyTargets");
   } while (!page.after.empty());
   return ids;
 }
@@ -52,7 +55,8 @@ Result<std::vector<std::string>> named(Sql& sql, const std::vector<std::string>&
     if (found.items.empty())
       return Error(Code::not_found, "there is no node '" + sanitize(name, 100) + "'", "InvalidInstanceId");
     if (found.items.size() > 1)
-      return Error(Code::invalid_argument, "more than one node is called '" + sanitize(name, 100) + "'; give the id", "InvalidInstanceId");
+      return Error(Code::invalid_argument, "more than one node is called '" + sanitize(name, 100) + "'; give the id",
+                   "InvalidInstanceId");
     ids.push_back(found.items.front());
   }
   return ids;

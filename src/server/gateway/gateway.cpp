@@ -11,7 +11,7 @@ namespace belay::server {
 namespace {
 using store::Sql;
 
-constexpr std::size_t kAddressesMax = 10'000;    // with failed enrolments, remembered
+constexpr std::size_t kAddressesMax = 10'000;  // with failed enrolments, remembered
 constexpr std::size_t kEnrollBytesMax = 1u << 20;
 constexpr Duration kGreetWithin{60'000};
 
@@ -26,7 +26,9 @@ io::HttpResponse json_response(int status, std::string body) {
 io::HttpResponse error_response(const Error& error) {
   const bool ours = error.code() == Code::internal;
   if (ours) log::error("gateway-request-failed", {{"error", error}});
-  json::Object body{{"code", name(error.code())}, {"reason", error.reason()}, {"message", ours ? "internal error; see the server's log" : error.chain()}};
+  json::Object body{{"code", name(error.code())},
+                    {"reason", error.reason()},
+                    {"message", ours ? "internal error; see the server's log" : error.chain()}};
   return json_response(meaning(error.code()).http_status, json::to_text(body));
 }
 
@@ -51,7 +53,9 @@ void Gateway::Impl::begin() {
       parts.services.store, parts.services.clock, parts.services.judge,
       [this](const Session& session) { return welcome(session); },
       [this](std::shared_ptr<Session> session) { post([this, session = std::move(session)] { greeted(session); }); },
-      [this](std::shared_ptr<Session> session) { post([this, session = std::move(session)] { poll_settled(session); }); },
+      [this](std::shared_ptr<Session> session) {
+        post([this, session = std::move(session)] { poll_settled(session); });
+      },
       parts.poke_engine, settings.queue_bytes_max});
 }
 
@@ -80,12 +84,15 @@ void Gateway::Impl::failed_enrolment(const std::string& address) {
 
 void Gateway::Impl::enroll(io::HttpRequest request, std::unique_ptr<io::Responder> responder) {
   if (too_many_failures(request.peer_address))
-    return responder->respond(error_response(Error(Code::resource_exhausted, "too many failed enrolments from this address; wait a minute")));
+    return responder->respond(
+        error_response(Error(Code::resource_exhausted, "too many failed enrolments from this address; wait a minute")));
   if (!enrolments.take(passed())) return responder->respond(come_back_later("too many enrolments at once"));
   const std::shared_ptr<io::Responder> shared = std::move(responder);
   const bool taken = work([self = shared_from_this(), request = std::move(request), shared] {
-    const auto decoded = json::decode_text<wire::EnrollRequest>(request.body, {.bytes_max = kEnrollBytesMax, .depth_max = 16});
-    const auto reply = decoded.ok() ? self->parts.services.nodes.enroll(*decoded, request.peer_address) : Result<wire::EnrollReply>(decoded.error());
+    const auto decoded =
+        json::decode_text<wire::EnrollRequest>(request.body, {.bytes_max = kEnrollBytesMax, .depth_max = 16});
+    const auto reply = decoded.ok() ? self->parts.services.nodes.enroll(*decoded, request.peer_address)
+                                    : Result<wire::EnrollReply>(decoded.error());
     if (reply.ok()) {
       self->counters.enrolled += 1;
       log::info("node-enrolled", {{"node", reply->node_id}, {"address", request.peer_address}});
@@ -107,8 +114,10 @@ void Gateway::Impl::renew(io::HttpRequest request, std::unique_ptr<io::Responder
       BELAY_TRY_ASSIGN(const auto node_id, services.store.read([&](Sql& sql) {
         return store::nodes::authenticate(sql, request.peer_serial_hex, services.clock.now());
       }));
-      if (node_id != request.peer_common_name) return Error(Code::unauthenticated, "the certificate is not this node's");
-      BELAY_TRY_ASSIGN(const auto decoded, json::decode_text<wire::RenewRequest>(request.body, {.bytes_max = kEnrollBytesMax, .depth_max = 8}));
+      if (node_id != request.peer_common_name)
+        return Error(Code::unauthenticated, "the certificate is not this node's");
+      BELAY_TRY_ASSIGN(const auto decoded, json::decode_text<wire::RenewRequest>(
+                                               request.body, {.bytes_max = kEnrollBytesMax, .depth_max = 8}));
       return services.nodes.renew(node_id, decoded);
     }();
     shared->respond(answer(renewed));
@@ -120,7 +129,8 @@ void Gateway::Impl::renew(io::HttpRequest request, std::unique_ptr<io::Responder
 
 void Gateway::Impl::exchange(io::HttpRequest request, std::unique_ptr<io::Responder> responder) {
   const std::shared_ptr<io::Responder> shared = std::move(responder);
-  const bool taken = work([self = shared_from_this(), request = std::move(request), shared] { self->exchange_in_worker(request, shared); });
+  const bool taken = work(
+      [self = shared_from_this(), request = std::move(request), shared] { self->exchange_in_worker(request, shared); });
   if (!taken) shared->respond(come_back_later("the server is busy"));
 }
 
@@ -136,20 +146,25 @@ class SharedResponder : public io::Responder {
 };
 }  // namespace
 
-void Gateway::Impl::exchange_in_worker(const io::HttpRequest& request, const std::shared_ptr<io::Responder>& responder) {
+void Gateway::Impl::exchange_in_worker(const io::HttpRequest& request,
+                                       const std::shared_ptr<io::Responder>& responder) {
   auto& services = parts.services;
-  const auto node_id = services.store.read([&](Sql& sql) {
-    return store::nodes::authenticate(sql, request.peer_serial_hex, services.clock.now());
-  });
+  const auto node_id = services.store.read(
+      [&](Sql& sql) { return store::nodes::authenticate(sql, request.peer_serial_hex, services.clock.now()); });
   if (!node_id.ok()) return responder->respond(error_response(node_id.error()));
-  if (*node_id != request.peer_common_name) return responder->respond(error_response(Error(Code::unauthenticated, "the certificate is not this node's")));
-  auto decoded = json::decode_text<wire::Exchange>(request.body, {.bytes_max = wire::kMessageBytesMax, .depth_max = 20});
+  if (*node_id != request.peer_common_name)
+    return responder->respond(error_response(Error(Code::unauthenticated, "the certificate is not this node's")));
+  auto decoded =
+      json::decode_text<wire::Exchange>(request.body, {.bytes_max = wire::kMessageBytesMax, .depth_max = 20});
   if (!decoded.ok()) return responder->respond(error_response(decoded.error()));
   for (const auto& message : decoded->messages)
-    if (message.version == 0 || message.version > wire::kProtocolVersion || message.id.empty() || message.id.size() > 64)
-      return responder->respond(error_response(Error(Code::unsupported, "a message's version or id is not understood here")));
+    if (message.version == 0 || message.version > wire::kProtocolVersion || message.id.empty() ||
+        message.id.size() > 64)
+      return responder->respond(
+          error_response(Error(Code::unsupported, "a message's version or id is not understood here")));
   post([this, self = shared_from_this(), responder, request, messages = std::move(decoded->messages)]() mutable {
-    auto session = std::make_shared<Session>(++next_number, request.peer_common_name, request.peer_serial_hex, request.peer_address);
+    auto session = std::make_shared<Session>(++next_number, request.peer_common_name, request.peer_serial_hex,
+                                             request.peer_address);
     polled.insert(session->node_id);
     finish_poll(session->node_id);  // an older one of this node was given up
     auto& parked = polls[session->node_id];
@@ -186,7 +201,8 @@ void Gateway::Impl::finish_poll(const std::string& node_id) {
 // ---- links
 
 void Gateway::Impl::opened(std::shared_ptr<io::WebSocket> socket) {
-  auto session = std::make_shared<Session>(++next_number, socket->handshake.peer_common_name, socket->handshake.peer_serial_hex, socket->handshake.peer_address);
+  auto session = std::make_shared<Session>(++next_number, socket->handshake.peer_common_name,
+                                           socket->handshake.peer_serial_hex, socket->handshake.peer_address);
   const std::weak_ptr<Impl> weak = weak_from_this();
   socket->on_message = [weak, session_weak = std::weak_ptr(session)](std::string text) {
     const auto self = weak.lock();
@@ -247,7 +263,8 @@ void Gateway::Impl::gone(const std::shared_ptr<Session>& session) {
 
 // ---- the outside
 
-Gateway::Gateway(GatewayParts parts, GatewaySettings settings) : impl_(std::make_shared<Impl>(std::move(parts), settings)) {
+Gateway::Gateway(GatewayParts parts, GatewaySettings settings)
+    : impl_(std::make_shared<Impl>(std::move(parts), settings)) {
   impl_->begin();
 }
 
@@ -258,7 +275,8 @@ bool Gateway::wants(const io::HttpRequest& request) { return request.path().star
 void Gateway::handle(io::HttpRequest request, std::unique_ptr<io::Responder> responder) {
   const auto path = request.path();
   if (impl_->stopped) return responder->respond(come_back_later("the server stops"));
-  if (request.method != "POST") return responder->respond(json_response(405, R"({"code":"invalid_argument","message":"POST only"})"));
+  if (request.method != "POST")
+    return responder->respond(json_response(405, R"({"code":"invalid_argument","message":"POST only"})"));
   if (path == "/agent/v1/enroll") return impl_->enroll(std::move(request), std::move(responder));
   if (path != "/agent/v1/renew" && path != "/agent/v1/exchange")
     return responder->respond(error_response(Error(Code::not_found, "there is nothing at this address")));
@@ -269,7 +287,8 @@ void Gateway::handle(io::HttpRequest request, std::unique_ptr<io::Responder> res
 }
 
 std::optional<io::HttpResponse> Gateway::upgrade(const io::HttpRequest& request) {
-  if (request.path() != "/agent/v1/link") return error_response(Error(Code::not_found, "there is nothing at this address"));
+  if (request.path() != "/agent/v1/link")
+    return error_response(Error(Code::not_found, "there is nothing at this address"));
   if (request.peer_common_name.empty() || request.peer_serial_hex.empty())
     return error_response(Error(Code::unauthenticated, "a node's certificate is needed here"));
   if (impl_->stopped) return come_back_later("the server stops");
@@ -311,7 +330,15 @@ std::string Gateway::metrics() const {
   const auto& taken = impl_->intake->counters;
   std::string text;
   const auto line = [&](std::string_view name, std::string_view kind, std::uint64_t value) {
-    text.append("# TYPE ").append(name).append(" ").append(kind).append("\n").append(name).append(" ").append(std::to_string(value)).append("\n");
+    text.append("# TYPE ")
+        .append(name)
+        .append(" ")
+        .append(kind)
+        .append("\n")
+        .append(name)
+        .append(" ")
+        .append(std::to_string(value))
+        .append("\n");
   };
   line("belay_links", "gauge", counters.links);
   line("belay_polls", "gauge", counters.polls);

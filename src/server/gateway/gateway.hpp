@@ -8,8 +8,9 @@
 //
 // A message is acknowledged only after it is durable; what comes again is acknowledged and has no effect. Orders go out
 // in the order of their counters and again on every new connection until the node has taken them. Who the node is, its
-// certificate says, and nothing else: revoking it closes the link at once. Where two machines use one identity the newest
-// connection stands, the node is marked (clone_seen_at, audit), and gets no orders until an operator has settled it.
+// certificate says, and nothing else: revoking it closes the link at once. Where two machines use one identity the
+// newest connection stands, the node is marked (clone_seen_at, audit), and gets no orders until an operator has settled
+// it.
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,17 +24,17 @@
 namespace belay::server {
 
 struct GatewaySettings {
-  Duration scan_every{24LL * 3600 * 1000};   // what welcome asks of agents; each gets up to a tenth more, so they spread
+  Duration scan_every{24LL * 3600 * 1000};  // what welcome asks of agents; each gets up to a tenth more, so they spread
   Duration heartbeat_every{300'000};
-  Duration touch_every{30'000};              // last-seen times are written in batches
-  Duration look_every{1'000};                // for orders that another server queued, and revoked certificates
-  Duration poll_for{50'000};                 // how long an exchange is held
-  Duration resend_after{60'000};             // an order that was not taken
-  std::uint32_t links_a_second = 300;        // new ones; the rest is told to come back (503, Retry-After)
+  Duration touch_every{30'000};        // last-seen times are written in batches
+  Duration look_every{1'000};          // for orders that another server queued, and revoked certificates
+  Duration poll_for{50'000};           // how long an exchange is held
+  Duration resend_after{60'000};       // an order that was not taken
+  std::uint32_t links_a_second = 300;  // new ones; the rest is told to come back (503, Retry-After)
   std::uint32_t enrolments_a_second = 50;
   std::uint32_t failed_enrolments_a_minute = 10;  // from one address
-  std::size_t queue_bytes_max = 256u << 20;  // messages waiting to be taken in, of all nodes
-  std::size_t session_messages_max = 512;    // of one node
+  std::size_t queue_bytes_max = 256u << 20;       // messages waiting to be taken in, of all nodes
+  std::size_t session_messages_max = 512;         // of one node
 };
 
 struct GatewayParts {
@@ -41,7 +42,7 @@ struct GatewayParts {
   io::WorkerPool& workers;
   Services& services;
   const Authority& authority;
-  std::function<void()> poke_engine;         // an execution has something to do
+  std::function<void()> poke_engine;  // an execution has something to do
 };
 
 class Gateway {
@@ -57,11 +58,11 @@ class Gateway {
   std::optional<io::HttpResponse> upgrade(const io::HttpRequest& request);
   void opened(std::shared_ptr<io::WebSocket> socket);
 
-  void start();                                // timers; on the loop
-  void stop();                                 // ends what is held, waits for what was begun. On the loop's thread
-  void orders_queued();                        // look now; from any thread
-  void revoked(std::string_view node_id);      // close its link now; from any thread
-  std::string metrics() const;                 // Prometheus text; from any thread
+  void start();                            // timers; on the loop
+  void stop();                             // ends what is held, waits for what was begun. On the loop's thread
+  void orders_queued();                    // look now; from any thread
+  void revoked(std::string_view node_id);  // close its link now; from any thread
+  std::string metrics() const;             // Prometheus text; from any thread
 
  private:
   struct Impl;

@@ -1,6 +1,6 @@
 #pragma once
-// What the gateway holds; its functions stand in gateway.cpp (enrolment, polls, links) and gateway_orders.cpp (delivery,
-// last-seen times, revocation).
+// What the gateway holds; its functions stand in gateway.cpp (enrolment, polls, links) and gateway_orders.cpp
+// (delivery, last-seen times, revocation).
 #include <atomic>
 #include <memory>
 #include <string>
@@ -26,13 +26,16 @@ struct ParkedPoll {
 };
 
 struct GatewayCounters {
-  std::atomic<std::uint64_t> links{0}, polls{0}, links_refused{0}, enrolled{0}, enrolments_failed{0}, orders_sent{0}, held_back{0}, takeovers{0};
+  std::atomic<std::uint64_t> links{0}, polls{0}, links_refused{0}, enrolled{0}, enrolments_failed{0}, orders_sent{0},
+      held_back{0}, takeovers{0};
 };
 
 // Everything here runs on the loop, but where a name says otherwise.
 struct Gateway::Impl : std::enable_shared_from_this<Gateway::Impl> {
   Impl(GatewayParts the_parts, GatewaySettings the_settings)
-      : parts(std::move(the_parts)), settings(the_settings), new_links(settings.links_a_second, Duration(1'000)),
+      : parts(std::move(the_parts)),
+        settings(the_settings),
+        new_links(settings.links_a_second, Duration(1'000)),
         enrolments(settings.enrolments_a_second, Duration(1'000)) {}
 
   void begin();
@@ -77,7 +80,7 @@ struct Gateway::Impl : std::enable_shared_from_this<Gateway::Impl> {
   std::unordered_map<std::string, std::shared_ptr<Session>> links;  // greeted ones, by node
   std::unordered_set<std::shared_ptr<Session>> ungreeted;
   std::unordered_map<std::string, ParkedPoll> polls;
-  std::unordered_set<std::string> polled;                          // nodes heard of by a poll since the last touch
+  std::unordered_set<std::string> polled;  // nodes heard of by a poll since the last touch
   TokenBucket new_links, enrolments;
   std::unordered_map<std::string, FailuresFrom> failures;
   bool looking = false, look_again = false;

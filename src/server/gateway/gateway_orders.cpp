@@ -7,7 +7,7 @@ namespace belay::server {
 namespace {
 using store::Sql;
 
-constexpr std::size_t kSessionsAtOnce = 100;     // of one delivery
+constexpr std::size_t kSessionsAtOnce = 100;  // of one delivery
 constexpr std::size_t kTouchesAtOnce = 5'000;
 constexpr Duration kAgain{250};               // where the workers are busy
 constexpr Duration kRevokedOverlap{120'000};  // clocks of several servers differ
@@ -18,9 +18,11 @@ constexpr Duration kRevokedOverlap{120'000};  // clocks of several servers diffe
 void Gateway::Impl::deliver(std::vector<std::shared_ptr<Session>> sessions) {
   for (std::size_t from = 0; from < sessions.size(); from += kSessionsAtOnce) {
     const auto to = std::min(sessions.size(), from + kSessionsAtOnce);
-    std::vector<std::shared_ptr<Session>> some(sessions.begin() + static_cast<std::ptrdiff_t>(from), sessions.begin() + static_cast<std::ptrdiff_t>(to));
+    std::vector<std::shared_ptr<Session>> some(sessions.begin() + static_cast<std::ptrdiff_t>(from),
+                                               sessions.begin() + static_cast<std::ptrdiff_t>(to));
     const bool taken = work([self = shared_from_this(), some] {
-      const auto counts = deliver_orders(self->parts.services.store, self->parts.services.clock, some, self->settings.resend_after);
+      const auto counts =
+          deliver_orders(self->parts.services.store, self->parts.services.clock, some, self->settings.resend_after);
       if (!counts.ok()) return log::warning("orders-not-delivered", {{"error", counts.error()}});
       self->counters.orders_sent += counts->orders;
       self->counters.held_back += counts->held_back;
@@ -36,9 +38,10 @@ void Gateway::Impl::deliver(std::vector<std::shared_ptr<Session>> sessions) {
         }
       });
     });
-    if (!taken) parts.loop.run_after(kAgain, [self = shared_from_this(), some] {
-      if (!self->stopped) self->deliver(some);
-    });
+    if (!taken)
+      parts.loop.run_after(kAgain, [self = shared_from_this(), some] {
+        if (!self->stopped) self->deliver(some);
+      });
   }
 }
 
@@ -46,7 +49,8 @@ void Gateway::Impl::deliver_to(const std::vector<std::string>& node_ids) {
   std::vector<std::shared_ptr<Session>> here;
   for (const auto& id : node_ids) {
     if (const auto at = links.find(id); at != links.end()) here.push_back(at->second);
-    if (const auto at = polls.find(id); at != polls.end() && at->second.session->greeted) here.push_back(at->second.session);
+    if (const auto at = polls.find(id); at != polls.end() && at->second.session->greeted)
+      here.push_back(at->second.session);
   }
   deliver(std::move(here));
 }
@@ -77,7 +81,8 @@ void Gateway::Impl::look_in_worker() {
     } while (!page.after.empty());
     page.after.clear();
     do {
-      BELAY_TRY_ASSIGN(const auto listed, store::nodes::revoked_since(sql, revoked_known_until - kRevokedOverlap, page));
+      BELAY_TRY_ASSIGN(const auto listed,
+                       store::nodes::revoked_since(sql, revoked_known_until - kRevokedOverlap, page));
       page.after = listed.next;
       std::vector<std::string> serials;
       for (const auto& certificate : listed.items) serials.push_back(certificate.serial_hex);
@@ -106,7 +111,8 @@ void Gateway::Impl::touch() {
   const bool taken = work([self = shared_from_this(), touches = std::move(touches)] {
     for (std::size_t from = 0; from < touches.size(); from += kTouchesAtOnce) {
       const auto some = std::span(touches).subspan(from, std::min(kTouchesAtOnce, touches.size() - from));
-      const Status touched = self->parts.services.store.write([&](Sql& sql) { return store::nodes::touch_many(sql, some); });
+      const Status touched =
+          self->parts.services.store.write([&](Sql& sql) { return store::nodes::touch_many(sql, some); });
       if (!touched.ok()) log::warning("last-seen-not-written", {{"error", touched.error()}});
     }
   });

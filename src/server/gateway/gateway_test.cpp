@@ -132,7 +132,8 @@ class GatewayTest : public testing::Test {
     GatewaySettings settings;
     settings.look_every = Duration(50);
     settings.failed_enrolments_a_minute = 3;
-    gateway_ = std::make_unique<Gateway>(GatewayParts{loop_, *workers_, *services_, authority_, [this] { engine_->poke(); }}, settings);
+    gateway_ = std::make_unique<Gateway>(
+        GatewayParts{loop_, *workers_, *services_, authority_, [this] { engine_->poke(); }}, settings);
     nodes_->on_revoked = [this](std::string_view id) { gateway_->revoked(id); };
     engine_->on_progress = [this] { gateway_->orders_queued(); };
     io::HttpServerOptions options;
@@ -144,10 +145,13 @@ class GatewayTest : public testing::Test {
     spec.for_server = true;
     spec.not_before = clock_.now() - Duration(60'000);
     spec.lifetime = Duration(1LL << 32);
-    options.tls->certificate_chain_pem = io::sign_csr(authority_.ca, io::make_csr(options.tls->key_pem, "localhost").value(), spec).value();
+    options.tls->certificate_chain_pem =
+        io::sign_csr(authority_.ca, io::make_csr(options.tls->key_pem, "localhost").value(), spec).value();
     options.tls->client_ca_pem = authority_.ca.certificate_pem;
     options.limits.body_bytes_max = options.limits.message_bytes_max = wire::kMessageBytesMax;
-    options.handler = [this](io::HttpRequest request, std::unique_ptr<io::Responder> responder) { gateway_->handle(std::move(request), std::move(responder)); };
+    options.handler = [this](io::HttpRequest request, std::unique_ptr<io::Responder> responder) {
+      gateway_->handle(std::move(request), std::move(responder));
+    };
     options.upgrade = [this](const io::HttpRequest& request) { return gateway_->upgrade(request); };
     options.opened = [this](std::shared_ptr<io::WebSocket> socket) { gateway_->opened(std::move(socket)); };
     server_ = io::start_http_server(loop_, std::move(options)).value();
@@ -193,7 +197,8 @@ class GatewayTest : public testing::Test {
     const auto activation = nodes_->create_activation(wanted).value();
     Enrolled node;
     node.key_pem = io::make_key_pem();
-    wire::EnrollRequest request{activation.activation.activation_id, activation.code, io::make_csr(node.key_pem, "x").value(), "0.1.0", facts()};
+    wire::EnrollRequest request{activation.activation.activation_id, activation.code,
+                                io::make_csr(node.key_pem, "x").value(), "0.1.0", facts()};
     const auto response = post("/agent/v1/enroll", json::encode_text(request));
     EXPECT_EQ(response.status, 200) << response.body;
     const auto reply = json::decode_text<wire::EnrollReply>(response.body).value();
@@ -217,7 +222,8 @@ class GatewayTest : public testing::Test {
     options.tls.certificate_pem = node.certificate_pem;
     options.tls.key_pem = node.key_pem;
     auto link = std::make_shared<RawLink>();
-    io::open_websocket(loop_, url_ + "/agent/v1/link", {}, options, {}, [link](Result<std::shared_ptr<io::WebSocket>> socket) { link->opened(std::move(socket)); });
+    io::open_websocket(loop_, url_ + "/agent/v1/link", {}, options, {},
+                       [link](Result<std::shared_ptr<io::WebSocket>> socket) { link->opened(std::move(socket)); });
     return link;
   }
 
@@ -322,8 +328,11 @@ TEST_F(GatewayTest, OrdersComeInOrderAndAgainUntilTaken) {
     ASSERT_TRUE(link->acknowledged(link->send(result)));
   }
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  const auto done = [&](const std::string& id) { return store_->read([&](store::Sql& sql) { return store::commands::get(sql, id); })->status == "Success"; };
-  while (!std::ranges::all_of(commands, done) && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const auto done = [&](const std::string& id) {
+    return store_->read([&](store::Sql& sql) { return store::commands::get(sql, id); })->status == "Success";
+  };
+  while (!std::ranges::all_of(commands, done) && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_TRUE(std::ranges::all_of(commands, done));
 }
 
@@ -357,7 +366,8 @@ TEST_F(GatewayTest, RevocationClosesAtOnce) {
 
 TEST_F(GatewayTest, RenewsItsCertificate) {
   auto enrolled = enroll();
-  const auto response = post("/agent/v1/renew", json::encode_text(wire::RenewRequest{io::make_csr(enrolled.key_pem, "x").value()}), &enrolled);
+  const auto response = post(
+      "/agent/v1/renew", json::encode_text(wire::RenewRequest{io::make_csr(enrolled.key_pem, "x").value()}), &enrolled);
   ASSERT_EQ(response.status, 200) << response.body;
   enrolled.certificate_pem = json::decode_text<wire::RenewReply>(response.body)->certificate_pem;
   EXPECT_EQ(io::read_certificate(enrolled.certificate_pem)->common_name, enrolled.id);
@@ -370,7 +380,7 @@ TEST_F(GatewayTest, AClonedIdentityIsSeenAndGetsNoOrders) {
   const auto second = greet(enrolled, "machine B");  // may be a restart: no suspicion yet
   EXPECT_TRUE(first->wait_closed()) << "the newest connection stands";
   EXPECT_FALSE(node(enrolled.id).clone_seen_at.has_value());
-  const auto third = greet(enrolled, "machine A");   // it is alive as well
+  const auto third = greet(enrolled, "machine A");  // it is alive as well
   EXPECT_TRUE(node(enrolled.id).clone_seen_at.has_value());
   SendCommandRequest request;
   request.document_name = "AWS-RunShellScript";
@@ -378,9 +388,12 @@ TEST_F(GatewayTest, AClonedIdentityIsSeenAndGetsNoOrders) {
   request.instance_ids = {enrolled.id};
   ASSERT_TRUE(commands_->send(request).ok());
   engine_->poke();
-  const auto held_back = [&] { return gateway_->metrics().find("belay_orders_held_back_total 0") == std::string::npos; };
+  const auto held_back = [&] {
+    return gateway_->metrics().find("belay_orders_held_back_total 0") == std::string::npos;
+  };
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (!held_back() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  while (!held_back() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_TRUE(held_back());
   ASSERT_TRUE(nodes_->clear_clone(enrolled.id, "test").ok());
   EXPECT_TRUE(third->next<wire::SignedOrder>().has_value()) << "after an operator settled it";

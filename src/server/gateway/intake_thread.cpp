@@ -20,9 +20,19 @@ std::string new_id() { return make_uuid(io::random_bytes(kIdRandomBytes)); }
 // The sender's fault, and never to be tried again; else ours, and the node may come again.
 bool is_senders_fault(Code code) {
   switch (code) {
-    case Code::invalid_argument: case Code::not_found: case Code::already_exists: case Code::conflict: case Code::permission_denied:
-    case Code::unauthenticated: case Code::corrupt: case Code::unsupported: case Code::resource_exhausted: return true;
-    case Code::unavailable: case Code::timed_out: case Code::cancelled: case Code::internal: return false;
+    case Code::invalid_argument:
+    case Code::not_found:
+    case Code::already_exists:
+    case Code::conflict:
+    case Code::permission_denied:
+    case Code::unauthenticated:
+    case Code::corrupt:
+    case Code::unsupported:
+    case Code::resource_exhausted: return true;
+    case Code::unavailable:
+    case Code::timed_out:
+    case Code::cancelled:
+    case Code::internal: return false;
   }
   return false;
 }
@@ -83,7 +93,8 @@ void IntakeThread::loop() {
       changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
       if (queue_.empty()) return;
       std::size_t bytes = 0;
-      while (!queue_.empty() && items.size() < kItemsAtOnce && (items.empty() || bytes + queue_.front().bytes <= kBytesAtOnce)) {
+      while (!queue_.empty() && items.size() < kItemsAtOnce &&
+             (items.empty() || bytes + queue_.front().bytes <= kBytesAtOnce)) {
         bytes += queue_.front().bytes;
         items.push_back(std::move(queue_.front()));
         queue_.pop_front();
@@ -152,7 +163,8 @@ void IntakeThread::commit(std::vector<Work>& works) {
     if (is_senders_fault(alone.error().code())) {
       refuse(*work.session, work.message.id, alone.error());
     } else {
-      log::error("message-not-taken", {{"node", work.session->node_id}, {"type", work.message.type}, {"error", alone.error()}});
+      log::error("message-not-taken",
+                 {{"node", work.session->node_id}, {"type", work.message.type}, {"error", alone.error()}});
       work.session->close("the server cannot take messages now");
     }
   }
@@ -176,15 +188,19 @@ Status IntakeThread::take_hello(Sql& sql, Work& work, Instant now) {
   BELAY_TRY_ASSIGN(const auto node_id, store::nodes::authenticate(sql, session.serial_hex, now));
   if (node_id != session.node_id) return Error(Code::unauthenticated, "the certificate is not this node's");
   BELAY_TRY_ASSIGN(const auto hello, wire::unpack<wire::Hello>(work.message));
-  BELAY_TRY_ASSIGN(const auto before, store::nodes::begin_session(sql, node_id, {hello.instance_nonce, hello.facts.boot_id, session.address, now}));
+  BELAY_TRY_ASSIGN(
+      const auto before,
+      store::nodes::begin_session(sql, node_id, {hello.instance_nonce, hello.facts.boot_id, session.address, now}));
   BELAY_TRY(intake_.take_facts(sql, node_id, hello.facts, hello.agent_version));
   const store::nodes::Touch touch[] = {{node_id, now}};
   BELAY_TRY(store::nodes::touch_many(sql, touch));
   if (is_clone(node_id, hello.instance_nonce, before.instance_nonce)) {
     BELAY_TRY(store::nodes::mark_clone(sql, node_id, now));
-    BELAY_TRY(note_in_audit(sql, now, node_id, "node:clone-suspected", node_id, {{"address", session.address}, {"other_address", before.address}}));
+    BELAY_TRY(note_in_audit(sql, now, node_id, "node:clone-suspected", node_id,
+                            {{"address", session.address}, {"other_address", before.address}}));
     counters.clones += 1;
-    log::warning("clone-suspected", {{"node", node_id}, {"address", session.address}, {"other_address", before.address}});
+    log::warning("clone-suspected",
+                 {{"node", node_id}, {"address", session.address}, {"other_address", before.address}});
   }
   BELAY_TRY_ASSIGN(work.taken.need, intake_.missing_sets(sql, node_id));
   session.instance_nonce = hello.instance_nonce;
@@ -213,16 +229,19 @@ void IntakeThread::answer(Work& work) {
     counters.taken += 1;
     if (work.taken.acknowledge) sent = session.send(wire::pack(new_id(), wire::Ack{{work.message.id}}));
   }
-  if (sent && (!need.package_set_hashes.empty() || !need.offer_set_hashes.empty())) sent = session.send(wire::pack(new_id(), need));
+  if (sent && (!need.package_set_hashes.empty() || !need.offer_set_hashes.empty()))
+    sent = session.send(wire::pack(new_id(), need));
   if (!sent) session.close("the node does not read");
 }
 
 void IntakeThread::refuse(Session& session, const std::string& id, const Error& error) {
   counters.refused += 1;
   log::warning("message-refused", {{"node", session.node_id}, {"message", id}, {"error", error}});
-  static_cast<void>(session.send(wire::pack(new_id(), wire::Refused{id, std::string(name(error.code())), error.chain()})));
+  static_cast<void>(
+      session.send(wire::pack(new_id(), wire::Refused{id, std::string(name(error.code())), error.chain()})));
   const bool unknown_peer = error.code() == Code::unauthenticated || error.code() == Code::permission_denied;
-  if (id.empty() || unknown_peer || !session.greeted) session.close(unknown_peer ? "not (any longer) a node" : "not understood");
+  if (id.empty() || unknown_peer || !session.greeted)
+    session.close(unknown_peer ? "not (any longer) a node" : "not understood");
 }
 
 }  // namespace belay::server

@@ -1,6 +1,7 @@
 #pragma once
 // Takes in what all nodes say, in batches of one transaction each, on a thread of its own: a commit costs the same for
-// one message or for many, so a storm of reports is absorbed at the price of a few. Messages of one node keep their order.
+// one message or for many, so a storm of reports is absorbed at the price of a few. Messages of one node keep their
+// order.
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -28,8 +29,8 @@ class IntakeThread {
     const Clock& clock;
     Judge& judge;
     std::function<wire::Welcome(const Session&)> welcome;
-    std::function<void(std::shared_ptr<Session>)> greeted;   // after hello is durable and welcome on its way
-    std::function<void(std::shared_ptr<Session>)> settled;   // of a poll: all its messages were taken in
+    std::function<void(std::shared_ptr<Session>)> greeted;  // after hello is durable and welcome on its way
+    std::function<void(std::shared_ptr<Session>)> settled;  // of a poll: all its messages were taken in
     std::function<void()> poke_engine;
     std::size_t bytes_max;
   };
@@ -47,12 +48,12 @@ class IntakeThread {
  private:
   struct Item {
     std::shared_ptr<Session> session;
-    std::string text;                     // of a link
+    std::string text;                      // of a link
     std::vector<wire::Envelope> messages;  // parsed; of a poll from the start
     std::size_t bytes = 0;
     bool is_poll = false;
   };
-  struct Work {                            // one message on its way
+  struct Work {  // one message on its way
     std::shared_ptr<Session> session;
     wire::Envelope message;
     Taken taken;

@@ -36,8 +36,8 @@ Result<std::vector<Waiting>> find_waiting(Sql& sql, Instant now, std::span<const
 
 }  // namespace
 
-Result<DeliveryCounts> deliver_orders(store::Store& store, const Clock& clock, std::span<const std::shared_ptr<Session>> sessions,
-                                      Duration resend_after) {
+Result<DeliveryCounts> deliver_orders(store::Store& store, const Clock& clock,
+                                      std::span<const std::shared_ptr<Session>> sessions, Duration resend_after) {
   const Instant now = clock.now();
   const Duration passed = clock.monotonic();
   BELAY_TRY_ASSIGN(const auto all, store.read([&](Sql& sql) { return find_waiting(sql, now, sessions); }));
@@ -47,7 +47,8 @@ Result<DeliveryCounts> deliver_orders(store::Store& store, const Clock& clock, s
     auto& session = *waiting.session;
     for (const auto& order : waiting.cancels) {
       if (!session.may_send_order("cancel " + order.order_id, passed, resend_after)) continue;
-      if (!session.send(wire::pack(make_uuid(io::random_bytes(kIdRandomBytes)), wire::CancelOrder{order.order_id}))) break;
+      if (!session.send(wire::pack(make_uuid(io::random_bytes(kIdRandomBytes)), wire::CancelOrder{order.order_id})))
+        break;
       ++counts.cancels;
     }
     if (waiting.in_doubt) {
@@ -62,7 +63,8 @@ Result<DeliveryCounts> deliver_orders(store::Store& store, const Clock& clock, s
       ++counts.orders;
     }
   }
-  if (!delivered.empty()) BELAY_TRY(store.write([&](Sql& sql) { return store::orders::delivered(sql, delivered, now); }));
+  if (!delivered.empty())
+    BELAY_TRY(store.write([&](Sql& sql) { return store::orders::delivered(sql, delivered, now); }));
   return counts;
 }
 

@@ -19,16 +19,16 @@ class Session {
       : number(number), node_id(std::move(node_id)), serial_hex(std::move(serial_hex)), address(std::move(address)) {}
 
   const std::uint64_t number;
-  const std::string node_id;      // the common name of the verified certificate
+  const std::string node_id;  // the common name of the verified certificate
   const std::string serial_hex;
   const std::string address;
 
   // Of a link; a poll has none.
   std::shared_ptr<io::WebSocket> socket;
-  std::string instance_nonce;            // set by the intake thread before `greeted`
-  std::atomic<bool> greeted{false};      // hello was taken in
+  std::string instance_nonce;        // set by the intake thread before `greeted`
+  std::atomic<bool> greeted{false};  // hello was taken in
   std::atomic<bool> closed{false};
-  std::atomic<std::size_t> waiting{0};   // messages not yet taken in
+  std::atomic<std::size_t> waiting{0};  // messages not yet taken in
 
   // False where it cannot be sent any more.
   bool send(const wire::Envelope& message);

@@ -9,10 +9,12 @@ namespace belay::server {
 
 class TokenBucket {
  public:
-  TokenBucket(std::uint32_t tokens_max, Duration refill) : tokens_max_(tokens_max), refill_(refill), tokens_(tokens_max) {}
+  TokenBucket(std::uint32_t tokens_max, Duration refill)
+      : tokens_max_(tokens_max), refill_(refill), tokens_(tokens_max) {}
 
   bool take(Duration now) {
-    const double gained = static_cast<double>((now - filled_at_).count()) * tokens_max_ / static_cast<double>(refill_.count());
+    const double gained =
+        static_cast<double>((now - filled_at_).count()) * tokens_max_ / static_cast<double>(refill_.count());
     tokens_ = std::min<double>(tokens_max_, tokens_ + std::max(0.0, gained));
     filled_at_ = now;
     if (tokens_ < 1) return false;

@@ -21,7 +21,8 @@ constexpr std::size_t kPieceBytes = 1 << 20;
 Result<std::string> sha256_of_file(const std::string& path) {
   BELAY_TRY_ASSIGN(const auto file, io::MappedFile::open(path));
   io::Sha256Stream hash;
-  for (auto rest = file.text(); !rest.empty(); rest.remove_prefix(std::min(rest.size(), kPieceBytes))) hash.update(rest.substr(0, kPieceBytes));
+  for (auto rest = file.text(); !rest.empty(); rest.remove_prefix(std::min(rest.size(), kPieceBytes)))
+    hash.update(rest.substr(0, kPieceBytes));
   return hash.finish_hex();
 }
 
@@ -30,7 +31,8 @@ InstallOrder as_order(const InstallOrder& order, const std::string& directory) {
   InstallOrder old;
   old.held_directory = directory;
   for (const auto& change : order.changes)
-    if (!change.from_version.empty() && change.from_version != change.to_version) old.changes.push_back({change.name, change.arch, "", change.from_version, "", 0});
+    if (!change.from_version.empty() && change.from_version != change.to_version)
+      old.changes.push_back({change.name, change.arch, "", change.from_version, "", 0});
   return old;
 }
 
@@ -62,9 +64,11 @@ Status AptPackageManager::check_downloaded(const fleet::PackageChange& change) c
   return {};  // installed already, or taken from a local repository without a copy
 }
 
-std::optional<fleet::Problem> AptPackageManager::repack(const fleet::PackageChange& change, const std::string& directory) {
+std::optional<fleet::Problem> AptPackageManager::repack(const fleet::PackageChange& change,
+                                                        const std::string& directory) {
   const auto cannot = [&](std::string_view why) {
-    return make_problem(Reason::version_not_offered, change.name, "version " + change.to_version + " cannot be held for a rollback: " + std::string(why),
+    return make_problem(Reason::version_not_offered, change.name,
+                        "version " + change.to_version + " cannot be held for a rollback: " + std::string(why),
                         "install dpkg-repack, or let the rollout use snapshots");
   };
   const auto ended = run({{"dpkg-repack", change.name}, kRepackTimeout, directory}, {});
@@ -75,11 +79,13 @@ std::optional<fleet::Problem> AptPackageManager::repack(const fleet::PackageChan
   const auto file = held_file(look, change);
   if (!is_package_file(file, change)) return cannot("the file that dpkg-repack made is not whole");
   const auto note = "made by dpkg-repack from the installed files: configuration files are as they were modified\n";
-  if (const auto written = host_.files.write_durable(layout_.on_disk(file + ".repacked"), note, 0644); !written.ok()) return cannot(written.error().chain());
+  if (const auto written = host_.files.write_durable(layout_.on_disk(file + ".repacked"), note, 0644); !written.ok())
+    return cannot(written.error().chain());
   return std::nullopt;
 }
 
-Result<std::vector<fleet::Problem>> AptPackageManager::hold_old_versions(const InstallOrder& order, const std::string& directory) {
+Result<std::vector<fleet::Problem>> AptPackageManager::hold_old_versions(const InstallOrder& order,
+                                                                         const std::string& directory) {
   BELAY_TRY(write_lists_configuration());
   BELAY_TRY(host_.files.make_directories(layout_.on_disk(directory), 0755));
   BELAY_TRY_ASSIGN(const auto database, apt::read_database(host_.files, layout_));
@@ -96,13 +102,18 @@ Result<std::vector<fleet::Problem>> AptPackageManager::hold_old_versions(const I
     BELAY_TRY_ASSIGN(const auto words, targets(fetched, database));
     auto argv = apt_get({"-o", "Acquire::Retries=2", "download"});
     argv.insert(argv.end(), words.begin(), words.end());
-    BELAY_TRY(run({argv, kFetchTimeout, directory}, {}).ok() ? Status() : Status(Error(Code::unavailable, "apt-get cannot be started")));
+    BELAY_TRY(run({argv, kFetchTimeout, directory}, {}).ok()
+                  ? Status()
+                  : Status(Error(Code::unavailable, "apt-get cannot be started")));
   }
   for (const auto& change : old.changes) {
     const auto file = held_file(old, change);
     const auto record = offered.find({change.name, change.arch, change.to_version});
-    const auto sum = file.empty() || record == offered.end() ? Result<std::string>(std::string()) : sha256_of_file(layout_.on_disk(file));
-    if (!file.empty() && record != offered.end() && sum.ok() && *sum == record->second.sha256 && is_package_file(file, change)) continue;
+    const auto sum = file.empty() || record == offered.end() ? Result<std::string>(std::string())
+                                                             : sha256_of_file(layout_.on_disk(file));
+    if (!file.empty() && record != offered.end() && sum.ok() && *sum == record->second.sha256 &&
+        is_package_file(file, change))
+      continue;
     if (!file.empty()) BELAY_TRY(host_.files.remove(layout_.on_disk(file)));
     if (auto problem = repack(change, directory)) add_problem(problems, std::move(*problem));
   }

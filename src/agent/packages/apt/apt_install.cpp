@@ -14,21 +14,25 @@ namespace {
 
 constexpr std::size_t kOutputBytesReported = 256 << 10;
 constexpr Duration kMarkTimeout{60'000};
-constexpr std::string_view kKeepConffiles[] = {"-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"};
+constexpr std::string_view kKeepConffiles[] = {"-o", "Dpkg::Options::=--force-confdef", "-o",
+                                               "Dpkg::Options::=--force-confold"};
 
 bool is_installed(const apt::Database& database, const fleet::PackageChange& change) {
   const auto* package = apt::find_package(database.packages, change.name, "");
   for (const auto& each : database.packages)  // several architectures of one name
     if (each.name == change.name && each.arch == change.arch) package = &each;
   if (change.to_version.empty()) return !package;
-  return package && package->version == change.to_version && package->state == apt::PackageState::installed && !package->reinstall_required;
+  return package && package->version == change.to_version && package->state == apt::PackageState::installed &&
+         !package->reinstall_required;
 }
 
 bool is_done(const apt::Database& database, const InstallOrder& order) {
   return std::ranges::all_of(order.changes, [&](const auto& change) { return is_installed(database, change); });
 }
 
-std::string lock_option(Duration timeout) { return "DPkg::Lock::Timeout=" + std::to_string(std::max<std::int64_t>(timeout.count() / 1000, 0)); }
+std::string lock_option(Duration timeout) {
+  return "DPkg::Lock::Timeout=" + std::to_string(std::max<std::int64_t>(timeout.count() / 1000, 0));
+}
 
 }  // namespace
 
@@ -51,19 +55,24 @@ Result<InstallReport> AptPackageManager::install(const InstallOrder& order, cons
   BELAY_TRY_ASSIGN(const auto ended, run_install(order, before, output));
   report.output = tail_of(ended.output, kOutputBytesReported);
   if (const auto marks = keep_marks(before); !marks.ok())
-    add_problem(report.problems, make_problem(Reason::other, "apt-mark", marks.error().chain(), "run 'apt-mark showauto' and compare"));
+    add_problem(report.problems,
+                make_problem(Reason::other, "apt-mark", marks.error().chain(), "run 'apt-mark showauto' and compare"));
   report_after(order, before, ended, report);
-  if (const auto after = apt::read_database(host_.files, layout_); after.ok()) report.conffiles = new_conffiles(*after, report.changed, started);
+  if (const auto after = apt::read_database(host_.files, layout_); after.ok())
+    report.conffiles = new_conffiles(*after, report.changed, started);
   if (!report.changed.empty()) report.restart_needed = restart_needed();
   return report;
 }
 
-Result<AptPackageManager::Ended> AptPackageManager::run_install(const InstallOrder& order, const apt::Database& before, const OutputLine& output) {
+Result<AptPackageManager::Ended> AptPackageManager::run_install(const InstallOrder& order, const apt::Database& before,
+                                                                const OutputLine& output) {
   BELAY_TRY_ASSIGN(const auto words, targets(order, before));
-  auto argv = apt_get({"-y", "-o", "Dpkg::Use-Pty=0", "--no-install-recommends", "-o", "APT::Get::Mark-Auto=true", "-o", "APT::Get::AutomaticRemove=false"});
+  auto argv = apt_get({"-y", "-o", "Dpkg::Use-Pty=0", "--no-install-recommends", "-o", "APT::Get::Mark-Auto=true", "-o",
+                       "APT::Get::AutomaticRemove=false"});
   argv.insert(argv.end(), {"-o", lock_option(order.lock_timeout)});
   argv.insert(argv.end(), std::begin(kKeepConffiles), std::end(kKeepConffiles));
-  const bool removes = order.allow_removal && std::ranges::any_of(order.changes, [](const auto& change) { return change.to_version.empty(); });
+  const bool removes = order.allow_removal &&
+                       std::ranges::any_of(order.changes, [](const auto& change) { return change.to_version.empty(); });
   if (!removes) argv.emplace_back("--no-remove");
   if (order.allow_downgrade) argv.emplace_back("--allow-downgrades");
   argv.emplace_back("install");
@@ -81,7 +90,8 @@ Status AptPackageManager::keep_marks(const apt::Database& before) {
     for (const auto& package : before.packages) {
       const std::pair key(package.name, package.arch == "all" ? native : package.arch);
       if (before.automatic.contains(key) != automatic || after.automatic.contains(key) == automatic) continue;
-      if (apt::find_package(after.packages, package.name, package.arch)) argv.push_back(key.second == native ? package.name : package.name + ":" + package.arch);
+      if (apt::find_package(after.packages, package.name, package.arch))
+        argv.push_back(key.second == native ? package.name : package.name + ":" + package.arch);
     }
     if (argv.size() == 3) continue;
     BELAY_TRY_ASSIGN(const auto ended, run({argv, kMarkTimeout}, {}));
@@ -90,27 +100,45 @@ Status AptPackageManager::keep_marks(const apt::Database& before) {
   return {};
 }
 
-void AptPackageManager::report_after(const InstallOrder& order, const apt::Database& before, const Ended& ended, InstallReport& report) {
+void AptPackageManager::report_after(const InstallOrder& order, const apt::Database& before, const Ended& ended,
+                                     InstallReport& report) {
   if (!ended.outcome.success()) {
     add_problems(report.problems, apt::problems_of_install(ended.output));
     if (ended.outcome.end == io::ProcessOutcome::End::timed_out)
-      add_problem(report.problems, make_problem(Reason::timed_out, "apt-get install", "it did not end within its time and was stopped. " + tail_of(ended.output, 1'000), "look at what it waited for"));
+      add_problem(report.problems,
+                  make_problem(Reason::timed_out, "apt-get install",
+                               "it did not end within its time and was stopped. " + tail_of(ended.output, 1'000),
+                               "look at what it waited for"));
     else if (report.problems.empty())
-      add_problem(report.problems, make_problem(Reason::other, "apt-get install", tail_of(ended.output, 1'500), "read the message"));
+      add_problem(report.problems,
+                  make_problem(Reason::other, "apt-get install", tail_of(ended.output, 1'500), "read the message"));
   }
   const auto after = apt::read_database(host_.files, layout_);
-  if (!after.ok()) return add_problem(report.problems, make_problem(Reason::database_unreadable, "dpkg", after.error().chain(), "restore /var/lib/dpkg/status from /var/backups"));
+  if (!after.ok())
+    return add_problem(report.problems, make_problem(Reason::database_unreadable, "dpkg", after.error().chain(),
+                                                     "restore /var/lib/dpkg/status from /var/backups"));
   report.changed = apt::changes_between(before.packages, after->packages);
   add_problems(report.problems, apt::health_of(after->packages, after->journal_pending));
   for (const auto& change : order.changes)
     if (!is_installed(*after, change))
-      add_problem(report.problems, make_problem(Reason::other, change.name, "it did not come to " + (change.to_version.empty() ? "be removed" : "version " + change.to_version), "read the output of apt-get"));
+      add_problem(report.problems,
+                  make_problem(Reason::other, change.name,
+                               "it did not come to " +
+                                   (change.to_version.empty() ? "be removed" : "version " + change.to_version),
+                               "read the output of apt-get"));
   for (const auto& change : report.changed)
-    if (std::ranges::none_of(order.changes, [&](const auto& ordered) { return ordered.name == change.name && ordered.to_version == change.to_version; }))
-      add_problem(report.problems, make_problem(Reason::other, change.name, "it went from '" + change.from_version + "' to '" + change.to_version + "', which the order does not list", "find out who changed it"));
+    if (std::ranges::none_of(order.changes, [&](const auto& ordered) {
+          return ordered.name == change.name && ordered.to_version == change.to_version;
+        }))
+      add_problem(report.problems, make_problem(Reason::other, change.name,
+                                                "it went from '" + change.from_version + "' to '" + change.to_version +
+                                                    "', which the order does not list",
+                                                "find out who changed it"));
 }
 
-std::vector<ConffileDifference> AptPackageManager::new_conffiles(const apt::Database& after, const std::vector<fleet::PackageChange>& changed, Instant since) const {
+std::vector<ConffileDifference> AptPackageManager::new_conffiles(const apt::Database& after,
+                                                                 const std::vector<fleet::PackageChange>& changed,
+                                                                 Instant since) const {
   std::vector<ConffileDifference> differences;
   for (const auto& change : changed) {
     const auto* package = apt::find_package(after.packages, change.name, "");
@@ -119,7 +147,8 @@ std::vector<ConffileDifference> AptPackageManager::new_conffiles(const apt::Data
       for (const char* ending : {".dpkg-dist", ".dpkg-new", ".ucf-dist"}) {
         const auto info = host_.files.info(layout_.on_disk(path + ending));
         // dpkg gives the file the package's own time, so only its being there counts for .dpkg-dist.
-        if (info.ok() && (std::string_view(ending) != ".ucf-dist" || info->modified >= since)) differences.push_back({path, change.name, path + ending});
+        if (info.ok() && (std::string_view(ending) != ".ucf-dist" || info->modified >= since))
+          differences.push_back({path, change.name, path + ending});
       }
   }
   return differences;
@@ -142,7 +171,8 @@ Result<std::vector<fleet::Problem>> AptPackageManager::repair(Duration timeout, 
   BELAY_TRY_ASSIGN(problems, check_health());
   if (problems.empty()) return problems;
   std::vector<fleet::Problem> said;
-  BELAY_TRY_ASSIGN(const auto configured, run({{"dpkg", "--configure", "-a", "--force-confdef", "--force-confold"}, timeout}, output));
+  BELAY_TRY_ASSIGN(const auto configured,
+                   run({{"dpkg", "--configure", "-a", "--force-confdef", "--force-confold"}, timeout}, output));
   if (!configured.outcome.success()) said = apt::problems_of_install(configured.output);
   BELAY_TRY_ASSIGN(const auto database, apt::read_database(host_.files, layout_));
   // `dpkg --configure -a` and `apt-get -f install` both say 0 of a package that needs a new installation, and leave it.
@@ -150,7 +180,8 @@ Result<std::vector<fleet::Problem>> AptPackageManager::repair(Duration timeout, 
     if (package.state != apt::PackageState::half_installed && !package.reinstall_required) continue;
     const auto native = apt::native_architecture(database.packages);
     const std::string name = package.name + (package.arch == "all" || package.arch == native ? "" : ":" + package.arch);
-    auto argv = apt_get({"-y", "-o", "Dpkg::Use-Pty=0", "--no-install-recommends", "--no-remove", "--allow-downgrades", "--reinstall", "-o", "APT::Get::Mark-Auto=true", "-o", lock_option(timeout / 2)});
+    auto argv = apt_get({"-y", "-o", "Dpkg::Use-Pty=0", "--no-install-recommends", "--no-remove", "--allow-downgrades",
+                         "--reinstall", "-o", "APT::Get::Mark-Auto=true", "-o", lock_option(timeout / 2)});
     argv.insert(argv.end(), std::begin(kKeepConffiles), std::end(kKeepConffiles));
     argv.insert(argv.end(), {"install", name + "=" + package.version});
     BELAY_TRY_ASSIGN(const auto ended, run({argv, timeout}, output));

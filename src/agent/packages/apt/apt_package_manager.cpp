@@ -52,12 +52,17 @@ Result<AptPackageManager::Ended> AptPackageManager::run(const Run& run, const Ou
   io::ProcessSpec spec;
   spec.argv = run.argv;
   spec.environment = io::plain_environment();
-  spec.environment.insert({{"DEBIAN_FRONTEND", "noninteractive"}, {"DEBIAN_PRIORITY", "critical"}, {"APT_LISTCHANGES_FRONTEND", "none"},
-                           {"NEEDRESTART_MODE", "l"}, {"NEEDRESTART_SUSPEND", "1"}, {"UCF_FORCE_CONFFOLD", "1"}});
+  spec.environment.insert({{"DEBIAN_FRONTEND", "noninteractive"},
+                           {"DEBIAN_PRIORITY", "critical"},
+                           {"APT_LISTCHANGES_FRONTEND", "none"},
+                           {"NEEDRESTART_MODE", "l"},
+                           {"NEEDRESTART_SUSPEND", "1"},
+                           {"UCF_FORCE_CONFFOLD", "1"}});
   spec.timeout = run.timeout;
   spec.working_directory = run.working_directory;
   LineSplitter lines(output);
-  BELAY_TRY_ASSIGN(auto outcome, host_.processes.run(spec, [&](int, std::string_view text) { lines.take(text); }).within("cannot run " + run.argv[0]));
+  BELAY_TRY_ASSIGN(auto outcome, host_.processes.run(spec, [&](int, std::string_view text) { lines.take(text); })
+                                     .within("cannot run " + run.argv[0]));
   return Ended{std::move(outcome), lines.finish()};
 }
 
@@ -73,8 +78,11 @@ Status AptPackageManager::write_lists_configuration() {
   for (const auto& directory : {layout_.lists_directory + "/partial", layout_.cache_directory + "/archives/partial"})
     BELAY_TRY(host_.files.make_directories(layout_.on_disk(directory), 0755));
   // Hooks of the host belong to the host's lists. Plain lists are read three times as fast as packed ones.
-  const std::string text = "#clear APT::Update::Pre-Invoke;\n#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n"
-      "Dir::State::Lists \"" + layout_.lists_directory + "\";\nDir::Cache \"" + layout_.cache_directory + "\";\n"
+  const std::string text =
+      "#clear APT::Update::Pre-Invoke;\n#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n"
+      "Dir::State::Lists \"" +
+      layout_.lists_directory + "\";\nDir::Cache \"" + layout_.cache_directory +
+      "\";\n"
       "Acquire::GzipIndexes \"false\";\nAcquire::Languages \"none\";\n";
   BELAY_TRY(host_.files.write_durable(layout_.on_disk(layout_.cache_directory + "/apt.conf"), text, 0644));
   configuration_written_ = true;
@@ -92,17 +100,24 @@ Result<RefreshReport> AptPackageManager::refresh(Duration timeout, const OutputL
   BELAY_TRY(write_lists_configuration());
   const auto seconds = std::to_string(std::clamp<std::int64_t>(timeout.count() / 4'000, 5, 30));
   // Without Error-Mode=any a bad signature, an expired key or a mirror that hangs are warnings and exit status 0.
-  BELAY_TRY_ASSIGN(const auto ended, run({apt_get({"-o", "APT::Update::Error-Mode=any", "-o", "Acquire::http::Timeout=" + seconds,
-                                                   "-o", "Acquire::https::Timeout=" + seconds, "-o", "Acquire::Retries=1", "update"}), timeout}, output));
+  BELAY_TRY_ASSIGN(const auto ended,
+                   run({apt_get({"-o", "APT::Update::Error-Mode=any", "-o", "Acquire::http::Timeout=" + seconds, "-o",
+                                 "Acquire::https::Timeout=" + seconds, "-o", "Acquire::Retries=1", "update"}),
+                        timeout},
+                       output));
   RefreshReport report;
   report.problems = apt::problems_of_update(ended.output);
   if (ended.outcome.end == io::ProcessOutcome::End::timed_out)
-    add_problem(report.problems, make_problem(Reason::repository_unreachable, "", "apt-get update did not end within " + humanize(timeout) + ": a mirror hangs. " + tail_of(ended.output, 500),
+    add_problem(report.problems, make_problem(Reason::repository_unreachable, "",
+                                              "apt-get update did not end within " + humanize(timeout) +
+                                                  ": a mirror hangs. " + tail_of(ended.output, 500),
                                               "check the network and the mirrors", true));
   else if (!ended.outcome.success() && std::ranges::none_of(report.problems, &fleet::Problem::blocks_judgement))
-    add_problem(report.problems, make_problem(Reason::other, "apt-get update", tail_of(ended.output, 1'500), "read the message", true));
+    add_problem(report.problems,
+                make_problem(Reason::other, "apt-get update", tail_of(ended.output, 1'500), "read the message", true));
   if (report.problems.empty() && layout_.own_lists)
-    BELAY_TRY(host_.files.write_durable(layout_.on_disk(layout_.cache_directory + "/belay-refreshed"), to_iso8601(host_.clock.now()) + "\n", 0644));
+    BELAY_TRY(host_.files.write_durable(layout_.on_disk(layout_.cache_directory + "/belay-refreshed"),
+                                        to_iso8601(host_.clock.now()) + "\n", 0644));
   auto lists = apt::read_lists(host_.files, layout_, host_.clock.now());
   report.repositories = std::move(lists.states);
   for (auto& problem : lists.problems)
@@ -119,7 +134,8 @@ std::string AptPackageManager::held_file(const InstallOrder& order, const fleet:
   const auto without_epoch = change.to_version.substr(change.to_version.find(':') + 1);
   for (const auto& candidate : {version, without_epoch})
     for (const auto& name : *names)
-      if (name.starts_with(change.name + "_" + candidate + "_") && name.ends_with(".deb")) return order.held_directory + "/" + name;
+      if (name.starts_with(change.name + "_" + candidate + "_") && name.ends_with(".deb"))
+        return order.held_directory + "/" + name;
   return {};
 }
 
@@ -127,9 +143,12 @@ Result<std::vector<std::string>> AptPackageManager::targets(const InstallOrder& 
   std::vector<std::string> words;
   const auto native = apt::native_architecture(database.packages);
   for (const auto& change : order.changes) {
-    if (!is_plain_word(change.name, 200) || change.name.starts_with('-') || (!change.to_version.empty() && !is_plain_word(change.to_version, 300)))
-      return Error(Code::invalid_argument, "'" + sanitize(change.name, 100) + "' is no package change that apt could be asked for");
-    const bool foreign = !change.arch.empty() && change.arch != "all" && change.arch != native && is_plain_word(change.arch, 50);
+    if (!is_plain_word(change.name, 200) || change.name.starts_with('-') ||
+        (!change.to_version.empty() && !is_plain_word(change.to_version, 300)))
+      return Error(Code::invalid_argument,
+                   "'" + sanitize(change.name, 100) + "' is no package change that apt could be asked for");
+    const bool foreign =
+        !change.arch.empty() && change.arch != "all" && change.arch != native && is_plain_word(change.arch, 50);
     const std::string name = change.name + (foreign ? ":" + change.arch : "");
     if (change.to_version.empty()) words.push_back(name + "-");
     else if (auto file = held_file(order, change); !file.empty()) words.push_back(std::move(file));
@@ -148,8 +167,9 @@ Result<TransactionPlan> AptPackageManager::simulate_on(const InstallOrder& order
   TransactionPlan plan;
   BELAY_TRY_ASSIGN(const auto words, targets(order, database));
   if (words.empty()) return plan;
-  auto argv = apt_get({"-s", "-o", "Debug::NoLocking=1", "-o", "APT::Get::Show-User-Simulation-Note=false", "--no-install-recommends",
-                       "--allow-change-held-packages", "-o", "APT::Get::AutomaticRemove=false"});
+  auto argv =
+      apt_get({"-s", "-o", "Debug::NoLocking=1", "-o", "APT::Get::Show-User-Simulation-Note=false",
+               "--no-install-recommends", "--allow-change-held-packages", "-o", "APT::Get::AutomaticRemove=false"});
   if (order.allow_downgrade) argv.emplace_back("--allow-downgrades");
   argv.emplace_back("install");
   argv.insert(argv.end(), words.begin(), words.end());
@@ -158,23 +178,35 @@ Result<TransactionPlan> AptPackageManager::simulate_on(const InstallOrder& order
   if (!ended.outcome.success()) {
     plan.problems = apt::problems_of_install(ended.output);
     if (plan.problems.empty())
-      add_problem(plan.problems, make_problem(Reason::other, "apt-get -s install", tail_of(ended.output, 1'500), "read the message"));
+      add_problem(plan.problems,
+                  make_problem(Reason::other, "apt-get -s install", tail_of(ended.output, 1'500), "read the message"));
   }
   compare_with_order(order, database, plan);
   fill_sizes(order, database, plan);
   return plan;
 }
 
-void AptPackageManager::compare_with_order(const InstallOrder& order, const apt::Database& database, TransactionPlan& plan) const {
+void AptPackageManager::compare_with_order(const InstallOrder& order, const apt::Database& database,
+                                           TransactionPlan& plan) const {
   for (const auto& change : order.changes) {
     const auto* installed = apt::find_package(database.packages, change.name, "");
     if (installed && installed->held && installed->version != change.to_version)
-      add_problem(plan.problems, make_problem(Reason::package_held, change.name, "the package is on hold at " + installed->version, "run 'apt-mark unhold " + change.name + "' when it may change"));
-    if (!change.from_version.empty() && installed && installed->version != change.from_version && installed->version != change.to_version)
-      add_problem(plan.problems, make_problem(Reason::other, change.name, "version " + installed->version + " is installed, the order starts from " + change.from_version, "scan again and make a new change set"));
-    if (!order.allow_downgrade && installed && !change.to_version.empty() && installed->state == apt::PackageState::installed &&
+      add_problem(plan.problems,
+                  make_problem(Reason::package_held, change.name, "the package is on hold at " + installed->version,
+                               "run 'apt-mark unhold " + change.name + "' when it may change"));
+    if (!change.from_version.empty() && installed && installed->version != change.from_version &&
+        installed->version != change.to_version)
+      add_problem(plan.problems, make_problem(Reason::other, change.name,
+                                              "version " + installed->version +
+                                                  " is installed, the order starts from " + change.from_version,
+                                              "scan again and make a new change set"));
+    if (!order.allow_downgrade && installed && !change.to_version.empty() &&
+        installed->state == apt::PackageState::installed &&
         version::compare_deb(change.to_version, installed->version) < 0)
-      add_problem(plan.problems, make_problem(Reason::other, change.name, "the order would go back from " + installed->version + " to " + change.to_version + " without being a rollback", "scan again and make a new change set"));
+      add_problem(plan.problems, make_problem(Reason::other, change.name,
+                                              "the order would go back from " + installed->version + " to " +
+                                                  change.to_version + " without being a rollback",
+                                              "scan again and make a new change set"));
   }
   for (const auto& change : plan.changes) {
     const auto* listed = [&]() -> const fleet::PackageChange* {
@@ -184,10 +216,14 @@ void AptPackageManager::compare_with_order(const InstallOrder& order, const apt:
     }();
     if (change.to_version.empty()) {
       if (!listed || !listed->to_version.empty() || !order.allow_removal)
-        add_problem(plan.problems, make_problem(Reason::would_remove_packages, change.name, "the order would remove " + change.name + " " + change.from_version, "look at what conflicts, or list the removal in the order"));
+        add_problem(plan.problems, make_problem(Reason::would_remove_packages, change.name,
+                                                "the order would remove " + change.name + " " + change.from_version,
+                                                "look at what conflicts, or list the removal in the order"));
     } else if (!listed || listed->to_version != change.to_version) {
       add_problem(plan.problems, make_problem(Reason::dependency_broken, change.name,
-                                              "the order needs " + change.name + " " + change.to_version + " too, and does not list it", "make a new change set that lists it"));
+                                              "the order needs " + change.name + " " + change.to_version +
+                                                  " too, and does not list it",
+                                              "make a new change set that lists it"));
     }
   }
 }
@@ -208,8 +244,12 @@ void AptPackageManager::fill_sizes(const InstallOrder& order, const apt::Databas
     if (after > before) plan.disk_bytes += after - before;
     largest = std::max(largest, after);
     for (const auto& listed : order.changes)
-      if (listed.name == change.name && listed.to_version == change.to_version && !listed.sha256.empty() && listed.sha256 != change.sha256 && held_file(order, listed).empty())
-        add_problem(plan.problems, make_problem(Reason::signature_bad, change.name, "version " + change.to_version + " is offered with another checksum than the order's", "do not trust this mirror until it is known why"));
+      if (listed.name == change.name && listed.to_version == change.to_version && !listed.sha256.empty() &&
+          listed.sha256 != change.sha256 && held_file(order, listed).empty())
+        add_problem(plan.problems,
+                    make_problem(Reason::signature_bad, change.name,
+                                 "version " + change.to_version + " is offered with another checksum than the order's",
+                                 "do not trust this mirror until it is known why"));
   }
   plan.disk_bytes += largest;  // dpkg lays a package's new files beside its old ones
 }
@@ -218,11 +258,13 @@ Status AptPackageManager::download(const InstallOrder& order, const OutputLine& 
   BELAY_TRY(write_lists_configuration());
   BELAY_TRY_ASSIGN(const auto database, apt::read_database(host_.files, layout_));
   InstallOrder wanted = order;
-  std::erase_if(wanted.changes, [&](const auto& change) { return change.to_version.empty() || !held_file(order, change).empty(); });
+  std::erase_if(wanted.changes,
+                [&](const auto& change) { return change.to_version.empty() || !held_file(order, change).empty(); });
   if (wanted.changes.empty()) return {};
   BELAY_TRY_ASSIGN(const auto words, targets(wanted, database));
-  auto argv = apt_get({"-y", "--download-only", "--no-install-recommends", "--allow-change-held-packages", "-o", "APT::Get::AutomaticRemove=false", "-o", "Acquire::Retries=2",
-                       "-o", "DPkg::Lock::Timeout=" + std::to_string(order.lock_timeout.count() / 1000)});
+  auto argv = apt_get({"-y", "--download-only", "--no-install-recommends", "--allow-change-held-packages", "-o",
+                       "APT::Get::AutomaticRemove=false", "-o", "Acquire::Retries=2", "-o",
+                       "DPkg::Lock::Timeout=" + std::to_string(order.lock_timeout.count() / 1000)});
   if (order.allow_downgrade) argv.emplace_back("--allow-downgrades");
   argv.emplace_back("install");
   argv.insert(argv.end(), words.begin(), words.end());
@@ -230,7 +272,8 @@ Status AptPackageManager::download(const InstallOrder& order, const OutputLine& 
   if (!ended.outcome.success()) {
     const auto problems = apt::problems_of_install(ended.output);
     if (!problems.empty()) return error_of(problems.front()).within("cannot download the ordered packages");
-    return Error(Code::unavailable, "cannot download the ordered packages: " + tail_of(ended.output, 1'000), "repository-unreachable");
+    return Error(Code::unavailable, "cannot download the ordered packages: " + tail_of(ended.output, 1'000),
+                 "repository-unreachable");
   }
   for (const auto& change : wanted.changes) BELAY_TRY(check_downloaded(change));
   return {};

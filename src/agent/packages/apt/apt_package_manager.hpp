@@ -18,7 +18,8 @@ class AptPackageManager final : public PackageManager {
   Result<RefreshReport> refresh(Duration timeout, const OutputLine& output) override;
   Result<TransactionPlan> simulate(const InstallOrder& order) override;
   Status download(const InstallOrder& order, const OutputLine& output) override;
-  Result<std::vector<fleet::Problem>> hold_old_versions(const InstallOrder& order, const std::string& directory) override;
+  Result<std::vector<fleet::Problem>> hold_old_versions(const InstallOrder& order,
+                                                        const std::string& directory) override;
   Result<InstallReport> install(const InstallOrder& order, const OutputLine& output) override;
   Result<std::vector<fleet::Problem>> check_health() override;
   Result<std::vector<fleet::Problem>> repair(Duration timeout, const OutputLine& output) override;
@@ -47,7 +48,8 @@ class AptPackageManager final : public PackageManager {
   Result<Ended> run_install(const InstallOrder& order, const apt::Database& before, const OutputLine& output);
   Status keep_marks(const apt::Database& before);
   void report_after(const InstallOrder& order, const apt::Database& before, const Ended& ended, InstallReport& report);
-  std::vector<ConffileDifference> new_conffiles(const apt::Database& after, const std::vector<fleet::PackageChange>& changed, Instant since) const;
+  std::vector<ConffileDifference> new_conffiles(const apt::Database& after,
+                                                const std::vector<fleet::PackageChange>& changed, Instant since) const;
   std::vector<std::string> restart_needed();
   // True where the file is there and is that package and version.
   bool is_package_file(const std::string& path, const fleet::PackageChange& change);

@@ -10,7 +10,8 @@
 namespace belay::agent::apt {
 namespace {
 
-constexpr std::array<std::string_view, 5> kUrgencies{"low", "medium", "high", "emergency", "critical"};  // rising; policy 5.6.17 holds the last two equal
+constexpr std::array<std::string_view, 5> kUrgencies{"low", "medium", "high", "emergency",
+                                                     "critical"};  // rising; policy 5.6.17 holds the last two equal
 constexpr std::size_t kIdBytesMax = 40;
 constexpr std::size_t kVersionBytesMax = 300;
 
@@ -69,14 +70,18 @@ class Parser {
     if (from == 0 || from == std::string_view::npos || to == std::string_view::npos) return;
     const auto semicolon = line.find(';', to);
     const auto version = line.substr(from + 2, to - from - 2);
-    if (semicolon == std::string_view::npos || !is_plain_word(line.substr(0, from), 200) || !is_plain_word(version, kVersionBytesMax)) return;
+    if (semicolon == std::string_view::npos || !is_plain_word(line.substr(0, from), 200) ||
+        !is_plain_word(version, kVersionBytesMax))
+      return;
     if (!is_valid_version(version)) return;
     entries_.push_back({std::string(version), urgency_of(line.substr(semicolon + 1)), {}, {}, {}});
     open_ = true;
   }
 
   static bool is_valid_version(std::string_view version) {
-    return std::ranges::all_of(version, [](char c) { return is_letter_or_digit(c) || std::string_view(".+-:~").find(c) != std::string_view::npos; });
+    return std::ranges::all_of(version, [](char c) {
+      return is_letter_or_digit(c) || std::string_view(".+-:~").find(c) != std::string_view::npos;
+    });
   }
 
   static std::string urgency_of(std::string_view fields) {
@@ -102,9 +107,11 @@ class Parser {
   static std::optional<Instant> date_of(std::string_view text) {
     if (text.size() < 6 || text.size() > 60) return std::nullopt;
     const auto zone = text.substr(text.size() - 6);
-    if (zone[0] != ' ' || (zone[1] != '+' && zone[1] != '-') || leading_digits(zone.substr(2)).size() != 4) return std::nullopt;
+    if (zone[0] != ' ' || (zone[1] != '+' && zone[1] != '-') || leading_digits(zone.substr(2)).size() != 4)
+      return std::nullopt;
     std::string without_zone(text.substr(0, text.size() - 6));
-    if (without_zone.find(", ") == std::string::npos) without_zone = "Mon, " + without_zone;  // the day of the week may be left out
+    if (without_zone.find(", ") == std::string::npos)
+      without_zone = "Mon, " + without_zone;  // the day of the week may be left out
     if (const auto two = without_zone.find(",  "); two != std::string::npos) without_zone.erase(two + 1, 1);
     const auto local = parse_http_date(without_zone + " GMT");
     if (!local.ok()) return std::nullopt;
@@ -114,7 +121,8 @@ class Parser {
   }
 
   void find_ids(std::string_view line) {
-    for (std::size_t hyphen = line.find('-', 3); hyphen != std::string_view::npos && ids_ < kChangelogIdsMax; hyphen = line.find('-', hyphen + 1)) {
+    for (std::size_t hyphen = line.find('-', 3); hyphen != std::string_view::npos && ids_ < kChangelogIdsMax;
+         hyphen = line.find('-', hyphen + 1)) {
       const std::size_t start = hyphen - 3;
       if (start > 0 && is_letter_or_digit(line[start - 1])) continue;
       for (const std::string_view prefix : {"CVE-", "DSA-", "DLA-", "USN-"}) {
@@ -156,7 +164,8 @@ std::vector<ChangelogEntry> parse_changelog(std::string_view text) { return Pars
 
 std::optional<UpdateNotes> notes_of(const std::vector<ChangelogEntry>& entries, const BuiltVersion& offered,
                                     const std::optional<BuiltVersion>& installed, Instant now) {
-  if (entries.empty() || (entries.front().version != offered.binary && entries.front().version != offered.source)) return std::nullopt;
+  if (entries.empty() || (entries.front().version != offered.binary && entries.front().version != offered.source))
+    return std::nullopt;
   // A branch's changelog goes on with its parent's entries, so the first that is not newer ends the update.
   const auto is_old = [&](const ChangelogEntry& entry) {
     return entry.version == installed->binary || version::compare_deb(entry.version, installed->source) <= 0;

@@ -13,13 +13,13 @@ namespace belay::agent::apt {
 
 inline constexpr std::size_t kChangelogBytesMax = 1u << 20;  // what is beyond is not read: the newest comes first
 inline constexpr std::size_t kChangelogEntriesMax = 300;
-inline constexpr std::size_t kChangelogIdsMax = 2'000;       // of one text, and of one update
+inline constexpr std::size_t kChangelogIdsMax = 2'000;  // of one text, and of one update
 
 struct ChangelogEntry {
-  std::string version;                    // of the source; of the binary in a rebuild's own entry
-  std::string urgency;                    // "low", "medium", "high", "emergency" or "critical"; "" where it is another word
-  std::optional<Instant> date;            // of the trailer line
-  std::vector<std::string> cve_ids;       // sorted, each once; as written, so "revert the fix of CVE-…" counts as well
+  std::string version;               // of the source; of the binary in a rebuild's own entry
+  std::string urgency;               // "low", "medium", "high", "emergency" or "critical"; "" where it is another word
+  std::optional<Instant> date;       // of the trailer line
+  std::vector<std::string> cve_ids;  // sorted, each once; as written, so "revert the fix of CVE-…" counts as well
   std::vector<std::string> advisory_ids;  // DSA-…, DLA-…, USN-…, likewise
 };
 BOOST_DESCRIBE_STRUCT(ChangelogEntry, (), (version, urgency, date, cve_ids, advisory_ids))

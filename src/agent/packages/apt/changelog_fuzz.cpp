@@ -16,7 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   TarPicker whole([](std::string_view) { return true; }, 4'096), pieces([](std::string_view) { return true; }, 4'096);
   whole.take(text);
-  for (const std::size_t piece = data[0] + 1u; !text.empty(); text.remove_prefix(std::min(piece, text.size()))) pieces.take(text.substr(0, piece));
+  for (const std::size_t piece = data[0] + 1u; !text.empty(); text.remove_prefix(std::min(piece, text.size())))
+    pieces.take(text.substr(0, piece));
   assert(whole.files() == pieces.files());
   return 0;
 }

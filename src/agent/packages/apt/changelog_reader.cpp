@@ -23,7 +23,8 @@ constexpr std::string_view kFetchPrefix = "fetch-";
 
 // Names become parts of paths and command lines.
 bool is_safe(std::string_view text) {
-  return is_plain_word(text, 200) && text.front() != '-' && text.front() != '.' && text.find_first_of("/\\*?[]'\"") == std::string_view::npos;
+  return is_plain_word(text, 200) && text.front() != '-' && text.front() != '.' &&
+         text.find_first_of("/\\*?[]'\"") == std::string_view::npos;
 }
 
 std::string quoted(std::string_view version) {  // as apt writes a version in a file name
@@ -41,7 +42,9 @@ bool is_changelog(std::string_view name) {
 
 Result<std::string> unpack(std::string_view packed) {
   std::string text;
-  const auto status = for_each_piece(packed, Compression::gzip, [&](std::string_view piece) { text += piece.substr(0, kChangelogBytesMax - text.size()); });
+  const auto status = for_each_piece(packed, Compression::gzip, [&](std::string_view piece) {
+    text += piece.substr(0, kChangelogBytesMax - text.size());
+  });
   if (!status.ok() && text.empty()) return Error(status.error().code(), "its changelog is damaged");
   return text;
 }
@@ -66,7 +69,8 @@ std::optional<KnownChangelog> ChangelogReader::known(const SourceVersion& key) c
   const auto text = host_.files.read(path_of(key), kKeptBytesMax);
   if (!text.ok()) return std::nullopt;
   auto kept = json::decode_text<KnownChangelog>(*text, {kKeptBytesMax, 8});
-  if (!kept.ok() || kept->format != 1 || kept->source != key.source || kept->version != key.version) return std::nullopt;
+  if (!kept.ok() || kept->format != 1 || kept->source != key.source || kept->version != key.version)
+    return std::nullopt;
   const auto age = host_.clock.now() - kept->read_at;
   if (!kept->failure.empty() && (age > kChangelogFailureKept || age < Duration::zero())) return std::nullopt;
   return std::move(*kept);
@@ -86,13 +90,16 @@ void ChangelogReader::remove_leftovers() {
     const auto info = host_.files.info(directory + "/" + name);
     if (!info.ok()) continue;
     if (name.ends_with(".json")) kept.emplace_back(info->modified, name);
-    else if (name.starts_with(kFetchPrefix) && info->modified + kLeftoverAge < host_.clock.now()) static_cast<void>(host_.files.remove_tree(directory + "/" + name));
+    else if (name.starts_with(kFetchPrefix) && info->modified + kLeftoverAge < host_.clock.now())
+      static_cast<void>(host_.files.remove_tree(directory + "/" + name));
   }
   std::ranges::sort(kept);  // what was read longest ago goes first
-  for (std::size_t i = 0; i + kKeptFilesMax < kept.size(); ++i) static_cast<void>(host_.files.remove(directory + "/" + kept[i].second));
+  for (std::size_t i = 0; i + kKeptFilesMax < kept.size(); ++i)
+    static_cast<void>(host_.files.remove(directory + "/" + kept[i].second));
 }
 
-Result<std::map<SourceVersion, std::string>> ChangelogReader::read(std::map<SourceVersion, std::vector<ChangelogFile>> wanted, Duration timeout) {
+Result<std::map<SourceVersion, std::string>> ChangelogReader::read(
+    std::map<SourceVersion, std::vector<ChangelogFile>> wanted, Duration timeout) {
   deadline_ = host_.clock.monotonic() + timeout;
   bytes_left_ = kChangelogFetchBytesMax;
   anything_fetched_ = false;
@@ -100,13 +107,17 @@ Result<std::map<SourceVersion, std::string>> ChangelogReader::read(std::map<Sour
   remove_leftovers();
   std::vector<Job> jobs;
   for (auto& [key, files] : wanted) {
-    std::erase_if(files, [](const auto& file) { return !is_safe(file.name) || !is_safe(file.arch) || !is_safe(file.version) || file.size_bytes == 0; });
+    std::erase_if(files, [](const auto& file) {
+      return !is_safe(file.name) || !is_safe(file.arch) || !is_safe(file.version) || file.size_bytes == 0;
+    });
     std::ranges::sort(files, {}, &ChangelogFile::size_bytes);
     if (files.size() > kRoundsMax) files.resize(kRoundsMax);
-    if (!files.empty() && is_safe(key.source) && is_safe(key.version)) jobs.push_back({key, std::move(files), {}, false});
+    if (!files.empty() && is_safe(key.source) && is_safe(key.version))
+      jobs.push_back({key, std::move(files), {}, false});
   }
   std::ranges::sort(jobs, {}, [](const Job& job) { return std::pair(job.files.front().size_bytes, job.key); });
-  const std::string directory = places_.directory + "/" + std::string(kFetchPrefix) + make_uuid(io::random_bytes(kIdRandomBytes));
+  const std::string directory =
+      places_.directory + "/" + std::string(kFetchPrefix) + make_uuid(io::random_bytes(kIdRandomBytes));
   BELAY_TRY(host_.files.make_directories(on_disk(directory), 0755));
   Status status;
   for (std::size_t round = 0; round < kRoundsMax && status.ok(); ++round) status = read_round(jobs, round, directory);
@@ -139,17 +150,23 @@ Status ChangelogReader::read_round(std::vector<Job>& jobs, std::size_t round, co
   const auto names = host_.files.list(on_disk(directory));
   const bool any = names.ok() && std::ranges::any_of(*names, [](const auto& name) { return name.ends_with(".deb"); });
   anything_fetched_ |= any;
-  if (!anything_fetched_) return fetched.ok() ? Error(Code::unavailable, "apt-get download got none of " + std::to_string(files.size()) + " package files", "repository-unreachable")
-                                              : fetched.error();
-  for (std::size_t i = 0; i < due.size(); ++i) read_job(*due[i], *files[i], directory, any ? *names : std::vector<std::string>());
+  if (!anything_fetched_)
+    return fetched.ok() ? Error(Code::unavailable,
+                                "apt-get download got none of " + std::to_string(files.size()) + " package files",
+                                "repository-unreachable")
+                        : fetched.error();
+  for (std::size_t i = 0; i < due.size(); ++i)
+    read_job(*due[i], *files[i], directory, any ? *names : std::vector<std::string>());
   return {};
 }
 
-Result<std::uint64_t> ChangelogReader::fetch(const std::vector<const ChangelogFile*>& files, const std::string& directory) {
+Result<std::uint64_t> ChangelogReader::fetch(const std::vector<const ChangelogFile*>& files,
+                                             const std::string& directory) {
   io::ProcessSpec spec;
   spec.argv = apt_get_;
-  spec.argv.insert(spec.argv.end(), {"-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20",
-                                     "-o", "APT::Get::AllowUnauthenticated=false", "download"});
+  spec.argv.insert(spec.argv.end(),
+                   {"-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20",
+                    "-o", "APT::Get::AllowUnauthenticated=false", "download"});
   std::uint64_t bytes = 0;
   for (const auto* file : files) {
     spec.argv.push_back(file->name + (file->arch == "all" ? "" : ":" + file->arch) + "=" + file->version);
@@ -160,13 +177,17 @@ Result<std::uint64_t> ChangelogReader::fetch(const std::vector<const ChangelogFi
   spec.working_directory = directory;
   BELAY_TRY_ASSIGN(const auto outcome, host_.processes.run(spec).within("cannot run " + spec.argv[0]));
   if (outcome.success()) return bytes;
-  if (outcome.end == io::ProcessOutcome::End::timed_out) return Error(Code::timed_out, "apt-get download did not end in time");
-  return Error(Code::unavailable, "apt-get download: " + tail_of(outcome.standard_error, 500), "repository-unreachable");
+  if (outcome.end == io::ProcessOutcome::End::timed_out)
+    return Error(Code::timed_out, "apt-get download did not end in time");
+  return Error(Code::unavailable, "apt-get download: " + tail_of(outcome.standard_error, 500),
+               "repository-unreachable");
 }
 
-void ChangelogReader::read_job(Job& job, const ChangelogFile& file, const std::string& directory, const std::vector<std::string>& names) {
+void ChangelogReader::read_job(Job& job, const ChangelogFile& file, const std::string& directory,
+                               const std::vector<std::string>& names) {
   const auto prefix = file.name + "_" + quoted(file.version) + "_";
-  const auto found = std::ranges::find_if(names, [&](const auto& name) { return name.starts_with(prefix) && name.ends_with(".deb"); });
+  const auto found =
+      std::ranges::find_if(names, [&](const auto& name) { return name.starts_with(prefix) && name.ends_with(".deb"); });
   if (time_left() <= Duration::zero()) {
     job.failure = "the time was up; a later scan goes on";
     return;
@@ -183,8 +204,11 @@ void ChangelogReader::read_job(Job& job, const ChangelogFile& file, const std::s
       job.failure = sanitize(text.error().chain(), 300);
     } else {
       entries = parse_changelog(*text);
-      const bool its_own = !entries.empty() && (entries.front().version == file.version || entries.front().version == job.key.version);
-      job.failure = its_own ? "" : entries.empty() ? "its changelog is no Debian changelog" : "its changelog does not begin with the offered version";
+      const bool its_own =
+          !entries.empty() && (entries.front().version == file.version || entries.front().version == job.key.version);
+      job.failure = its_own           ? ""
+                    : entries.empty() ? "its changelog is no Debian changelog"
+                                      : "its changelog does not begin with the offered version";
     }
     static_cast<void>(host_.files.remove(on_disk(path)));
   }
@@ -205,14 +229,19 @@ Result<std::string> ChangelogReader::changelog_of(const std::string& package_fil
   spec.environment = environment();
   spec.timeout = std::clamp(time_left(), Duration(1'000), kUnpackTimeout);
   spec.output_bytes_max = 64 << 10;
-  BELAY_TRY_ASSIGN(const auto outcome, host_.processes.run(spec, [&](int stream, std::string_view text) {
-    if (stream == 1) picker.take(text);
-  }).within("cannot run dpkg-deb"));
+  BELAY_TRY_ASSIGN(const auto outcome, host_.processes
+                                           .run(spec,
+                                                [&](int stream, std::string_view text) {
+                                                  if (stream == 1) picker.take(text);
+                                                })
+                                           .within("cannot run dpkg-deb"));
   if (!outcome.success()) return Error(Code::corrupt, "dpkg-deb cannot unpack the package file");
   const auto& files = picker.files();
-  const bool debian = std::ranges::any_of(files, [](const auto& file) { return !file.first.ends_with("/changelog.gz"); });
+  const bool debian =
+      std::ranges::any_of(files, [](const auto& file) { return !file.first.ends_with("/changelog.gz"); });
   std::string all;
-  for (const auto& [name, packed] : files) {  // a rebuild's own entry, changelog.Debian.amd64.gz, sorts before changelog.Debian.gz
+  for (const auto& [name, packed] :
+       files) {  // a rebuild's own entry, changelog.Debian.amd64.gz, sorts before changelog.Debian.gz
     if (debian && name.ends_with("/changelog.gz")) continue;
     BELAY_TRY_ASSIGN(const auto text, unpack(packed));
     all += text + "\n";

@@ -53,7 +53,8 @@ class ChangelogReader {
 
   // Fetches and keeps what is wanted, the smallest first; of each, its files are tried smallest first, three at most.
   // Says why for what is not known after it. An error: nothing could be fetched at all, which is not remembered.
-  Result<std::map<SourceVersion, std::string>> read(std::map<SourceVersion, std::vector<ChangelogFile>> wanted, Duration timeout);
+  Result<std::map<SourceVersion, std::string>> read(std::map<SourceVersion, std::vector<ChangelogFile>> wanted,
+                                                    Duration timeout);
 
  private:
   struct Job {
@@ -67,7 +68,8 @@ class ChangelogReader {
   Result<std::uint64_t> fetch(const std::vector<const ChangelogFile*>& files, const std::string& directory);
   // One round: the file number `round` of every job that is not done.
   Status read_round(std::vector<Job>& jobs, std::size_t round, const std::string& directory);
-  void read_job(Job& job, const ChangelogFile& file, const std::string& directory, const std::vector<std::string>& names);
+  void read_job(Job& job, const ChangelogFile& file, const std::string& directory,
+                const std::vector<std::string>& names);
   Result<std::string> changelog_of(const std::string& package_file);
   Status keep(const Job& job, std::vector<ChangelogEntry> entries);
   void remove_leftovers();
@@ -83,6 +85,7 @@ class ChangelogReader {
 
 // Fills severity, advisories, CVEs and dates of security offers. With a timeout of zero only what is kept already.
 // What stays empty is counted in one problem that blocks nothing.
-Status describe_updates(const Host& host, const Layout& layout, std::vector<std::string> apt_get, ScanResult& scan, Duration timeout);
+Status describe_updates(const Host& host, const Layout& layout, std::vector<std::string> apt_get, ScanResult& scan,
+                        Duration timeout);
 
 }  // namespace belay::agent::apt

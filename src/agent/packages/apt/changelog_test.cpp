@@ -73,14 +73,16 @@ TEST(Changelog, NotesFromTheOfferedDownToTheInstalled) {
   const Row rows[] = {
       {"1.6-2.1+deb12u3", "1.6-2.1+deb12u3", "1.6-2.1+deb12u2", "1.6-2.1+deb12u2", "Medium", 1},
       {"1.6-2.1+deb12u3", "1.6-2.1+deb12u3", "1.6-2.1+deb12u1", "1.6-2.1+deb12u1", "High", 3},
-      {"1.6-2.1+deb12u3", "1.6-2.1+deb12u3", "1.6-2.1+b4", "1.6-2.1", "Critical", 4},           // older than all of them
-      {"2:1.6", "1.6-2.1+deb12u3", "2:1.5", "1.6-2.1+deb12u2", "Medium", 1},                    // the binary has a version of its own
-      {"1.6-2.1+deb12u4", "1.6-2.1+deb12u4", "1.6-2.1", "1.6-2.1", "", 0},                      // not the offered version's
-      {"1.6-2.1+deb12u3+b1", "1.6-2.1+deb12u3", "1.6-2.1+deb12u3", "1.6-2.1+deb12u3", "", 0},   // a rebuild that says nothing
+      {"1.6-2.1+deb12u3", "1.6-2.1+deb12u3", "1.6-2.1+b4", "1.6-2.1", "Critical", 4},  // older than all of them
+      {"2:1.6", "1.6-2.1+deb12u3", "2:1.5", "1.6-2.1+deb12u2", "Medium", 1},  // the binary has a version of its own
+      {"1.6-2.1+deb12u4", "1.6-2.1+deb12u4", "1.6-2.1", "1.6-2.1", "", 0},    // not the offered version's
+      {"1.6-2.1+deb12u3+b1", "1.6-2.1+deb12u3", "1.6-2.1+deb12u3", "1.6-2.1+deb12u3", "",
+       0},  // a rebuild that says nothing
   };
   for (const auto& row : rows) {
     SCOPED_TRACE(row.offered_binary + " over " + row.installed_binary);
-    const auto notes = notes_of(entries, {row.offered_binary, row.offered_source}, BuiltVersion{row.installed_binary, row.installed_source}, kNow);
+    const auto notes = notes_of(entries, {row.offered_binary, row.offered_source},
+                                BuiltVersion{row.installed_binary, row.installed_source}, kNow);
     ASSERT_EQ(notes.has_value(), row.cves > 0);
     if (!notes) continue;
     EXPECT_EQ(notes->severity, row.severity);
@@ -89,18 +91,24 @@ TEST(Changelog, NotesFromTheOfferedDownToTheInstalled) {
   }
   const BuiltVersion offered{"1.6-2.1+deb12u3", "1.6-2.1+deb12u3"};
   EXPECT_EQ(notes_of(entries, offered, std::nullopt, kNow)->cve_ids.size(), 1u);
-  EXPECT_EQ(notes_of(entries, offered, std::nullopt, at("2026-10-01"))->released_at, std::nullopt) << "a date in the future is none";
+  EXPECT_EQ(notes_of(entries, offered, std::nullopt, at("2026-10-01"))->released_at, std::nullopt)
+      << "a date in the future is none";
   EXPECT_FALSE(notes_of({}, offered, std::nullopt, kNow));
 }
 
 TEST(Changelog, HeadersAndTrailersOfOtherForms) {
-  const auto one = [](std::string_view header, std::string_view trailer) { return parse_changelog(std::string(header) + "\n\n  * CVE-2026-1234\n\n" + std::string(trailer) + "\n"); };
+  const auto one = [](std::string_view header, std::string_view trailer) {
+    return parse_changelog(std::string(header) + "\n\n  * CVE-2026-1234\n\n" + std::string(trailer) + "\n");
+  };
   const std::string header = "a (1) s; urgency=low", trailer = " -- N <m>  Sat, 10 Oct 2026 09:05:07 +0000";
   EXPECT_EQ(one("a (1) s; binary-only=yes, Urgency=Emergency", trailer)[0].urgency, "emergency");
   EXPECT_EQ(one("a (1:1.0~rc1-2+b3) s t; urgency=frightful", trailer)[0].urgency, "");
-  for (const auto& bad : {"a (1) s", "a 1 s; urgency=low", "a () s; urgency=low", "a (1 2) s; x=y", "a (1/2) s; x=y", " (1) s; x=y", "a (1 s; x=y"}) EXPECT_THAT(one(bad, trailer), IsEmpty()) << bad;
+  for (const auto& bad : {"a (1) s", "a 1 s; urgency=low", "a () s; urgency=low", "a (1 2) s; x=y", "a (1/2) s; x=y",
+                          " (1) s; x=y", "a (1 s; x=y"})
+    EXPECT_THAT(one(bad, trailer), IsEmpty()) << bad;
   EXPECT_TRUE(one(header, " -- N <m>  10 Oct 2026 09:05:07 +0000")[0].date.has_value()) << "no day of the week";
-  for (const auto& bad : {" -- N <m>", " -- N <m>  yesterday", " -- N <m>  Sat, 10 Oct 2026 09:05:07", " -- N <m>  Sat, 40 Oct 2026 09:05:07 +0000", " -- N <m>  Sat, 10 Oct 2026 09:05:07 +00x0"})
+  for (const auto& bad : {" -- N <m>", " -- N <m>  yesterday", " -- N <m>  Sat, 10 Oct 2026 09:05:07",
+                          " -- N <m>  Sat, 40 Oct 2026 09:05:07 +0000", " -- N <m>  Sat, 10 Oct 2026 09:05:07 +00x0"})
     EXPECT_EQ(one(header, bad)[0].date, std::nullopt) << bad;
 }
 
@@ -143,13 +151,16 @@ std::string gzip(const std::string& text) {
 
 TEST(TarPicker, PicksInPiecesOfAnySize) {
   const std::string long_name = "usr/" + std::string(150, 'x');
-  const std::string tar = tar_member("./", "", '5') + tar_member("./a", "first") + tar_member("./skip", std::string(2'000, 's')) +
-                          tar_member("././@LongLink", "./" + long_name + '\0', 'L') + tar_member("./cut", "long") + tar_member("./big", std::string(5'000, 'b')) +
-                          tar_member("./link", "", '2') + tar_member("./empty", "") + std::string(1'024, '\0') + tar_member("./after", "the end");
+  const std::string tar = tar_member("./", "", '5') + tar_member("./a", "first") +
+                          tar_member("./skip", std::string(2'000, 's')) +
+                          tar_member("././@LongLink", "./" + long_name + '\0', 'L') + tar_member("./cut", "long") +
+                          tar_member("./big", std::string(5'000, 'b')) + tar_member("./link", "", '2') +
+                          tar_member("./empty", "") + std::string(1'024, '\0') + tar_member("./after", "the end");
   for (const std::size_t piece : {1u, 7u, 511u, 512u, 513u, 100'000u}) {
     TarPicker picker([](std::string_view name) { return name != "skip"; }, 4'000);
     for (std::size_t from = 0; from < tar.size(); from += piece) picker.take(std::string_view(tar).substr(from, piece));
-    EXPECT_EQ(picker.files(), (std::map<std::string, std::string>{{"a", "first"}, {long_name, "long"}, {"empty", ""}})) << piece;
+    EXPECT_EQ(picker.files(), (std::map<std::string, std::string>{{"a", "first"}, {long_name, "long"}, {"empty", ""}}))
+        << piece;
   }
 }
 
@@ -157,25 +168,30 @@ TEST(TarPicker, PicksInPiecesOfAnySize) {
 class ReaderTest : public testing::Test {
  protected:
   ReaderTest() {
-    processes.on("dpkg-deb --fsys-tarfile *", [this](const io::ProcessSpec& spec, const io::OutputSink&) -> Result<io::ProcessOutcome> {
-      const auto name = spec.argv[2].substr(spec.argv[2].rfind('/') + 1);
-      for (const auto& [package, tar] : tars)
-        if (name.starts_with(package + "_")) return fakes::exits(0, tar);
-      return fakes::exits(2, "", "not an archive");
-    });
-    processes.on("apt-get * download *", [this](const io::ProcessSpec& spec, const io::OutputSink&) -> Result<io::ProcessOutcome> {
-      for (const auto& word : spec.argv) {
-        const auto equals = word.find('=');
-        if (equals == std::string::npos || word.find("::") != std::string::npos) continue;
-        const auto name = word.substr(0, word.find(':'));
-        if (sizes.contains(name)) files.put(spec.working_directory + "/" + name + "_" + word.substr(equals + 1) + "_amd64.deb", std::string(sizes[name], 'd'));
-      }
-      return sizes.empty() ? fakes::exits(100, "", "E: Temporary failure resolving") : fakes::exits(0);
-    });
+    processes.on("dpkg-deb --fsys-tarfile *",
+                 [this](const io::ProcessSpec& spec, const io::OutputSink&) -> Result<io::ProcessOutcome> {
+                   const auto name = spec.argv[2].substr(spec.argv[2].rfind('/') + 1);
+                   for (const auto& [package, tar] : tars)
+                     if (name.starts_with(package + "_")) return fakes::exits(0, tar);
+                   return fakes::exits(2, "", "not an archive");
+                 });
+    processes.on("apt-get * download *",
+                 [this](const io::ProcessSpec& spec, const io::OutputSink&) -> Result<io::ProcessOutcome> {
+                   for (const auto& word : spec.argv) {
+                     const auto equals = word.find('=');
+                     if (equals == std::string::npos || word.find("::") != std::string::npos) continue;
+                     const auto name = word.substr(0, word.find(':'));
+                     if (sizes.contains(name))
+                       files.put(spec.working_directory + "/" + name + "_" + word.substr(equals + 1) + "_amd64.deb",
+                                 std::string(sizes[name], 'd'));
+                   }
+                   return sizes.empty() ? fakes::exits(100, "", "E: Temporary failure resolving") : fakes::exits(0);
+                 });
   }
   ChangelogReader reader() { return {{files, processes, clock}, {"", "/cache"}, {"apt-get", "-q"}}; }
   static std::string tar_with(const std::string& text, const std::string& file = "changelog.Debian.gz") {
-    return tar_member("./usr/bin/jq", "program") + tar_member("./usr/share/doc/jq/" + file, gzip(text)) + std::string(1'024, '\0');
+    return tar_member("./usr/bin/jq", "program") + tar_member("./usr/share/doc/jq/" + file, gzip(text)) +
+           std::string(1'024, '\0');
   }
   fakes::ManualClock clock{kNow};
   fakes::MemoryFiles files{&clock};
@@ -188,7 +204,8 @@ class ReaderTest : public testing::Test {
 TEST_F(ReaderTest, ReadsOnceKeepsForEverAndLeavesNoPackageFile) {
   tars["jq"] = tar_with(kJq);
   sizes["jq"] = 100;
-  const auto failures = reader().read({{jq, {{"libjq1", "amd64", jq.version, 500}, {"jq", "amd64", jq.version, 100}}}}, Duration(60'000));
+  const auto failures =
+      reader().read({{jq, {{"libjq1", "amd64", jq.version, 500}, {"jq", "amd64", jq.version, 100}}}}, Duration(60'000));
   ASSERT_TRUE(failures.ok()) << failures.error().chain();
   EXPECT_THAT(*failures, IsEmpty());
   EXPECT_EQ(processes.count("apt-get -q * download jq:amd64=1.6-2.1+deb12u3"), 1) << "the smallest alone";
@@ -204,7 +221,8 @@ TEST_F(ReaderTest, TriesABiggerPackageAndRemembersAFailureForADay) {
   tars["jq"] = tar_member("./usr/bin/jq", "program");
   tars["libjq1"] = tar_with("upstream's own words\n", "changelog.gz");
   sizes = {{"jq", 100}, {"libjq1", 500}};
-  const auto failures = reader().read({{jq, {{"libjq1", "amd64", jq.version, 500}, {"jq", "amd64", jq.version, 100}}}}, Duration(60'000));
+  const auto failures =
+      reader().read({{jq, {{"libjq1", "amd64", jq.version, 500}, {"jq", "amd64", jq.version, 100}}}}, Duration(60'000));
   ASSERT_TRUE(failures.ok());
   EXPECT_EQ(failures->at(jq), "its changelog is no Debian changelog");
   ASSERT_TRUE(reader().known(jq));
@@ -217,10 +235,12 @@ TEST_F(ReaderTest, TriesABiggerPackageAndRemembersAFailureForADay) {
 }
 
 TEST_F(ReaderTest, StaysWithinItsBounds) {
-  std::map<SourceVersion, std::vector<ChangelogFile>> wanted{{{"huge", "1"}, {{"huge", "amd64", "1", kChangelogFileBytesMax + 1}}},
-                                                             {{"--bad", "1"}, {{"--bad", "amd64", "1", 10}}},
-                                                             {{"cut", "1"}, {{"cut", "amd64", "1", 10}}}};
-  for (int i = 0; i < 5; ++i) wanted[{"big" + std::to_string(i), "1"}] = {{"big" + std::to_string(i), "amd64", "1", kChangelogFileBytesMax}};
+  std::map<SourceVersion, std::vector<ChangelogFile>> wanted{
+      {{"huge", "1"}, {{"huge", "amd64", "1", kChangelogFileBytesMax + 1}}},
+      {{"--bad", "1"}, {{"--bad", "amd64", "1", 10}}},
+      {{"cut", "1"}, {{"cut", "amd64", "1", 10}}}};
+  for (int i = 0; i < 5; ++i)
+    wanted[{"big" + std::to_string(i), "1"}] = {{"big" + std::to_string(i), "amd64", "1", kChangelogFileBytesMax}};
   sizes["cut"] = 9;
   const auto failures = reader().read(wanted, Duration(60'000));
   ASSERT_TRUE(failures.ok());
@@ -263,8 +283,11 @@ TEST(ChangelogOfARealPackage, IsRead) {
   std::string directory = std::filesystem::temp_directory_path() / "belay-changelog-XXXXXX";
   ASSERT_NE(::mkdtemp(directory.data()), nullptr);
   const SourceVersion key{"tzdata", version};
-  ChangelogReader reader({io::real_files(), io::real_processes(), io::system_clock()}, {"", directory}, {"apt-get", "-q"});
-  const auto failures = reader.read({{key, {{"tzdata", "all", version, std::strtoull(std::string(words[2]).c_str(), nullptr, 10)}}}}, Duration(60'000));
+  ChangelogReader reader({io::real_files(), io::real_processes(), io::system_clock()}, {"", directory},
+                         {"apt-get", "-q"});
+  const auto failures =
+      reader.read({{key, {{"tzdata", "all", version, std::strtoull(std::string(words[2]).c_str(), nullptr, 10)}}}},
+                  Duration(60'000));
   const auto known = reader.known(key);
   std::filesystem::remove_all(directory);
   if (!failures.ok()) GTEST_SKIP() << "the mirror does not answer: " << failures.error().chain();

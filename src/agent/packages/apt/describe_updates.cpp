@@ -46,17 +46,21 @@ class Describer {
  public:
   Describer(const DpkgPackages& packages, ScanResult& scan) : packages_(packages), scan_(scan) {
     for (auto& offer : scan.offers.offers)
-      if (offer.security && installed_of(packages, offer)) subjects_[{offer.name, offer.arch, offer.version}] = &offer, names_.insert(offer.name);
+      if (offer.security && installed_of(packages, offer))
+        subjects_[{offer.name, offer.arch, offer.version}] = &offer, names_.insert(offer.name);
   }
   bool nothing_to_do() const { return subjects_.empty(); }
 
   void find_sources(Lists lists) {
     std::erase_if(lists.repositories, [](const auto& repository) { return !repository.security; });
-    for_each_record(lists, [&](std::string_view name) { return names_.contains(name); }, [&](const Record& record) { add(record); });
+    for_each_record(
+        lists, [&](std::string_view name) { return names_.contains(name); },
+        [&](const Record& record) { add(record); });
   }
 
   void add(const Record& record) {
-    const auto found = subjects_.find({std::string(record.name), std::string(record.arch), std::string(record.version)});
+    const auto found =
+        subjects_.find({std::string(record.name), std::string(record.arch), std::string(record.version)});
     if (found == subjects_.end() || !found->second) return;
     auto* offer = std::exchange(found->second, nullptr);  // the same record of a second list adds nothing
     const auto key = source_of(record.source, record.name, record.version);
@@ -64,7 +68,8 @@ class Describer {
     auto& group = groups_[key];
     Subject subject{offer, key.version, std::nullopt};
     if (version::compare_deb(offer->version, package->version) > 0) {
-      subject.installed = BuiltVersion{package->version, source_of(package->source, package->name, package->version).version};
+      subject.installed =
+          BuiltVersion{package->version, source_of(package->source, package->name, package->version).version};
       group.wanted = true;
     }
     group.subjects.push_back(std::move(subject));
@@ -93,7 +98,9 @@ class Describer {
       std::size_t updates = 0, empty = 0;
       for (auto& subject : group.subjects) {
         updates += subject.installed ? 1 : 0;
-        const auto notes = known ? notes_of(known->entries, {subject.offer->version, subject.source_version}, subject.installed, now) : std::nullopt;
+        const auto notes =
+            known ? notes_of(known->entries, {subject.offer->version, subject.source_version}, subject.installed, now)
+                  : std::nullopt;
         if (!notes) empty += subject.installed ? 1 : 0;
         else put(*notes, *subject.offer);
       }
@@ -101,21 +108,27 @@ class Describer {
       if (empty == 0) continue;
       empty_ += empty;
       const auto failure = failures_.find(key);
-      reasons_[failure != failures_.end() ? failure->second : known && !known->failure.empty() ? known->failure : "its changelog has nothing newer"].push_back(key.source);
+      reasons_[failure != failures_.end()         ? failure->second
+               : known && !known->failure.empty() ? known->failure
+                                                  : "its changelog has nothing newer"]
+          .push_back(key.source);
     }
   }
 
   void report() {
     if (empty_ == 0) return;
-    std::string detail = std::to_string(empty_) + " of " + std::to_string(updates_) + " security updates are shown without severity, identifiers and date: ";
+    std::string detail = std::to_string(empty_) + " of " + std::to_string(updates_) +
+                         " security updates are shown without severity, identifiers and date: ";
     std::string separator;
     for (const auto& [why, sources] : reasons_) {
-      std::vector<std::string> told(sources.begin(), sources.begin() + static_cast<std::ptrdiff_t>(std::min(sources.size(), kNamesTold)));
+      std::vector<std::string> told(
+          sources.begin(), sources.begin() + static_cast<std::ptrdiff_t>(std::min(sources.size(), kNamesTold)));
       if (sources.size() > kNamesTold) told.push_back("…");
       detail += separator + why + " (" + join(told, ", ") + ")";
       separator = "; ";
     }
-    add_problem(scan_.problems, make_problem(fleet::Reason::metadata_missing, "changelogs", detail, "read the distribution's notices for these packages", false));
+    add_problem(scan_.problems, make_problem(fleet::Reason::metadata_missing, "changelogs", detail,
+                                             "read the distribution's notices for these packages", false));
   }
 
  private:
@@ -138,7 +151,8 @@ class Describer {
 
 }  // namespace
 
-Status describe_updates(const Host& host, const Layout& layout, std::vector<std::string> apt_get, ScanResult& scan, Duration timeout) {
+Status describe_updates(const Host& host, const Layout& layout, std::vector<std::string> apt_get, ScanResult& scan,
+                        Duration timeout) {
   BELAY_TRY_ASSIGN(const auto database, read_database(host.files, layout));
   Describer describer(database.packages, scan);
   if (describer.nothing_to_do()) return {};

@@ -19,9 +19,12 @@ Error corrupt(std::string_view package, std::string_view what) {
 
 std::optional<PackageState> state_named(std::string_view word) {
   static constexpr std::pair<std::string_view, PackageState> kStates[] = {
-      {"installed", PackageState::installed},           {"half-installed", PackageState::half_installed},
-      {"unpacked", PackageState::unpacked},             {"half-configured", PackageState::half_configured},
-      {"triggers-awaited", PackageState::triggers_awaited}, {"triggers-pending", PackageState::triggers_pending}};
+      {"installed", PackageState::installed},
+      {"half-installed", PackageState::half_installed},
+      {"unpacked", PackageState::unpacked},
+      {"half-configured", PackageState::half_configured},
+      {"triggers-awaited", PackageState::triggers_awaited},
+      {"triggers-pending", PackageState::triggers_pending}};
   for (const auto& [name, state] : kStates)
     if (name == word) return state;
   return std::nullopt;
@@ -44,9 +47,15 @@ Result<std::optional<DpkgPackage>> package_of(const Stanza& stanza, std::string_
   if (status[2] == "not-installed" || status[2] == "config-files") return std::optional<DpkgPackage>();
   const auto state = state_named(status[2]);
   if (!state) return corrupt(name, "its state '" + sanitize(status[2], 50) + "' is none that dpkg has");
-  DpkgPackage package{std::string(name), std::string(arch), std::string(stanza.field("Version")), *state,
-                      status[0] == "hold", status[1] == "reinstreq", whole_number(stanza.field("Installed-Size")) * 1024,
-                      conffiles_of(stanza.field("Conffiles")), sanitize(stanza.field("Source"), 500)};
+  DpkgPackage package{std::string(name),
+                      std::string(arch),
+                      std::string(stanza.field("Version")),
+                      *state,
+                      status[0] == "hold",
+                      status[1] == "reinstreq",
+                      whole_number(stanza.field("Installed-Size")) * 1024,
+                      conffiles_of(stanza.field("Conffiles")),
+                      sanitize(stanza.field("Source"), 500)};
   if (!is_plain_word(package.version, 300) && *state != PackageState::half_installed)
     return corrupt(name, "its version is empty or has characters that no version has");
   if (package.version.empty()) package.version = "0";  // half-installed for the first time: dpkg knows no version yet
@@ -64,7 +73,8 @@ Status read_into(std::map<Key, DpkgPackage>& packages, std::string_view text) {
     if (!package) packages.erase(key);
     else packages.insert_or_assign(key, std::move(*package));
     if (packages.size() > kInstalledPackagesMax)
-      return Error(Code::resource_exhausted, "more than " + std::to_string(kInstalledPackagesMax) + " packages", "database-unreadable");
+      return Error(Code::resource_exhausted, "more than " + std::to_string(kInstalledPackagesMax) + " packages",
+                   "database-unreadable");
   }
   return {};
 }
@@ -76,7 +86,8 @@ fleet::PackageChange change(const DpkgPackage& package, std::string from, std::s
 }  // namespace
 
 Result<DpkgPackages> parse_dpkg_status(std::string_view status, const std::vector<std::string>& journal) {
-  if (status.size() > kStatusBytesMax) return Error(Code::resource_exhausted, "the status file is too large", "database-unreadable");
+  if (status.size() > kStatusBytesMax)
+    return Error(Code::resource_exhausted, "the status file is too large", "database-unreadable");
   std::map<Key, DpkgPackage> packages;
   BELAY_TRY(read_into(packages, status));
   for (const auto& update : journal) BELAY_TRY(read_into(packages, update).within("in dpkg's journal"));
@@ -99,22 +110,28 @@ std::set<Key> parse_extended_states(std::string_view text) {
 std::vector<fleet::Problem> health_of(const DpkgPackages& packages, bool journal_pending) {
   std::vector<fleet::Problem> problems;
   if (journal_pending)
-    add_problem(problems, make_problem(fleet::Reason::dpkg_interrupted, "", "dpkg was stopped in the middle: its journal is not empty",
+    add_problem(problems, make_problem(fleet::Reason::dpkg_interrupted, "",
+                                       "dpkg was stopped in the middle: its journal is not empty",
                                        "run 'dpkg --configure -a', or let the next patch run repair it"));
   for (const auto& package : packages) {
     if (package.state == PackageState::half_installed || package.reinstall_required)
-      add_problem(problems, make_problem(fleet::Reason::package_broken, package.name,
-                                         "version " + package.version + " is half installed and must be installed again; 'dpkg --configure -a' does not mend it",
-                                         "run 'apt-get install --reinstall " + package.name + "'"));
+      add_problem(
+          problems,
+          make_problem(fleet::Reason::package_broken, package.name,
+                       "version " + package.version +
+                           " is half installed and must be installed again; 'dpkg --configure -a' does not mend it",
+                       "run 'apt-get install --reinstall " + package.name + "'"));
     else if (package.state != PackageState::installed)
-      add_problem(problems, make_problem(fleet::Reason::dpkg_interrupted, package.name, "version " + package.version + " is unpacked but not configured",
+      add_problem(problems, make_problem(fleet::Reason::dpkg_interrupted, package.name,
+                                         "version " + package.version + " is unpacked but not configured",
                                          "run 'dpkg --configure -a'; where it fails, its output names the script"));
   }
   return problems;
 }
 
 const DpkgPackage* find_package(const DpkgPackages& packages, std::string_view name, std::string_view arch) {
-  for (auto found = std::ranges::lower_bound(packages, name, {}, &DpkgPackage::name); found != packages.end() && found->name == name; ++found)
+  for (auto found = std::ranges::lower_bound(packages, name, {}, &DpkgPackage::name);
+       found != packages.end() && found->name == name; ++found)
     if (arch.empty() || found->arch == arch) return &*found;
   return nullptr;
 }
@@ -136,11 +153,15 @@ std::vector<fleet::PackageChange> changes_between(const DpkgPackages& before, co
   for (const auto& now : after) {
     const auto* old = find_package(before, now.name, now.arch);
     // A package may go from amd64 to all and back: that is one package changing, not two.
-    if (!old) old = find_package(after, now.name, "") == find_package(after, now.name, now.arch) ? find_package(before, now.name, "") : nullptr;
+    if (!old)
+      old = find_package(after, now.name, "") == find_package(after, now.name, now.arch)
+                ? find_package(before, now.name, "")
+                : nullptr;
     if (!old || old->version != now.version) changes.push_back(change(now, old ? old->version : "", now.version));
   }
   for (const auto& old : before)
-    if (!find_package(after, old.name, old.arch) && !find_package(after, old.name, "")) changes.push_back(change(old, old.version, ""));
+    if (!find_package(after, old.name, old.arch) && !find_package(after, old.name, ""))
+      changes.push_back(change(old, old.version, ""));
   std::ranges::sort(changes);
   return changes;
 }

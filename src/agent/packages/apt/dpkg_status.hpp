@@ -35,8 +35,8 @@ struct DpkgPackage {
 // Sorted by name, then architecture.
 using DpkgPackages = std::vector<DpkgPackage>;
 
-// `journal` are the contents of /var/lib/dpkg/updates/*, in the order of their names: each replaces packages of `status`.
-// corrupt: not a status file; the message says where. resource_exhausted: more than the bounds above.
+// `journal` are the contents of /var/lib/dpkg/updates/*, in the order of their names: each replaces packages of
+// `status`. corrupt: not a status file; the message says where. resource_exhausted: more than the bounds above.
 Result<DpkgPackages> parse_dpkg_status(std::string_view status, const std::vector<std::string>& journal = {});
 
 // (name, architecture) of every package that came in only as a dependency.

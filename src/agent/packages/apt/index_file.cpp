@@ -133,7 +133,9 @@ Result<Compression> compression_of(std::string_view path) {
   for (const auto& [ending, compression] : kEndings)
     if (path.ends_with(ending)) return compression;
   if (path.ends_with(".bz2") || path.ends_with(".lzma"))
-    return Error(Code::unsupported, std::string(path) + ": this compression is not read; run 'apt-get update' with another one", "metadata-missing");
+    return Error(Code::unsupported,
+                 std::string(path) + ": this compression is not read; run 'apt-get update' with another one",
+                 "metadata-missing");
   return Compression::none;
 }
 
@@ -143,9 +145,12 @@ Status for_each_piece(const std::string& path, const std::function<void(std::str
   return for_each_piece(file.text(), compression, visit).within("cannot read the package list " + path);
 }
 
-Status for_each_piece(std::string_view packed, Compression compression, const std::function<void(std::string_view)>& visit) {
+Status for_each_piece(std::string_view packed, Compression compression,
+                      const std::function<void(std::string_view)>& visit) {
   const auto decoder = decoder_of(compression);
-  if (!decoder) return packed.size() > kIndexBytesMax ? Status(Error(Code::resource_exhausted, "the list is too large")) : (visit(packed), Status());
+  if (!decoder)
+    return packed.size() > kIndexBytesMax ? Status(Error(Code::resource_exhausted, "the list is too large"))
+                                          : (visit(packed), Status());
   const std::size_t room = 2 * kStanzaBytesMax;
   const auto buffer = std::make_unique_for_overwrite<char[]>(room);
   std::size_t filled = 0, total = 0;
@@ -158,7 +163,8 @@ Status for_each_piece(std::string_view packed, Compression compression, const st
     if (!ended && filled < room) continue;
     const std::string_view text(buffer.get(), filled);
     const std::size_t whole = ended ? filled : whole_paragraphs(text);
-    if (!ended && whole == 0) return Error(Code::corrupt, "a paragraph of the list is longer than 1 MiB", "metadata-missing");
+    if (!ended && whole == 0)
+      return Error(Code::corrupt, "a paragraph of the list is longer than 1 MiB", "metadata-missing");
     visit(text.substr(0, whole));
     std::memmove(buffer.get(), buffer.get() + whole, filled - whole);
     filled -= whole;

@@ -14,17 +14,17 @@
 namespace belay::agent::apt {
 
 struct Index {
-  std::string path;        // on disk
+  std::string path;  // on disk
   std::string component;
-  int priority = 500;      // of the whole source
+  int priority = 500;  // of the whole source
 };
 
 struct Repository {
   Source source;
   Release release;
   std::string site;
-  bool trusted = false;    // signed and checked by apt, or said to be trusted by the administrator
-  bool security = false;   // facts: trusted, and a security archive by suite, codename, label or site
+  bool trusted = false;   // signed and checked by apt, or said to be trusted by the administrator
+  bool security = false;  // facts: trusted, and a security archive by suite, codename, label or site
   std::vector<Index> indexes;
 };
 

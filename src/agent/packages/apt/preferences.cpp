@@ -21,7 +21,8 @@ std::optional<int> priority_of(std::string_view text) {
   int value = 0;
   if (text.starts_with('+')) text.remove_prefix(1);
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failure != std::errc() || end != text.data() + text.size() || value < -32768 || value > 32767) return std::nullopt;
+  if (failure != std::errc() || end != text.data() + text.size() || value < -32768 || value > 32767)
+    return std::nullopt;
   return value;
 }
 
@@ -35,7 +36,8 @@ bool release_matches(std::string_view argument, const PinContext& context) {
     if (part.empty()) continue;
     const auto equals = part.find('=');
     if (equals == std::string_view::npos) {
-      if (!matches(part, release.suite) && !matches(part, release.codename) && !matches(part, release.version)) return false;
+      if (!matches(part, release.suite) && !matches(part, release.codename) && !matches(part, release.version))
+        return false;
       continue;
     }
     const auto key = trim(part.substr(0, equals)), value = trim(part.substr(equals + 1));
@@ -72,13 +74,15 @@ Result<Pin> pin_of(const Stanza& stanza) {
   pin.argument = space == std::string_view::npos ? std::string_view() : trim(text.substr(space));
   if (kind == "origin") pin.kind = Pin::Kind::origin;
   else if (kind == "version") pin.kind = Pin::Kind::version;
-  else if (kind != "release") return Error(Code::unsupported, "the pin '" + sanitize(text, 100) + "' is of no known kind");
+  else if (kind != "release")
+    return Error(Code::unsupported, "the pin '" + sanitize(text, 100) + "' is of no known kind");
   const auto priority = priority_of(stanza.field("Pin-Priority"));
   if (!priority || pin.packages.empty()) return Error(Code::corrupt, "a pin lacks its package or its priority");
   pin.priority = *priority;
   for (const auto& name : pin.packages)
     if (name.starts_with('/') || name.starts_with("src:"))
-      return Error(Code::unsupported, "the pin of '" + sanitize(name, 100) + "' (a regular expression or a source package) is not honoured");
+      return Error(Code::unsupported, "the pin of '" + sanitize(name, 100) +
+                                          "' (a regular expression or a source package) is not honoured");
   return pin;
 }
 
@@ -146,7 +150,8 @@ int version_priority(const Preferences& preferences, std::string_view package, s
     if (pin.general()) continue;
     const bool named = std::ranges::any_of(pin.packages, [&](const auto& glob) { return glob_match(glob, package); });
     if (!named) continue;
-    if (pin.kind == Pin::Kind::version ? glob_match(pin.argument, version) : source_matches(pin, context)) return pin.priority;
+    if (pin.kind == Pin::Kind::version ? glob_match(pin.argument, version) : source_matches(pin, context))
+      return pin.priority;
   }
   return priority_of_source;
 }

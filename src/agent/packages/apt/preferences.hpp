@@ -12,14 +12,14 @@ namespace belay::agent::apt {
 struct Pin {
   std::vector<std::string> packages;  // globs; "*" is the general form
   enum class Kind { release, origin, version } kind = Kind::release;
-  std::string argument;               // "a=bookworm-backports, o=Debian"; a host; a version glob
+  std::string argument;  // "a=bookworm-backports, o=Debian"; a host; a version glob
   int priority = 0;
   bool general() const { return packages.size() == 1 && packages[0] == "*"; }
 };
 
 struct Preferences {
-  std::vector<Pin> pins;              // in the order of the files
-  std::string default_release;        // APT::Default-Release
+  std::vector<Pin> pins;                    // in the order of the files
+  std::string default_release;              // APT::Default-Release
   std::vector<std::string> not_understood;  // what stands there and is not honoured: said, never passed over
 };
 

@@ -15,8 +15,8 @@ struct Release {
   std::string origin, label, suite, codename, version;
   std::optional<Instant> date;
   std::optional<Instant> valid_until;
-  bool not_automatic = false;          // "NotAutomatic: yes": priority 1
-  bool but_automatic_upgrades = false; // with it: priority 100 (backports)
+  bool not_automatic = false;           // "NotAutomatic: yes": priority 1
+  bool but_automatic_upgrades = false;  // with it: priority 100 (backports)
   bool signed_inline = false;
   std::map<std::string, std::uint64_t, std::less<>> packages_sizes;  // "main/binary-amd64/Packages" -> bytes
 };

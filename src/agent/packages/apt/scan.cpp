@@ -35,11 +35,14 @@ class Scanner {
   }
 
   ScanResult run() {
-    for_each_record(lists_, [&](std::string_view name) { return choices_.contains(name); }, [&](const Record& record) { add(record); });
+    for_each_record(
+        lists_, [&](std::string_view name) { return choices_.contains(name); },
+        [&](const Record& record) { add(record); });
     result_.installed = package_set_of(database_.packages);
     for (const auto& package : database_.packages) {
       if (package.held) result_.held.push_back(package.name);
-      if (database_.automatic.contains({package.name, apt_architecture(package.arch)})) result_.automatic.push_back(package.name);
+      if (database_.automatic.contains({package.name, apt_architecture(package.arch)}))
+        result_.automatic.push_back(package.name);
     }
     result_.repositories = lists_.states;
     for (const auto& package : database_.packages)
@@ -65,8 +68,9 @@ class Scanner {
       if (apt_architecture(choice.package->arch) != apt_architecture(record.arch)) continue;
       if (version::compare_deb(record.version, choice.package->version) < 0) continue;
       const auto& repository = *record.repository;
-      const int priority = version_priority(lists_.preferences, record.name, record.version,
-                                            {repository.release, repository.site, record.index->component}, record.index->priority);
+      const int priority =
+          version_priority(lists_.preferences, record.name, record.version,
+                           {repository.release, repository.site, record.index->component}, record.index->priority);
       choice.candidates.push_back({offer_of(record), priority, record.phased_percentage});
     }
   }
@@ -126,19 +130,25 @@ class Scanner {
 
   void note_pinned(const DpkgPackage& package, const Candidate& candidate) {
     if (!candidate.offer.security) return;
-    add_problem(result_.problems, make_problem(Reason::package_held, package.name,
-                                               "the security update " + candidate.offer.version + " is kept back by a pin (priority " + std::to_string(candidate.priority) + ")",
-                                               "remove the pin in " + std::string("/etc/apt/preferences.d") + ", or accept the risk"));
+    add_problem(result_.problems,
+                make_problem(Reason::package_held, package.name,
+                             "the security update " + candidate.offer.version + " is kept back by a pin (priority " +
+                                 std::to_string(candidate.priority) + ")",
+                             "remove the pin in " + std::string("/etc/apt/preferences.d") + ", or accept the risk"));
   }
 
   void note(const DpkgPackage& package, const Candidate& candidate, bool installed) {
     if (installed) return;
     if (package.held)
-      add_problem(result_.problems, make_problem(Reason::package_held, package.name, "version " + candidate.offer.version + " is offered, the package is on hold",
-                                                 "run 'apt-mark unhold " + package.name + "' when it may change"));
+      add_problem(result_.problems,
+                  make_problem(Reason::package_held, package.name,
+                               "version " + candidate.offer.version + " is offered, the package is on hold",
+                               "run 'apt-mark unhold " + package.name + "' when it may change"));
     if (candidate.phased_percentage < 100)
       add_problem(result_.problems, make_problem(Reason::phased_update, package.name,
-                                                 "version " + candidate.offer.version + " is phased in: " + std::to_string(candidate.phased_percentage) + " % of machines get it so far",
+                                                 "version " + candidate.offer.version +
+                                                     " is phased in: " + std::to_string(candidate.phased_percentage) +
+                                                     " % of machines get it so far",
                                                  "wait for the archive, or order the version"));
   }
 
@@ -152,7 +162,9 @@ class Scanner {
   ScanResult result_;
 };
 
-bool is_journal_name(const std::string& name) { return !name.empty() && name.size() < 20 && std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; }); }
+bool is_journal_name(const std::string& name) {
+  return !name.empty() && name.size() < 20 && std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
+}
 
 }  // namespace
 
@@ -169,8 +181,11 @@ Result<Database> read_database(const io::Files& files, const Layout& layout) {
         BELAY_TRY_ASSIGN(auto text, files.read(directory + "/updates/" + name, 16 << 20));
         journal.push_back(std::move(text));
       }
-  BELAY_TRY_ASSIGN(database.packages, parse_dpkg_status(*status, journal).within("cannot read dpkg's database " + layout.dpkg_directory + "/status"));
-  if (const auto states = files.read(layout.on_disk(layout.state_directory) + "/extended_states", kStatusBytesMax); states.ok())
+  BELAY_TRY_ASSIGN(
+      database.packages,
+      parse_dpkg_status(*status, journal).within("cannot read dpkg's database " + layout.dpkg_directory + "/status"));
+  if (const auto states = files.read(layout.on_disk(layout.state_directory) + "/extended_states", kStatusBytesMax);
+      states.ok())
     database.automatic = parse_extended_states(*states);
   return database;
 }
@@ -180,18 +195,22 @@ Result<ScanResult> scan(const io::Files& files, const Layout& layout, Instant no
   return Scanner(std::move(database), read_lists(files, layout, now)).run();
 }
 
-std::map<Wanted, PackageFile> find_package_files(const io::Files& files, const Layout& layout, Instant now, const std::set<Wanted>& wanted) {
+std::map<Wanted, PackageFile> find_package_files(const io::Files& files, const Layout& layout, Instant now,
+                                                 const std::set<Wanted>& wanted) {
   std::map<Wanted, PackageFile> found;
   std::set<std::string, std::less<>> names;
   for (const auto& want : wanted) names.insert(want.name);
   auto lists = read_lists(files, layout, now);
-  for_each_record(lists, [&](std::string_view name) { return names.contains(name); }, [&](const Record& record) {
-    const PackageFile file{to_lower(record.sha256), record.size_bytes, record.installed_bytes};
-    for (const auto& arch : {std::string(record.arch), std::string()}) {  // an order may leave the architecture open
-      const Wanted key{std::string(record.name), arch, std::string(record.version)};
-      if (wanted.contains(key)) found.emplace(key, file);
-    }
-  });
+  for_each_record(
+      lists, [&](std::string_view name) { return names.contains(name); },
+      [&](const Record& record) {
+        const PackageFile file{to_lower(record.sha256), record.size_bytes, record.installed_bytes};
+        for (const auto& arch :
+             {std::string(record.arch), std::string()}) {  // an order may leave the architecture open
+          const Wanted key{std::string(record.name), arch, std::string(record.version)};
+          if (wanted.contains(key)) found.emplace(key, file);
+        }
+      });
   return found;
 }
 

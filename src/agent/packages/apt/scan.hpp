@@ -24,6 +24,7 @@ struct PackageFile {
   std::string sha256;
   std::uint64_t size_bytes = 0, installed_bytes = 0;
 };
-std::map<Wanted, PackageFile> find_package_files(const io::Files& files, const Layout& layout, Instant now, const std::set<Wanted>& wanted);
+std::map<Wanted, PackageFile> find_package_files(const io::Files& files, const Layout& layout, Instant now,
+                                                 const std::set<Wanted>& wanted);
 
 }  // namespace belay::agent::apt

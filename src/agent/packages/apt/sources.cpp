@@ -91,8 +91,9 @@ std::vector<Source> parse_deb822_sources(std::string_view text, std::string_view
     for (const auto& uri : words(stanza.field("URIs")))
       for (const auto& suite : words(stanza.field("Suites"))) {
         if (sources.size() >= kSourcesMax) return;
-        sources.push_back({with_slash(uri), suite, words(stanza.field("Components")), words(stanza.field("Architectures")),
-                           means_yes(stanza.field("Trusted")), std::string(where)});
+        sources.push_back({with_slash(uri), suite, words(stanza.field("Components")),
+                           words(stanza.field("Architectures")), means_yes(stanza.field("Trusted")),
+                           std::string(where)});
       }
   });
   return sources;

@@ -7,12 +7,12 @@
 namespace belay::agent::apt {
 
 struct Source {
-  std::string uri;       // with a slash at the end
-  std::string suite;     // "bookworm-security", or "./" for a flat repository
-  std::vector<std::string> components;  // empty for a flat one
+  std::string uri;                         // with a slash at the end
+  std::string suite;                       // "bookworm-security", or "./" for a flat repository
+  std::vector<std::string> components;     // empty for a flat one
   std::vector<std::string> architectures;  // where the source names them; empty: all of the system
-  bool trusted = false;  // trusted=yes: apt does not ask for a signature
-  std::string where;     // file and place, for messages
+  bool trusted = false;                    // trusted=yes: apt does not ask for a signature
+  std::string where;                       // file and place, for messages
 };
 
 inline constexpr std::size_t kSourcesMax = 1'000;

@@ -69,11 +69,13 @@ void TarPicker::begin_member() {
   } else {
     name_ = text_at(header, 0, 100);
     const auto prefix = text_at(header, 345, 155);
-    if (header.substr(257, 6) == std::string_view("ustar\0", 6) && !prefix.empty()) name_ = std::string(prefix) + "/" + name_;
+    if (header.substr(257, 6) == std::string_view("ustar\0", 6) && !prefix.empty())
+      name_ = std::string(prefix) + "/" + name_;
     if (!long_name_.empty()) name_ = std::move(long_name_);
     long_name_.clear();
     if (name_.starts_with("./")) name_.erase(0, 2);
-    if ((type == '0' || type == '\0') && *size <= bytes_max_ && files_.size() < kFilesMax && wanted_(name_)) kind_ = Kind::file;
+    if ((type == '0' || type == '\0') && *size <= bytes_max_ && files_.size() < kFilesMax && wanted_(name_))
+      kind_ = Kind::file;
   }
   header_.clear();
   part_ = Part::content;

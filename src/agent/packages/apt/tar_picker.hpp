@@ -10,8 +10,10 @@ namespace belay::agent::apt {
 
 class TarPicker {
  public:
-  // `wanted` is asked once for each regular file, its name without a leading "./". Files over bytes_max are passed over.
-  TarPicker(std::function<bool(std::string_view name)> wanted, std::size_t bytes_max) : wanted_(std::move(wanted)), bytes_max_(bytes_max) {}
+  // `wanted` is asked once for each regular file, its name without a leading "./". Files over bytes_max are passed
+  // over.
+  TarPicker(std::function<bool(std::string_view name)> wanted, std::size_t bytes_max)
+      : wanted_(std::move(wanted)), bytes_max_(bytes_max) {}
 
   void take(std::string_view text);  // the next piece of the stream
   // What was whole so far, by name; at most 16 files.

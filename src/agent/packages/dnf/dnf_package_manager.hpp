@@ -16,7 +16,8 @@ class DnfPackageManager final : public PackageManager {
   Result<RefreshReport> refresh(Duration timeout, const OutputLine& output) override;
   Result<TransactionPlan> simulate(const InstallOrder& order) override;
   Status download(const InstallOrder& order, const OutputLine& output) override;
-  Result<std::vector<fleet::Problem>> hold_old_versions(const InstallOrder& order, const std::string& directory) override;
+  Result<std::vector<fleet::Problem>> hold_old_versions(const InstallOrder& order,
+                                                        const std::string& directory) override;
   Result<InstallReport> install(const InstallOrder& order, const OutputLine& output) override;
   Result<std::vector<fleet::Problem>> check_health() override;
   Result<std::vector<fleet::Problem>> repair(Duration timeout, const OutputLine& output) override;
@@ -30,7 +31,8 @@ class DnfPackageManager final : public PackageManager {
   // `dnf` with what keeps it to the order: no weak dependencies, nothing removed as unused, no metadata refreshed.
   Result<Ended> dnf(std::vector<std::string> words, Duration timeout, const OutputLine& output, std::string input = {});
   // As dnf(), waiting for the lock until the deadline.
-  Result<Ended> dnf_locked(const std::vector<std::string>& words, const InstallOrder& order, const OutputLine& output, const std::string& input);
+  Result<Ended> dnf_locked(const std::vector<std::string>& words, const InstallOrder& order, const OutputLine& output,
+                           const std::string& input);
   Result<fleet::PackageSet> installed();
   std::string held_file(const InstallOrder& order, const fleet::PackageChange& change) const;
   struct Request {

@@ -91,18 +91,27 @@ void set_field(AdvisoryText& text, std::string_view name, std::string_view value
   if (name == "Update ID") advisory.id = sanitize(value, 100);
   else if (name == "Type") advisory.classification = classification_of(value);
   else if (name == "Severity") advisory.severity = severity_of(value);
-  else if (name == "CVEs" && advisory.cve_ids.size() < 1'000) advisory.cve_ids.push_back(sanitize(value.substr(0, value.find(' ')), 50));
-  else if (name == "Bugs" && advisory.bugzilla_ids.size() < 1'000) advisory.bugzilla_ids.push_back(sanitize(value.substr(0, value.find(' ')), 50));
-  else if (name == "Files" && text.files.size() < 5'000) text.files.emplace_back(value.ends_with(".rpm") ? value.substr(0, value.size() - 4) : value);
+  else if (name == "CVEs" && advisory.cve_ids.size() < 1'000)
+    advisory.cve_ids.push_back(sanitize(value.substr(0, value.find(' ')), 50));
+  else if (name == "Bugs" && advisory.bugzilla_ids.size() < 1'000)
+    advisory.bugzilla_ids.push_back(sanitize(value.substr(0, value.find(' ')), 50));
+  else if (name == "Files" && text.files.size() < 5'000)
+    text.files.emplace_back(value.ends_with(".rpm") ? value.substr(0, value.size() - 4) : value);
   else if (name == "Updated") {
     if (const auto date = parse_iso8601(value); date.ok()) advisory.released_at = *date;
   }
 }
 
-constexpr std::pair<std::string_view, bool> kSections[] = {
-    {"Installing:", false},         {"Upgrading:", false},          {"Downgrading:", false},  {"Reinstalling:", false},
-    {"Installing dependencies:", false}, {"Installing weak dependencies:", false}, {"Installing group/module packages:", false},
-    {"Removing:", true},            {"Removing dependent packages:", true}, {"Removing unused dependencies:", true}};
+constexpr std::pair<std::string_view, bool> kSections[] = {{"Installing:", false},
+                                                           {"Upgrading:", false},
+                                                           {"Downgrading:", false},
+                                                           {"Reinstalling:", false},
+                                                           {"Installing dependencies:", false},
+                                                           {"Installing weak dependencies:", false},
+                                                           {"Installing group/module packages:", false},
+                                                           {"Removing:", true},
+                                                           {"Removing dependent packages:", true},
+                                                           {"Removing unused dependencies:", true}};
 
 struct Meaning {
   std::string_view text;
@@ -113,10 +122,12 @@ constexpr std::array kMeanings{
     Meaning{"already locked by", Reason::lock_held, "try again when the other process has ended"},
     Meaning{"Failed to obtain the transaction lock", Reason::lock_held, "try again when the other process has ended"},
     Meaning{"Waiting for process with pid", Reason::lock_held, "try again when the other process has ended"},
-    Meaning{"GPG signature verification error", Reason::signature_bad, "do not trust this mirror; fetch from another one"},
+    Meaning{"GPG signature verification error", Reason::signature_bad,
+            "do not trust this mirror; fetch from another one"},
     Meaning{"GPG check FAILED", Reason::signature_bad, "do not trust this package"},
     Meaning{"is not signed", Reason::signature_bad, "do not trust this package"},
-    Meaning{"Downloading successful, but checksum doesn't match", Reason::signature_bad, "the mirror is damaged or attacked; refresh and try again"},
+    Meaning{"Downloading successful, but checksum doesn't match", Reason::signature_bad,
+            "the mirror is damaged or attacked; refresh and try again"},
     Meaning{"public key is not installed", Reason::key_missing, "import the repository's key with 'rpm --import'"},
     Meaning{"GPG keys", Reason::key_missing, "import the repository's key with 'rpm --import'"},
     Meaning{"key has expired", Reason::key_expired, "import the repository's renewed key"},
@@ -159,11 +170,16 @@ Result<fleet::PackageSet> parse_installed(std::string_view text) {
   for_each_line(text, [&](std::string_view line) {
     if (failure || line.empty()) return;
     const auto fields = split(line, '|');
-    const bool whole = fields.size() == 5 && std::ranges::all_of(fields, [](auto field) { return is_plain_word(field, 300); });
-    if (!whole) failure = Error(Code::corrupt, "rpm -qa says '" + sanitize(line, 100) + "', which is no package", "database-unreadable");
-    else if (set.packages.size() >= kInstalledPackagesMax) failure = Error(Code::resource_exhausted, "more packages than any system has", "database-unreadable");
+    const bool whole =
+        fields.size() == 5 && std::ranges::all_of(fields, [](auto field) { return is_plain_word(field, 300); });
+    if (!whole)
+      failure = Error(Code::corrupt, "rpm -qa says '" + sanitize(line, 100) + "', which is no package",
+                      "database-unreadable");
+    else if (set.packages.size() >= kInstalledPackagesMax)
+      failure = Error(Code::resource_exhausted, "more packages than any system has", "database-unreadable");
     else if (fields[0] != "gpg-pubkey")
-      set.packages.push_back({std::string(fields[0]), std::string(fields[4]), std::string(fields[1]) + ":" + std::string(fields[2]) + "-" + std::string(fields[3])});
+      set.packages.push_back({std::string(fields[0]), std::string(fields[4]),
+                              std::string(fields[1]) + ":" + std::string(fields[2]) + "-" + std::string(fields[3])});
   });
   if (failure) return *failure;
   std::ranges::sort(set.packages);
@@ -172,12 +188,14 @@ Result<fleet::PackageSet> parse_installed(std::string_view text) {
   return set;
 }
 
-std::vector<fleet::Offer> parse_offers(std::string_view text, const std::function<bool(std::string_view, std::string_view)>& wanted) {
+std::vector<fleet::Offer> parse_offers(std::string_view text,
+                                       const std::function<bool(std::string_view, std::string_view)>& wanted) {
   std::vector<fleet::Offer> offers;
   for_each_line(text, [&](std::string_view line) {
     std::array<std::string_view, 10> fields;
     if (!split_offer(line, fields) || offers.size() >= 100'000 || !wanted(fields[0], fields[4])) return;
-    if (!std::ranges::all_of(fields | std::views::take(6), [](auto field) { return is_plain_word(field, 300); })) return;
+    if (!std::ranges::all_of(fields | std::views::take(6), [](auto field) { return is_plain_word(field, 300); }))
+      return;
     fleet::Offer offer;
     offer.name = fields[0];
     offer.arch = fields[4];
@@ -214,11 +232,15 @@ std::map<std::string, std::vector<Advisory>, std::less<>> parse_advisories(std::
   return by_package;
 }
 
-void apply_advisories(std::vector<fleet::Offer>& offers, const std::map<std::string, std::vector<Advisory>, std::less<>>& advisories) {
+void apply_advisories(std::vector<fleet::Offer>& offers,
+                      const std::map<std::string, std::vector<Advisory>, std::less<>>& advisories) {
   static constexpr std::array<std::string_view, 5> kSeverities{"Critical", "Important", "Medium", "Low", "None"};
-  const auto rank = [&](std::string_view severity) { return std::ranges::find(kSeverities, severity) - kSeverities.begin(); };
+  const auto rank = [&](std::string_view severity) {
+    return std::ranges::find(kSeverities, severity) - kSeverities.begin();
+  };
   for (auto& offer : offers) {
-    const auto version = std::string_view(offer.version).substr(offer.version.find(':') + 1);  // file names have no epoch
+    const auto version =
+        std::string_view(offer.version).substr(offer.version.find(':') + 1);  // file names have no epoch
     const auto found = advisories.find(nevra(offer.name, version, offer.arch));
     if (found == advisories.end()) continue;
     for (const auto& advisory : found->second) {
@@ -229,7 +251,8 @@ void apply_advisories(std::vector<fleet::Offer>& offers, const std::map<std::str
       if (offer.classification.empty() || (security && !offer.security)) offer.classification = advisory.classification;
       offer.security |= security;
       if (offer.severity.empty() || rank(advisory.severity) < rank(offer.severity)) offer.severity = advisory.severity;
-      if (!offer.released_at || (advisory.released_at && *advisory.released_at > *offer.released_at)) offer.released_at = advisory.released_at;
+      if (!offer.released_at || (advisory.released_at && *advisory.released_at > *offer.released_at))
+        offer.released_at = advisory.released_at;
     }
   }
 }
@@ -267,14 +290,18 @@ std::vector<fleet::PackageChange> parse_transaction(std::string_view text) {
 std::vector<fleet::Problem> problems_of_dnf(std::string_view output) {
   std::vector<fleet::Problem> problems;
   for_each_line(output, [&](std::string_view line) {
-    const bool speaks = line.starts_with("Error") || line.starts_with("  - ") || line.starts_with(" Problem") || line.find("FAILED") != std::string_view::npos ||
-                        line.find("locked by") != std::string_view::npos || line.find("scriptlet failed") != std::string_view::npos ||
-                        line.find("is not installed") != std::string_view::npos || line.find("is not signed") != std::string_view::npos ||
-                        line.find("more space on") != std::string_view::npos || line.find("No match for argument") != std::string_view::npos ||
-                        line.find("exclude filtering") != std::string_view::npos;
+    const bool speaks =
+        line.starts_with("Error") || line.starts_with("  - ") || line.starts_with(" Problem") ||
+        line.find("FAILED") != std::string_view::npos || line.find("locked by") != std::string_view::npos ||
+        line.find("scriptlet failed") != std::string_view::npos ||
+        line.find("is not installed") != std::string_view::npos ||
+        line.find("is not signed") != std::string_view::npos || line.find("more space on") != std::string_view::npos ||
+        line.find("No match for argument") != std::string_view::npos ||
+        line.find("exclude filtering") != std::string_view::npos;
     if (!speaks) return;
     for (const auto& meaning : kMeanings)
-      if (line.find(meaning.text) != std::string_view::npos) return add_problem(problems, make_problem(meaning.reason, subject_in(line), line, meaning.next));
+      if (line.find(meaning.text) != std::string_view::npos)
+        return add_problem(problems, make_problem(meaning.reason, subject_in(line), line, meaning.next));
   });
   return problems;
 }
@@ -284,9 +311,12 @@ std::vector<fleet::Problem> problems_of_check(std::string_view output) {
   for_each_line(output, [&](std::string_view line) {
     if (const auto at = line.find(" is a duplicate with "); at != std::string_view::npos) {
       const auto parts = version::split_nevra(line.substr(0, at));
-      add_problem(problems, make_problem(Reason::package_broken, parts.ok() ? parts->name : line.substr(0, at), line, "run 'dnf remove --duplicates'"));
-    } else if (line.find(" has missing requires of ") != std::string_view::npos || line.find(" has installed conflict ") != std::string_view::npos) {
-      add_problem(problems, make_problem(Reason::dependency_broken, line.substr(0, line.find(' ')), line, "run 'dnf check' and mend what it names"));
+      add_problem(problems, make_problem(Reason::package_broken, parts.ok() ? parts->name : line.substr(0, at), line,
+                                         "run 'dnf remove --duplicates'"));
+    } else if (line.find(" has missing requires of ") != std::string_view::npos ||
+               line.find(" has installed conflict ") != std::string_view::npos) {
+      add_problem(problems, make_problem(Reason::dependency_broken, line.substr(0, line.find(' ')), line,
+                                         "run 'dnf check' and mend what it names"));
     }
   });
   return problems;
@@ -298,8 +328,10 @@ std::vector<ConffileDifference> conffiles_of(std::string_view output) {
   for_each_line(output, [&](std::string_view line) {
     const auto at = line.find(kCreated);
     const auto start = line.find('/');
-    if (at == std::string_view::npos || start > at || !trim(line).ends_with(".rpmnew") || differences.size() >= 10'000) return;
-    differences.push_back({sanitize(line.substr(start, at - start), 4096), "", sanitize(trim(line.substr(at + kCreated.size())), 4096)});
+    if (at == std::string_view::npos || start > at || !trim(line).ends_with(".rpmnew") || differences.size() >= 10'000)
+      return;
+    differences.push_back(
+        {sanitize(line.substr(start, at - start), 4096), "", sanitize(trim(line.substr(at + kCreated.size())), 4096)});
   });
   return differences;
 }
@@ -310,7 +342,8 @@ std::vector<fleet::PackageChange> changes_between(const fleet::PackageSet& befor
   std::ranges::set_difference(after.packages, before.packages, std::back_inserter(come));
   std::vector<fleet::PackageChange> changes;
   for (const auto& package : come) {
-    const auto old = std::ranges::find_if(gone, [&](const auto& one) { return one.name == package.name && one.arch == package.arch; });
+    const auto old = std::ranges::find_if(
+        gone, [&](const auto& one) { return one.name == package.name && one.arch == package.arch; });
     changes.push_back({package.name, package.arch, old == gone.end() ? "" : old->version, package.version, "", 0});
     if (old != gone.end()) gone.erase(old);
   }

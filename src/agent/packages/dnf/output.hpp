@@ -1,6 +1,6 @@
 #pragma once
-// What rpm's and dnf's words mean. Pure: text in, values out; bounded, and lines that are none of theirs are passed over.
-// dnf 4.14's texts with LC_ALL=C.UTF-8, each seen in a run.
+// What rpm's and dnf's words mean. Pure: text in, values out; bounded, and lines that are none of theirs are passed
+// over. dnf 4.14's texts with LC_ALL=C.UTF-8, each seen in a run.
 #include <map>
 #include <string>
 #include <string_view>
@@ -20,7 +20,8 @@ Result<fleet::PackageSet> parse_installed(std::string_view text);
 // dnf repoquery --qf kOfferFormat: every package of every repository; `wanted` keeps those it says yes to.
 inline constexpr std::string_view kOfferFormat =
     "%{name}|%{epoch}|%{version}|%{release}|%{arch}|%{reponame}|%{downloadsize}|%{installsize}|%{chksum}|%{vendor}";
-std::vector<fleet::Offer> parse_offers(std::string_view text, const std::function<bool(std::string_view name, std::string_view arch)>& wanted);
+std::vector<fleet::Offer> parse_offers(std::string_view text,
+                                       const std::function<bool(std::string_view name, std::string_view arch)>& wanted);
 
 // dnf -v updateinfo info --all: the notices, by the package files they name ("foo-1.1-1.el9.noarch").
 struct Advisory {
@@ -30,7 +31,8 @@ struct Advisory {
 };
 std::map<std::string, std::vector<Advisory>, std::less<>> parse_advisories(std::string_view text);
 // Puts what the notices say into the offers they name.
-void apply_advisories(std::vector<fleet::Offer>& offers, const std::map<std::string, std::vector<Advisory>, std::less<>>& advisories);
+void apply_advisories(std::vector<fleet::Offer>& offers,
+                      const std::map<std::string, std::vector<Advisory>, std::less<>>& advisories);
 
 // The table that `dnf install` prints before it asks.
 std::vector<fleet::PackageChange> parse_transaction(std::string_view text);
