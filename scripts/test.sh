@@ -10,7 +10,15 @@ if [ "$status" != 0 ]; then
   echo
   echo "belay: what failed said:"
   sed -n '/^The following tests FAILED/,$p' "$log"
-  awk '/\*\*\*Failed|\*\*\*Timeout|\*\*\*Exception/ {show=1} /Start +[0-9]+:/ {show=0} show' "$log" | grep -v ' Passed ' | head -n 300
+  # Of each program that failed, what its failed tests said; GoogleTest's passed ones are left out.
+  awk '/\*\*\*Failed|\*\*\*Timeout|\*\*\*Exception/ {show=1} / Start +[0-9]+:/ {show=0} show' "$log" |
+    awk '/^\[ RUN      \]/ {held=$0; holding=1; next}
+         /^\[       OK \]|^\[  SKIPPED \]/ {holding=0; held=""; next}
+         /^\[  FAILED  \]/ && holding {print held; holding=0; held=""}
+         /^\[[-=]+\]|^ *[0-9]+\/[0-9]+ Test .* Passed / {next}
+         holding {held=held "\n" $0; next}
+         {print}
+         END {if (holding) print held}' | tail -n 400
 fi
 # Tests inside a program that were skipped, by name and reason.
 skipped=$(grep -hE '^\[  SKIPPED \] [A-Za-z]|^SKIP ' build/Testing/Temporary/LastTest.log 2>/dev/null | grep -v 'tests, listed' | sort -u || true)
