@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <variant>
 #include <vector>
 
 #include "base/result.hpp"
@@ -60,6 +61,11 @@ template <typename T>
 struct is_text_map : std::false_type {};
 template <typename T>
 struct is_text_map<std::map<std::string, T>> : std::true_type {};
+
+template <typename T>
+struct is_variant : std::false_type {};
+template <typename... T>
+struct is_variant<std::variant<T...>> : std::true_type {};
 
 template <typename T>
 using Members = boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>;
@@ -112,6 +118,14 @@ Value encode(const T& value) {
     Object object;
     for (const auto& [key, item] : value) object.emplace(key, encode(item));
     return object;
+  } else if constexpr (detail::is_variant<T>::value) {
+    return std::visit(
+        [](const auto& alternative) -> Value {
+          Object object;
+          object.emplace(std::remove_cvref_t<decltype(alternative)>::kKind, encode(alternative));
+          return object;
+        },
+        value);
   } else {
     static_assert(detail::Described<T>, "describe the struct with BOOST_DESCRIBE_STRUCT");
     Object object;
@@ -126,10 +140,32 @@ Value encode(const T& value) {
   }
 }
 
+template <typename T>
+Result<T> decode(const Value& value, const std::string& path = {});
+
+namespace detail {
+template <typename... T>
+Result<std::variant<T...>> decode_variant(const Value& value, const std::string& path, const std::variant<T...>*) {
+  const auto* object = value.if_object();
+  if (!object || object->size() != 1) return mismatch(path, "an object of one member");
+  const auto& member = *object->begin();
+  Result<std::variant<T...>> result = mismatch(path, "a kind that is known, not " + std::string(member.key()));
+  const auto attempt = [&]<typename Alternative>(const Alternative*) {
+    if (member.key() != Alternative::kKind) return;
+    auto decoded = decode<Alternative>(member.value(), path.empty() ? std::string(member.key()) : path);
+    if (decoded.ok()) result = std::variant<T...>(std::move(*decoded));
+    else result = decoded.error();
+  };
+  (attempt(static_cast<const T*>(nullptr)), ...);
+  return result;
+}
+}  // namespace detail
+
+// A variant is an object of one member, named by its alternative's `kKind`.
 // An absent or null member keeps the struct's default; a member that the struct does not have is passed over
 // (a newer peer may say more). A member of the wrong type is an error that names its path.
 template <typename T>
-Result<T> decode(const Value& value, const std::string& path = {}) {
+Result<T> decode(const Value& value, const std::string& path) {
   if constexpr (std::is_same_v<T, Value>) return value;
   else if constexpr (std::is_same_v<T, bool>) {
     if (!value.is_bool()) return detail::mismatch(path, "true or false");
@@ -171,6 +207,8 @@ Result<T> decode(const Value& value, const std::string& path = {}) {
       items.emplace(std::string(member.key()), std::move(decoded));
     }
     return items;
+  } else if constexpr (detail::is_variant<T>::value) {
+    return detail::decode_variant(value, path, static_cast<const T*>(nullptr));
   } else {
     static_assert(detail::Described<T>, "describe the struct with BOOST_DESCRIBE_STRUCT");
     if (!value.is_object()) return detail::mismatch(path, "an object");

@@ -76,5 +76,29 @@ TEST(Json, CanonicalTextDoesNotDependOnOrder) {
   EXPECT_EQ(to_canonical_text(a), R"({"a":"x","b":[1,{"c":2,"d":1}]})");
 }
 
+struct Circle {
+  static constexpr std::string_view kKind = "circle";
+  int radius = 0;
+};
+BOOST_DESCRIBE_STRUCT(Circle, (), (radius))
+struct Named {
+  static constexpr std::string_view kKind = "named";
+  std::string name;
+};
+BOOST_DESCRIBE_STRUCT(Named, (), (name))
+
+TEST(Json, VariantsAreNamedByTheirKind) {
+  using Shape = std::variant<Circle, Named>;
+  EXPECT_EQ(encode_text(Shape(Named{"x"})), R"({"named":{"name":"x"}})");
+  const auto back = decode_text<std::vector<Shape>>(R"([{"circle":{"radius":3}},{"named":{"name":"y"}}])");
+  ASSERT_TRUE(back.ok());
+  EXPECT_EQ(std::get<Circle>((*back)[0]).radius, 3);
+  EXPECT_EQ(std::get<Named>((*back)[1]).name, "y");
+  EXPECT_FALSE(decode_text<Shape>(R"({"square":{}})").ok());
+  EXPECT_FALSE(decode_text<Shape>(R"({"circle":{},"named":{}})").ok());
+  EXPECT_NE(decode_text<Shape>(R"({"circle":{"radius":"x"}})").error().message().find("circle.radius"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace belay::json
