@@ -166,10 +166,18 @@ def wait_for_second() -> None:
     time.sleep(1.05 - time.time() % 1)
 
 
+LOCK_WAIT_S = 120
+
+
 def apt_get(host: Host, *words: str, check: bool = True) -> str:
-    """What an administrator would type; its output."""
-    result = host.run(["apt-get", "-y", "-q", "-o", "Dpkg::Use-Pty=0", *words], check=check,
-                      environment={"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_SUSPEND": "1"})
+    """What an administrator would type, and again while somebody else (the node's own agent) holds apt's lock; its output."""
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while True:
+        result = host.run(["apt-get", "-y", "-q", "-o", "Dpkg::Use-Pty=0", *words], check=False,
+                          environment={"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_SUSPEND": "1"})
+        if result.ok or "Could not get lock" not in result.text or time.monotonic() > deadline:
+            break
+        time.sleep(0.5)
     if check and not result.ok:
         raise LabError(result.text)
     return result.text
