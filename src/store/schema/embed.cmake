@@ -1,9 +1,8 @@
 # cmake -DOUTPUT=x.cpp -DFILES=a.sql;b.sql -P embed.cmake: the steps as one source file.
 set(text "// Generated from the .sql files of src/store/schema.\n#include \"store/schema/migrations.hpp\"\n\nnamespace belay::store::schema {\nnamespace {\nconstexpr Migration kMigrations[] = {\n")
-set(number 0)
 foreach(file ${FILES})
-  math(EXPR number "${number} + 1")
   get_filename_component(name ${file} NAME)
+  string(REGEX REPLACE "^0*([0-9]+)_.*" "\\1" number ${name})
   file(READ ${file} sql)
   string(APPEND text "    {${number}, \"${name}\", R\"belay_sql(${sql})belay_sql\"},\n")
 endforeach()

@@ -1,5 +1,7 @@
 #include "store/schema/migrations.hpp"
 
+#include <algorithm>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,23 +35,25 @@ std::string spelled(const std::string& statement, const Dialect& dialect) {
   return replaced(replaced(statement, "IDENTITY_KEY", dialect.identity_key), "BLOB", dialect.blob);
 }
 
-// How many of our steps are there already, in order, unchanged.
-Result<std::size_t> applied(Sql& sql) {
+// Which of our steps are there already, unchanged. A step may land after one with a larger number: each stands alone.
+Result<std::set<std::int64_t>> applied(Sql& sql) {
   BELAY_TRY_ASSIGN(const auto rows, sql.query("SELECT number, name, hash FROM schema_steps ORDER BY number"));
   const auto known = migrations();
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (i >= known.size())
+  std::set<std::int64_t> there;
+  for (const auto& row : rows) {
+    const auto step = std::ranges::find(known, row.integer(0), &Migration::number);
+    if (step == known.end())
       return Error(Code::conflict,
-                   "the database's schema is newer (step " + rows[i].text(1) + ") than this program knows (step " +
-                       std::to_string(known.size()) + "); run the newer version, or restore an older backup",
+                   "the database's schema has a step (" + row.text(1) +
+                       ") that this program does not know; run the newer version, or restore an older backup",
                    "schema-newer");
-    if (rows[i].integer(0) != known[i].number || rows[i].text(2) != sql.seams().sha256_hex(known[i].sql))
-      return Error(
-          Code::corrupt,
-          "schema step " + rows[i].text(1) + " was made by another program than this one; the data is left alone",
-          "schema-edited");
+    if (row.text(2) != sql.seams().sha256_hex(step->sql))
+      return Error(Code::corrupt,
+                   "schema step " + row.text(1) + " was made by another program than this one; the data is left alone",
+                   "schema-edited");
+    there.insert(step->number);
   }
-  return rows.size();
+  return there;
 }
 
 }  // namespace
@@ -60,7 +64,8 @@ Result<std::int64_t> migrate(Sql& sql, const Dialect& dialect) {
                "name TEXT NOT NULL, hash TEXT NOT NULL)"));
   BELAY_TRY_ASSIGN(const auto there, applied(sql));
   std::int64_t count = 0;
-  for (const auto& step : migrations().subspan(there)) {
+  for (const auto& step : migrations()) {
+    if (there.contains(step.number)) continue;
     for (const auto& statement : statements(step.sql)) {
       BELAY_TRY(sql.exec(spelled(statement, dialect)).within("schema step " + std::string(step.name)));
     }
@@ -73,7 +78,7 @@ Result<std::int64_t> migrate(Sql& sql, const Dialect& dialect) {
 
 Status verify(Sql& sql) {
   BELAY_TRY_ASSIGN(const auto there, applied(sql));
-  if (there == migrations().size()) return {};
+  if (there.size() == migrations().size()) return {};
   return Error(Code::unavailable, "the database's schema lacks steps of this version; open it for writing once");
 }
 

@@ -10,7 +10,7 @@
 namespace belay::store::schema {
 
 struct Migration {
-  std::int64_t number;    // 1, 2, 3, …
+  std::int64_t number;    // of its name; gaps are fine
   std::string_view name;  // "0001_fleet.sql"
   std::string_view sql;   // statements, each ended by ";" at the end of a line
 };
@@ -22,8 +22,9 @@ struct Dialect {
   std::string_view blob;          // for BLOB
 };
 
-// Applies what is missing, inside the transaction given. Returns how many were applied. conflict "schema-newer" where
-// the database has a step that this program does not know, corrupt "schema-edited" where one differs. May be repeated.
+// Applies what is missing in the order of the numbers, inside the transaction given. Returns how many were applied.
+// conflict "schema-newer" where the database has a step that this program does not know, corrupt "schema-edited" where
+// one differs. May be repeated.
 Result<std::int64_t> migrate(Sql& sql, const Dialect& dialect);
 // Only looks: unavailable where steps are missing, else as above.
 Status verify(Sql& sql);
