@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 
 namespace belay {
 namespace {
@@ -40,6 +41,19 @@ int take_fraction(std::string_view& text) {
     text.remove_prefix(1);
   }
   return ms;
+}
+
+// "", "Z", "+01:00", "-0800" or "+01", east of UTC.
+std::optional<Duration> take_utc_offset(std::string_view& text) {
+  if (text.empty() || take(text, 'Z')) return Duration(0);
+  const bool west = take(text, '-');
+  if (!west && !take(text, '+')) return std::nullopt;
+  const int h = take_digits(text, 2);
+  const bool colon = take(text, ':');
+  const int mi = text.empty() && !colon ? 0 : take_digits(text, 2);
+  if (h < 0 || h > 23 || mi < 0 || mi > 59) return std::nullopt;
+  const Duration size = std::chrono::hours(h) + std::chrono::minutes(mi);
+  return west ? -size : size;
 }
 
 Result<Instant> instant_of(std::string_view whole, int y, int mo, int d, int h, int mi, int s, int ms) {
@@ -91,8 +105,10 @@ Result<Instant> parse_iso8601(std::string_view whole) {
   if (take(text, ':')) s = take_digits(text, 2);
   if (take(text, '.')) ms = take_fraction(text);
   if (h < 0 || mi < 0 || s < 0 || !colon1) return not_a_time(whole);
-  if (!text.empty() && text != "Z" && text != "+00:00") return not_a_time(whole);
-  return instant_of(whole, y, mo, d, h, mi, s, ms);
+  const auto east = take_utc_offset(text);
+  if (!east || !text.empty()) return not_a_time(whole);
+  BELAY_TRY_ASSIGN(const Instant local, instant_of(whole, y, mo, d, h, mi, s, ms));
+  return local - *east;
 }
 
 Result<Instant> parse_http_date(std::string_view whole) {

@@ -21,7 +21,8 @@ class Clock {
 
 // 2026-11-23T18:12:00Z; milliseconds are written only where they are not zero.
 std::string to_iso8601(Instant instant);
-// Accepts what to_iso8601 writes, a date alone (its first instant), and any number of fraction digits.
+// Accepts what to_iso8601 writes, a date alone (its first instant), any number of fraction digits, and in place of Z
+// nothing (it is UTC then, too) or an offset: 2021-04-07T14:29:00-08:00.
 Result<Instant> parse_iso8601(std::string_view text);
 // RFC 7231 and apt's Release files: "Sun, 06 Nov 1994 08:49:37 GMT" (or "UTC").
 Result<Instant> parse_http_date(std::string_view text);

@@ -13,9 +13,15 @@ TEST(Iso8601, GoesRound) {
   EXPECT_EQ(to_iso8601(parse_iso8601("2026-11-23 18:12:05.123456").value()), "2026-11-23T18:12:05.123Z");
 }
 
+TEST(Iso8601, TakesAnOffsetFromUtc) {
+  for (const auto* text : {"2021-04-07T14:29:00-08:00", "2021-04-07T14:29:00-0800", "2021-04-07T14:29-08",
+                           "2021-04-08T03:59:00+05:30", "2021-04-07T22:29:00+00:00"})
+    EXPECT_EQ(to_iso8601(parse_iso8601(text).value()), "2021-04-07T22:29:00Z") << text;
+}
+
 TEST(Iso8601, RefusesWhatIsNoTime) {
   for (const auto* text : {"", "2026", "2026-13-01", "2025-02-29", "2026-11-23T25:00:00Z", "2026-11-23T18:61:00Z",
-                           "2026-11-23T18:12:05+02:00", "yesterday"})
+                           "2026-11-23T18:12:05+25:00", "2026-11-23T18:12:0512", "2026-11-23T18:12:05+1", "yesterday"})
     EXPECT_FALSE(parse_iso8601(text).ok()) << text;
 }
 
