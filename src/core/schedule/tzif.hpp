@@ -1,0 +1,19 @@
+#pragma once
+// The Time Zone Information Format of /usr/share/zoneinfo (RFC 9636, which replaced RFC 8536), as values.
+#include <string_view>
+
+#include "base/result.hpp"
+#include "core/schedule/zone_rules.hpp"
+
+namespace belay::schedule {
+
+inline constexpr std::size_t kTzifBytesMax = 256 * 1024;
+
+// Versions 1 to 4. Any bytes may come: corrupt says what is wrong. unsupported: a file that counts leap seconds
+// ("right/…"), whose clock is not the one everything else here counts by.
+Result<ZoneRules> parse_tzif(std::string_view bytes, std::string_view name);
+
+// The footer alone: "CET-1CEST,M3.5.0,M10.5.0/3", "<+0545>-5:45". corrupt where it is none.
+Result<FooterRule> parse_footer(std::string_view text);
+
+}  // namespace belay::schedule
