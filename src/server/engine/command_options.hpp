@@ -10,6 +10,7 @@
 #include "core/command/machine.hpp"
 #include "core/patchrun/order.hpp"
 #include "server/engine/commands.hpp"
+#include "server/engine/parent.hpp"
 
 namespace belay::server {
 
@@ -40,8 +41,9 @@ struct CommandState {
   command::Settings settings;
   bool stopped = false;
   bool cancel_wanted = false;
+  std::optional<Parent> parent;  // told of the end
 };
-BOOST_DESCRIBE_STRUCT(CommandState, (), (settings, stopped, cancel_wanted))
+BOOST_DESCRIBE_STRUCT(CommandState, (), (settings, stopped, cancel_wanted, parent))
 
 inline constexpr std::string_view kCommandKind = "command";
 

@@ -79,6 +79,7 @@ Status CommandRun::load(const store::executions::Execution& execution) {
   command_.settings = state.settings;
   command_.stopped = state.stopped;
   command_.cancel_wanted = state.cancel_wanted;
+  parent_ = state.parent;
   std::ranges::sort(invocation_rows_, {}, &store::commands::Invocation::node_id);
   command_.invocations.reserve(invocation_rows_.size());
   for (const auto& row : invocation_rows_) {
@@ -111,7 +112,11 @@ Result<ExecutionKind::Advance> CommandRun::advance(const store::executions::Exec
     if (events.empty()) break;
   }
   BELAY_TRY(save(changed));
-  const CommandState state{command_.settings, command_.stopped, command_.cancel_wanted};
+  if (step.finished && parent_)
+    BELAY_TRY(tell_parent(
+        sql_, *parent_,
+        {"", std::string(kCommandKind), row_.command_id, row_.status, row_.status_details, row_.error_count}, now_));
+  const CommandState state{command_.settings, command_.stopped, command_.cancel_wanted, parent_};
   return ExecutionKind::Advance{json::encode_text(state), step.wake_at, step.finished};
 }
 

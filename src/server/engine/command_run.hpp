@@ -78,6 +78,7 @@ class CommandRun {
   CommandOptions options_;
   command::Command command_;
   std::vector<store::commands::Invocation> invocation_rows_;
+  std::optional<Parent> parent_;
   std::optional<ChangeSetView> change_set_;
   std::optional<baseline::PatchBaseline> frozen_rules_;
   std::map<std::string, std::string> output_;  // by node: what its invocation shows at its end

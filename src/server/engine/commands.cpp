@@ -78,77 +78,117 @@ Result<std::vector<store::nodes::Node>> nodes_of(Sql& sql, const std::vector<std
   return nodes;
 }
 
+// Checked, before any transaction: reading the options may fetch what they name.
+struct Draft {
+  const Document* document = nullptr;
+  CommandOptions options;
+  std::string command_id;
+};
+Result<Draft> draft_of(const SendCommandRequest& request) {
+  Draft draft;
+  draft.document = find_document(request.document_name);
+  if (!draft.document)
+    return Error(Code::not_found, "there is no document '" + sanitize(request.document_name, 128) + "'",
+                 "InvalidDocument");
+  BELAY_TRY_ASSIGN(draft.options, read_options(*draft.document, request.parameters));
+  draft.command_id = make_uuid(io::random_bytes(kIdRandomBytes));
+  return draft;
+}
+
+Status refuse_what_must_be_fetched(const SendCommandRequest& request) {
+  for (const char* name : {"InstallOverrideList", "BaselineOverride"}) {
+    const auto at = request.parameters.find(name);
+    if (at == request.parameters.end()) continue;
+    for (const auto& value : at->second)
+      if (value.starts_with("https://"))
+        return Error(Code::invalid_argument,
+                     std::string(name) + " is an address: where nobody waits for it, give the text itself",
+                     "InvalidParameters");
+  }
+  return {};
+}
+
+Result<store::commands::Command> queue(Sql& sql, const SendCommandRequest& request, const Draft& draft, Instant now) {
+  const auto& [document, options, command_id] = draft;
+  if (!options.change_set_id.empty()) {
+    const auto change_set = store::change_sets::get(sql, options.change_set_id);
+    if (!change_set.ok()) return change_set.error().within("change set " + options.change_set_id + " is not ready");
+  }
+  std::vector<std::string> ids;
+  if (request.node_ids) {
+    ids = *request.node_ids;
+  } else {
+    BELAY_TRY_ASSIGN(ids, resolve_targets(sql, request.instance_ids, request.targets));
+  }
+  BELAY_TRY_ASSIGN(const auto nodes, nodes_of(sql, ids));
+  const auto targets = static_cast<std::uint32_t>(nodes.size());
+  BELAY_TRY_ASSIGN(auto state, state_for(request, options, targets));
+  state.parent = request.parent;
+  store::commands::Command command;
+  command.command_id = command_id;
+  command.document_name = document->name;
+  command.document_version = request.document_version.empty() ? "1" : request.document_version;
+  command.comment = request.comment;
+  command.parameters = json::encode_text(request.parameters);
+  command.targets = json::to_text(targets_json(request.targets));
+  command.instance_ids = request.instance_ids;
+  command.max_concurrency = request.max_concurrency;
+  command.max_errors = request.max_errors;
+  command.timeout_seconds = request.timeout_seconds;
+  command.requested_at = now;
+  command.expires_at = latest_end(now, state.settings, targets);
+  command.requested_by = request.requested_by;
+  command.target_count = targets;
+  command.detail = json::encode_text(options);
+  if (targets == 0) command.status = "Success", command.status_details = "NoInstancesInTag";
+  BELAY_TRY(store::commands::create(sql, command, invocations_for(nodes, command_id, *document, now)));
+  store::executions::Execution execution;
+  execution.execution_id = command_id;
+  execution.kind = kCommandKind;
+  execution.state = json::encode_text(state);
+  execution.wake_at = now;
+  execution.created_at = execution.updated_at = now;
+  BELAY_TRY(store::executions::create(sql, execution));
+  BELAY_TRY(
+      note_in_audit(sql, now, request.requested_by, "ssm:SendCommand", command_id,
+                    {{"document", command.document_name}, {"targets", targets}, {"operation", options.operation}}));
+  return command;
+}
+
 }  // namespace
 
 Result<store::commands::Command> Commands::send(const SendCommandRequest& request) {
-  const Document* document = find_document(request.document_name);
-  if (!document)
-    return Error(Code::not_found, "there is no document '" + sanitize(request.document_name, 128) + "'",
-                 "InvalidDocument");
-  BELAY_TRY_ASSIGN(const auto options, read_options(*document, request.parameters));
-  const std::string command_id = make_uuid(io::random_bytes(kIdRandomBytes));
-  return store_.write([&](Sql& sql) -> Result<store::commands::Command> {
-    const Instant now = clock_.now();
-    if (!options.change_set_id.empty()) {
-      const auto change_set = store::change_sets::get(sql, options.change_set_id);
-      if (!change_set.ok()) return change_set.error().within("change set " + options.change_set_id + " is not ready");
-    }
-    BELAY_TRY_ASSIGN(const auto ids, resolve_targets(sql, request.instance_ids, request.targets));
-    BELAY_TRY_ASSIGN(const auto nodes, nodes_of(sql, ids));
-    const auto targets = static_cast<std::uint32_t>(nodes.size());
-    BELAY_TRY_ASSIGN(const auto state, state_for(request, options, targets));
-    store::commands::Command command;
-    command.command_id = command_id;
-    command.document_name = document->name;
-    command.document_version = request.document_version.empty() ? "1" : request.document_version;
-    command.comment = request.comment;
-    command.parameters = json::encode_text(request.parameters);
-    command.targets = json::to_text(targets_json(request.targets));
-    command.instance_ids = request.instance_ids;
-    command.max_concurrency = request.max_concurrency;
-    command.max_errors = request.max_errors;
-    command.timeout_seconds = request.timeout_seconds;
-    command.requested_at = now;
-    command.expires_at = latest_end(now, state.settings, targets);
-    command.requested_by = request.requested_by;
-    command.target_count = targets;
-    command.detail = json::encode_text(options);
-    if (targets == 0) command.status = "Success", command.status_details = "NoInstancesInTag";
-    BELAY_TRY(store::commands::create(sql, command, invocations_for(nodes, command_id, *document, now)));
-    store::executions::Execution execution;
-    execution.execution_id = command_id;
-    execution.kind = kCommandKind;
-    execution.state = json::encode_text(state);
-    execution.wake_at = now;
-    execution.created_at = execution.updated_at = now;
-    BELAY_TRY(store::executions::create(sql, execution));
-    BELAY_TRY(
-        note_in_audit(sql, now, request.requested_by, "ssm:SendCommand", command_id,
-                      {{"document", command.document_name}, {"targets", targets}, {"operation", options.operation}}));
-    return command;
-  });
+  BELAY_TRY_ASSIGN(const auto draft, draft_of(request));
+  return store_.write([&](Sql& sql) { return queue(sql, request, draft, clock_.now()); });
+}
+
+Result<store::commands::Command> Commands::send(Sql& sql, const SendCommandRequest& request, Instant now) {
+  BELAY_TRY(refuse_what_must_be_fetched(request));
+  BELAY_TRY_ASSIGN(const auto draft, draft_of(request));
+  return queue(sql, request, draft, now);
 }
 
 Status Commands::cancel(std::string_view command_id, const std::vector<std::string>& instance_ids,
                         std::string_view requested_by) {
-  return store_.write([&](Sql& sql) -> Status {
-    const auto command = store::commands::get(sql, command_id);
-    if (!command.ok())
-      return Error(command.error().code(), "there is no command '" + sanitize(command_id, 64) + "'",
-                   "InvalidCommandId");
-    const Instant now = clock_.now();
-    std::vector<std::string> whom = instance_ids;
-    if (whom.empty()) whom.emplace_back();
-    for (const auto& node_id : whom) {
-      store::executions::Event event;
-      event.key = "cancel " + node_id;
-      event.body = json::encode_text(NodeEvent{NodeEventKind::cancel, node_id, ""});
-      event.at = now;
-      BELAY_TRY(store::executions::post(sql, kCommandKind, command_id, event));
-    }
-    return note_in_audit(sql, now, requested_by, "ssm:CancelCommand", command_id,
-                         {{"nodes", json::encode(instance_ids)}});
-  });
+  return store_.write([&](Sql& sql) { return cancel(sql, command_id, instance_ids, requested_by, clock_.now()); });
+}
+
+Status Commands::cancel(Sql& sql, std::string_view command_id, const std::vector<std::string>& instance_ids,
+                        std::string_view requested_by, Instant now) {
+  const auto command = store::commands::get(sql, command_id);
+  if (!command.ok())
+    return Error(command.error().code(), "there is no command '" + sanitize(command_id, 64) + "'", "InvalidCommandId");
+  std::vector<std::string> whom = instance_ids;
+  if (whom.empty()) whom.emplace_back();
+  for (const auto& node_id : whom) {
+    store::executions::Event event;
+    event.key = "cancel " + node_id;
+    event.body = json::encode_text(NodeEvent{NodeEventKind::cancel, node_id, ""});
+    event.at = now;
+    BELAY_TRY(store::executions::post(sql, kCommandKind, command_id, event));
+  }
+  return note_in_audit(sql, now, requested_by, "ssm:CancelCommand", command_id,
+                       {{"nodes", json::encode(instance_ids)}});
 }
 
 }  // namespace belay::server

@@ -2,11 +2,13 @@
 // Run Command: sends a document to nodes and carries it through (core/command decides, engine.hpp drives). Blocking.
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/time.hpp"
+#include "server/engine/parent.hpp"
 #include "store/commands.hpp"
 #include "store/nodes.hpp"
 #include "store/store.hpp"
@@ -50,6 +52,8 @@ struct SendCommandRequest {
   std::string max_concurrency = "50", max_errors = "0";
   std::uint32_t timeout_seconds = 3600;  // for delivery, 30 … 2,592,000
   std::string requested_by;
+  std::optional<std::vector<std::string>> node_ids{};  // resolved already: instance_ids and targets are only shown
+  std::optional<Parent> parent{};                      // told when it has ended
 };
 
 // Errors carry SSM's exception as their reason where it has one: "InvalidDocument", "InvalidParameters",
@@ -61,10 +65,15 @@ class Commands {
   // Returns once the command is durable; the nodes follow. Targets that match nobody make a command that is at once
   // Success with the details NoInstancesInTag, as at AWS.
   Result<store::commands::Command> send(const SendCommandRequest& request);
+  // The same inside the caller's transaction. What would have to be fetched first (an override list at an address) is
+  // refused with InvalidParameters.
+  static Result<store::commands::Command> send(store::Sql& sql, const SendCommandRequest& request, Instant now);
   // Asks for a stop: what has not begun is Cancelled, what runs is asked to stop and becomes Cancelled or what it
   // became. `instance_ids` empty: all. May be repeated; ok where the command has ended.
   Status cancel(std::string_view command_id, const std::vector<std::string>& instance_ids,
                 std::string_view requested_by);
+  static Status cancel(store::Sql& sql, std::string_view command_id, const std::vector<std::string>& instance_ids,
+                       std::string_view requested_by, Instant now);
 
  private:
   store::Store& store_;
