@@ -326,7 +326,7 @@ class Host:
                                       stdin=subprocess.DEVNULL, start_new_session=True)
         self.lab.adopt(f"host {self.name}", self._loop)
 
-    def wait_running(self, timeout_s: float = 60) -> str:
+    def wait_running(self, timeout_s: float = 180) -> str:
         """Waits until systemd inside has started everything; "degraded" is an error that names the failed units."""
         def state() -> str:
             if not self._loop_alive():
@@ -352,9 +352,15 @@ class Host:
     def wait_reboot(self, before: str, timeout_s: float = 120) -> None:
         """Waits for another boot than the one with the id given."""
         def changed() -> bool:
+            if not self._loop_alive():
+                raise LabError(f"host {self.name} went off and did not boot again; its console ends with: {self.console_tail()}")
             return self._try(["cat", "/proc/sys/kernel/random/boot_id"]) not in ("", before)
 
-        wait_until(f"host {self.name} to boot again", changed, timeout_s)
+        try:
+            wait_until(f"host {self.name} to boot again", changed, timeout_s)
+        except LabError as error:
+            jobs = self._try(["systemctl", "list-jobs", "--no-pager"])
+            raise LabError(f"{error}; systemd's jobs: {jobs or 'it does not answer'}; its console ends with: {self.console_tail()}") from error
         self.wait_running()
 
     def power_off(self) -> None:

@@ -68,26 +68,49 @@ def run(
     """Runs a command to its end. A status other than 0 raises CommandError unless check is False."""
     words = tuple(str(word) for word in command)
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             words,
-            input=input_text,
-            stdin=None if input_text is not None else subprocess.DEVNULL,
-            capture_output=True,
+            stdin=subprocess.PIPE if input_text is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=timeout_s,
             env=environment,
             cwd=directory,
-            check=False,
         )
     except FileNotFoundError as error:
         raise LabError(f"{words[0]} is not installed: {error}") from error
-    except subprocess.TimeoutExpired as error:
-        raise LabError(f"`{' '.join(words)}` did not end in {timeout_s:.0f} s") from error
-    result = Result(words, done.returncode, done.stdout, done.stderr)
+    with process:
+        try:
+            stdout, stderr = _communicate(process, input_text, timeout_s)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise LabError(f"`{' '.join(words)}` did not end in {timeout_s:.0f} s") from error
+        except BaseException:
+            process.kill()
+            raise
+    result = Result(words, process.returncode, stdout, stderr)
     if check and not result.ok:
         raise CommandError(result)
     return result
+
+
+def _communicate(process: subprocess.Popen[str], input_text: str | None, timeout_s: float) -> tuple[str, str]:
+    """Both outputs of a process, waited for. One that stopped is sent on its way.
+
+    A host that goes down stops all its processes before it ends them. nsenter then stops as its child did, outside, where
+    nobody wakes it; and the host cannot end before nsenter has taken note of its child's end.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            return process.communicate(input_text, timeout=min(1.0, max(deadline - time.monotonic(), 0.01)))
+        except subprocess.TimeoutExpired:
+            input_text = None  # it is on its way already
+            if time.monotonic() >= deadline:
+                raise
+            if _stat(process.pid)[:1] == ["T"]:
+                process.send_signal(signal.SIGCONT)
 
 
 def missing_tools(names: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from lab import debs
-from lab.fleet import Fleet
+from lab.fleet import STATE, Fleet
 from lab.hosts import Host
 from lab.keys import SigningKey
 from lab.repos import AptRepository, RepositoryServer, apt_get
@@ -39,6 +39,9 @@ class Stage:
         apt_get(self.host, "update")
         apt_get(self.host, "install", *(deb.name for deb in installed))
         self.fleet.enrol(self.host, {"Drill": self.host.name})
+        # A new node scans itself at once. It is to have done so before anything is made to fail.
+        wait_until("the node's own first scan", lambda: self.host.run(["test", "-e", f"{STATE}/last-scan.json"], check=False).ok, 120,
+                   every_s=0.2)
 
     def offer(self, *newer: debs.Deb) -> None:
         self.archive.add(*newer)

@@ -46,6 +46,10 @@ class Hosts(LabCase):
         self.assertNotEqual(self.two.boot_id(), before)
         self.assertFalse(self.two.run(["systemctl", "is-active", "--quiet", "long"], check=False).ok)
 
+    def test_a_command_that_was_stopped_goes_on(self) -> None:
+        """As on a host that goes down: it stops all processes first, and whoever waits for one must not wait for ever."""
+        self.assertEqual(self.one.run(["sh", "-c", "kill -STOP $$; echo went on"], timeout_s=60).stdout, "went on\n")
+
     def test_real_security_updates_are_pending(self) -> None:
         lines = [line for line in self.one.run(["apt-get", "-s", "dist-upgrade"]).stdout.splitlines() if line.startswith("Inst ")]
         pending = [line for line in lines if "Debian-Security" in line and "[" in line.split("(")[0]]

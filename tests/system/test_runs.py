@@ -10,8 +10,10 @@ import uuid
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from lab import system
+from lab import debs, system
 from lab.hosts import Host
+from lab.keys import make_key
+from lab.repos import AptRepository, RepositoryServer, apt_get
 from tests.system.case import LabCase
 
 AGENT = system.BINARIES / "belay-agent"
@@ -23,6 +25,14 @@ Restart=always
 KillMode=process
 [Install]
 WantedBy=multi-user.target
+"""
+
+HOLD = """use Fcntl;
+open(my $file, '>', '/var/lib/dpkg/lock-frontend') or die;
+my $lock = pack('s s x4 q q i x4', F_WRLCK, 0, 0, 0, 0);
+fcntl($file, F_SETLKW, $lock) or die;
+open(my $flag, '>', '/run/held') or die;
+sleep 600;
 """
 
 
@@ -47,34 +57,39 @@ class Runs(LabCase):
     tools = ("openssl",)
     binaries = ("belay-agent",)
 
-    def host(self, name: str) -> Host:
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.key = make_key(cls.lab.folder / "key", "Lab archive <archive@example.invalid>")
+        cls.addClassCleanup(cls.key.close)
+        (cls.lab.folder / "www").mkdir()
+        cls.server = RepositoryServer(cls.lab.folder / "www", cls.lab.switch)
+        cls.addClassCleanup(cls.server.close)
+
+    def host(self, name: str, *pairs: tuple[debs.Deb, debs.Deb]) -> Host:
+        """A host with the first of each pair installed and the second on offer, and an agent that is not running yet."""
         host = self.lab.host(name)
+        self.addCleanup(host.power_cut)
+        archive = AptRepository(self.server.folder / name, self.key)
+        archive.add(*(deb for pair in pairs for deb in pair))
+        archive.publish()
+        archive.offer_to(host, self.server.url)
+        apt_get(host, "update")
+        apt_get(host, "install", *(f"{old.name}={old.version}" for old, _ in pairs))
         host.put(AGENT, "/usr/local/bin/belay-agent", 0o755)
         host.put_text("/etc/systemd/system/belay-agent.service", UNIT)
         host.shell(f"mkdir -p -m 0700 {STATE}/identity {STATE}/orders")
         host.put_text(f"{STATE}/identity/identity.json", make_identity(), 0o600)
-        host.shell("apt-get -q update")
+        self.changes = [{"name": old.name, "arch": old.architecture, "from_version": old.version, "to_version": new.version}
+                        for old, new in pairs]
         return host
 
-    def pending(self, host: Host, most: int) -> list[dict]:
-        """The first few security updates that stand alone: the resolver needs nothing else for them."""
-        report = json.loads(host.run(["belay-agent", "scan", "-o", "json"]).stdout)
-        found: list[dict] = []
-        for patch in report["missing"]:
-            wish = f"{patch['name']}={patch['wanted_version']}"
-            plan = host.run(["apt-get", "-s", "-q", "install", "--only-upgrade", wish]).stdout
-            if sum(line.startswith("Inst ") for line in plan.splitlines()) == 1:
-                found.append({"name": patch["name"], "arch": patch["arch"], "from_version": patch["installed_version"],
-                              "to_version": patch["wanted_version"]})
-            if len(found) == most:
-                break
-        return found
-
-    def order(self, host: Host, changes: list[dict], **patch: object) -> str:
+    def order(self, host: Host, **patch: object) -> str:
+        """Lays a patch order of all the host's changes where the agent keeps those it has accepted; its id."""
         order_id = str(uuid.uuid4())
         now = datetime.now(timezone.utc)
         order = {"order_id": order_id, "node_id": "mi-0123456789abcdef0", "counter": 1, "issued_at": iso(now),
-                 "expires_at": iso(now + timedelta(hours=1)), "kind": "patch", "patch": {"changes": changes, **patch}}
+                 "expires_at": iso(now + timedelta(hours=1)), "kind": "patch", "patch": {"changes": self.changes, **patch}}
         host.shell(f"mkdir -m 0700 {STATE}/orders/{order_id}")
         host.put_text(f"{STATE}/orders/{order_id}/order.json", json.dumps({"order": order, "accepted_at": iso(now)}), 0o600)
         return order_id
@@ -88,40 +103,86 @@ class Runs(LabCase):
         script = f"grep -q '\"state\":\"{state}\"' {STATE}/orders/{order_id}/run.json"
         system.wait_until(f"the run to be {state}", lambda: host.run(["sh", "-c", script], check=False).ok, 120)
 
-    def versions(self, host: Host, changes: list[dict]) -> list[str]:
-        return [host.run(["dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Version}", f"{c['name']}:{c['arch']}"
-                          if c["arch"] != "all" else c["name"]]).stdout for c in changes]
+    def wait_for_boot(self, host: Host, before: str, order_id: str) -> None:
+        """The reboot that the run asks for. A run that ends without one, or stands still, is shown as it is."""
+        def story() -> str:
+            return host.shell(f"cat {STATE}/archive/{order_id}.json {STATE}/orders/{order_id}/run.json {STATE}/orders/{order_id}/log || true; "
+                              "journalctl --no-pager -n 60 -o cat", check=False).text[-6000:]
+
+        def ended() -> bool:
+            return host.run(["test", "-e", f"{STATE}/archive/{order_id}.json"], check=False).ok
+
+        def moved() -> str:
+            """Why there is nothing more to wait for: it is on its way down, or up again, or the run has ended."""
+            try:
+                if host.boot_id() != before:
+                    return "booted"
+                return "ended" if ended() and host.boot_id() == before else ""
+            except system.LabError:  # nobody can enter a host that is going down
+                return "leaving"
+
+        try:
+            how = system.wait_until("the run to come to its reboot", moved, 300, every_s=0.2)
+        except system.LabError as error:
+            self.fail(f"{error}\n{story()}")
+        self.assertNotEqual(how, "ended", f"without its reboot: {story()}" if how == "ended" else "")
+        host.wait_reboot(before, 240)
+
+    def assert_all(self, host: Host, which: str) -> None:
+        """Every package stands at its "from_version" or its "to_version", whole."""
+        found = [host.run(["dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Version}", change["name"]]).stdout for change in self.changes]
+        self.assertEqual(found, ["ii " + change[which] for change in self.changes])
+        self.assertEqual(host.run(["dpkg", "--audit"]).stdout, "")
 
     def test_a_run_outlives_the_agent_and_reboots_and_keeps_its_result(self) -> None:
-        host = self.host("outlives")
-        changes = self.pending(host, 2)
-        order_id = self.order(host, changes, reboot="always")
+        host = self.host("outlives", (_slow("1.0"), _slow("1.1")), (debs.library("1.0"), debs.library("1.1")))
+        host.shell("touch /run/slow")
+        order_id = self.order(host, reboot="always")
         before = host.boot_id()
-        host.run(["systemctl", "start", "belay-agent"])
-        host.run(["systemctl", "enable", "--quiet", "belay-agent"])
+        host.run(["systemctl", "enable", "--quiet", "--now", "belay-agent"])
+        system.wait_until("the install", lambda: host.shell("pgrep -f '[t]slow.postinst configure'", check=False).ok, 120, every_s=0.2)
         scope = f"belay-run-{order_id}.scope"
-        system.wait_until("the scope", lambda: host.run(["systemctl", "is-active", "--quiet", scope], check=False).ok, 60)
+        host.run(["systemctl", "is-active", "--quiet", scope])
         host.run(["systemctl", "kill", "-s", "KILL", "belay-agent"])
         host.run(["systemctl", "restart", "belay-agent"])
-        host.wait_reboot(before, 240)
+        host.run(["systemctl", "is-active", "--quiet", scope])
+        host.shell("rm /run/slow")
+        self.wait_for_boot(host, before, order_id)
         result = self.wait_for_result(host, order_id)
         self.assertEqual((result["outcome"], result["run"]["outcome"], result["run"]["rebooted"]), ("success", "committed", True), result)
-        self.assertEqual(self.versions(host, changes), ["ii " + change["to_version"] for change in changes])
+        self.assert_all(host, "to_version")
         waiting = host.run(["ls", f"{STATE}/outbox"]).stdout
         self.assertIn("order_result", waiting)
         self.assertIn("scan_report", waiting)
 
     def test_a_power_cut_in_the_install_rolls_back(self) -> None:
-        host = self.host("powercut")
-        changes = self.pending(host, 3)
-        order_id = self.order(host, changes, reboot="never")
+        host = self.host("powercut", (debs.many_files("1.0"), debs.many_files("1.1")), (debs.library("1.0"), debs.library("1.1")))
+        order_id = self.order(host, reboot="never")
         host.run(["systemctl", "enable", "--quiet", "--now", "belay-agent"])
-        self.wait_for_state(host, order_id, "installing")
-        system.wait_until("the unpacking", lambda: host.run(["pgrep", "-x", "dpkg"], check=False).ok, 60)
+        system.wait_until("the unpacking", lambda: host.shell("ls /opt/tbig/*/*.dpkg-new", check=False).ok, 120, every_s=0.01)
         host.power_cut()
         host.start()
         host.wait_running()
         result = self.wait_for_result(host, order_id)
         self.assertEqual(result["run"]["outcome"], "rolled_back", result)
-        self.assertEqual(self.versions(host, changes), ["ii " + change["from_version"] for change in changes])
-        self.assertEqual(host.run(["dpkg", "--audit"]).stdout, "")
+        self.assert_all(host, "from_version")
+
+    def test_a_lock_held_past_the_deadline_is_named_with_its_holder(self) -> None:
+        host = self.host("locked", (debs.library("1.0"), debs.library("1.1")))
+        order_id = self.order(host, reboot="never", lock_timeout=3_000)
+        host.put_text("/root/hold", HOLD)
+        host.run(["systemd-run", "--quiet", "--unit=holder", "perl", "/root/hold"])
+        system.wait_until("the lock to be held", lambda: host.run(["test", "-e", "/run/held"], check=False).ok, 60)
+        holder = host.run(["systemctl", "show", "holder", "--property=MainPID", "--value"]).stdout.strip()
+        host.run(["systemctl", "start", "belay-agent"])
+        result = self.wait_for_result(host, order_id)
+        self.assertNotEqual(result["outcome"], "success", result)
+        told = [problem for problem in result["problems"] if problem["reason"] == "lock_held"]
+        self.assertTrue(told, result)
+        self.assertIn(holder, told[0]["subject"] + told[0]["detail"])
+        self.assert_all(host, "from_version")
+
+
+def _slow(version: str) -> debs.Deb:
+    """Stays in its configuration while the host says so."""
+    return debs.Deb("tslow", version, scripts={"postinst": "while [ -e /run/slow ]; do sleep 0.1; done"})

@@ -98,7 +98,7 @@ Status AptPackageManager::describe_updates(ScanResult& scan, Duration timeout) {
 
 Result<RefreshReport> AptPackageManager::refresh(Duration timeout, const OutputLine& output) {
   BELAY_TRY(write_lists_configuration());
-  const auto seconds = std::to_string(std::clamp<std::int64_t>(timeout.count() / 4'000, 5, 30));
+  const auto seconds = std::to_string(std::clamp<std::int64_t>(timeout.count() / 4'000, 5, 20));
   // Without Error-Mode=any a bad signature, an expired key or a mirror that hangs are warnings and exit status 0.
   BELAY_TRY_ASSIGN(const auto ended,
                    run({apt_get({"-o", "APT::Update::Error-Mode=any", "-o", "Acquire::http::Timeout=" + seconds, "-o",
