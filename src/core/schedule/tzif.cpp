@@ -95,4 +95,11 @@ Result<ZoneRules> parse_tzif(std::string_view bytes, std::string_view name) {
   return rules;
 }
 
+Result<ZoneRules> zone_of(std::string_view name, const ReadZone& read) {
+  for (const std::string_view utc : {"", "UTC", "Etc/UTC", "GMT", "Z"})
+    if (name == utc) return ZoneRules{};
+  BELAY_TRY_ASSIGN(const std::string bytes, read(name));
+  return parse_tzif(bytes, name);
+}
+
 }  // namespace belay::schedule

@@ -113,6 +113,16 @@ TEST(Footer, CoversAZoneThatIsAlwaysOnSummerTime) {
     EXPECT_EQ(offset_at(rules, floor<seconds>(at(when))), std::chrono::hours(-4)) << when;
 }
 
+TEST(Tzif, KnowsUtcWithoutReading) {
+  const auto never = [](std::string_view name) -> Result<std::string> {
+    return Error(Code::not_found, std::string(name));
+  };
+  EXPECT_EQ(zone_of("Etc/UTC", never).value(), ZoneRules{});
+  EXPECT_EQ(zone_of("Europe/Berlin", never).error().message(), "Europe/Berlin");
+  const auto system = [](std::string_view name) -> Result<std::string> { return zone_bytes(std::string(name)); };
+  EXPECT_EQ(zone_of("Europe/Berlin", system).value(), zone("Europe/Berlin"));
+}
+
 TEST(Tzif, RefusesWhatIsNoneOrIsCut) {
   const std::string good = zone_bytes("Europe/Berlin");
   ASSERT_TRUE(parse_tzif(good, "Europe/Berlin").ok());
