@@ -14,6 +14,7 @@ CommandSpec compliance_command();
 CommandSpec command_command();
 CommandSpec tag_command();
 CommandSpec audit_command();
+CommandSpec schedule_command();
 CommandSpec version_compare_command();
 
 }  // namespace belay::cli
