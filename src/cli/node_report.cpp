@@ -54,6 +54,7 @@ void print_counts(std::ostream& out, const json::Value& verdict) {
                                       {"AvailableSecurityUpdateCount", "AVAILABLE_SECURITY_UPDATE"},
                                       {"NotApplicableCount", "NOT_APPLICABLE"}}) {
     const std::string value = cell(*counts, member);
+    if (value == "0" && std::string_view(member) == "NotApplicableCount") continue;  // of most it cannot be known
     out << "  " << std::string(value.size() < 6 ? 6 - value.size() : 0, ' ') << value << "  " << label << "\n";
   }
 }

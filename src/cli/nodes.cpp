@@ -1,6 +1,8 @@
 #include <iostream>
+#include <set>
 
 #include "base/error_table.hpp"
+#include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/targets.hpp"
@@ -14,16 +16,42 @@ std::string platform_of(const json::Value& node) {
   return version.empty() ? name : name + " " + version;
 }
 
+// Who may not ask sees the list without the marks.
+Result<json::Array> suspected_clones(Context& context) {
+  auto clones = call_all(context, "DescribeClonedNodes", {}, "ClonedNodes");
+  if (!clones.ok() && clones.error().code() == Code::permission_denied) return json::Array();
+  return clones;
+}
+
+void say_what_to_do(const json::Array& clones) {
+  for (const auto& clone : clones) {
+    const std::string name = json::text_or_empty(clone, "Name"), id = json::text_or_empty(clone, "InstanceId");
+    std::cerr << "two machines use the identity of " << sanitize(name, 256) << " (" << id << "): one at "
+              << sanitize(cell(clone, "IPAddress"), 64) << ", one at " << sanitize(cell(clone, "OtherIPAddress"), 64)
+              << "; it gets no orders since " << time_cell(json::find(clone, "CloneSuspectedDate")) << " UTC\n"
+              << "  next: on the machine that is the copy, stop belay-agent, remove its state and enrol it anew; then "
+                 "belay nodes settle "
+              << id << "\n  or, where neither may keep it: belay nodes remove " << id << ", and enrol both\n";
+  }
+}
+
 Result<int> list(Context& context, const Arguments&) {
   BELAY_TRY_ASSIGN(const auto nodes, call_all(context, "DescribeInstanceInformation", {}, "InstanceInformationList"));
+  BELAY_TRY_ASSIGN(const auto clones, suspected_clones(context));
+  std::set<std::string> in_doubt;
+  for (const auto& clone : clones) in_doubt.insert(json::text_or_empty(clone, "InstanceId"));
   Table table{{"NODE", "NAME", "SYSTEM", "ADDRESS", "PING", "LAST SEEN (UTC)", "AGENT"}, {}};
   for (const auto& node : nodes) {
     const std::string name = json::text_or_empty(node, "Name");
     table.rows.push_back({cell(node, "InstanceId"), name.empty() ? cell(node, "ComputerName") : name, platform_of(node),
-                          cell(node, "IPAddress"), cell(node, "PingStatus"),
+                          cell(node, "IPAddress"),
+                          cell(node, "PingStatus") + (in_doubt.contains(cell(node, "InstanceId")) ? ", cloned?" : ""),
                           time_cell(json::find(node, "LastPingDateTime")), cell(node, "AgentVersion")});
   }
-  print(context, table, json::Object{{"InstanceInformationList", nodes}}, std::cout);
+  json::Object all{{"InstanceInformationList", nodes}};
+  if (!clones.empty()) all["ClonedNodes"] = clones;
+  print(context, table, all, std::cout);
+  if (context.format != Format::json) say_what_to_do(clones);
   if (nodes.empty() && context.format == Format::table)
     std::cerr << "no nodes yet: belay activation create, then belay-agent enroll on the host\n";
   return kExitOk;
@@ -43,17 +71,33 @@ Result<int> remove(Context& context, const Arguments& arguments) {
   return kExitOk;
 }
 
+Result<int> settle(Context& context, const Arguments& arguments) {
+  BELAY_TRY_ASSIGN(const auto ids, resolve_nodes(context, {arguments.one("NODE")}));
+  BELAY_TRY_ASSIGN(const auto answer, call(context, "SettleClonedNode", {{"InstanceId", ids.front()}}));
+  if (json::find(answer, "CloneSuspectedDate"))
+    std::cout << "settled " << ids.front() << ": it gets its orders again; if the other machine comes back with the "
+              << "same identity, it is marked again\n";
+  else std::cout << ids.front() << " was not in doubt: nothing to settle\n";
+  return kExitOk;
+}
+
 }  // namespace
 
 CommandSpec nodes_command() {
   const PositionalSpec node{"NODE", "id or name"};
   return {"nodes",
-          "the fleet: list, show, remove",
+          "the fleet: list, show, settle, remove",
           {},
           {},
           list,
           {{"list", "every node with its system and whether it is heard of", {}, {}, list, {}},
            {"show", "all that is known of one node", {node}, {}, show, {}},
+           {"settle",
+            "a suspected clone was looked into: the machine that still runs with the identity keeps it",
+            {node},
+            {},
+            settle,
+            {}},
            {"remove", "deregister a node and revoke its certificate at once", {node}, {}, remove, {}}}};
 }
 

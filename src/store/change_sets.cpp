@@ -24,6 +24,18 @@ Result<ChangeSet> read(const Row& row) {
   return found;
 }
 
+std::optional<std::int64_t> count_in(const Row& row, std::size_t column) {
+  return row.is_null(column) ? std::nullopt : std::optional(row.integer(column));
+}
+
+Summary read_summary(const Row& row) {
+  return {row.text(0),      row.text(1),       row.text(2),
+          row.text(3),      row.text(4),       row.text(5),
+          row.instant(6),   row.text(7),       row.optional_instant(8),
+          row.text(9),      count_in(row, 10), count_in(row, 11),
+          count_in(row, 12)};
+}
+
 Result<Part> read_part(const Row& row) {
   BELAY_TRY_ASSIGN(auto changes, detail::decompress(row.blob(2)).within("a change set's part"));
   return Part{row.text(0), row.text(1), std::move(changes)};
@@ -78,19 +90,37 @@ Result<Part> part(Sql& sql, std::string_view change_set_id, std::string_view pac
   return read_part(*row);
 }
 
-Result<Listed<ChangeSet>> list(Sql& sql, const Page& page) {
+Status summarize(Sql& sql, const Summary& summary) {
+  BELAY_TRY(
+      sql.exec("INSERT INTO change_set_summaries (change_set_id, name, description, status, status_details, "
+               "baseline_id, created_at, created_by, frozen_at, sha256, node_count, package_count, download_bytes) "
+               "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (change_set_id) "
+               "DO UPDATE SET status = excluded.status, status_details = excluded.status_details, "
+               "frozen_at = excluded.frozen_at, sha256 = excluded.sha256, node_count = excluded.node_count, "
+               "package_count = excluded.package_count, download_bytes = excluded.download_bytes",
+               {summary.change_set_id, summary.name, summary.description, summary.status, summary.status_details,
+                summary.baseline_id, summary.created_at, summary.created_by, summary.frozen_at, summary.sha256,
+                summary.nodes, summary.packages, summary.download_bytes}));
+  return {};
+}
+
+Result<Listed<Summary>> list(Sql& sql, const Page& page) {
   detail::Where where;
   if (!page.after.empty()) {
     BELAY_TRY_ASSIGN(const auto after, detail::parse_cursor(page.after));
     where.add("(created_at, change_set_id) < (?, ?)", {after.number, after.text});
   }
   const std::string limit = where.bind(detail::limit_of(page) + 1);
-  BELAY_TRY_ASSIGN(const auto rows, sql.query(std::string(kSelect) + where.text() +
-                                                  " ORDER BY created_at DESC, change_set_id DESC LIMIT " + limit,
-                                              where.params()));
-  BELAY_TRY_ASSIGN(auto found, detail::read_all<ChangeSet>(rows, read));
+  BELAY_TRY_ASSIGN(const auto rows,
+                   sql.query("SELECT change_set_id, name, description, status, status_details, baseline_id, "
+                             "created_at, created_by, frozen_at, sha256, node_count, package_count, download_bytes "
+                             "FROM change_set_summaries" +
+                                 where.text() + " ORDER BY created_at DESC, change_set_id DESC LIMIT " + limit,
+                             where.params()));
+  std::vector<Summary> found;
+  for (const auto& row : rows) found.push_back(read_summary(row));
   return detail::paged(std::move(found), page,
-                       [](const ChangeSet& item) { return detail::cursor(item.created_at, item.change_set_id); });
+                       [](const Summary& item) { return detail::cursor(item.created_at, item.change_set_id); });
 }
 
 Status approve(Sql& sql, std::string_view change_set_id, const Approval& approval) {

@@ -75,6 +75,21 @@ Result<Listed<std::string>> list_hashes(Sql& sql, Kind kind, const Page& page) {
   return detail::paged(std::move(hashes), page, [](const std::string& hash) { return hash; });
 }
 
+Result<Forgotten> forget_unused_sets(Sql& sql, Kind kind, Instant before, std::string_view after, std::uint32_t limit) {
+  BELAY_ASSERT(kind == Kind::package_set || kind == Kind::offer_set);
+  BELAY_TRY_ASSIGN(const auto rows, sql.query("SELECT c.hash, c.created_at, u.hash FROM contents c "
+                                              "LEFT JOIN set_uses u ON u.kind = c.kind AND u.hash = c.hash "
+                                              "WHERE c.kind = $1 AND c.hash > $2 ORDER BY c.hash LIMIT $3",
+                                              {kind, after, limit}));
+  std::vector<Params> unused;
+  for (const auto& row : rows)
+    if (row.is_null(2) && row.instant(1) < before) unused.push_back({kind, row.text(0)});
+  Forgotten forgotten;
+  BELAY_TRY_ASSIGN(forgotten.count, sql.exec_many("DELETE FROM contents WHERE kind = $1 AND hash = $2", unused));
+  if (rows.size() == limit) forgotten.after = rows.back().text(0);
+  return forgotten;
+}
+
 Status note_first_seen(Sql& sql, std::string_view operating_system, std::span<const PackageVersion> versions,
                        Instant at) {
   std::vector<Params> rows;

@@ -2,6 +2,7 @@
 // What is named by its hash and kept once: package sets, offer sets, facts, evidence. Compressed at rest.
 // And the first time the fleet saw a version, which stands for a release date where the archive tells none.
 #include <boost/describe.hpp>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -26,6 +27,15 @@ Result<std::string> get(Sql& sql, Kind kind, std::string_view hash);
 // Those of `hashes` that are not there, each once.
 Result<std::vector<std::string>> missing(Sql& sql, Kind kind, std::span<const std::string> hashes);
 Result<Listed<std::string>> list_hashes(Sql& sql, Kind kind, const Page& page);
+
+// Forgets sets of this kind (package_set or offer_set) that no scan ever named and that came before `before`: they were
+// sent, and the scan was refused or never came. What a scan names stays for ever, for "as of" is answered from it.
+// Looks at `limit` sets from `after` on, in the order of their hashes.
+struct Forgotten {
+  std::int64_t count = 0;
+  std::string after{};  // where to go on; "" once all were looked at
+};
+Result<Forgotten> forget_unused_sets(Sql& sql, Kind kind, Instant before, std::string_view after, std::uint32_t limit);
 
 // ---- first sight of versions, per operating system
 struct PackageVersion {

@@ -1,8 +1,11 @@
 // What is kept for ever, and asked "as of".
+#include <algorithm>
+
 #include "store/baselines.hpp"
 #include "store/change_sets.hpp"
 #include "store/contents.hpp"
 #include "store/fixture_test.hpp"
+#include "store/nodes.hpp"
 #include "store/runs.hpp"
 #include "store/scans.hpp"
 #include "store/snapshots.hpp"
@@ -188,6 +191,77 @@ TEST_P(HistoryTest, VerdictsOverwriteNothing) {
   EXPECT_EQ(listed({.patch_groups = {}, .baseline_ids = {}, .compliance = {compliant}}), 0u);
 }
 
+TEST_P(HistoryTest, TotalsCountWhatIsStillKnown) {
+  using enum verdicts::Compliance;
+  struct Row {
+    const char* node;
+    verdicts::Compliance compliance;
+    std::int64_t observed, seen;
+    const char* standing;
+  };
+  const Row rows[] = {{"mi-1", compliant, 100, 100, "compliant"},   {"mi-2", non_compliant, 100, 100, "non"},
+                      {"mi-3", compliant, 49, 100, "scan too old"}, {"mi-4", non_compliant, 100, 79, "silent"},
+                      {"mi-5", unknown, 100, 100, "said to be so"}, {"mi-6", compliant, 50, 80, "just in time"},
+                      {"mi-7", compliant, 100, 100, "deregistered"}};
+  for (const auto& row : rows) {
+    add_node(row.node);
+    auto said = verdict("pb-1", 100, row.compliance);
+    said.node_id = row.node;
+    said.observed_at = at_s(row.observed);
+    ASSERT_OK(write([&](Sql& sql) -> Status {
+      BELAY_TRY(verdicts::add(sql, said));
+      return nodes::touch_many(sql, std::vector<nodes::Touch>{{row.node, at_s(row.seen)}});
+    }));
+  }
+  add_node("mi-8");  // never judged
+  ASSERT_OK(write([](Sql& sql) { return nodes::deregister(sql, "mi-7", at_s(100)); }));
+  const auto totals = read([](Sql& sql) { return verdicts::totals(sql, at_s(50), at_s(80)); });
+  ASSERT_OK(totals);
+  EXPECT_EQ(totals->compliant, 2);
+  EXPECT_EQ(totals->non_compliant, 1);
+  EXPECT_EQ(totals->unknown, 4);
+  const auto ids = [&](std::uint32_t limit) {
+    return *read([&](Sql& sql) { return verdicts::by_need(sql, at_s(50), at_s(80), limit); });
+  };
+  EXPECT_EQ(ids(10), (Ids{"mi-2", "mi-3", "mi-4", "mi-5", "mi-8", "mi-1", "mi-6"}));
+  EXPECT_EQ(ids(2), (Ids{"mi-2", "mi-3"}));
+}
+
+TEST_P(HistoryTest, SetsThatNoScanNamesAreForgotten) {
+  using contents::Kind;
+  add_node("mi-1");
+  std::vector<std::string> hashes;
+  ASSERT_OK(write([&](Sql& sql) -> Status {
+    for (int i = 0; i < 5; ++i) {
+      BELAY_TRY_ASSIGN(auto hash, contents::put(sql, Kind::package_set, "[" + std::to_string(i) + "]", at_s(i)));
+      hashes.push_back(std::move(hash));
+    }
+    BELAY_TRY(contents::put(sql, Kind::evidence, "{}", at_s(0)));
+    auto old = scan("s1", "mi-1", 1, 1), newest = scan("s2", "mi-1", 2, 2);
+    old.package_set_hash = hashes[0];  // history: only a scan of the past names it
+    newest.package_set_hash = hashes[1];
+    BELAY_TRY(scans::add(sql, old));
+    BELAY_TRY(scans::add(sql, newest));
+    return {};
+  }));
+  std::int64_t count = 0;
+  std::string after;
+  int rounds = 0;
+  do {  // two at a time
+    const auto round =
+        write([&](Sql& sql) { return contents::forget_unused_sets(sql, Kind::package_set, at_s(4), after, 2); });
+    ASSERT_OK(round);
+    count += round->count;
+    after = round->after;
+  } while (!after.empty() && ++rounds < 10);
+  EXPECT_EQ(count, 2);
+  const auto left = read([](Sql& sql) { return contents::list_hashes(sql, Kind::package_set, {}); })->items;
+  for (const int i : {0, 1, 4})
+    EXPECT_TRUE(std::ranges::count(left, fake_hash("[" + std::to_string(i) + "]")) == 1) << i << " must stay";
+  EXPECT_EQ(left.size(), 3u);
+  EXPECT_EQ(read([](Sql& sql) { return contents::list_hashes(sql, Kind::evidence, {}); })->items.size(), 1u);
+}
+
 baselines::Version baseline(const std::string& id, const std::string& os, std::int64_t from) {
   baselines::Version version;
   version.baseline_id = id;
@@ -295,7 +369,29 @@ TEST_P(HistoryTest, ChangeSetsAreFrozenAndApproved) {
   EXPECT_EQ(read([](Sql& sql) { return change_sets::approvals(sql, "cs-1"); })->at(0).signature, "sig1");
   EXPECT_CODE(Code::not_found,
               write([](Sql& sql) { return change_sets::approve(sql, "cs-9", {"a", "", "", at_s(1)}); }));
-  EXPECT_EQ(read([](Sql& sql) { return change_sets::list(sql, {}); })->items.size(), 1u);
+  change_sets::Summary line;
+  line.change_set_id = "cs-1";
+  line.name = "june";
+  line.status = "Planning";
+  line.created_at = at_s(1);
+  ASSERT_OK(write([&](Sql& sql) { return change_sets::summarize(sql, line); }));
+  line.status = "Ready";
+  line.sha256 = frozen.sha256;
+  line.nodes = 7;
+  ASSERT_OK(write([&](Sql& sql) { return change_sets::summarize(sql, line); }));
+  line.change_set_id = "cs-0";
+  line.created_at = at_s(2);
+  ASSERT_OK(write([&](Sql& sql) { return change_sets::summarize(sql, line); }));
+  const auto lines = read([](Sql& sql) { return change_sets::list(sql, {.limit = 1, .after = {}}); });
+  ASSERT_OK(lines);
+  EXPECT_EQ(lines->items.at(0).change_set_id, "cs-0");
+  const auto more = read([&](Sql& sql) { return change_sets::list(sql, {.limit = 1, .after = lines->next}); });
+  ASSERT_OK(more);
+  EXPECT_EQ(more->next, "");
+  EXPECT_EQ(more->items.at(0).name, "june");
+  EXPECT_EQ(more->items.at(0).status, "Ready");
+  EXPECT_EQ(more->items.at(0).nodes, 7);
+  EXPECT_EQ(more->items.at(0).packages, std::nullopt);
   frozen.change_set_id = "cs-2";
   frozen.content += " ";
   EXPECT_REASON("hash-mismatch", write([&](Sql& sql) { return change_sets::create(sql, frozen); }));

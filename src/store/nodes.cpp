@@ -7,9 +7,12 @@ namespace {
 
 constexpr std::string_view kSelect =
     "SELECT n.node_id, n.name, n.state, n.operating_system, n.agent_version, n.activation_id, n.iam_role, "
-    "n.registered_at, n.deregistered_at, n.clone_seen_at, n.order_counter, p.address, p.last_seen_at, f.facts FROM "
-    "nodes n "
+    "n.registered_at, n.deregistered_at, n.clone_seen_at, n.order_counter, p.address, p.last_seen_at, f.facts, "
+    "n.clone_address FROM nodes n "
     "JOIN node_presence p ON p.node_id = n.node_id JOIN node_facts f ON f.node_id = n.node_id";
+constexpr std::string_view kSelectBriefs =
+    "SELECT n.node_id, n.name, n.state, n.operating_system, n.os_name, n.os_version, n.registered_at, p.last_seen_at, "
+    "n.deregistered_at, n.reboot_required FROM nodes n JOIN node_presence p ON p.node_id = n.node_id";
 constexpr std::string_view kSelectIds = "SELECT n.node_id FROM nodes n JOIN node_presence p ON p.node_id = n.node_id";
 
 Result<Node> read(const Row& row) {
@@ -29,7 +32,34 @@ Result<Node> read(const Row& row) {
   node.last_seen_at = row.optional_instant(12);
   BELAY_TRY_ASSIGN(const auto facts, detail::decompress(row.blob(13)).within("facts of node " + node.node_id));
   BELAY_TRY_ASSIGN(node.facts, detail::decode_stored<fleet::NodeFacts>(facts, "facts of node " + node.node_id));
+  node.clone_address = row.text(14);
   return node;
+}
+
+Result<Brief> read_brief(const Row& row) {
+  Brief brief;
+  brief.node_id = row.text(0);
+  brief.name = row.text(1);
+  BELAY_TRY_ASSIGN(brief.state, row.enumerator<NodeState>(2));
+  brief.operating_system = row.text(3);
+  brief.os_name = row.text(4);
+  brief.os_version = row.text(5);
+  brief.registered_at = row.instant(6);
+  brief.last_seen_at = row.optional_instant(7);
+  brief.deregistered_at = row.optional_instant(8);
+  brief.reboot_required = row.boolean(9);
+  return brief;
+}
+
+// Each id once, in order.
+std::vector<Params> sorted_ids(std::span<const std::string> node_ids) {
+  std::vector<std::string> wanted(node_ids.begin(), node_ids.end());
+  std::ranges::sort(wanted);
+  const auto repeats = std::ranges::unique(wanted);
+  wanted.erase(repeats.begin(), repeats.end());
+  std::vector<Params> asked;
+  for (auto& id : wanted) asked.push_back({std::move(id)});
+  return asked;
 }
 
 void add_seen(detail::Where& where, const std::vector<Seen>& ranges) {
@@ -60,6 +90,7 @@ Result<detail::Where> conditions(const NodeFilter& filter) {
                                 filter.names_or_ids, filter.seen, filter.tags));
   detail::Where where;
   if (!filter.include_deregistered) where.add("n.state = 'active'");
+  if (filter.only_in_doubt) where.add("n.clone_seen_at IS NOT NULL");
   where.any_of("n.node_id", filter.node_ids);
   where.any_of("n.name", filter.names);
   where.any_of("n.operating_system", filter.operating_systems);
@@ -95,16 +126,23 @@ Status set_column(Sql& sql, std::string_view node_id, std::string_view column, S
 
 }  // namespace
 
+Brief brief_of(const Node& node) {
+  return {
+      node.node_id,          node.name,          node.state,        node.operating_system, node.facts.os_name,
+      node.facts.os_version, node.registered_at, node.last_seen_at, node.deregistered_at,  node.facts.reboot_required};
+}
+
 Status create(Sql& sql, const Node& node) {
   BELAY_TRY_ASSIGN(const auto there, sql.query_one("SELECT 1 FROM nodes WHERE node_id = $1", {node.node_id}));
   if (there) return detail::taken("node", node.node_id);
-  BELAY_TRY(
-      sql.exec("INSERT INTO nodes (node_id, name, state, operating_system, agent_version, activation_id, iam_role, "
-               "computer_name, os_name, os_version, registered_at, deregistered_at, clone_seen_at, order_counter) "
-               "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-               {node.node_id, node.name, node.state, node.operating_system, node.agent_version, node.activation_id,
-                node.iam_role, node.facts.computer_name, node.facts.os_name, node.facts.os_version, node.registered_at,
-                node.deregistered_at, node.clone_seen_at, node.order_counter}));
+  BELAY_TRY(sql.exec(
+      "INSERT INTO nodes (node_id, name, state, operating_system, agent_version, activation_id, iam_role, "
+      "computer_name, os_name, os_version, registered_at, deregistered_at, clone_seen_at, order_counter, "
+      "clone_address, reboot_required) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+      {node.node_id, node.name, node.state, node.operating_system, node.agent_version, node.activation_id,
+       node.iam_role, node.facts.computer_name, node.facts.os_name, node.facts.os_version, node.registered_at,
+       node.deregistered_at, node.clone_seen_at, node.order_counter, node.clone_address, node.facts.reboot_required}));
   BELAY_TRY(sql.exec("INSERT INTO node_facts (node_id, facts) VALUES ($1, $2)",
                      {node.node_id, detail::compress(json::encode_text(node.facts))}));
   BELAY_TRY(
@@ -121,13 +159,8 @@ Result<Node> get(Sql& sql, std::string_view node_id) {
 }
 
 Result<std::vector<Node>> get_many(Sql& sql, std::span<const std::string> node_ids) {
-  std::vector<std::string> wanted(node_ids.begin(), node_ids.end());
-  std::ranges::sort(wanted);
-  const auto repeats = std::ranges::unique(wanted);
-  wanted.erase(repeats.begin(), repeats.end());
-  std::vector<Params> asked;
-  for (auto& id : wanted) asked.push_back({std::move(id)});
-  BELAY_TRY_ASSIGN(const auto answers, sql.query_many(std::string(kSelect) + " WHERE n.node_id = $1", asked));
+  BELAY_TRY_ASSIGN(const auto answers,
+                   sql.query_many(std::string(kSelect) + " WHERE n.node_id = $1", sorted_ids(node_ids)));
   std::vector<Node> nodes;
   for (const auto& answer : answers) {
     if (answer.empty()) continue;
@@ -141,6 +174,24 @@ Result<Listed<Node>> list(Sql& sql, const NodeFilter& filter, const Page& page) 
   BELAY_TRY_ASSIGN(const auto rows, select(sql, kSelect, filter, page));
   BELAY_TRY_ASSIGN(auto nodes, detail::read_all<Node>(rows, read));
   return detail::paged(std::move(nodes), page, [](const Node& node) { return node.node_id; });
+}
+
+Result<std::vector<Brief>> get_briefs(Sql& sql, std::span<const std::string> node_ids) {
+  BELAY_TRY_ASSIGN(const auto answers,
+                   sql.query_many(std::string(kSelectBriefs) + " WHERE n.node_id = $1", sorted_ids(node_ids)));
+  std::vector<Brief> briefs;
+  for (const auto& answer : answers) {
+    if (answer.empty()) continue;
+    BELAY_TRY_ASSIGN(auto brief, read_brief(answer.front()));
+    briefs.push_back(std::move(brief));
+  }
+  return briefs;
+}
+
+Result<Listed<Brief>> list_briefs(Sql& sql, const NodeFilter& filter, const Page& page) {
+  BELAY_TRY_ASSIGN(const auto rows, select(sql, kSelectBriefs, filter, page));
+  BELAY_TRY_ASSIGN(auto briefs, detail::read_all<Brief>(rows, read_brief));
+  return detail::paged(std::move(briefs), page, [](const Brief& brief) { return brief.node_id; });
 }
 
 Result<Listed<std::string>> list_ids(Sql& sql, const NodeFilter& filter, const Page& page) {
@@ -164,8 +215,9 @@ Status set_facts(Sql& sql, std::string_view node_id, const fleet::NodeFacts& fac
   BELAY_TRY_ASSIGN(
       const auto touched,
       sql.exec("UPDATE nodes SET operating_system = $2, agent_version = $3, computer_name = $4, os_name = $5, "
-               "os_version = $6 WHERE node_id = $1",
-               {node_id, operating_system, agent_version, facts.computer_name, facts.os_name, facts.os_version}));
+               "os_version = $6, reboot_required = $7 WHERE node_id = $1",
+               {node_id, operating_system, agent_version, facts.computer_name, facts.os_name, facts.os_version,
+                facts.reboot_required}));
   if (touched == 0) return detail::missing("node", node_id);
   BELAY_TRY(sql.exec("UPDATE node_facts SET facts = $2 WHERE node_id = $1",
                      {node_id, detail::compress(json::encode_text(facts))}));
@@ -206,27 +258,32 @@ Status touch_many(Sql& sql, std::span<const Touch> touches) {
 }
 
 Result<Session> begin_session(Sql& sql, std::string_view node_id, const Session& session) {
-  BELAY_TRY_ASSIGN(const auto row,
-                   sql.query_one("SELECT n.state, p.instance_nonce, p.boot_id, p.address, p.session_at FROM nodes n "
-                                 "JOIN node_presence p ON p.node_id = n.node_id WHERE n.node_id = $1",
-                                 {node_id}));
+  BELAY_TRY_ASSIGN(
+      const auto row,
+      sql.query_one("SELECT n.state, p.instance_nonce, p.boot_id, p.address, p.session_at, p.earlier_nonce "
+                    "FROM nodes n "
+                    "JOIN node_presence p ON p.node_id = n.node_id WHERE n.node_id = $1",
+                    {node_id}));
   if (!row) return detail::missing("node", node_id);
   if (row->text(0) != "active")
     return Error(Code::permission_denied, "node " + std::string(node_id) + " was deregistered", "node-deregistered");
   BELAY_TRY(sql.exec(
-      "UPDATE node_presence SET instance_nonce = $2, boot_id = $3, address = $4, session_at = $5 WHERE node_id = $1",
+      "UPDATE node_presence SET instance_nonce = $2, boot_id = $3, address = $4, session_at = $5, earlier_nonce = "
+      "CASE WHEN instance_nonce <> $2 THEN instance_nonce ELSE earlier_nonce END WHERE node_id = $1",
       {node_id, session.instance_nonce, session.boot_id, session.address, session.at}));
   BELAY_TRY(touch_many(sql, std::vector<Touch>{{std::string(node_id), session.at}}));
-  Session before{row->text(1), row->text(2), {}, {}};
+  Session before{row->text(1), row->text(2), {}, {}, row->text(5)};
   if (const auto at = row->optional_instant(4)) before.at = *at, before.address = row->text(3);
   return before;
 }
 
-Status mark_clone(Sql& sql, std::string_view node_id, Instant at) {
+Status mark_clone(Sql& sql, std::string_view node_id, Instant at, std::string_view other_address) {
+  BELAY_TRY(set_column(sql, node_id, "clone_address", other_address));
   return set_column(sql, node_id, "clone_seen_at", at);
 }
 
 Status clear_clone(Sql& sql, std::string_view node_id) {
+  BELAY_TRY(set_column(sql, node_id, "clone_address", ""));
   return set_column(sql, node_id, "clone_seen_at", std::nullopt);
 }
 

@@ -30,9 +30,21 @@ struct Node {
   std::optional<Instant> last_seen_at{};
   std::optional<Instant> deregistered_at{};
   std::optional<Instant> clone_seen_at{};  // two machines used this identity at once
+  std::string clone_address{};             // where the other one was, "" where that is not known
   std::uint64_t order_counter = 0;         // of the newest order made for it
   fleet::NodeFacts facts{};
 };
+
+// What lists of many nodes need: no facts are read.
+struct Brief {
+  std::string node_id{}, name{};
+  NodeState state = NodeState::active;
+  std::string operating_system{}, os_name{}, os_version{};
+  Instant registered_at{};
+  std::optional<Instant> last_seen_at{}, deregistered_at{};
+  bool reboot_required = false;
+};
+Brief brief_of(const Node& node);
 
 struct Seen {  // from ≤ last seen < before; a node never heard of counts as before everything
   std::optional<Instant> from{}, before{};
@@ -46,6 +58,7 @@ struct NodeFilter {
   std::vector<Seen> seen{};                 // PingStatus, in the caller's bounds
   std::vector<tags::TagFilter> tags{};
   bool include_deregistered = false;
+  bool only_in_doubt = false;  // suspected clones
 };
 
 // already_exists where the id is taken. facts give the columns that are searched.
@@ -55,6 +68,9 @@ Result<Node> get(Sql& sql, std::string_view node_id);
 // In the order of their ids; unknown ids are absent.
 Result<std::vector<Node>> get_many(Sql& sql, std::span<const std::string> node_ids);
 Result<Listed<Node>> list(Sql& sql, const NodeFilter& filter, const Page& page);
+// The same, narrow.
+Result<std::vector<Brief>> get_briefs(Sql& sql, std::span<const std::string> node_ids);
+Result<Listed<Brief>> list_briefs(Sql& sql, const NodeFilter& filter, const Page& page);
 // Ids alone, for targets of commands. Pages may hold up to 1,000.
 Result<Listed<std::string>> list_ids(Sql& sql, const NodeFilter& filter, const Page& page);
 Result<std::int64_t> count(Sql& sql, const NodeFilter& filter);
@@ -78,12 +94,13 @@ Status touch_many(Sql& sql, std::span<const Touch> touches);
 struct Session {
   std::string instance_nonce{}, boot_id{}, address{};
   Instant at{};
+  std::string earlier_nonce{};  // of the answer only: the nonce that was used before this session's
 };
 // Keeps the new one and returns the one before it (all empty where there was none). permission_denied
 // "node-deregistered"; not_found.
 Result<Session> begin_session(Sql& sql, std::string_view node_id, const Session& session);
-Status mark_clone(Sql& sql, std::string_view node_id, Instant at);
-Status clear_clone(Sql& sql, std::string_view node_id);
+Status mark_clone(Sql& sql, std::string_view node_id, Instant at, std::string_view other_address);
+Status clear_clone(Sql& sql, std::string_view node_id);  // may be repeated
 
 // ---- certificates
 struct Certificate {

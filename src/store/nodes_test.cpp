@@ -48,10 +48,25 @@ TEST_P(NodesTest, ANodeComesBackWhole) {
   EXPECT_CODE(Code::already_exists, write([&](Sql& sql) { return nodes::create(sql, *node); }));
   fleet::NodeFacts facts;
   facts.computer_name = "renamed";
+  facts.os_version = "12";
+  facts.reboot_required = true;
   ASSERT_OK(write([&](Sql& sql) { return nodes::set_facts(sql, "mi-1", facts, "UBUNTU", "9.9"); }));
   const auto changed = read([](Sql& sql) { return nodes::get(sql, "mi-1"); });
   EXPECT_EQ(changed->facts.computer_name, "renamed");
   EXPECT_EQ(changed->operating_system, "UBUNTU");
+  add("mi-0", "db", "DEBIAN");
+  const auto briefs = read([](Sql& sql) { return nodes::get_briefs(sql, Ids{"mi-1", "mi-7", "mi-0", "mi-1"}); });
+  ASSERT_OK(briefs);
+  ASSERT_EQ(briefs->size(), 2u);
+  EXPECT_EQ(briefs->at(0).name, "db");
+  EXPECT_FALSE(briefs->at(0).reboot_required);
+  EXPECT_TRUE(briefs->at(1).reboot_required);
+  EXPECT_EQ(briefs->at(1).os_version, "12");
+  EXPECT_EQ(nodes::brief_of(*changed).os_version, "12");
+  const auto first = read([](Sql& sql) { return nodes::list_briefs(sql, {}, {.limit = 1, .after = {}}); });
+  ASSERT_OK(first);
+  EXPECT_EQ(first->items.at(0).node_id, "mi-0");
+  EXPECT_EQ(first->next, "mi-0");
   EXPECT_CODE(Code::not_found, write([&](Sql& sql) { return nodes::set_name(sql, "mi-9", "x"); }));
 }
 
@@ -117,8 +132,19 @@ TEST_P(NodesTest, SessionsTellWhatWasBefore) {
   EXPECT_EQ(second->instance_nonce, "nonce1");
   EXPECT_EQ(second->address, "192.0.2.1");
   EXPECT_EQ(second->at, at_s(1));
-  ASSERT_OK(write([](Sql& sql) { return nodes::mark_clone(sql, "mi-1", at_s(2)); }));
+  EXPECT_EQ(second->earlier_nonce, "");
+  const auto begin = [&](const char* nonce) {
+    return *write([&](Sql& sql) { return nodes::begin_session(sql, "mi-1", {nonce, "boot1", "192.0.2.2", at_s(2)}); });
+  };
+  EXPECT_EQ(begin("nonce2").earlier_nonce, "nonce1") << "a reconnect changes nothing";
+  EXPECT_EQ(begin("nonce2").earlier_nonce, "nonce1");
+  EXPECT_EQ(begin("nonce3").earlier_nonce, "nonce1");
+  EXPECT_EQ(begin("nonce3").earlier_nonce, "nonce2");
+  ASSERT_OK(write([](Sql& sql) { return nodes::mark_clone(sql, "mi-1", at_s(2), "192.0.2.1"); }));
   EXPECT_EQ(read([](Sql& sql) { return nodes::get(sql, "mi-1"); })->clone_seen_at, at_s(2));
+  EXPECT_EQ(read([](Sql& sql) { return nodes::get(sql, "mi-1"); })->clone_address, "192.0.2.1");
+  add("mi-2", "b", "DEBIAN");
+  EXPECT_EQ(ids({.only_in_doubt = true}), Ids{"mi-1"});
   ASSERT_OK(write([](Sql& sql) { return nodes::clear_clone(sql, "mi-1"); }));
   EXPECT_EQ(read([](Sql& sql) { return nodes::get(sql, "mi-1"); })->clone_seen_at, std::nullopt);
 }

@@ -185,4 +185,13 @@ Result<std::vector<Order>> expire(Sql& sql, Instant now, std::uint32_t limit) {
   return detail::read_all<Order>(rows, read);
 }
 
+Result<std::int64_t> forget_results(Sql& sql, Instant before, std::uint32_t limit) {
+  return sql.exec(
+      "UPDATE orders SET result = '-', update_text = '' WHERE order_id IN (SELECT o.order_id FROM orders o "
+      "WHERE o.result NOT IN ('', '-') AND o.finished_at < $1 AND NOT EXISTS (SELECT 1 FROM executions e "
+      "WHERE e.kind = o.execution_kind AND e.execution_id = o.execution_id AND e.finished = 0) "
+      "ORDER BY o.finished_at LIMIT $2)",
+      {before, limit});
+}
+
 }  // namespace belay::store::orders

@@ -29,10 +29,11 @@ struct Order {
   std::optional<Instant> delivered_at{}, acknowledged_at{}, finished_at{};
   std::uint64_t update_sequence = 0;  // of the newest update taken in
   std::string update{};               // JSON text of wire's OrderUpdate, "" before the first
-  std::string result{};               // JSON text of wire's OrderResult, "" before it
+  std::string result{};               // JSON text of wire's OrderResult, "" before it, "-" once it was forgotten
   bool cancel_requested = false;
 };
 
+inline constexpr std::string_view kForgottenResult = "-";
 inline constexpr std::size_t kPendingMax = 1'000;  // for one node; more is resource_exhausted "too-many-orders"
 
 // The next counter of the node; never given twice, gaps are harmless. not_found; permission_denied "node-deregistered".
@@ -61,5 +62,8 @@ Result<bool> finish(Sql& sql, std::string_view node_id, std::string_view order_i
 Result<Order> cancel(Sql& sql, std::string_view order_id, Instant at);
 // Ends those that were not acknowledged in time, at most `limit`, and returns them.
 Result<std::vector<Order>> expire(Sql& sql, Instant now, std::uint32_t limit);
+// Drops the results of orders that ended before `before` and that no execution waits for any more: who waited has made
+// its own of them (runs, invocations, outputs). The orders themselves stay. At most `limit`; returns how many.
+Result<std::int64_t> forget_results(Sql& sql, Instant before, std::uint32_t limit);
 
 }  // namespace belay::store::orders

@@ -50,6 +50,11 @@ Status insert(Sql& sql, const Scan& scan) {
                {scan.scan_id, scan.node_id, scan.order_id, scan.observed_at, scan.received_at, scan.package_set_hash,
                 scan.offer_set_hash, scan.facts_hash, scan.packages, scan.offers, json::encode_text(scan.held),
                 scan.repositories, json::encode_text(scan.problems)}));
+  std::vector<Params> uses;
+  if (!scan.package_set_hash.empty()) uses.push_back({"package_set", scan.package_set_hash});
+  if (!scan.offer_set_hash.empty()) uses.push_back({"offer_set", scan.offer_set_hash});
+  BELAY_TRY(
+      sql.exec_many("INSERT INTO set_uses (kind, hash) VALUES ($1, $2) ON CONFLICT (kind, hash) DO NOTHING", uses));
   // The newest by observation stays: a scan that was delivered late never hides a newer one.
   BELAY_TRY(sql.exec(
       "INSERT INTO scan_heads (node_id, scan_id, observed_at, received_at, package_set_hash, offer_set_hash) "

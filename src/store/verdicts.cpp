@@ -11,6 +11,12 @@ constexpr std::string_view kSelect =
     "v.command_id, "
     "v.run_id, v.ad_hoc, v.compliance, v.severity, v.counters, v.reasons, v.evidence_hash FROM ";
 
+// What is said of a node now; $1 and $2 are the times from which a scan and a sign of life count.
+constexpr std::string_view kStanding =
+    "CASE WHEN h.observed_at >= $1 AND COALESCE(p.last_seen_at, n.registered_at) >= $2 THEN h.compliance "
+    "ELSE 'unknown' END AS standing FROM nodes n JOIN node_presence p ON p.node_id = n.node_id "
+    "LEFT JOIN verdict_heads h ON h.node_id = n.node_id WHERE n.state = 'active'";
+
 std::string select(std::string_view rest) { return std::string(kSelect) + std::string(rest); }
 
 Result<Verdict> read(const Row& row) {
@@ -102,11 +108,14 @@ Result<std::vector<std::int64_t>> add_many(Sql& sql, std::span<const Verdict> ve
   std::vector<Params> heads;
   for (std::size_t i = 0; i < answers.size(); ++i) {
     sequences.push_back(answers[i].front().integer(0));
-    if (!verdicts[i].ad_hoc) heads.push_back({verdicts[i].node_id, sequences.back()});
+    if (!verdicts[i].ad_hoc)
+      heads.push_back({verdicts[i].node_id, sequences.back(), verdicts[i].compliance, verdicts[i].observed_at});
   }
   BELAY_TRY(
-      sql.exec_many("INSERT INTO verdict_heads (node_id, sequence) VALUES ($1, $2) ON CONFLICT (node_id) DO UPDATE "
-                    "SET sequence = excluded.sequence WHERE excluded.sequence > verdict_heads.sequence",
+      sql.exec_many("INSERT INTO verdict_heads (node_id, sequence, compliance, observed_at) VALUES ($1, $2, $3, $4) "
+                    "ON CONFLICT (node_id) DO UPDATE SET sequence = excluded.sequence, "
+                    "compliance = excluded.compliance, observed_at = excluded.observed_at "
+                    "WHERE excluded.sequence > verdict_heads.sequence",
                     heads));
   return sequences;
 }
@@ -172,6 +181,31 @@ Result<Listed<Verdict>> list_newest(Sql& sql, const Filter& filter, const Page& 
                                               where.params()));
   BELAY_TRY_ASSIGN(auto found, detail::read_all<Verdict>(rows, read));
   return detail::paged(std::move(found), page, [](const Verdict& item) { return item.node_id; });
+}
+
+Result<Totals> totals(Sql& sql, Instant observed_from, Instant seen_from) {
+  BELAY_TRY_ASSIGN(const auto rows, sql.query("SELECT standing, COUNT(*) FROM (SELECT " + std::string(kStanding) +
+                                                  ") standings GROUP BY standing",
+                                              {observed_from, seen_from}));
+  Totals totals;
+  for (const auto& row : rows) {
+    BELAY_TRY_ASSIGN(const auto compliance, row.enumerator<Compliance>(0));
+    (compliance == Compliance::compliant       ? totals.compliant
+     : compliance == Compliance::non_compliant ? totals.non_compliant
+                                               : totals.unknown) = row.integer(1);
+  }
+  return totals;
+}
+
+Result<std::vector<std::string>> by_need(Sql& sql, Instant observed_from, Instant seen_from, std::uint32_t limit) {
+  BELAY_TRY_ASSIGN(const auto rows,
+                   sql.query("SELECT node_id FROM (SELECT n.node_id, n.name, " + std::string(kStanding) +
+                                 ") standings ORDER BY CASE standing WHEN 'non_compliant' THEN 0 WHEN 'unknown' THEN 1 "
+                                 "ELSE 2 END, name, node_id LIMIT $3",
+                             {observed_from, seen_from, limit}));
+  std::vector<std::string> ids;
+  for (const auto& row : rows) ids.push_back(row.text(0));
+  return ids;
 }
 
 }  // namespace belay::store::verdicts

@@ -55,4 +55,14 @@ struct Filter {
 // The newest verdict of each active node, by node id.
 Result<Listed<Verdict>> list_newest(Sql& sql, const Filter& filter, const Page& page);
 
+// How the active nodes stand by their newest verdicts. A node that has none, one whose scan was observed before
+// `observed_from`, or that was last heard of before `seen_from`, counts as unknown, whatever was said of it then.
+struct Totals {
+  std::int64_t compliant = 0, non_compliant = 0, unknown = 0;
+};
+Result<Totals> totals(Sql& sql, Instant observed_from, Instant seen_from);
+// Active nodes in the order of how much they need somebody: non-compliant, then unknown, then compliant by the same
+// rule; of one kind by name.
+Result<std::vector<std::string>> by_need(Sql& sql, Instant observed_from, Instant seen_from, std::uint32_t limit);
+
 }  // namespace belay::store::verdicts

@@ -282,6 +282,54 @@ TEST_P(WorkTest, OrdersReachTheirNodeInOrderAndEndOnce) {
   EXPECT_EQ(read([](Sql& sql) { return orders::history(sql, "mi-1", {}); })->items.at(0).order_id, "o4");
 }
 
+TEST_P(WorkTest, ResultsThatNobodyWaitsForAreForgotten) {
+  add_node("mi-1");
+  executions::Execution execution;
+  execution.kind = "command";
+  execution.created_at = at_s(1);
+  for (const char* id : {"over", "running"}) {
+    execution.execution_id = id;
+    execution.finished = id == std::string("over");
+    ASSERT_OK(write([&](Sql& sql) { return executions::create(sql, execution); }));
+  }
+  const auto order = [&](const std::string& id, std::uint64_t counter, const std::string& of, std::int64_t ended) {
+    orders::Order made;
+    made.order_id = id;
+    made.node_id = "mi-1";
+    made.counter = counter;
+    made.kind = "scan";
+    made.payload = "{\"of\":1}";
+    made.signature = "s";
+    made.execution_kind = of.empty() ? "" : "command";
+    made.execution_id = of;
+    made.expires_at = at_s(1'000);
+    ASSERT_OK(write([&](Sql& sql) -> Status {
+      BELAY_TRY(orders::queue(sql, made));
+      if (ended > 0) BELAY_TRY(orders::finish(sql, "mi-1", id, "{\"result\":1}", at_s(ended)));
+      return {};
+    }));
+  };
+  order("o1", 1, "over", 10);
+  order("o2", 2, "running", 10);
+  order("o3", 3, "gone", 10);
+  order("o4", 4, "", 10);
+  order("o5", 5, "over", 90);
+  order("o6", 6, "over", 0);
+  const auto forget = [&](std::uint32_t limit) {
+    return *write([&](Sql& sql) { return orders::forget_results(sql, at_s(50), limit); });
+  };
+  EXPECT_EQ(forget(2), 2);
+  EXPECT_EQ(forget(2), 1);
+  EXPECT_EQ(forget(2), 0);
+  const auto result = [&](const char* id) { return read([&](Sql& sql) { return orders::get(sql, id); })->result; };
+  for (const char* id : {"o1", "o3", "o4"}) EXPECT_EQ(result(id), orders::kForgottenResult) << id;
+  for (const char* id : {"o2", "o5"}) EXPECT_EQ(result(id), "{\"result\":1}") << id;
+  EXPECT_EQ(result("o6"), "");
+  EXPECT_EQ(read([](Sql& sql) { return orders::get(sql, "o1"); })->payload, "{\"of\":1}") << "what was ordered stays";
+  EXPECT_FALSE(*write([](Sql& sql) { return orders::finish(sql, "mi-1", "o1", "{}", at_s(95)); }))
+      << "the first result was the one";
+}
+
 TEST_P(WorkTest, MessagesAreTakenInOnce) {
   const auto first = [&](const char* node, const char* id, std::int64_t when) {
     return *write([&](Sql& sql) { return inbox::first_time(sql, node, id, at_s(when)); });

@@ -1,13 +1,10 @@
 // Belay's own: freeze exactly what a patch would install, and read it again.
 #include "store/change_sets.hpp"
 
-#include <set>
-
 #include "io/crypto.hpp"
 #include "server/api/baseline_wire.hpp"
 #include "server/api/handlers.hpp"
 #include "server/api/reply_parts.hpp"
-#include "store/idempotency.hpp"
 
 namespace belay::server {
 namespace {
@@ -24,24 +21,20 @@ struct CreateRequest {
 };
 BOOST_DESCRIBE_STRUCT(CreateRequest, (), (Name, Description, BaselineId, ClientToken, InstanceIds, Targets))
 
-json::Object summary_reply(const ChangeSetView& view) {
-  std::set<std::pair<std::string, std::string>> packages;
-  std::size_t nodes = 0;
-  std::uint64_t bytes = 0;
-  for (const auto& part : view.parts) {
-    nodes += part.node_ids.size();
-    bytes += part.download_bytes;
-    for (const auto& change : part.changes) packages.emplace(change.name, change.arch);
-  }
-  json::Object out{{"ChangeSetId", view.change_set_id},     {"Name", view.name},
-                   {"Status", json::encode(view.status)},   {"CreatedBy", view.created_by},
-                   {"CreatedDate", epoch(view.created_at)}, {"NodeCount", nodes},
-                   {"PackageCount", packages.size()},       {"DownloadBytes", bytes}};
-  put(out, "Description", json::Value(view.description));
-  put(out, "StatusDetails", json::Value(view.status_details));
-  put(out, "BaselineId", json::Value(view.baseline_id));
-  put(out, "FrozenDate", epoch(view.frozen_at));
-  put(out, "Sha256", json::Value(view.sha256));
+json::Object summary_reply(const store::change_sets::Summary& line) {
+  json::Object out{{"ChangeSetId", line.change_set_id},
+                   {"Name", line.name},
+                   {"Status", line.status},
+                   {"CreatedBy", line.created_by},
+                   {"CreatedDate", epoch(line.created_at)}};
+  if (line.nodes) out["NodeCount"] = *line.nodes;
+  if (line.packages) out["PackageCount"] = *line.packages;
+  if (line.download_bytes) out["DownloadBytes"] = *line.download_bytes;
+  put(out, "Description", json::Value(line.description));
+  put(out, "StatusDetails", json::Value(line.status_details));
+  put(out, "BaselineId", json::Value(line.baseline_id));
+  put(out, "FrozenDate", epoch(line.frozen_at));
+  put(out, "Sha256", json::Value(line.sha256));
   return out;
 }
 
@@ -67,27 +60,12 @@ json::Array parts_reply(const ChangeSetView& view) {
   return out;
 }
 
-// The engine opens transactions of its own, so the token is looked up before and kept after it.
-Result<std::optional<json::Object>> answer_before(const Call& call, const store::idempotency::Key& key,
-                                                  const std::string& hash) {
-  if (key.token.empty()) return std::optional<json::Object>();
-  BELAY_TRY_ASSIGN(const auto text,
-                   call.read([&](store::Sql& sql) { return store::idempotency::recall(sql, key, hash, call.now); }));
-  if (!text) return std::optional<json::Object>();
-  BELAY_TRY_ASSIGN(auto reply, json::parse(*text));
-  return std::optional(std::move(reply.as_object()));
-}
-
 }  // namespace
 
 Result<json::Object> create_change_set(const Call& call) {
   BELAY_TRY_ASSIGN(auto request, call.as<CreateRequest>());
   if (request.InstanceIds.empty() == request.Targets.empty())
     return failure("ValidationException", "name the nodes by InstanceIds or by Targets, not both and not neither");
-  const store::idempotency::Key key{call.principal, std::string(call.operation), request.ClientToken};
-  const std::string hash = io::sha256_hex(json::to_canonical_text(call.request));
-  BELAY_TRY_ASSIGN(auto before, answer_before(call, key, hash));
-  if (before) return std::move(*before);
   CreateChangeSetRequest create;
   create.name = request.Name;
   create.description = request.Description;
@@ -95,12 +73,11 @@ Result<json::Object> create_change_set(const Call& call) {
   for (auto& target : request.Targets) create.targets.push_back({std::move(target.Key), std::move(target.Values)});
   create.baseline_id = baseline_id_of(request.BaselineId);
   create.requested_by = call.principal;
+  if (!request.ClientToken.empty())
+    create.client_token = ClientToken{{call.principal, std::string(call.operation), request.ClientToken},
+                                      io::sha256_hex(json::to_canonical_text(call.request))};
   BELAY_TRY_ASSIGN(const auto view, call.services.change_sets.create(create));
-  json::Object reply{{"ChangeSet", summary_reply(view)}};
-  if (!key.token.empty())
-    BELAY_TRY(call.write(
-        [&](store::Sql& sql) { return store::idempotency::remember(sql, key, hash, json::to_text(reply), call.now); }));
-  return reply;
+  return json::Object{{"ChangeSet", summary_reply(summary_of(view))}};
 }
 
 Result<json::Object> get_change_set(const Call& call) {
@@ -109,7 +86,7 @@ Result<json::Object> get_change_set(const Call& call) {
   if (!view.ok() && view.error().code() == Code::not_found)
     return failure("DoesNotExistException", "there is no change set " + id);
   if (!view.ok()) return view.error();
-  json::Object reply{{"ChangeSet", summary_reply(*view)}, {"Parts", parts_reply(*view)}};
+  json::Object reply{{"ChangeSet", summary_reply(summary_of(*view))}, {"Parts", parts_reply(*view)}};
   if (view->status != ChangeSetStatus::Ready) return reply;
   BELAY_TRY_ASSIGN(const auto approvals,
                    call.read([&](store::Sql& sql) { return store::change_sets::approvals(sql, id); }));
@@ -123,15 +100,11 @@ Result<json::Object> get_change_set(const Call& call) {
 
 Result<json::Object> describe_change_sets(const Call& call) {
   BELAY_TRY_ASSIGN(const auto page, page_of(call, 20, 100));
-  BELAY_TRY_ASSIGN(const auto views, call.services.change_sets.list(page));
+  BELAY_TRY_ASSIGN(const auto found, call.services.change_sets.list(page));
   json::Array rows;
-  for (const auto& view : views.items) {
-    BELAY_TRY_ASSIGN(const auto whole,
-                     call.services.change_sets.get(view.change_set_id));  // the list has no parts to count
-    rows.push_back(summary_reply(whole));
-  }
+  for (const auto& line : found.items) rows.push_back(summary_reply(line));
   json::Object reply{{"ChangeSets", std::move(rows)}};
-  put_next(reply, call, views.next);
+  put_next(reply, call, found.next);
   return reply;
 }
 

@@ -59,7 +59,7 @@ Result<json::Object> node_reply(store::Sql& sql, const Call& call, const store::
                    {"State", json::encode(node.state)},
                    {"OperatingSystem", node.operating_system},
                    {"AgentVersion", node.agent_version},
-                   {"PingStatus", ping_status(call.services, node, call.now)},
+                   {"PingStatus", ping_status(call.services, store::nodes::brief_of(node), call.now)},
                    {"RegistrationDate", epoch(node.registered_at)},
                    {"Facts", json::encode(node.facts)}};
   put(out, "LastPingDateTime", epoch(node.last_seen_at));
@@ -67,6 +67,7 @@ Result<json::Object> node_reply(store::Sql& sql, const Call& call, const store::
   put(out, "IamRole", json::Value(node.iam_role));
   put(out, "IPAddress", json::Value(node.address));
   put(out, "CloneSuspectedDate", epoch(node.clone_seen_at));
+  if (node.clone_seen_at) put(out, "OtherIPAddress", json::Value(node.clone_address));
   BELAY_TRY_ASSIGN(const auto tags, store::tags::list(sql, store::tags::kManagedInstance, node.node_id));
   out["Tags"] = tags_reply(tags);
   BELAY_TRY_ASSIGN(const auto scan, store::scans::newest(sql, node.node_id));
@@ -112,7 +113,7 @@ Status split_filters(const Call& call, store::nodes::NodeFilter& nodes, RowFilte
 }
 
 // The rows of these nodes, in their order. As of a time each is judged by itself; now, together.
-Result<json::Array> judged_rows(const Call& call, const std::vector<store::nodes::Node>& nodes,
+Result<json::Array> judged_rows(const Call& call, const std::vector<store::nodes::Brief>& nodes,
                                 std::optional<Instant> as_of) {
   json::Array rows;
   if (as_of) {
@@ -127,7 +128,7 @@ Result<json::Array> judged_rows(const Call& call, const std::vector<store::nodes
     return rows;
   }
   std::vector<std::string> ids;
-  std::map<std::string, const store::nodes::Node*> by_id;
+  std::map<std::string, const store::nodes::Brief*> by_id;
   for (const auto& node : nodes) ids.push_back(node.node_id), by_id[node.node_id] = &node;
   BELAY_TRY_ASSIGN(const auto judged, call.services.judge.counts(ids));
   for (const auto& counts : judged) {
@@ -164,13 +165,13 @@ struct FleetSums {
   std::map<std::string, std::int64_t> ping, reasons;
   std::int64_t reboot_pending = 0, missing = 0, failed = 0, security = 0, critical = 0, held_back = 0, pending = 0;
 
-  void add(const Call& call, const store::nodes::Node& node, const JudgedCounts& counts) {
+  void add(const Call& call, const store::nodes::Brief& node, const JudgedCounts& counts) {
     all.add(counts.compliance);
     systems[node.operating_system].add(counts.compliance);
     groups[counts.choice.patch_group].add(counts.compliance);
     ++ping[std::string(ping_status(call.services, node, call.now))];
     for (const auto& problem : counts.reasons) ++reasons[boost::describe::enum_to_string(problem.reason, "other")];
-    reboot_pending += node.facts.reboot_required || counts.counts.installed_pending_reboot > 0 ? 1 : 0;
+    reboot_pending += node.reboot_required || counts.counts.installed_pending_reboot > 0 ? 1 : 0;
     missing += counts.counts.missing;
     failed += counts.counts.failed;
     security += counts.counts.security_non_compliant;
@@ -219,7 +220,7 @@ Result<json::Object> get_node(const Call& call) {
   BELAY_TRY_ASSIGN(auto reply, call.read([&](store::Sql& sql) { return node_reply(sql, call, node); }));
   BELAY_TRY_ASSIGN(const auto judged, call.services.judge.counts(std::span(&id, 1)));
   if (!judged.empty()) {
-    BELAY_TRY_ASSIGN(reply["Compliance"], judged_reply(call, node, judged.front()));
+    BELAY_TRY_ASSIGN(reply["Compliance"], judged_reply(call, store::nodes::brief_of(node), judged.front()));
   }
   return json::Object{{"Node", std::move(reply)}};
 }
@@ -238,7 +239,8 @@ Result<json::Object> describe_node_compliance(const Call& call) {
   json::Array rows;
   do {
     page.limit = static_cast<std::uint32_t>(wanted - rows.size());
-    BELAY_TRY_ASSIGN(auto nodes, call.read([&](store::Sql& sql) { return store::nodes::list(sql, filter, page); }));
+    BELAY_TRY_ASSIGN(auto nodes,
+                     call.read([&](store::Sql& sql) { return store::nodes::list_briefs(sql, filter, page); }));
     std::erase_if(nodes.items, [&](const auto& node) {  // as of then: those that were in the fleet
       return as_of && (node.registered_at > *as_of || (node.deregistered_at && *node.deregistered_at <= *as_of));
     });
@@ -256,9 +258,10 @@ Result<json::Object> get_fleet_report(const Call& call) {
   FleetSums sums;
   store::Page page{store::kPageLimitMax, {}};
   do {
-    BELAY_TRY_ASSIGN(const auto nodes, call.read([&](store::Sql& sql) { return store::nodes::list(sql, {}, page); }));
+    BELAY_TRY_ASSIGN(const auto nodes,
+                     call.read([&](store::Sql& sql) { return store::nodes::list_briefs(sql, {}, page); }));
     std::vector<std::string> ids;
-    std::map<std::string, const store::nodes::Node*> by_id;
+    std::map<std::string, const store::nodes::Brief*> by_id;
     for (const auto& node : nodes.items) ids.push_back(node.node_id), by_id[node.node_id] = &node;
     BELAY_TRY_ASSIGN(const auto judged, call.services.judge.counts(ids));
     for (const auto& counts : judged) sums.add(call, *by_id.at(counts.node_id), counts);

@@ -1,5 +1,7 @@
 // Nodes, their patches and verdicts, tags, commands and change sets, against one judged node.
 #include <algorithm>
+#include <set>
+#include <thread>
 
 #include "server/api/fixture_test.hpp"
 
@@ -328,8 +330,45 @@ TEST_F(FleetTest, AChangeSetIsBegun) {
       << "the token was used";
   EXPECT_EQ(ok("GetChangeSet", json::Object{{"ChangeSetId", id}}).body.at("ChangeSet").at("Name"), "june");
   EXPECT_EQ(ok("DescribeChangeSets").list("ChangeSets").size(), 1u);
+  EXPECT_EQ(ok("DescribeChangeSets").list("ChangeSets")[0].at("NodeCount"), 1);
   expect_error("DoesNotExistException", "GetChangeSet", json::Object{{"ChangeSetId", "cs-ffffffffffffffff0"}});
   expect_error("ValidationException", "CreateChangeSet", json::Object{{"Name", "none"}});
+}
+
+TEST_F(FleetTest, AClientTokenTwiceAtOnceMakesOneChangeSet) {
+  const json::Object ask{{"Name", "june"}, {"InstanceIds", json::Array{kNode}}, {"ClientToken", "token-0001"}};
+  std::vector<std::string> ids(8);
+  std::vector<std::thread> clients;
+  for (auto& id : ids)
+    clients.emplace_back(
+        [&] { id = json::text_or_empty(call("CreateChangeSet", ask).body.at("ChangeSet"), "ChangeSetId"); });
+  for (auto& client : clients) client.join();
+  EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 1u);
+  EXPECT_EQ(ok("DescribeChangeSets").list("ChangeSets").size(), 1u);
+  auto other = ask;
+  other["Name"] = "july";
+  expect_error("IdempotentParameterMismatch", "CreateChangeSet", other);
+}
+
+TEST_F(FleetTest, ASuspectedCloneIsShownAndSettled) {
+  EXPECT_TRUE(ok("DescribeClonedNodes").list("ClonedNodes").empty());
+  ASSERT_TRUE(
+      store_->write([&](store::Sql& sql) { return store::nodes::mark_clone(sql, kNode, clock_.now(), "198.51.100.7"); })
+          .ok());
+  const auto clones = ok("DescribeClonedNodes").list("ClonedNodes");
+  ASSERT_EQ(clones.size(), 1u);
+  EXPECT_EQ(json::text_or_empty(clones[0], "InstanceId"), kNode);
+  EXPECT_EQ(json::text_or_empty(clones[0], "OtherIPAddress"), "198.51.100.7");
+  add_principal("reader", {"belay:Describe*"}, "a-readers-token-0123456789012345");
+  EXPECT_EQ(call("SettleClonedNode", of_node(), "a-readers-token-0123456789012345").type, "AccessDeniedException");
+  const auto before = audit_entries();
+  EXPECT_TRUE(ok("SettleClonedNode", of_node()).body.as_object().contains("CloneSuspectedDate"));
+  EXPECT_EQ(audit_entries(), before + 1);
+  EXPECT_FALSE(ok("SettleClonedNode", of_node()).body.as_object().contains("CloneSuspectedDate"))
+      << "nothing to settle";
+  EXPECT_EQ(audit_entries(), before + 1);
+  EXPECT_TRUE(ok("DescribeClonedNodes").list("ClonedNodes").empty());
+  expect_error("InvalidInstanceId", "SettleClonedNode", json::Object{{"InstanceId", "mi-ffffffffffffffff0"}});
 }
 
 }  // namespace

@@ -34,6 +34,8 @@ BELAY_HANDLER(delete_activation);
 BELAY_HANDLER(describe_instance_information);
 BELAY_HANDLER(deregister_managed_instance);
 BELAY_HANDLER(update_managed_instance_role);
+BELAY_HANDLER(describe_cloned_nodes);
+BELAY_HANDLER(settle_cloned_node);
 // tags.cpp
 BELAY_HANDLER(add_tags_to_resource);
 BELAY_HANDLER(remove_tags_from_resource);

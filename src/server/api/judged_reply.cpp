@@ -18,7 +18,7 @@ Result<std::string> baseline_name(const Call& call, const std::string& id, std::
 
 }  // namespace
 
-Result<json::Object> judged_reply(const Call& call, const store::nodes::Node& node, const JudgedCounts& counts) {
+Result<json::Object> judged_reply(const Call& call, const store::nodes::Brief& node, const JudgedCounts& counts) {
   BELAY_TRY_ASSIGN(const auto name, baseline_name(call, counts.choice.baseline_id, counts.baseline_generation));
   json::Object row{{"InstanceId", node.node_id},
                    {"Name", node.name},
@@ -27,7 +27,7 @@ Result<json::Object> judged_reply(const Call& call, const store::nodes::Node& no
                    {"Severity", json::encode(counts.severity)},
                    {"Counts", counts_reply(counts.counts)},
                    {"Reasons", problems_reply(counts.reasons)},
-                   {"RebootPending", node.facts.reboot_required || counts.counts.installed_pending_reboot > 0},
+                   {"RebootPending", node.reboot_required || counts.counts.installed_pending_reboot > 0},
                    {"JudgedDate", epoch(call.now)}};
   put(row, "BaselineId", json::Value(counts.choice.baseline_id));
   put(row, "BaselineName", json::Value(name));
@@ -38,7 +38,7 @@ Result<json::Object> judged_reply(const Call& call, const store::nodes::Node& no
   return row;
 }
 
-Result<json::Object> judged_reply(const Call& call, const store::nodes::Node& node, const Judgement& judgement) {
+Result<json::Object> judged_reply(const Call& call, const store::nodes::Brief& node, const Judgement& judgement) {
   JudgedCounts counts;
   counts.node_id = judgement.node_id;
   counts.choice = judgement.choice;

@@ -5,7 +5,7 @@
 
 namespace belay::server {
 
-Result<json::Object> judged_reply(const Call& call, const store::nodes::Node& node, const JudgedCounts& counts);
-Result<json::Object> judged_reply(const Call& call, const store::nodes::Node& node, const Judgement& judgement);
+Result<json::Object> judged_reply(const Call& call, const store::nodes::Brief& node, const JudgedCounts& counts);
+Result<json::Object> judged_reply(const Call& call, const store::nodes::Brief& node, const Judgement& judgement);
 
 }  // namespace belay::server

@@ -1,4 +1,4 @@
-// Activations, and the nodes they brought: SSM's six.
+// Activations, and the nodes they brought: SSM's six; and what to do where two machines use one identity.
 #include "store/nodes.hpp"
 
 #include <algorithm>
@@ -66,7 +66,7 @@ std::string platform_name(const fleet::NodeFacts& facts) {
 
 json::Object information_reply(const Call& call, const nodes::Node& node) {
   json::Object out{{"InstanceId", node.node_id},
-                   {"PingStatus", ping_status(call.services, node, call.now)},
+                   {"PingStatus", ping_status(call.services, nodes::brief_of(node), call.now)},
                    {"AgentVersion", node.agent_version},
                    {"IsLatestVersion", node.agent_version == BELAY_VERSION},
                    {"PlatformType", "Linux"},
@@ -80,6 +80,14 @@ json::Object information_reply(const Call& call, const nodes::Node& node) {
   put(out, "IamRole", json::Value(node.iam_role));
   put(out, "Name", json::Value(node.name));
   put(out, "IPAddress", json::Value(node.facts.addresses.empty() ? node.address : node.facts.addresses.front()));
+  return out;
+}
+
+json::Object clone_reply(const nodes::Node& node) {
+  json::Object out{
+      {"InstanceId", node.node_id}, {"Name", node.name}, {"CloneSuspectedDate", epoch(node.clone_seen_at)}};
+  put(out, "IPAddress", json::Value(node.address));
+  put(out, "OtherIPAddress", json::Value(node.clone_address));
   return out;
 }
 
@@ -212,6 +220,29 @@ Result<json::Object> update_managed_instance_role(const Call& call) {
     BELAY_TRY(audit_change(sql, call, id, {{"IamRole", role}, {"Before", node.iam_role}}));
     return json::Object();
   });
+}
+
+Result<json::Object> describe_cloned_nodes(const Call& call) {
+  BELAY_TRY_ASSIGN(const auto page, page_of(call, 50, 50));
+  nodes::NodeFilter filter;
+  filter.only_in_doubt = true;
+  return call.read([&](store::Sql& sql) -> Result<json::Object> {
+    BELAY_TRY_ASSIGN(const auto found, nodes::list(sql, filter, page));
+    json::Array list;
+    for (const auto& node : found.items) list.push_back(clone_reply(node));
+    json::Object reply{{"ClonedNodes", std::move(list)}};
+    put_next(reply, call, found.next);
+    return reply;
+  });
+}
+
+Result<json::Object> settle_cloned_node(const Call& call) {
+  const std::string id = call.text("InstanceId");
+  const auto settled = call.services.nodes.settle_clone(id, call.principal);
+  if (!settled.ok()) return no_such_node(settled.error(), id);
+  json::Object reply{{"InstanceId", id}};
+  put(reply, "CloneSuspectedDate", epoch(*settled));
+  return reply;
 }
 
 }  // namespace belay::server

@@ -223,7 +223,7 @@ Result<json::Object> get_deployable_patch_snapshot_for_instance(const Call& call
     BELAY_TRY_ASSIGN(const auto node, active_node(sql, node_id));
     BELAY_TRY_ASSIGN(const auto system,
                      judged_system(node.operating_system.empty() ? "an unknown system" : node.operating_system));
-    BELAY_TRY_ASSIGN(auto force, call.services.judge.in_force(sql, node));
+    BELAY_TRY_ASSIGN(auto force, call.services.judge.in_force(sql, store::nodes::brief_of(node)));
     std::string slot = node.operating_system + "/" + force.choice.patch_group;
     if (override_request) {
       baseline::PatchBaseline content;

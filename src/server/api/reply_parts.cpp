@@ -4,7 +4,7 @@
 
 namespace belay::server {
 
-std::string_view ping_status(const Services& services, const store::nodes::Node& node, Instant now) {
+std::string_view ping_status(const Services& services, const store::nodes::Brief& node, Instant now) {
   if (!node.last_seen_at || *node.last_seen_at < now - kInactiveAfter || node.state != store::nodes::NodeState::active)
     return "Inactive";
   return *node.last_seen_at < now - services.online_within ? "ConnectionLost" : "Online";

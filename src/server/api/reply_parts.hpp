@@ -14,12 +14,16 @@ namespace belay::server {
 
 // A node that was not heard of for longer is Inactive; before that, and past Services::online_within, ConnectionLost.
 inline constexpr Duration kInactiveAfter{30LL * 24 * 3600 * 1000};
-std::string_view ping_status(const Services& services, const store::nodes::Node& node, Instant now);
+std::string_view ping_status(const Services& services, const store::nodes::Brief& node, Instant now);
 
 // The active node, or InvalidInstanceId.
 Result<store::nodes::Node> active_node(store::Sql& sql, std::string_view node_id);
 
-json::Object counts_reply(const baseline::PatchCounts& counts);  // "MissingCount", …: as InstancePatchState has them
+// "MissingCount", …: as InstancePatchState has them. NotApplicableCount holds only what can be known: approved packages
+// that the node is offered and does not have, and plain names of the approved list that it does not have. Agents report
+// offers for what is installed, not the whole of their repositories, so on apt and dnf hosts the former is 0; SSM's
+// count would be the repositories' size (docs/guide/compliance.md).
+json::Object counts_reply(const baseline::PatchCounts& counts);
 json::Array problems_reply(const std::vector<fleet::Problem>& problems);
 json::Array texts_reply(const std::vector<std::string>& texts);
 std::string_view compliance_text(store::verdicts::Compliance compliance);  // "NON_COMPLIANT"

@@ -7,6 +7,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "core/fleet/problem.hpp"
+#include "server/engine/judge.hpp"
 #include "store/commands.hpp"
 #include "store/nodes.hpp"
 #include "store/principals.hpp"
@@ -65,38 +66,45 @@ void add_verdict(NodeRow& row, const store::verdicts::Verdict& verdict) {
   row.held_back = number(*counters, "available_security_update");
 }
 
-Status add_nodes(store::Sql& sql, const StatusPageSettings& settings, StatusView& view) {
-  BELAY_TRY_ASSIGN(const auto nodes, store::nodes::list(sql, {}, {.limit = kNodesShown, .after = {}}));
-  std::vector<std::string> ids;
-  std::map<std::string, std::size_t> index;
-  for (const auto& node : nodes.items) {
-    index[node.node_id] = ids.size();
-    ids.push_back(node.node_id);
-    view.nodes.push_back(row_of(node, settings, view.now));
-  }
+// From when on a scan and a sign of life count.
+struct Policy {
+  Instant observed_from{}, seen_from{};
+};
+
+void mind_age(NodeRow& row, const store::nodes::Node& node, const Policy& policy, Instant now) {
+  const Instant heard = node.last_seen_at.value_or(node.registered_at);
+  if (row.scanned_at && *row.scanned_at < policy.observed_from)
+    row.why = "scan_stale: the newest scan is " + humanize(now - *row.scanned_at) + " old";
+  else if (heard < policy.seen_from)
+    row.why = "agent_dark: the agent was last heard of " + humanize(now - heard) + " ago";
+  else return;
+  row.verdict = Verdict::unknown;
+}
+
+// Those that need somebody first.
+Status add_nodes(store::Sql& sql, const StatusPageSettings& settings, const Policy& policy, StatusView& view) {
+  BELAY_TRY_ASSIGN(const auto ids, store::verdicts::by_need(sql, policy.observed_from, policy.seen_from, kNodesShown));
+  BELAY_TRY_ASSIGN(const auto nodes, store::nodes::get_many(sql, ids));
   BELAY_TRY_ASSIGN(const auto verdicts, store::verdicts::newest_of(sql, ids));
-  for (const auto& verdict : verdicts) add_verdict(view.nodes[index.at(verdict.node_id)], verdict);
+  std::map<std::string, NodeRow> rows;
+  for (const auto& node : nodes) rows[node.node_id] = row_of(node, settings, view.now);
+  for (const auto& verdict : verdicts) add_verdict(rows[verdict.node_id], verdict);
+  for (const auto& node : nodes) mind_age(rows[node.node_id], node, policy, view.now);
+  for (const auto& id : ids) view.nodes.push_back(std::move(rows[id]));
   return {};
 }
 
 // Sums over the whole fleet, not over what is shown.
-Status add_totals(store::Sql& sql, const StatusPageSettings& settings, StatusView& view) {
-  BELAY_TRY_ASSIGN(const auto all, store::nodes::count(sql, {}));
+Status add_totals(store::Sql& sql, const StatusPageSettings& settings, const Policy& policy, StatusView& view) {
   store::nodes::NodeFilter heard_of;
   heard_of.seen = {{.from = view.now - settings.online_within, .before = std::nullopt}};
   BELAY_TRY_ASSIGN(const auto online, store::nodes::count(sql, heard_of));
-  view.nodes_total = static_cast<std::uint64_t>(all);
+  BELAY_TRY_ASSIGN(const auto totals, store::verdicts::totals(sql, policy.observed_from, policy.seen_from));
   view.online_total = static_cast<std::uint64_t>(online);
-  store::Page page{.limit = store::kPageLimitMax, .after = {}};
-  do {
-    BELAY_TRY_ASSIGN(const auto verdicts, store::verdicts::list_newest(sql, {}, page));
-    for (const auto& verdict : verdicts.items) {
-      view.compliant += verdict.compliance == store::verdicts::Compliance::compliant;
-      view.non_compliant += verdict.compliance == store::verdicts::Compliance::non_compliant;
-    }
-    page.after = verdicts.next;
-  } while (!page.after.empty());
-  view.unknown = view.nodes_total - std::min(view.nodes_total, view.compliant + view.non_compliant);
+  view.compliant = static_cast<std::uint64_t>(totals.compliant);
+  view.non_compliant = static_cast<std::uint64_t>(totals.non_compliant);
+  view.unknown = static_cast<std::uint64_t>(totals.unknown);
+  view.nodes_total = view.compliant + view.non_compliant + view.unknown;
   return {};
 }
 
@@ -128,8 +136,10 @@ Result<StatusView> gather_status(store::Store& store, const StatusPageSettings& 
     StatusView view;
     view.version = settings.version;
     view.now = now;
-    BELAY_TRY(add_nodes(sql, settings, view));
-    BELAY_TRY(add_totals(sql, settings, view));
+    BELAY_TRY_ASSIGN(const auto judged_by, read_judge_policy(sql));
+    const Policy policy{now - judged_by.stale_after, now - judged_by.dark_after};
+    BELAY_TRY(add_nodes(sql, settings, policy, view));
+    BELAY_TRY(add_totals(sql, settings, policy, view));
     BELAY_TRY(add_commands(sql, view));
     return view;
   });

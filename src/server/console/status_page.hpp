@@ -12,7 +12,9 @@ struct StatusPageSettings {
   Duration online_within{};  // a node heard of within this counts as online
 };
 
-// Everything shown in one reading of the store.
+// Everything shown in one reading of the store. The verdicts are the recorded ones: a baseline that was changed since
+// shows with the next scan (`belay compliance` judges anew); but one whose scan is stale or whose node is dark by the
+// policy of engine/judge.hpp is unknown at once.
 Result<StatusView> gather_status(store::Store& store, const StatusPageSettings& settings, Instant now);
 
 // Blocking (reads the store): call from a worker. The caller signs in with HTTP Basic, any name, a token as the

@@ -118,6 +118,7 @@ class ChangeSetKind : public ExecutionKind {
       state.view.status_details = std::to_string(open) + " of " + std::to_string(state.planning.size()) +
                                   " package sets are still planned by their nodes";
     }
+    BELAY_TRY(store::change_sets::summarize(sql, summary_of(state.view)));
     advance.state = json::encode_text(state);
     return advance;
   }
@@ -144,6 +145,8 @@ Status freeze(Sql& sql, PlanningState& state, Instant now) {
   for (const auto& part : state.view.parts)
     kept.parts.push_back({part.package_set_hash, part.offer_set_hash, json::encode_text(part.changes)});
   BELAY_TRY(store::change_sets::create(sql, kept));
+  state.view.sha256 = kept.sha256;
+  BELAY_TRY(store::change_sets::summarize(sql, summary_of(state.view)));
   return note_in_audit(sql, now, "belayd", "belay:FreezeChangeSet", kept.change_set_id,
                        {{"sha256", kept.sha256}, {"parts", kept.parts.size()}});
 }

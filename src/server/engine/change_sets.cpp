@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/ids.hpp"
 #include "base/json.hpp"
@@ -114,19 +115,61 @@ Result<ChangeSetView> view_of(const store::change_sets::ChangeSet& kept) {
 
 }  // namespace
 
+store::change_sets::Summary summary_of(const ChangeSetView& view) {
+  store::change_sets::Summary line;
+  line.change_set_id = view.change_set_id;
+  line.name = view.name;
+  line.description = view.description;
+  line.status = json::encode(view.status).as_string().c_str();
+  line.status_details = view.status_details;
+  line.baseline_id = view.baseline_id;
+  line.created_at = view.created_at;
+  line.created_by = view.created_by;
+  line.frozen_at = view.frozen_at;
+  line.sha256 = view.sha256;
+  std::set<std::pair<std::string_view, std::string_view>> packages;
+  std::int64_t nodes = 0, bytes = 0;
+  for (const auto& part : view.parts) {
+    nodes += static_cast<std::int64_t>(part.node_ids.size());
+    bytes += static_cast<std::int64_t>(part.download_bytes);
+    for (const auto& change : part.changes) packages.emplace(change.name, change.arch);
+  }
+  line.nodes = nodes;
+  line.packages = static_cast<std::int64_t>(packages.size());
+  line.download_bytes = bytes;
+  return line;
+}
+
+Result<std::optional<ChangeSetView>> ChangeSets::made_before(Sql& sql, const CreateChangeSetRequest& request,
+                                                             Instant now) {
+  if (!request.client_token) return std::optional<ChangeSetView>();
+  const auto& token = *request.client_token;
+  BELAY_TRY_ASSIGN(const auto id, store::idempotency::recall(sql, token.key, token.request_hash, now));
+  if (!id) return std::optional<ChangeSetView>();
+  BELAY_TRY_ASSIGN(auto view, get(sql, *id));
+  return std::optional(std::move(view));
+}
+
 Result<ChangeSetView> ChangeSets::create(const CreateChangeSetRequest& request) {
+  const Instant now = clock_.now();
+  BELAY_TRY_ASSIGN(auto before, store_.read([&](Sql& sql) { return made_before(sql, request, now); }));
+  if (before) return std::move(*before);
   BELAY_TRY_ASSIGN(auto state, store_.read([&](Sql& sql) { return Gathering(sql, judge_, request).gather(); }));
   auto& view = state.view;
   view.change_set_id = make_id("cs", io::random_bytes(kIdRandomBytes));
   view.name = request.name;
   view.description = request.description;
-  view.created_at = clock_.now();
+  view.created_at = now;
   view.created_by = request.requested_by;
   view.status_details = "begun";
   const bool nothing_to_ask = std::ranges::all_of(state.planning, [](const auto& part) { return part.done; });
   return store_.write([&](Sql& sql) -> Result<ChangeSetView> {
+    // Asked once more, where nobody comes in between: the same request may have been at work beside this one.
+    BELAY_TRY_ASSIGN(auto meanwhile, made_before(sql, request, now));
+    if (meanwhile) return std::move(*meanwhile);
     auto planned = state;
     if (nothing_to_ask) BELAY_TRY(freeze(sql, planned, view.created_at));
+    else BELAY_TRY(store::change_sets::summarize(sql, summary_of(planned.view)));
     store::executions::Execution execution;
     execution.execution_id = view.change_set_id;
     execution.kind = kChangeSetKind;
@@ -135,6 +178,9 @@ Result<ChangeSetView> ChangeSets::create(const CreateChangeSetRequest& request) 
     if (!nothing_to_ask) execution.wake_at = view.created_at;
     execution.created_at = execution.updated_at = view.created_at;
     BELAY_TRY(store::executions::create(sql, execution));
+    if (request.client_token)
+      BELAY_TRY(store::idempotency::remember(sql, request.client_token->key, request.client_token->request_hash,
+                                             view.change_set_id, now));
     BELAY_TRY(note_in_audit(sql, view.created_at, request.requested_by, "belay:CreateChangeSet", view.change_set_id,
                             {{"parts", planned.view.parts.size()}, {"baseline", planned.view.baseline_id}}));
     return planned.view;
@@ -142,41 +188,22 @@ Result<ChangeSetView> ChangeSets::create(const CreateChangeSetRequest& request) 
 }
 
 Result<ChangeSetView> ChangeSets::get(std::string_view change_set_id) {
-  return store_.read([&](Sql& sql) -> Result<ChangeSetView> {
-    const auto kept = store::change_sets::get(sql, change_set_id);
-    if (kept.ok()) return view_of(*kept);
-    if (kept.error().code() != Code::not_found) return kept.error();
-    const auto planning = store::executions::get(sql, kChangeSetKind, change_set_id);
-    if (!planning.ok())
-      return Error(planning.error().code(), "there is no change set '" + sanitize(change_set_id, 64) + "'");
-    BELAY_TRY_ASSIGN(auto state, json::decode_text<PlanningState>(planning->state, kLimits));
-    return std::move(state.view);
-  });
+  return store_.read([&](Sql& sql) { return get(sql, change_set_id); });
 }
 
-Result<store::Listed<ChangeSetView>> ChangeSets::list(const store::Page& page) {
-  return store_.read([&](Sql& sql) -> Result<store::Listed<ChangeSetView>> {
-    store::Listed<ChangeSetView> listed;
-    if (page.after.empty()) {
-      store::executions::Filter filter;
-      filter.kind = kChangeSetKind;
-      BELAY_TRY_ASSIGN(const auto planning, store::executions::list(sql, filter, {store::kPageLimitMax, ""}));
-      for (const auto& execution : planning.items) {
-        BELAY_TRY_ASSIGN(auto state, json::decode_text<PlanningState>(execution.state, kLimits));
-        if (state.view.status == ChangeSetStatus::Ready) continue;
-        state.view.parts.clear();
-        listed.items.push_back(std::move(state.view));
-      }
-    }
-    BELAY_TRY_ASSIGN(const auto kept, store::change_sets::list(sql, page));
-    for (const auto& each : kept.items) {
-      BELAY_TRY_ASSIGN(auto view, view_of(each));
-      view.parts.clear();
-      listed.items.push_back(std::move(view));
-    }
-    listed.next = kept.next;
-    return listed;
-  });
+Result<ChangeSetView> ChangeSets::get(Sql& sql, std::string_view change_set_id) {
+  const auto kept = store::change_sets::get(sql, change_set_id);
+  if (kept.ok()) return view_of(*kept);
+  if (kept.error().code() != Code::not_found) return kept.error();
+  const auto planning = store::executions::get(sql, kChangeSetKind, change_set_id);
+  if (!planning.ok())
+    return Error(planning.error().code(), "there is no change set '" + sanitize(change_set_id, 64) + "'");
+  BELAY_TRY_ASSIGN(auto state, json::decode_text<PlanningState>(planning->state, kLimits));
+  return std::move(state.view);
+}
+
+Result<store::Listed<store::change_sets::Summary>> ChangeSets::list(const store::Page& page) {
+  return store_.read([&](Sql& sql) { return store::change_sets::list(sql, page); });
 }
 
 }  // namespace belay::server

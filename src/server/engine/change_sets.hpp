@@ -12,6 +12,7 @@
 #include "core/fleet/package.hpp"
 #include "server/engine/commands.hpp"
 #include "store/change_sets.hpp"
+#include "store/idempotency.hpp"
 #include "store/store.hpp"
 
 namespace belay::server {
@@ -48,12 +49,20 @@ BOOST_DESCRIBE_STRUCT(ChangeSetView, (),
                       (change_set_id, name, description, status, status_details, baseline_id, created_at, created_by,
                        frozen_at, sha256, parts))
 
+// Its line in a list.
+store::change_sets::Summary summary_of(const ChangeSetView& view);
+
+struct ClientToken {
+  store::idempotency::Key key;
+  std::string request_hash;
+};
 struct CreateChangeSetRequest {
   std::string name, description;
   std::vector<std::string> instance_ids;  // or `targets`
   std::vector<Target> targets;
   std::string baseline_id;  // "" : the one in force on each node
   std::string requested_by;
+  std::optional<ClientToken> client_token{};  // the same twice, or twice at once, makes one change set
 };
 
 class Judge;
@@ -63,13 +72,17 @@ class ChangeSets {
   ChangeSets(store::Store& store, const Clock& clock, Judge& judge) : store_(store), clock_(clock), judge_(judge) {}
 
   // Returns once the plan is begun (status Planning, or Ready where nothing is missing anywhere). conflict
-  // "node-unknown" where a target cannot be judged (never scanned, stale, …): it names them.
+  // "node-unknown" where a target cannot be judged (never scanned, stale, …): it names them. conflict
+  // "idempotent-parameter-mismatch".
   Result<ChangeSetView> create(const CreateChangeSetRequest& request);
   Result<ChangeSetView> get(std::string_view change_set_id);
-  // Newest first, without parts; those still planned or failed stand first.
-  Result<store::Listed<ChangeSetView>> list(const store::Page& page);
+  // Newest first, planned and failed ones among them.
+  Result<store::Listed<store::change_sets::Summary>> list(const store::Page& page);
 
  private:
+  Result<ChangeSetView> get(store::Sql& sql, std::string_view change_set_id);
+  // What the token made before.
+  Result<std::optional<ChangeSetView>> made_before(store::Sql& sql, const CreateChangeSetRequest& request, Instant now);
   store::Store& store_;
   const Clock& clock_;
   Judge& judge_;

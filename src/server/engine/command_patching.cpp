@@ -88,7 +88,7 @@ Result<Judgement> CommandRun::judge_node(const store::nodes::Node& node) {
     return Error(Code::invalid_argument, "BaselineOverride holds no baseline for " + node.operating_system);
   if (options_.snapshot_id.empty() || question.override_baseline) return judge_.judge(sql_, question);
   // All nodes of one snapshot are judged under the baseline as it was for the first of them.
-  BELAY_TRY_ASSIGN(const auto rules, judge_.in_force(sql_, node));
+  BELAY_TRY_ASSIGN(const auto rules, judge_.in_force(sql_, store::nodes::brief_of(node)));
   const std::string slot = node.operating_system + "/" + rules.choice.patch_group;
   BELAY_TRY_ASSIGN(const auto frozen,
                    store::snapshots::freeze(sql_, options_.snapshot_id, slot, json::encode_text(rules.content), now_));
@@ -242,7 +242,7 @@ Result<std::optional<std::string>> CommandRun::fill_patch(const std::string& nod
   std::vector<std::string> blocked;
   if (options_.change_set_id.empty() && !options_.has_override_list) {
     BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql_, node_id));
-    BELAY_TRY_ASSIGN(const auto rules, judge_.in_force(sql_, node));
+    BELAY_TRY_ASSIGN(const auto rules, judge_.in_force(sql_, store::nodes::brief_of(node)));
     if (rules.content.rejected_patches_action == baseline::RejectedPatchesAction::BLOCK)
       blocked = rules.content.rejected_patches;
   }

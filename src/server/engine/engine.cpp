@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "store/contents.hpp"
 #include "store/idempotency.hpp"
 #include "store/inbox.hpp"
 #include "store/orders.hpp"
@@ -18,6 +19,10 @@ constexpr Duration kHouseEvery{60'000};
 constexpr std::uint32_t kForgottenAtOnce = 2'000;
 constexpr Duration kKeepMessages = 45 * kDay;    // longer than any agent holds one back
 constexpr Duration kKeepExecutions = 30 * kDay;  // the commands themselves stay
+constexpr Duration kKeepResults = 30 * kDay;     // of orders: the raw reports
+constexpr Duration kKeepUnusedSets = kDay;       // a scan that names one may still be on its way
+constexpr std::uint32_t kSetsLookedAt = 500;     // of each kind in one round
+constexpr std::uint32_t kResultsAtOnce = 100;    // they may be large
 
 }  // namespace
 
@@ -136,9 +141,27 @@ void Engine::keep_house() {
     BELAY_TRY(store::idempotency::forget_expired(sql, now, kForgottenAtOnce));
     BELAY_TRY(store::principals::forget_expired(sql, now));
     BELAY_TRY(store::orders::expire(sql, now, kForgottenAtOnce));
+    BELAY_TRY(store::orders::forget_results(sql, now - kKeepResults, kResultsAtOnce));
     return {};
   });
   if (!status.ok()) log::warning("housekeeping-failed", {{"error", status.error()}});
+  forget_unused_sets(now);
+}
+
+// Some sets a round, round and round; a transaction of its own, so that nothing else waits long.
+void Engine::forget_unused_sets(Instant now) {
+  using store::contents::Kind;
+  for (auto& [kind, seen] : {std::pair<Kind, std::string&>{Kind::package_set, package_sets_seen_},
+                             std::pair<Kind, std::string&>{Kind::offer_set, offer_sets_seen_}}) {
+    const auto forgotten = store_.write([&](Sql& sql) {
+      return store::contents::forget_unused_sets(sql, kind, now - kKeepUnusedSets, seen, kSetsLookedAt);
+    });
+    if (forgotten.ok()) seen = forgotten->after;
+    else log::warning("housekeeping-failed", {{"error", forgotten.error()}});
+    if (forgotten.ok() && forgotten->count > 0)
+      log::info("unused-sets-forgotten",
+                {{"kind", boost::describe::enum_to_string(kind, "")}, {"count", forgotten->count}});
+  }
 }
 
 }  // namespace belay::server

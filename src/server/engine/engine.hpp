@@ -67,6 +67,7 @@ class Engine {
   void loop();
   Duration sleep_time();
   void keep_house();
+  void forget_unused_sets(Instant now);
 
   store::Store& store_;
   const Clock& clock_;
@@ -76,6 +77,7 @@ class Engine {
   std::condition_variable changed_;
   bool poked_ = false, stopping_ = false;
   std::optional<Duration> house_kept_at_;
+  std::string package_sets_seen_, offer_sets_seen_;  // how far the walk over unused ones is
   std::thread thread_;
 };
 

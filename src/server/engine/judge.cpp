@@ -34,6 +34,12 @@ Result<std::optional<T>> if_there(Result<T> result) {
   return result.error();
 }
 
+Result<store::nodes::Brief> brief(Sql& sql, const std::string& node_id) {
+  BELAY_TRY_ASSIGN(auto found, store::nodes::get_briefs(sql, std::span(&node_id, 1)));
+  if (found.empty()) return Error(Code::not_found, "there is no node " + node_id);
+  return std::move(found.front());
+}
+
 Result<Duration> duration_setting(Sql& sql, std::string_view key, Duration otherwise) {
   BELAY_TRY_ASSIGN(const auto text, store::settings::get(sql, key));
   if (!text) return otherwise;
@@ -127,7 +133,7 @@ struct Judge::Impl {
     return baseline::BaselineChoice{predefined ? predefined->id : "", group, ChosenBy::predefined};
   }
 
-  Result<InForce> in_force(Sql& sql, Context& context, const store::nodes::Node& node, const std::string& group) {
+  Result<InForce> in_force(Sql& sql, Context& context, const store::nodes::Brief& node, const std::string& group) {
     const Key key{group, node.operating_system};
     if (const auto at = context.in_force.find(key); at != context.in_force.end()) return at->second;
     InForce found;
@@ -155,14 +161,14 @@ struct Judge::Impl {
   }
 
   struct Subject {  // one node with the scan and the rules it is judged by
-    const store::nodes::Node& node;
+    const store::nodes::Brief& node;
     const std::optional<store::scans::Scan>& scan;
     const InForce& rules;
     const std::string cache_key = key_of(node, scan, rules);
-    static std::string key_of(const store::nodes::Node& node, const std::optional<store::scans::Scan>& scan,
+    static std::string key_of(const store::nodes::Brief& node, const std::optional<store::scans::Scan>& scan,
                               const InForce& rules) {
       if (!scan) return {};
-      return scan->package_set_hash + scan->offer_set_hash + node.operating_system + node.facts.os_version + '|' +
+      return scan->package_set_hash + scan->offer_set_hash + node.operating_system + node.os_version + '|' +
              rules.choice.baseline_id + '@' + std::to_string(rules.generation);
     }
     bool cacheable(const Context& context) const { return rules.generation != 0 && !context.as_of; }
@@ -191,7 +197,7 @@ std::vector<Problem> Judge::Impl::doubts(const Context& context, const Subject& 
   };
   const auto& node = subject.node;
   if (subject.rules.choice.baseline_id.empty() && subject.rules.generation == 0 && subject.rules.content.name.empty())
-    doubt(Reason::unsupported_system, "no patch baseline is there for the system '" + node.facts.os_name + "'",
+    doubt(Reason::unsupported_system, "no patch baseline is there for the system '" + node.os_name + "'",
           "see which systems are supported");
   if (!subject.scan) {
     doubt(Reason::never_scanned, context.as_of ? "the node had not been scanned by then" : "the node was never scanned",
@@ -223,7 +229,7 @@ Result<std::shared_ptr<const baseline::Evaluation>> Judge::Impl::evaluation_of_s
   const auto system = fleet::operating_system_from_text(subject.node.operating_system);
   if (!packages || !offers || !system) return nothing;
   BELAY_TRY_ASSIGN(const auto first_seen, first_seen_of(sql, subject.node.operating_system, *offers));
-  const std::string product = fleet::product_name(*system, subject.node.facts.os_version);
+  const std::string product = fleet::product_name(*system, subject.node.os_version);
   auto evaluation = std::make_shared<baseline::Evaluation>(
       baseline::judge_set({*packages, *offers, subject.rules.content, product, context.now, first_seen}));
   if (subject.cacheable(context)) {
@@ -310,7 +316,7 @@ Result<Judgement> Judge::judge(const JudgeQuestion& question) {
 
 Result<Judgement> Judge::judge(Sql& sql, const JudgeQuestion& question) {
   BELAY_TRY_ASSIGN(auto context, impl_->begin(sql, question.as_of));
-  BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql, question.node_id));
+  BELAY_TRY_ASSIGN(const auto node, brief(sql, question.node_id));
   BELAY_TRY_ASSIGN(const auto scan, question.as_of ? store::scans::as_of(sql, question.node_id, *question.as_of)
                                                    : store::scans::newest(sql, question.node_id));
   BELAY_TRY_ASSIGN(const auto group, impl_->group_of(sql, question.node_id));
@@ -327,7 +333,7 @@ Result<Judgement> Judge::judge(Sql& sql, const JudgeQuestion& question) {
   return impl_->judge(sql, context, {node, scan, rules}, question.mind_silence);
 }
 
-Result<Judge::InForce> Judge::in_force(Sql& sql, const store::nodes::Node& node, std::optional<Instant> at) {
+Result<Judge::InForce> Judge::in_force(Sql& sql, const store::nodes::Brief& node, std::optional<Instant> at) {
   BELAY_TRY_ASSIGN(auto context, impl_->begin(sql, at));
   BELAY_TRY_ASSIGN(const auto group, impl_->group_of(sql, node.node_id));
   return impl_->in_force(sql, context, node, group);
@@ -336,7 +342,7 @@ Result<Judge::InForce> Judge::in_force(Sql& sql, const store::nodes::Node& node,
 Result<std::vector<JudgedCounts>> Judge::counts(std::span<const std::string> node_ids) {
   return impl_->store.read([&](Sql& sql) -> Result<std::vector<JudgedCounts>> {
     BELAY_TRY_ASSIGN(auto context, impl_->begin(sql, {}));
-    BELAY_TRY_ASSIGN(const auto nodes, store::nodes::get_many(sql, node_ids));
+    BELAY_TRY_ASSIGN(const auto nodes, store::nodes::get_briefs(sql, node_ids));
     BELAY_TRY_ASSIGN(const auto tags, store::tags::list_many(sql, store::tags::kManagedInstance, node_ids));
     std::vector<JudgedCounts> all;
     all.reserve(nodes.size());

@@ -96,7 +96,7 @@ class Judge {
     baseline::PatchBaseline content;  // empty id where no baseline can be in force
     std::uint32_t generation = 0;
   };
-  Result<InForce> in_force(store::Sql& sql, const store::nodes::Node& node, std::optional<Instant> at = {});
+  Result<InForce> in_force(store::Sql& sql, const store::nodes::Brief& node, std::optional<Instant> at = {});
 
   // Sets as kept, parsed and held for a while. nullptr where they are not here.
   Result<std::shared_ptr<const fleet::PackageSet>> packages(store::Sql& sql, const std::string& hash);

@@ -126,10 +126,14 @@ Status NodeRegistry::deregister(std::string_view node_id, std::string_view reque
   return {};
 }
 
-Status NodeRegistry::clear_clone(std::string_view node_id, std::string_view requested_by) {
-  return store_.write([&](Sql& sql) -> Status {
+Result<std::optional<Instant>> NodeRegistry::settle_clone(std::string_view node_id, std::string_view requested_by) {
+  return store_.write([&](Sql& sql) -> Result<std::optional<Instant>> {
+    BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql, node_id));
+    if (!node.clone_seen_at) return std::optional<Instant>();
     BELAY_TRY(store::nodes::clear_clone(sql, node_id));
-    return note_in_audit(sql, clock_.now(), requested_by, "belay:ClearClone", node_id);
+    BELAY_TRY(note_in_audit(sql, clock_.now(), requested_by, "belay:SettleClonedNode", node_id,
+                            {{"address", node.address}, {"other_address", node.clone_address}}));
+    return node.clone_seen_at;
   });
 }
 

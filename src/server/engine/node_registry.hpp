@@ -41,8 +41,11 @@ class NodeRegistry {
   // Revokes its certificates, cancels its orders and closes its session at once. not_found where unknown; may be
   // repeated.
   Status deregister(std::string_view node_id, std::string_view requested_by);
-  // An operator has looked into a suspected clone and settled it: the mark goes.
-  Status clear_clone(std::string_view node_id, std::string_view requested_by);
+  // An operator has looked into a suspected clone and settled it: the mark goes, and the node gets its orders again.
+  // Returns since when it was suspected; nullopt, and nothing is done, where it was not. not_found where unknown.
+  // Whoever has the identity's key stays: the other machine must have been stopped or enrolled anew, or it is seen
+  // again.
+  Result<std::optional<Instant>> settle_clone(std::string_view node_id, std::string_view requested_by);
 
   // Set by the gateway: called after a node's certificates were revoked, from any thread.
   std::function<void(std::string_view node_id)> on_revoked;

@@ -38,7 +38,8 @@ Status queue_order(store::Sql& sql, const Authority& authority, wire::Order draf
 
 Result<std::optional<wire::OrderResult>> result_of(store::Sql& sql, std::string_view order_id) {
   BELAY_TRY_ASSIGN(const auto order, store::orders::get(sql, order_id));
-  if (order.result.empty()) return std::optional<wire::OrderResult>();
+  if (order.result.empty() || order.result == store::orders::kForgottenResult)
+    return std::optional<wire::OrderResult>();
   BELAY_TRY_ASSIGN(auto result, json::decode_text<wire::OrderResult>(order.result, kOrderLimits));
   return std::optional<wire::OrderResult>(std::move(result));
 }

@@ -10,7 +10,7 @@
 // in the order of their counters and again on every new connection until the node has taken them. Who the node is, its
 // certificate says, and nothing else: revoking it closes the link at once. Where two machines use one identity the
 // newest connection stands, the node is marked (clone_seen_at, audit), and gets no orders until an operator has settled
-// it.
+// it (SettleClonedNode).
 #include <memory>
 #include <optional>
 #include <string>

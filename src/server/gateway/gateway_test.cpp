@@ -395,7 +395,7 @@ TEST_F(GatewayTest, AClonedIdentityIsSeenAndGetsNoOrders) {
   while (!held_back() && std::chrono::steady_clock::now() < deadline)
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_TRUE(held_back());
-  ASSERT_TRUE(nodes_->clear_clone(enrolled.id, "test").ok());
+  ASSERT_TRUE(nodes_->settle_clone(enrolled.id, "test").ok());
   EXPECT_TRUE(third->next<wire::SignedOrder>().has_value()) << "after an operator settled it";
 }
 

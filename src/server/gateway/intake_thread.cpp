@@ -194,8 +194,11 @@ Status IntakeThread::take_hello(Sql& sql, Work& work, Instant now) {
   BELAY_TRY(intake_.take_facts(sql, node_id, hello.facts, hello.agent_version));
   const store::nodes::Touch touch[] = {{node_id, now}};
   BELAY_TRY(store::nodes::touch_many(sql, touch));
-  if (is_clone(node_id, hello.instance_nonce, before.instance_nonce)) {
-    BELAY_TRY(store::nodes::mark_clone(sql, node_id, now));
+  // An agent that restarts leaves its old nonce behind for ever; a nonce that comes back after another one was used
+  // belongs to a second machine that is alive too.
+  if (!hello.instance_nonce.empty() && before.instance_nonce != hello.instance_nonce &&
+      before.earlier_nonce == hello.instance_nonce) {
+    BELAY_TRY(store::nodes::mark_clone(sql, node_id, now, before.address));
     BELAY_TRY(note_in_audit(sql, now, node_id, "node:clone-suspected", node_id,
                             {{"address", session.address}, {"other_address", before.address}}));
     counters.clones += 1;
@@ -205,15 +208,6 @@ Status IntakeThread::take_hello(Sql& sql, Work& work, Instant now) {
   BELAY_TRY_ASSIGN(work.taken.need, intake_.missing_sets(sql, node_id));
   session.instance_nonce = hello.instance_nonce;
   return {};
-}
-
-// An agent that restarts leaves its old nonce behind for ever; a nonce that comes back after another one was used
-// belongs to a second machine. May be asked twice for one hello (the transaction may run again): same answer.
-bool IntakeThread::is_clone(const std::string& node_id, const std::string& nonce, const std::string& previous) {
-  const auto at = earlier_nonce_.find(node_id);
-  const bool came_back = at != earlier_nonce_.end() && at->second == nonce && previous != nonce;
-  if (!previous.empty() && previous != nonce && !came_back) earlier_nonce_[node_id] = previous;
-  return came_back;
 }
 
 void IntakeThread::answer(Work& work) {

@@ -10,7 +10,6 @@
 #include <mutex>
 #include <string>
 #include <thread>
-#include <unordered_map>
 #include <vector>
 
 #include "server/engine/intake.hpp"
@@ -67,7 +66,6 @@ class IntakeThread {
   void commit(std::vector<Work>& works);
   Status take(store::Sql& sql, Work& work, Instant now);
   Status take_hello(store::Sql& sql, Work& work, Instant now);
-  bool is_clone(const std::string& node_id, const std::string& nonce, const std::string& previous);
   void answer(Work& work);
   void refuse(Session& session, const std::string& id, const Error& error);
 
@@ -78,8 +76,6 @@ class IntakeThread {
   std::deque<Item> queue_;
   std::size_t queued_bytes_ = 0;
   bool stopping_ = false;
-  // The nonce before the previous one: one that comes back belongs to another machine that is alive too.
-  std::unordered_map<std::string, std::string> earlier_nonce_;
   std::thread thread_;
 };
 
