@@ -1,6 +1,8 @@
 """One server for the tests of a class, and the ways to reach it: boto3, the aws command, raw requests, a raw socket."""
+import atexit
 import http.client
 import json
+import os
 import shutil
 import ssl
 import socket
@@ -9,6 +11,8 @@ import unittest
 import urllib.parse
 
 from tests.support.binaries import Server, binary
+from tests.support.postgres import NoPostgres, PrivatePostgres
+from tests.support.scripted_node import ScriptedNode
 
 try:
     import boto3
@@ -23,17 +27,51 @@ except ImportError:
 JSON = "application/x-amz-json-1.1"
 
 
+_cluster = None
+
+
+def cluster():
+    """One PostgreSQL for the whole run, made when the first test asks for it."""
+    global _cluster
+    if _cluster is None:
+        try:
+            _cluster = PrivatePostgres().start()
+        except NoPostgres as error:
+            raise unittest.SkipTest(str(error)) from None
+        atexit.register(_cluster.__exit__)
+    return _cluster
+
+
 class ApiTestCase(unittest.TestCase):
+    """belayd on its embedded store, or, where BELAY_TEST_STORE is "postgresql", on a database of a private cluster."""
+
     @classmethod
     def setUpClass(cls):
         try:
             binary("belayd")
         except FileNotFoundError as error:
             raise unittest.SkipTest(str(error)) from None
-        cls.server = Server()
+        on_postgres = os.environ.get("BELAY_TEST_STORE") == "postgresql"
+        cls.server = Server(arguments=["--database", cluster().new_database()] if on_postgres else [])
         cls.addClassCleanup(cls.server.__exit__)
         cls.server.start()
-        cls.url = urllib.parse.urlsplit(cls.server.env["BELAY_URL"])
+
+    @property
+    def url(self):
+        """Where the server is now: another port after a restart."""
+        return urllib.parse.urlsplit(self.server.env["BELAY_URL"])
+
+    def new_node(self, name, installed=(), offers=(), **activation):
+        """Enrolled, greeted and scanned."""
+        status, made = self.post("CreateActivation", {"IamRole": "r", "DefaultInstanceName": name, **activation})
+        self.assertEqual(status, 200, made)
+        node = ScriptedNode(self.server, name)
+        self.addCleanup(node.__exit__)
+        node.enroll(made["ActivationId"], made["ActivationCode"])
+        node.installed, node.offers = list(installed), list(offers)
+        node.hello()
+        node.scan()
+        return node
 
     def tls(self):
         return ssl.create_default_context(cafile=self.server.env["BELAY_CA"])
