@@ -167,7 +167,13 @@ Result<std::variant<T...>> decode_variant(const Value& value, const std::string&
 template <typename T>
 Result<T> decode(const Value& value, const std::string& path) {
   if constexpr (std::is_same_v<T, Value>) return value;
-  else if constexpr (std::is_same_v<T, bool>) {
+  else if constexpr (std::is_same_v<T, Object>) {
+    if (!value.is_object()) return detail::mismatch(path, "an object");
+    return value.get_object();
+  } else if constexpr (std::is_same_v<T, Array>) {
+    if (!value.is_array()) return detail::mismatch(path, "a list");
+    return value.get_array();
+  } else if constexpr (std::is_same_v<T, bool>) {
     if (!value.is_bool()) return detail::mismatch(path, "true or false");
     return value.get_bool();
   } else if constexpr (std::is_same_v<T, Instant>) {
