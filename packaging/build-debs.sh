@@ -53,7 +53,7 @@ TEXT
   chmod 755 "$stage/$1/DEBIAN/prerm"
 }
 
-control belay-server "patch management server for Linux fleets" "$(depends_of build/bin/belayd), adduser"
+control belay-server "patch management server for Linux fleets" "$(depends_of build/bin/belayd), adduser, tzdata"
 install_binary belay-server belayd
 unit belay-server belayd.service
 cat >"$stage/belay-server/DEBIAN/postinst" <<'TEXT'
@@ -80,7 +80,7 @@ fi
 TEXT
 chmod 755 "$stage/belay-agent/DEBIAN/postinst"
 
-control belay "command line of the Belay patch management server" "$(depends_of build/bin/belay)"
+control belay "command line of the Belay patch management server" "$(depends_of build/bin/belay), tzdata"
 install_binary belay belay
 
 for package in belay-server belay-agent belay; do

@@ -86,6 +86,7 @@ std::string local_cell(const Question& question, Instant at) {
 }
 
 std::string hold_text(const std::vector<calendar::Hold>& holds) {
+  if (holds.empty()) return "-";
   std::vector<std::string> texts;
   for (const auto& hold : holds)
     texts.push_back(hold.calendar + (hold.event.empty() ? "" : " (" + hold.event + ")") +

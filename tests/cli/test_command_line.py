@@ -5,6 +5,7 @@ import json
 import os
 import stat
 import subprocess
+import tempfile
 import unittest
 
 from tests.support.binaries import Server, binary
@@ -22,6 +23,43 @@ class WithoutServer(unittest.TestCase):
                                      ("rpm", "0:1.2-3.el9", "1.2-3.el9", "=")]:
             answer = run("version-compare", kind, a, b)
             self.assertEqual((answer.stdout, answer.returncode), (expected + "\n", 0), (kind, a, b))
+
+    def test_schedule_next(self):
+        after = ("--after", "2026-03-27T00:00:00Z")
+        answer = run("schedule", "next", "cron(30 2 * * ? *)", "--timezone", "Europe/Berlin", "--count", "3", "-o", "json", *after)
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+        told = json.loads(answer.stdout)
+        self.assertEqual([one["Local"] for one in told["Occurrences"]],
+                         ["2026-03-27T02:30:00+01:00", "2026-03-28T02:30:00+01:00", "2026-03-30T02:30:00+02:00"])
+        self.assertEqual(told["Skipped"], [{"Local": "2026-03-29T02:30:00", "ClocksChangeAt": "2026-03-29T01:00:00Z"}])
+        answer = run("schedule", "next", "cron(0 2 ? * TUE#2 *)", "--offset", "2", "--count", "50", "-o", "csv", *after)
+        rows = list(csv.reader(io.StringIO(answer.stdout)))
+        self.assertEqual((rows[0], rows[1][1], len(rows)), (["LOCAL", "UTC"], "2026-04-16T02:00:00Z", 51))
+
+    def test_schedule_next_says_what_a_calendar_holds_back(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".ics") as calendar:
+            calendar.write("BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:Freeze\nDTSTART;VALUE=DATE:20261215\n"
+                           "DTEND;VALUE=DATE:20270107\nEND:VEVENT\nEND:VCALENDAR\n")
+            calendar.flush()
+            answer = run("schedule", "next", "cron(0 22 ? * SAT *)", "--count", "2", "--duration", "6", "--cutoff", "2",
+                         "--calendar", calendar.name, "--after", "2026-12-07", "-o", "json")
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+        free, held = json.loads(answer.stdout)["Occurrences"]
+        self.assertEqual((free["HeldBy"], free["Cutoff"], free["Closes"]), ([], "2026-12-13T02:00:00Z", "2026-12-13T04:00:00Z"))
+        self.assertEqual(held["HeldBy"], [{"Calendar": calendar.name, "Event": "Freeze", "Until": "2027-01-07T00:00:00Z"}])
+
+    def test_schedules_that_cannot_be_are_refused_by_field(self):
+        for words, status, text in [(("cron(0 0 30 2 ? *)",), 2, "never fires"), (("cron(0 61 * * ? *)",), 2, "hours"),
+                                    (("rate(1 hours)",), 2, "rate(1 hour)"), (("rate(1 day)", "--offset", "2"), 2, "ScheduleOffset"),
+                                    (("rate(1 day)", "--timezone", "Europe/Atlantis"), 3, "Europe/Atlantis"),
+                                    (("rate(1 day)", "--timezone", "../../etc/passwd"), 2, "no time zone"),
+                                    (("rate(1 day)", "--end-date", "2020-01-01"), 2, "EndDate"),
+                                    (("rate(1 day)", "--count", "0"), 2, "--count"), (("rate(2 hours)", "--duration", "3"), 2, "Duration"),
+                                    (("rate(1 day)", "--duration", "3", "--cutoff", "3"), 2, "Cutoff"),
+                                    (("cron(0 2 1 JAN ? *)", "--association"), 2, "ScheduleExpression"),
+                                    (("rate(1 day)", "--calendar", "/etc/hostname"), 2, "line 1")]:
+            answer = run("schedule", "next", *words)
+            self.assertEqual((answer.returncode, text in answer.stderr), (status, True), (words, answer.stderr))
 
     def test_wrong_words_are_usage_errors(self):
         for words in [(), ("nonsense",), ("version-compare", "deb", "1"), ("version-compare", "msi", "1", "2"), ("nodes", "--nope"),
