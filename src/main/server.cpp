@@ -20,6 +20,7 @@
 #include "server/engine/change_set_plan.hpp"
 #include "server/engine/command_kind.hpp"
 #include "server/engine/engine.hpp"
+#include "server/engine/inventory_deletion.hpp"
 #include "server/engine/services.hpp"
 #include "server/gateway/gateway.hpp"
 #include "store/postgres/postgres_store.hpp"
@@ -75,6 +76,7 @@ class Server {
         status_page_(*store_, clock_, {BELAY_VERSION, services_.online_within}) {
     engine_.add(server::make_command_kind(keys_.authority(), judge_));
     engine_.add(server::make_change_set_kind(keys_.authority()));
+    engine_.add(server::make_inventory_deletion_kind());
   }
 
   Status run(const std::function<void(const std::string&)>& ready);

@@ -208,4 +208,14 @@ Result<std::vector<std::string>> by_need(Sql& sql, Instant observed_from, Instan
   return ids;
 }
 
+Result<std::optional<Instant>> not_compliant_since(Sql& sql, std::string_view node_id) {
+  BELAY_TRY_ASSIGN(
+      const auto row,
+      sql.query_one("SELECT MIN(judged_at) FROM verdicts WHERE node_id = $1 AND ad_hoc = 0 AND "
+                    "compliance <> 'compliant' AND sequence > COALESCE((SELECT MAX(sequence) FROM verdicts "
+                    "WHERE node_id = $1 AND ad_hoc = 0 AND compliance = 'compliant'), 0)",
+                    {node_id}));
+  return row ? row->optional_instant(0) : std::nullopt;
+}
+
 }  // namespace belay::store::verdicts

@@ -48,6 +48,9 @@ Result<std::vector<Verdict>> newest_of(Sql& sql, std::span<const std::string> no
 Result<std::optional<Verdict>> as_of(Sql& sql, std::string_view node_id, Instant at, std::string_view baseline_id = {});
 // Newest first.
 Result<Listed<Verdict>> history(Sql& sql, std::string_view node_id, const Page& page);
+// When the first of the unbroken row of verdicts that are not compliant was judged, up to the newest. nullopt where the
+// newest is compliant, or there is none.
+Result<std::optional<Instant>> not_compliant_since(Sql& sql, std::string_view node_id);
 struct Filter {
   std::vector<std::string> patch_groups{}, baseline_ids{};
   std::vector<Compliance> compliance{};

@@ -54,27 +54,10 @@ bool asks_for_absence(const Filter& filter) {
   return filter.op == Operator::Exists && filter.values.size() == 1 && equal_ignoring_case(filter.values[0], "false");
 }
 
-using Rows = std::set<std::vector<std::string>>;
-
-// The distinct rows of one type's steps, an entry that lacks an attribute left out.
-Result<Rows> rows_of_type(std::span<const Path> steps, const EntriesOf& entries) {
-  BELAY_TRY_ASSIGN(const auto* found, entries(steps.front().type));
-  Rows rows;
-  if (!found) return rows;
-  for (const auto& entry : *found) {
-    std::vector<std::string> row;
-    for (const auto& step : steps) {
-      const auto* value = value_of(entry, step.attribute);
-      if (!value) break;
-      row.push_back(*value);
-    }
-    if (row.size() == steps.size()) rows.insert(std::move(row));
-  }
-  return rows;
-}
+constexpr std::size_t kKnownMax = 10'000, kKnownRowsMax = 256;
 
 Error too_many() {
-  return Error(Code::resource_exhausted, "the aggregation has more than " + std::to_string(kRowsMax) +
+  return Error(Code::resource_exhausted, "the aggregation has more than " + std::to_string(Counter::kRowsMax) +
                                              " distinct values; narrow it with filters");
 }
 
@@ -128,39 +111,76 @@ bool passes(std::span<const Filter> filters, const Entries& entries) {
   });
 }
 
-Result<bool> node_passes(std::span<const Filter> filters, const EntriesOf& entries) {
+Matcher::Matcher(std::vector<Filter> filters) {
+  for (auto& filter : filters) {
+    auto at = std::ranges::find(types_, filter.type, &OfType::type);
+    if (at == types_.end()) at = types_.insert(at, OfType{filter.type, {}, {}});
+    at->filters.push_back(std::move(filter));
+  }
+}
+
+Result<bool> Matcher::passes(const EntriesOf& entries) {
   static const Entries kNone;
-  std::set<std::string_view> seen;
-  for (const auto& first : filters) {
-    if (!seen.insert(first.type).second) continue;
-    std::vector<Filter> of_type;
-    for (const auto& filter : filters)
-      if (filter.type == first.type) of_type.push_back(filter);
-    BELAY_TRY_ASSIGN(const auto* found, entries(first.type));
-    if (!passes(of_type, found ? *found : kNone)) return false;
+  for (auto& type : types_) {
+    BELAY_TRY_ASSIGN(const auto held, entries(type.type));
+    if (const auto known = type.known.find(held.hash); known != type.known.end()) {
+      if (!known->second) return false;
+      continue;
+    }
+    const bool fine = inventory::passes(type.filters, held.entries ? *held.entries : kNone);
+    if (!held.hash.empty() && type.known.size() < kKnownMax) type.known.emplace(held.hash, fine);
+    if (!fine) return false;
   }
   return true;
 }
 
-Status count_node(const Chain& chain, const EntriesOf& entries, Counts& counts) {
-  Rows rows{{}};
-  for (std::size_t from = 0; from < chain.steps.size();) {
-    std::size_t to = from + 1;
-    while (to < chain.steps.size() && chain.steps[to].type == chain.steps[from].type) ++to;
-    BELAY_TRY_ASSIGN(const auto more, rows_of_type(std::span(chain.steps).subspan(from, to - from), entries));
-    if (rows.size() * more.size() > kRowsOfNodeMax) return too_many();
+Counter::Counter(std::vector<Path> steps) : steps_(std::move(steps)) {
+  for (const auto& step : steps_) {
+    if (types_.empty() || types_.back().type != step.type) types_.push_back({step.type, {}, {}});
+    types_.back().attributes.push_back(step.attribute);
+  }
+}
+
+// The distinct rows of one type's steps, an entry that lacks an attribute left out.
+Counter::Rows Counter::rows_of(const OfType& type, const Entries& entries) {
+  Rows rows;
+  for (const auto& entry : entries) {
+    std::vector<std::string> row;
+    for (const auto& attribute : type.attributes) {
+      const auto* value = value_of(entry, attribute);
+      if (!value) break;
+      row.push_back(*value);
+    }
+    if (row.size() == type.attributes.size()) rows.insert(std::move(row));
+  }
+  return rows;
+}
+
+Result<Counter::Rows> Counter::rows(OfType& type, const EntriesOf& entries) {
+  BELAY_TRY_ASSIGN(const auto held, entries(type.type));
+  if (!held.entries) return Rows();
+  if (const auto known = type.known.find(held.hash); known != type.known.end()) return known->second;
+  Rows found = rows_of(type, *held.entries);
+  if (!held.hash.empty() && type.known.size() < kKnownRowsMax) type.known.emplace(held.hash, found);
+  return found;
+}
+
+Status Counter::add(const EntriesOf& entries) {
+  Rows all{{}};
+  for (auto& type : types_) {
+    BELAY_TRY_ASSIGN(const auto more, rows(type, entries));
+    if (all.size() * more.size() > kRowsMax) return too_many();
     Rows crossed;
-    for (const auto& left : rows)
+    for (const auto& left : all)
       for (const auto& right : more) {
         auto row = left;
         row.insert(row.end(), right.begin(), right.end());
         crossed.insert(std::move(row));
       }
-    rows = std::move(crossed);
-    from = to;
+    all = std::move(crossed);
   }
-  for (const auto& row : rows) ++counts[row];
-  return counts.size() > kRowsMax ? Status(too_many()) : Status();
+  for (const auto& row : all) ++counts_[row];
+  return counts_.size() > kRowsMax ? Status(too_many()) : Status();
 }
 
 }  // namespace belay::inventory

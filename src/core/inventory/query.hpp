@@ -47,22 +47,57 @@ std::strong_ordering compare_values(std::string_view attribute, std::string_view
 // One type's filters over a node's entries of that type. `filters` are all of the type of the first.
 bool passes(std::span<const Filter> filters, const Entries& entries);
 
-// The entries of one type of the node at hand; may fail.
-using EntriesOf = std::function<Result<const Entries*>(std::string_view type)>;
-// Every filter; types are read in order, and no further than needed.
-Result<bool> node_passes(std::span<const Filter> filters, const EntriesOf& entries);
+// The entries of one type of the node at hand, named by a hash: nodes that share it are looked at once. nullptr where
+// the node has nothing of the type. What it points to lives until the next call.
+struct Held {
+  const Entries* entries = nullptr;
+  std::string hash;  // "" is never shared
+};
+using EntriesOf = std::function<Result<Held>(std::string_view type)>;
+
+// Every filter, over one node after the other.
+class Matcher {
+ public:
+  explicit Matcher(std::vector<Filter> filters);
+  // Types are read in the order of the filters, and no further than needed.
+  Result<bool> passes(const EntriesOf& entries);
+
+ private:
+  struct OfType {
+    std::string type;
+    std::vector<Filter> filters;
+    std::map<std::string, bool> known;  // by hash
+  };
+  std::vector<OfType> types_;
+};
 
 // ---- counts
-// One way through the nested aggregators, from the outermost: what is counted are nodes for each distinct row of
-// values.
-struct Chain {
-  std::vector<Path> steps;
+// One way through the nested aggregators, from the outermost. What is counted are nodes, for each distinct row of
+// values; steps of the same type are values of the same entry.
+class Counter {
+ public:
+  static constexpr std::size_t kRowsMax = 10'000;  // distinct ones of an answer, and of one node
+  using Counts = std::map<std::vector<std::string>, std::int64_t>;
+
+  explicit Counter(std::vector<Path> steps);
+  // resource_exhausted where there would be too many rows.
+  Status add(const EntriesOf& entries);
+  const std::vector<Path>& steps() const { return steps_; }
+  const Counts& counts() const { return counts_; }
+
+ private:
+  using Rows = std::set<std::vector<std::string>>;
+  struct OfType {
+    std::string type;
+    std::vector<std::string> attributes;
+    std::map<std::string, Rows> known;  // by hash
+  };
+  static Rows rows_of(const OfType& type, const Entries& entries);
+  static Result<Rows> rows(OfType& type, const EntriesOf& entries);
+
+  std::vector<Path> steps_;
+  std::vector<OfType> types_;
+  Counts counts_;
 };
-inline constexpr std::size_t kRowsMax = 10'000;  // distinct ones of an answer
-inline constexpr std::size_t kRowsOfNodeMax = 20'000;
-using Counts = std::map<std::vector<std::string>, std::int64_t>;
-// Adds this node to the counts of a chain; steps of the same type are values of the same entry. resource_exhausted
-// where there would be too many rows.
-Status count_node(const Chain& chain, const EntriesOf& entries, Counts& counts);
 
 }  // namespace belay::inventory

@@ -84,25 +84,41 @@ TEST(InventoryQuery, PathsThatAreNone) {
   EXPECT_FALSE(make_filter("TypeName", Operator::Exists, {"a", "b"}).ok());
 }
 
-EntriesOf node(const std::map<std::string, Entries, std::less<>>& data) {
-  return [&data](std::string_view type) -> Result<const Entries*> {
+using Data = std::map<std::string, Entries, std::less<>>;
+EntriesOf node(const Data& data, std::string hash = {}) {
+  return [&data, hash](std::string_view type) -> Result<Held> {
     const auto at = data.find(type);
-    return at == data.end() ? nullptr : &at->second;
+    if (at == data.end()) return Held{};
+    return Held{&at->second, hash};
   };
 }
 
+const Data kOne = {{"AWS:Application", {{{"Name", "a"}, {"Version", "1"}}, {{"Name", "a"}, {"Version", "2"}}}},
+                   {"AWS:InstanceInformation", {{{"PlatformName", "Debian"}}}}};
+const Data kTwo = {{"AWS:Application", {{{"Name", "a"}, {"Version", "2"}}}},
+                   {"AWS:InstanceInformation", {{{"PlatformName", "Ubuntu"}}}}};
+
+TEST(InventoryQuery, AMatcherAsksEveryType) {
+  Matcher matcher({filter("AWS:Application.Version", Operator::Equal, {"2"}),
+                   filter("AWS:InstanceInformation.PlatformName", Operator::Equal, {"Debian"})});
+  EXPECT_TRUE(*matcher.passes(node(kOne)));
+  EXPECT_FALSE(*matcher.passes(node(kTwo)));
+  EXPECT_FALSE(*matcher.passes(node({})));
+  EXPECT_TRUE(*Matcher({}).passes(node({})));
+  Matcher shared({filter("AWS:Application.Version", Operator::Equal, {"1"})});
+  EXPECT_TRUE(*shared.passes(node(kOne, "h1")));
+  EXPECT_FALSE(*shared.passes(node(kTwo, "h2")));
+  EXPECT_TRUE(*shared.passes(node({{"AWS:Application", {}}}, "h1"))) << "the same hash is the same content";
+}
+
 TEST(InventoryQuery, CountsAreOfNodes) {
-  const std::map<std::string, Entries, std::less<>> one = {
-      {"AWS:Application", {{{"Name", "a"}, {"Version", "1"}}, {{"Name", "a"}, {"Version", "2"}}}},
-      {"AWS:InstanceInformation", {{{"PlatformName", "Debian"}}}}};
-  const std::map<std::string, Entries, std::less<>> two = {{"AWS:Application", {{{"Name", "a"}, {"Version", "2"}}}},
-                                                           {"AWS:InstanceInformation", {{{"PlatformName", "Ubuntu"}}}}};
   const auto count = [&](std::vector<Path> steps) {
-    Counts counts;
-    EXPECT_TRUE(count_node({steps}, node(one), counts).ok());
-    EXPECT_TRUE(count_node({steps}, node(two), counts).ok());
-    return counts;
+    Counter counter(std::move(steps));
+    EXPECT_TRUE(counter.add(node(kOne, "1")).ok());
+    EXPECT_TRUE(counter.add(node(kTwo, "2")).ok());
+    return counter.counts();
   };
+  using Counts = Counter::Counts;
   EXPECT_EQ(count({{"AWS:Application", "Name"}}), (Counts{{{"a"}, 2}}));
   EXPECT_EQ(count({{"AWS:Application", "Name"}, {"AWS:Application", "Version"}}),
             (Counts{{{"a", "1"}, 1}, {{"a", "2"}, 2}}));
@@ -111,9 +127,9 @@ TEST(InventoryQuery, CountsAreOfNodes) {
   EXPECT_TRUE(count({{"Custom:None", "x"}}).empty());
   Entries many;
   for (int i = 0; i < 10'001; ++i) many.push_back({{"Name", std::to_string(i)}});
-  const std::map<std::string, Entries, std::less<>> crowd = {{"AWS:Application", many}};
-  Counts counts;
-  EXPECT_FALSE(count_node({{{"AWS:Application", "Name"}}}, node(crowd), counts).ok());
+  const Data crowd = {{"AWS:Application", many}};
+  Counter counter({{"AWS:Application", "Name"}});
+  EXPECT_FALSE(counter.add(node(crowd)).ok());
 }
 
 TEST(InventoryTypes, SchemaVersionsHaveAnOrder) {

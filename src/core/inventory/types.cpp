@@ -49,12 +49,12 @@ constexpr Attribute kTagHas[] = {{"Key"}, {"Value"}};
 
 constexpr TypeSchema kTypes[] = {
     {kApplication, "1.1", Source::derived, kApplicationHas},
-    {kComplianceItem, "1.0", Source::derived, kComplianceItemHas, true},
+    {kComplianceItem, "1.0", Source::derived, kComplianceItemHas},
     {kFile, "1.0", Source::reported, kFileHas},
     {kInstanceDetailed, "1.0", Source::derived, kDetailedHas},
     {kInstanceInformation, "1.0", Source::derived, kInformationHas},
     {kNetwork, "1.0", Source::derived, kNetworkHas},
-    {kPatchSummary, "1.0", Source::derived, kPatchSummaryHas, true},
+    {kPatchSummary, "1.0", Source::derived, kPatchSummaryHas},
     {kService, "1.0", Source::derived, kServiceHas},
     {kTag, "1.0", Source::derived, kTagHas},
 };
@@ -70,6 +70,7 @@ unsigned part(std::string_view text) {
 std::span<const TypeSchema> known_types() { return kTypes; }
 
 const TypeSchema* find_type(std::string_view name) {
+  if (name.starts_with(kComplianceSubType)) name = kComplianceItem;
   const auto* found = std::ranges::find(kTypes, name, &TypeSchema::name);
   return found == std::end(kTypes) ? nullptr : found;
 }

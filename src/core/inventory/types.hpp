@@ -21,12 +21,12 @@ struct TypeSchema {
   std::string_view version;
   Source source;
   std::span<const Attribute> attributes;
-  bool sub_type = false;  // an aggregate or summary of others (GetInventorySchema SubType)
 };
 
 // By name. Custom types are the store's to know.
 std::span<const TypeSchema> known_types();
-const TypeSchema* find_type(std::string_view name);  // nullptr where there is none
+// nullptr where there is none. A sub-type ("AWS:ComplianceItem:Patch") has the schema of its type.
+const TypeSchema* find_type(std::string_view name);
 bool has_attribute(const TypeSchema& type, std::string_view attribute);
 
 inline constexpr std::string_view kApplication = "AWS:Application", kFile = "AWS:File",
@@ -34,6 +34,7 @@ inline constexpr std::string_view kApplication = "AWS:Application", kFile = "AWS
                                   kService = "AWS:Service", kTag = "AWS:Tag",
                                   kInstanceDetailed = "AWS:InstanceDetailedInformation",
                                   kPatchSummary = "AWS:PatchSummary", kComplianceItem = "AWS:ComplianceItem";
+inline constexpr std::string_view kComplianceSubType = "AWS:ComplianceItem:";
 inline bool is_custom(std::string_view type) { return type.starts_with("Custom:"); }
 
 // "1.10" comes after "1.9".

@@ -59,6 +59,13 @@ BELAY_HANDLER(describe_change_sets);
 // audit.cpp
 BELAY_HANDLER(list_audit);
 BELAY_HANDLER(verify_audit);
+// inventory.cpp, inventory_put.cpp, inventory_query.cpp, inventory_deletion.cpp
+BELAY_HANDLER(put_inventory);
+BELAY_HANDLER(get_inventory);
+BELAY_HANDLER(get_inventory_schema);
+BELAY_HANDLER(list_inventory_entries);
+BELAY_HANDLER(delete_inventory);
+BELAY_HANDLER(describe_inventory_deletions);
 #undef BELAY_HANDLER
 
 }  // namespace belay::server

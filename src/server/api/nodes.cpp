@@ -7,6 +7,7 @@
 #include "server/api/handlers.hpp"
 #include "server/api/reply_parts.hpp"
 #include "server/api/shapes/validate.hpp"
+#include "server/engine/inventory_view.hpp"
 #include "store/activations.hpp"
 
 namespace belay::server {
@@ -54,14 +55,6 @@ json::Object activation_reply(const activations::Activation& a, Instant now) {
   put(out, "DefaultInstanceName", json::Value(a.default_instance_name));
   put(out, "Tags", tags_reply(a.tags));
   return out;
-}
-
-// "Debian GNU/Linux 12 (bookworm)" → "Debian GNU/Linux": SSM tells name and version apart.
-std::string platform_name(const fleet::NodeFacts& facts) {
-  const auto digit = facts.os_name.find_first_of("0123456789(");
-  std::string name = facts.os_name.substr(0, digit);
-  while (!name.empty() && name.back() == ' ') name.pop_back();
-  return name.empty() ? facts.os_name : name;
 }
 
 json::Object information_reply(const Call& call, const nodes::Node& node) {
