@@ -28,7 +28,7 @@ BOOST_DESCRIBE_STRUCT(WireResultAttribute, (), (TypeName))
 struct GetRequest {
   std::vector<WireInventoryFilter> Filters;
   std::vector<WireResultAttribute> ResultAttributes;
-  json::Array Aggregators;  // nested, so read by hand
+  json::Value Aggregators;  // nested, so read by hand
 };
 BOOST_DESCRIBE_STRUCT(GetRequest, (), (Filters, ResultAttributes, Aggregators))
 
@@ -121,14 +121,15 @@ std::string version_of(std::string_view type) {
   return known ? std::string(known->version) : "1.0";
 }
 
+// The most frequent first.
 json::Array rows_of(const Counter& counter) {
-  std::vector<std::pair<std::int64_t, const std::vector<std::string>*>> rows;
-  for (const auto& [values, count] : counter.counts()) rows.emplace_back(-count, &values);
-  std::ranges::stable_sort(rows, {}, &std::pair<std::int64_t, const std::vector<std::string>*>::first);
+  std::vector<std::pair<std::int64_t, std::vector<std::string>>> rows;
+  for (const auto& [values, count] : counter.counts()) rows.emplace_back(-count, values);
+  std::ranges::sort(rows);
   json::Array out;
   for (const auto& [count, values] : rows) {
     json::Object row{{"Count", std::to_string(-count)}};
-    for (std::size_t i = 0; i < values->size(); ++i) row[counter.steps()[i].attribute] = (*values)[i];
+    for (std::size_t i = 0; i < values.size(); ++i) row[counter.steps()[i].attribute] = values[i];
     out.push_back(std::move(row));
   }
   return out;
@@ -228,13 +229,14 @@ Result<json::Object> entities(store::Sql& sql, const Call& call, Matcher& matche
 Result<json::Object> get_inventory(const Call& call) {
   BELAY_TRY_ASSIGN(const auto request, call.as<GetRequest>());
   BELAY_TRY_ASSIGN(const auto page, page_of(call, 50, 50));
-  if (!request.Aggregators.empty() && !request.ResultAttributes.empty())
+  const json::Array aggregators = request.Aggregators.is_array() ? request.Aggregators.get_array() : json::Array();
+  if (!aggregators.empty() && !request.ResultAttributes.empty())
     return failure("InvalidResultAttributeException", "ResultAttributes and Aggregators exclude each other");
   return call.read([&](store::Sql& sql) -> Result<json::Object> {
-    BELAY_TRY_ASSIGN(auto filters, inventory_filters(sql, request.Filters, !request.Aggregators.empty()));
+    BELAY_TRY_ASSIGN(auto filters, inventory_filters(sql, request.Filters, !aggregators.empty()));
     Matcher matcher(std::move(filters));
     Aggregation aggregation;
-    BELAY_TRY(add_chains(sql, request.Aggregators, {}, aggregation));
+    BELAY_TRY(add_chains(sql, aggregators, {}, aggregation));
     if (!aggregation.empty()) return aggregate(sql, call, matcher, aggregation);
     std::string type(inventory::kInstanceInformation);
     if (!request.ResultAttributes.empty()) type = request.ResultAttributes.front().TypeName;
