@@ -82,7 +82,12 @@ class Load {
     request.target = target;
     request.headers.set("Content-Type", "application/json");
     request.body = std::move(body);
-    BELAY_TRY_ASSIGN(const auto response, client.send(request));
+    BELAY_TRY_ASSIGN(auto response, client.send(request));
+    while (response.status == 503 &&
+           !response.headers.get("Retry-After").empty()) {  // as agents do: the server says when
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+      BELAY_TRY_ASSIGN(response, client.send(request));
+    }
     if (response.status != 200)
       return Error(Code::unavailable,
                    target + " answered " + std::to_string(response.status) + ": " + response.body.substr(0, 300));

@@ -26,7 +26,7 @@ WRK_SCRIPT = f"wrk.method='POST'\nwrk.body='{BODY}'\nwrk.headers['Content-Type']
 
 
 def skip(why):
-    print(f"SKIPPED http: {why}")
+    print(f"SKIPPED http_cost: {why}")
     sys.exit(0)
 
 
