@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The API as its users reach it: the `aws` command and boto3 over TLS, and raw requests with bad input, against belayd."""
+"""The API as its users reach it: the `aws` command and boto3 over TLS, and raw requests with bad input, against belayd on its
+embedded store; with BELAY_TEST_STORE=postgresql in the environment, on PostgreSQL."""
 import pathlib
 import sys
 

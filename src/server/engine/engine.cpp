@@ -114,7 +114,7 @@ void Engine::loop() {
       poked_ = false;
     }
     const auto advanced = run_once();
-    if (!advanced.ok()) log::warning("engine-cannot-work", {{"error", advanced.error()}});
+    trouble_.note(advanced.ok() ? Status() : Status(advanced.error()), clock_.monotonic());
     keep_house();
     if (advanced.ok() && *advanced > 0) continue;
     const Duration sleep = advanced.ok() ? sleep_time() : settings_.poll;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "server/engine/trouble.hpp"
 #include "store/executions.hpp"
 #include "store/store.hpp"
 
@@ -78,6 +79,7 @@ class Engine {
   bool poked_ = false, stopping_ = false;
   std::optional<Duration> house_kept_at_;
   std::string package_sets_seen_, offer_sets_seen_;  // how far the walk over unused ones is
+  Trouble trouble_{"engine-cannot-work", "engine-works-again"};
   std::thread thread_;
 };
 

@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "server/engine/trouble.hpp"
 #include "server/gateway/gateway.hpp"
 #include "server/gateway/intake_thread.hpp"
 #include "server/gateway/token_bucket.hpp"
@@ -84,6 +85,7 @@ struct Gateway::Impl : std::enable_shared_from_this<Gateway::Impl> {
   TokenBucket new_links, enrolments;
   std::unordered_map<std::string, FailuresFrom> failures;
   bool looking = false, look_again = false;
+  Trouble trouble{"gateway-cannot-look", "gateway-looks-again"};  // of the one look at a time
   Instant revoked_known_until{};
   std::unique_ptr<IntakeThread> intake;
 };

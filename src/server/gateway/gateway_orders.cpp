@@ -91,7 +91,7 @@ void Gateway::Impl::look_in_worker() {
     return {};
   });
   if (looked.ok()) revoked_known_until = now;
-  else log::warning("gateway-cannot-look", {{"error", looked.error()}});
+  trouble.note(looked, services.clock.monotonic());
 }
 
 void Gateway::Impl::resend() {

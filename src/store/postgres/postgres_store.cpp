@@ -42,14 +42,15 @@ class PostgresStore final : public Store {
   std::string describe() const override { return "PostgreSQL " + place_; }
 
  protected:
-  Status run_write(const Work& work) override { return run(kBeginWrite, work); }
-  Status run_read(const Work& work) override { return run(kBeginRead, work); }
+  Status run_write(const Work& work) override { return run(true, work); }
+  Status run_read(const Work& work) override { return run(false, work); }
 
  private:
-  Status run(const char* begin, const Work& work);
+  Status run(bool writes, const Work& work);
   enum class Next { done, again, again_few };
-  Status attempt(Connection& connection, const char* begin, const Work& work, bool in_line, Next& next);
-  Status begin_in_line(Connection& connection, const char* begin);
+  enum class Access { read, write, write_alone };
+  Status attempt(Connection& connection, Access access, const Work& work, Next& next);
+  Status begin_write(Connection& connection, bool alone);
   Result<std::unique_ptr<Connection>> take();
   void give_back(std::unique_ptr<Connection> connection);
 
@@ -112,11 +113,14 @@ void PostgresStore::give_back(std::unique_ptr<Connection> connection) {
 }
 
 // Every audited transaction changes the log's one head, so optimism alone would let the unlucky try for ever. Whoever
-// failed once stands in line for the head, before its view of the data is taken (LOCK takes none), and then goes
-// through.
-Status PostgresStore::begin_in_line(Connection& connection, const char* begin) {
+// failed once stands in line: it waits until it is the only writer, before its view of the data is taken (LOCK takes
+// none), and then goes through. The others share the same lock from their beginning on, so that they wait for it with
+// empty hands: one that held rows already would be waited for in turn, and only a time-out would end that.
+Status PostgresStore::begin_write(Connection& connection, bool alone) {
+  const char* begin = kBeginWrite;
   BELAY_TRY(connection.run(begin));
-  const Status locked = connection.run("LOCK TABLE audit_head IN EXCLUSIVE MODE");
+  const Status locked =
+      connection.run(alone ? "LOCK TABLE audit_head IN EXCLUSIVE MODE" : "LOCK TABLE audit_head IN ROW SHARE MODE");
   if (locked.ok() || locked.error().code() != Code::internal) return locked;
   lines_up_ = false;  // a database that knows no such lock, or the first start, before the table is there
   BELAY_TRY(connection.run("ROLLBACK"));
@@ -125,12 +129,15 @@ Status PostgresStore::begin_in_line(Connection& connection, const char* begin) {
 
 // Where `next` says so, nothing was kept and another attempt may go better: somebody else's change got in between, or
 // (a few times only) made the row that was just looked for in vain, which PostgreSQL calls a duplicate key.
-Status PostgresStore::attempt(Connection& connection, const char* begin, const Work& work, bool in_line, Next& next) {
+Status PostgresStore::attempt(Connection& connection, Access access, const Work& work, Next& next) {
   const auto may_repeat = [](const Error& error) {
     if (error.reason() == kSerialization || error.reason() == kConnectionLost) return Next::again;
     return error.code() == Code::already_exists ? Next::again_few : Next::done;
   };
-  if (Status begun = in_line ? begin_in_line(connection, begin) : connection.run(begin); !begun.ok()) {
+  Status begun = access == Access::read ? connection.run(kBeginRead)
+                 : lines_up_            ? begin_write(connection, access == Access::write_alone)
+                                        : connection.run(kBeginWrite);
+  if (!begun.ok()) {
     next = may_repeat(begun.error());
     if (connection.in_transaction()) static_cast<void>(connection.run("ROLLBACK"));
     return begun;
@@ -154,13 +161,14 @@ Status PostgresStore::attempt(Connection& connection, const char* begin, const W
       "outcome-unknown");
 }
 
-Status PostgresStore::run(const char* begin, const Work& work) {
+Status PostgresStore::run(bool writes, const Work& work) {
   Status status;
   for (int i = 0; i < kAttemptsMax; ++i) {
     if (i > 0) wait_before(i);
     BELAY_TRY_ASSIGN(auto connection, take());
     Next next = Next::done;
-    status = attempt(*connection, begin, work, i > 0 && begin == kBeginWrite && lines_up_, next);
+    const Access access = !writes ? Access::read : i == 0 ? Access::write : Access::write_alone;
+    status = attempt(*connection, access, work, next);
     give_back(std::move(connection));
     if (next == Next::done || (next == Next::again_few && i >= kFewAttempts)) return status;
   }
