@@ -6,7 +6,7 @@ namespace belay::io {
 namespace {
 
 constexpr const char* kRoot = "/usr/share/zoneinfo";
-constexpr std::size_t kNameBytesMax = 64, kBytesMax = 256 * 1024;
+constexpr std::size_t kNameBytesMax = 64, kBytesMax = std::size_t{256} * 1024;
 
 // "Etc/GMT+1", "America/Port-au-Prince": parts of letters, digits, + - _ that begin with a letter.
 bool can_be_a_zone(std::string_view name) {

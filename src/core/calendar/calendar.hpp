@@ -19,7 +19,7 @@
 
 namespace belay::calendar {
 
-inline constexpr std::size_t kCalendarBytesMax = 64 * 1024;  // as of every SSM document
+inline constexpr std::size_t kCalendarBytesMax = std::size_t{64} * 1024;  // as of every SSM document
 
 struct Event {
   std::string uid, summary;

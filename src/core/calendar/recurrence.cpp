@@ -85,7 +85,7 @@ Status read_part(Recurrence& rule, std::string_view name, std::string_view value
     const int most = name == "COUNT" ? kCountMax : kIntervalMax;
     const auto number = number_of(value);
     if (!number || *number < 1 || *number > most) return refuse(name, value, "write 1 to " + std::to_string(most));
-    if (name == "COUNT") rule.count = *number;
+    if (name == "COUNT") rule.count = number;
     else rule.interval = *number;
     return {};
   }
@@ -114,7 +114,9 @@ Status read_part(Recurrence& rule, std::string_view name, std::string_view value
 
 Status check_together(const Recurrence& rule) {
   const bool by_month = rule.frequency == Frequency::monthly || rule.frequency == Frequency::yearly;
-  const auto error = [](std::string message) { return Error(Code::invalid_argument, "RRULE " + message); };
+  const auto error = [](std::string_view message) {
+    return Error(Code::invalid_argument, "RRULE " + std::string(message));
+  };
   if (rule.count && !rule.until_text.empty()) return error("has COUNT and UNTIL; write one of them");
   if (!rule.numbered_days.empty() && !by_month)
     return error("BYDAY with a number is supported in FREQ=MONTHLY and YEARLY only; leave the number out");

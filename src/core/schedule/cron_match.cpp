@@ -145,6 +145,7 @@ std::optional<Seconds> shortest_gap(const Cron& cron) {
     for (std::uint32_t found = days_of(cron, month); found != 0; found &= found - 1) {
       const local_days here{month / day{static_cast<unsigned>(std::countr_zero(found))}};
       if (before) take(here - *before + first - last_of_day);
+      if (before && here - *before == days(1)) return shortest;  // no two days are closer
       before = here;
     }
   }

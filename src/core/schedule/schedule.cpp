@@ -37,10 +37,10 @@ std::optional<UtcTime> next_of_cron(const Cron& cron, const Schedule& schedule, 
     const LocalTime local = *base + moved;
     const Resolved found = resolve(rules, local);
     if (schedule.end && found.at >= *schedule.end) return std::nullopt;
-    if (found.kind == Resolved::Kind::skipped) {
-      from = found.until;
-    } else if (found.kind == Resolved::Kind::twice && found.at + (found.until - local) <= after) {
-      from = found.until;  // the clocks have been put back: the whole doubled range has had its turn
+    const bool skipped = found.kind == Resolved::Kind::skipped;
+    const bool put_back = found.kind == Resolved::Kind::twice && found.at + (found.until - local) <= after;
+    if (skipped || put_back) {
+      from = found.until;  // where the clocks have been put back, the whole doubled range has had its turn
     } else if (found.at <= after || !is_valid_at(schedule, found.at) ||
                base_instant(schedule, rules, local) < schedule.since) {
       from = local + Seconds(1);

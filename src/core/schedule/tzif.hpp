@@ -9,7 +9,7 @@
 
 namespace belay::schedule {
 
-inline constexpr std::size_t kTzifBytesMax = 256 * 1024;
+inline constexpr std::size_t kTzifBytesMax = std::size_t{256} * 1024;
 
 // Versions 1 to 4. Any bytes may come: corrupt says what is wrong. unsupported: a file that counts leap seconds
 // ("right/…"), whose clock is not the one everything else here counts by.

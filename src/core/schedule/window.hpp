@@ -24,7 +24,8 @@ inline bool may_start(const Opening& opening, Instant at) { return opening.opens
 // longer than the shortest time between two occurrences (by the clock on the wall).
 Status validate(const Window& window, const ZoneRules& rules, Instant now);
 
-// The opening that `at` lies in. Where two overlap (in the night a day has 23 hours), the later one.
+// The opening that `at` lies in; none that began before the schedule's `since`, so what runs keeps its Opening when the
+// window is changed under it. Where two overlap (in the night a day has 23 hours), the later one.
 std::optional<Opening> contains(const Window& window, const ZoneRules& rules, Instant at);
 // The first opening that begins after `after`.
 std::optional<Opening> next_opening(const Window& window, const ZoneRules& rules, Instant after);
