@@ -1,0 +1,57 @@
+#pragma once
+// An Automation document (a runbook): SSM's schema 0.3, in JSON or YAML.
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/automation/condition.hpp"
+#include "core/automation/json_path.hpp"
+#include "core/document/parameters.hpp"
+
+namespace belay::automation {
+
+inline constexpr std::size_t kRunbookStepsMax = 100;
+inline constexpr std::uint32_t kAttemptsMax = 10;
+
+struct OutputRule {
+  std::string name;
+  JsonPath selector;
+  document::ParameterType type = document::ParameterType::String;
+};
+
+enum class OnFailure { abort, proceed, jump };
+BOOST_DESCRIBE_ENUM(OnFailure, abort, proceed, jump)
+
+struct RunbookStep {
+  std::string name, action, description;
+  json::Object inputs;  // checked against the action; references not replaced
+  OnFailure on_failure = OnFailure::abort;
+  std::string failure_step;  // with jump
+  std::string cancel_step;   // onCancel: step:NAME; "" aborts
+  std::string next_step;     // "" is the one after it
+  bool is_end = false;
+  bool is_critical = true;  // whether its failure makes the whole fail where it goes on
+  std::uint32_t attempts_max = 1;
+  Duration timeout{3'600'000};
+  std::vector<OutputRule> outputs;
+  std::vector<Choice> choices;  // of aws:branch
+  std::string default_step;
+};
+
+struct Runbook {
+  std::string description, assume_role;
+  std::vector<document::Parameter> parameters;
+  std::vector<std::string> outputs;  // "step.Output"
+  std::vector<RunbookStep> steps;
+};
+
+// Errors as parse_command_document's: every problem with field and line. Refused besides: actions that are not there
+// yet, by name; jumps to steps that do not exist or stand before (so every execution ends); references to steps that
+// do not stand before, and to outputs they do not have.
+Result<Runbook> parse_runbook(std::string_view content, document::Format format);
+
+// The names of outputs an action has by itself.
+std::vector<std::string_view> outputs_of_action(std::string_view action);
+
+}  // namespace belay::automation
