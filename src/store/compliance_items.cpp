@@ -118,6 +118,22 @@ Result<Report> put(Sql& sql, const Report& wanted, std::span<const Item> items, 
   return report;
 }
 
+Result<bool> confirm(Sql& sql, const Report& report) {
+  const auto& [execution_id, execution_type, executed_at] = report.execution;
+  BELAY_TRY_ASSIGN(const auto touched,
+                   sql.exec("UPDATE compliance_reports SET execution_id = $4, execution_type = $5, executed_at = $6, "
+                            "received_at = $7 WHERE node_id = $1 AND compliance_type = $2 AND content_hash = $3 "
+                            "AND content_hash <> '' AND executed_at <= $6",
+                            {report.node_id, report.compliance_type, report.content_hash, execution_id, execution_type,
+                             executed_at, report.received_at}));
+  if (touched == 0) return false;
+  BELAY_TRY(
+      sql.exec("UPDATE compliance_items SET execution_id = $3, execution_type = $4, executed_at = $5 "
+               "WHERE node_id = $1 AND compliance_type = $2",
+               {report.node_id, report.compliance_type, execution_id, execution_type, executed_at}));
+  return true;
+}
+
 Result<std::optional<Report>> find(Sql& sql, std::string_view node_id, std::string_view compliance_type) {
   BELAY_TRY_ASSIGN(const auto row, sql.query_one("SELECT " + std::string(kReportColumns) +
                                                      " FROM compliance_reports WHERE node_id = $1 "

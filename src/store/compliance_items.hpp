@@ -45,6 +45,9 @@ struct Report {
 // Replaces all items of the type (COMPLETE), or only those named (`partial`). Returns the report as it then stands.
 // not_found "node-unknown". May be repeated. What associations write too.
 Result<Report> put(Sql& sql, const Report& report, std::span<const Item> items, bool partial);
+// The newest report of the type has this hash (not ""): only its execution and times move on, also those of its items.
+// false where it is not so, and nothing is changed.
+Result<bool> confirm(Sql& sql, const Report& report);
 Result<std::optional<Report>> find(Sql& sql, std::string_view node_id, std::string_view compliance_type);
 // The reports of each node, by type; nodes without any are absent.
 Result<std::map<std::string, std::vector<Report>>> reports_of(Sql& sql, std::span<const std::string> node_ids);

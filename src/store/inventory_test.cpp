@@ -156,6 +156,18 @@ TEST_P(InventoryTest, ComplianceReportsAreWholeOrInPart) {
   ASSERT_OK(reports);
   EXPECT_EQ(reports->size(), 1U);
   EXPECT_EQ(*read([](Sql& sql) { return ci::types(sql); }), std::vector<std::string>{"Custom:Antivirus"});
+  auto again = report(9);
+  const auto confirm = [&] { return *write([&](Sql& sql) { return ci::confirm(sql, again); }); };
+  EXPECT_FALSE(confirm()) << "no hash was named";
+  again.content_hash = "theirs";
+  EXPECT_FALSE(confirm()) << "of something else";
+  ASSERT_OK(write([&](Sql& sql) { return ci::put(sql, again, std::vector{item("a", true, "LOW")}, false); }));
+  again.execution = {"run-11", "Command", at_s(11)};
+  EXPECT_TRUE(confirm());
+  EXPECT_EQ(read([](Sql& sql) { return ci::items(sql, "mi-1", "Custom:Antivirus"); })->at(0).execution.executed_at,
+            at_s(11));
+  again.execution.executed_at = at_s(10);
+  EXPECT_FALSE(confirm()) << "a late message";
   auto stranger = report(4);
   stranger.node_id = "mi-9";
   EXPECT_REASON("node-unknown", write([&](Sql& sql) { return ci::put(sql, stranger, {}, false); }));

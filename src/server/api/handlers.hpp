@@ -66,6 +66,11 @@ BELAY_HANDLER(get_inventory_schema);
 BELAY_HANDLER(list_inventory_entries);
 BELAY_HANDLER(delete_inventory);
 BELAY_HANDLER(describe_inventory_deletions);
+// compliance_items.cpp, compliance_summaries.cpp
+BELAY_HANDLER(put_compliance_items);
+BELAY_HANDLER(list_compliance_items);
+BELAY_HANDLER(list_compliance_summaries);
+BELAY_HANDLER(list_resource_compliance_summaries);
 #undef BELAY_HANDLER
 
 }  // namespace belay::server

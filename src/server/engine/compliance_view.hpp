@@ -38,6 +38,7 @@ class ComplianceView {
   Result<std::vector<ComplianceStanding>> standings(const std::string& node_id);
   // nullopt where nothing was ever reported of the type.
   Result<std::optional<ComplianceStanding>> standing(const std::string& node_id, const std::string& type);
+  Result<ComplianceStanding> reported(const store::compliance_items::Report& report);
   // Fills in the counts of items.
   Status count(const std::string& node_id, ComplianceStanding& standing);
   // By id. Under an unknown Patch standing: its reasons, and what was non-compliant when last seen; nothing is
@@ -47,7 +48,6 @@ class ComplianceView {
  private:
   Result<const Judgement*> judgement_of(const std::string& node_id);
   Result<ComplianceStanding> patch(const std::string& node_id);
-  Result<ComplianceStanding> reported(const store::compliance_items::Report& report);
   Result<std::vector<store::compliance_items::Item>> patch_items(const std::string& node_id);
 
   store::Sql& sql_;
