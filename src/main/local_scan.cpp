@@ -162,6 +162,8 @@ Result<LocalScan> scan_locally(agent::PackageManager& packages, fleet::NodeFacts
     scan.problems = refreshed.problems;
   }
   BELAY_TRY_ASSIGN(auto seen, packages.scan());
+  if (agent::may_be_under_way(seen.problems))
+    if (const auto other = packages.in_use(); other.ok() && *other) agent::put_down_to(**other, seen.problems);
   if (const auto described = packages.describe_updates(seen, refresh ? kDescribeTimeout : Duration::zero());
       !described.ok())
     scan.problems.push_back({fleet::Reason::metadata_missing, "changelogs", described.error().chain(), "", false});

@@ -294,6 +294,16 @@ Result<InstallReport> FakePackageManager::install(const InstallOrder& order, con
   return report;
 }
 
+Result<std::optional<fleet::Problem>> FakePackageManager::in_use() {
+  BELAY_TRY_ASSIGN(auto state, load());
+  if (!take(state, FakeFault::in_use)) return std::optional<fleet::Problem>();
+  // With its last turn the other one has finished what looked broken.
+  if (std::ranges::none_of(state.faults, [](const auto& row) { return row.fault == FakeFault::in_use; }))
+    state.broken.clear();
+  BELAY_TRY(save(state));
+  return std::optional(make_problem(Reason::lock_held, "fake (process 1)", "another one is at work", "try again"));
+}
+
 Result<std::vector<fleet::Problem>> FakePackageManager::check_health() {
   BELAY_TRY_ASSIGN(const auto state, load());
   return health_of(state);

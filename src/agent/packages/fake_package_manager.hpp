@@ -24,10 +24,11 @@ enum class FakeFault {
   script_fails,         // install: the maintainer script of `package` fails; it is left unconfigured
   stops_half_way,       // install: an error returns after `package` was unpacked, as if killed there
   broken_for_good,      // as stops_half_way, and repair() cannot mend it
+  in_use,               // in_use: another package manager is at work, and is what leaves packages broken until it ends
   lies,                 // install: reports no problem but leaves `package` at its old version
 };
 BOOST_DESCRIBE_ENUM(FakeFault, lock_held, refresh_unreachable, release_expired, key_expired, simulate_removes,
-                    download_fails, hold_fails, disk_full, script_fails, stops_half_way, broken_for_good, lies)
+                    download_fails, hold_fails, disk_full, script_fails, stops_half_way, broken_for_good, in_use, lies)
 
 struct FakeFaultRow {
   FakeFault fault = FakeFault::lock_held;
@@ -66,6 +67,7 @@ class FakePackageManager final : public PackageManager {
   Result<std::vector<fleet::Problem>> hold_old_versions(const InstallOrder& order,
                                                         const std::string& directory) override;
   Result<InstallReport> install(const InstallOrder& order, const OutputLine& output) override;
+  Result<std::optional<fleet::Problem>> in_use() override;
   Result<std::vector<fleet::Problem>> check_health() override;
   Result<std::vector<fleet::Problem>> repair(Duration timeout, const OutputLine& output) override;
 

@@ -113,10 +113,19 @@ class PackageManager {
   // Waits for the lock, installs exactly the order, compares. After a crash in it: check_health, repair, then again
   // or roll back; repeating an order that is already installed changes nothing and is ok.
   virtual Result<InstallReport> install(const InstallOrder& order, const OutputLine& output) = 0;
+  // Another package manager that works on this system at this very moment: lock_held, its holder named. Nothing: none
+  // does, or this process may not ask (it takes root). Keeps no lock. May be repeated.
+  virtual Result<std::optional<fleet::Problem>> in_use() = 0;
   // Half-installed, unconfigured or broken packages. Reads only. Empty: whole.
   virtual Result<std::vector<fleet::Problem>> check_health() = 0;
   // Mends what check_health finds, where that is safe; what is left is returned. May be repeated.
   virtual Result<std::vector<fleet::Problem>> repair(Duration timeout, const OutputLine& output) = 0;
 };
+
+// A package manager in the middle of its work looks like one that was killed there. True where the problems may be
+// that; whether they are, in_use() says.
+bool may_be_under_way(const std::vector<fleet::Problem>& problems);
+// Says that another one is at work, in place of the broken state it looks like.
+void put_down_to(const fleet::Problem& in_use, std::vector<fleet::Problem>& problems);
 
 }  // namespace belay::agent

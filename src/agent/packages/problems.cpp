@@ -2,10 +2,15 @@
 
 #include <algorithm>
 
+#include "agent/packages/package_manager.hpp"
 #include "base/text.hpp"
 
 namespace belay::agent {
 namespace {
+
+bool is_half_done(const fleet::Problem& problem) {
+  return problem.reason == fleet::Reason::dpkg_interrupted || problem.reason == fleet::Reason::package_broken;
+}
 
 Code code_of(fleet::Reason reason) {
   using enum fleet::Reason;
@@ -54,6 +59,15 @@ void add_problem(std::vector<fleet::Problem>& problems, fleet::Problem problem) 
 
 void add_problems(std::vector<fleet::Problem>& problems, std::vector<fleet::Problem> more) {
   for (auto& problem : more) add_problem(problems, std::move(problem));
+}
+
+bool may_be_under_way(const std::vector<fleet::Problem>& problems) {
+  return std::ranges::any_of(problems, is_half_done);
+}
+
+void put_down_to(const fleet::Problem& in_use, std::vector<fleet::Problem>& problems) {
+  std::erase_if(problems, is_half_done);
+  add_problem(problems, in_use);
 }
 
 std::string reason_word(fleet::Reason reason) {

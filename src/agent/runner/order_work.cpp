@@ -71,7 +71,7 @@ Result<wire::OrderResult> patch(const WorkTools& tools, const StatePaths& paths,
   result.order_id = order.order_id;
   result.outcome = outcome_of(run);
   // What the node has now travels ahead of the result, so that whoever waits for the result sees it judged.
-  if (auto seen = scan_node(tools, paths, false); seen.ok()) {
+  if (auto seen = scan_node(tools, paths, Refresh::never); seen.ok()) {
     seen->order_id = order.order_id;
     BELAY_TRY(OrderBook(tools.files, paths).write_report(order.order_id, *seen));
   }
@@ -114,7 +114,9 @@ wire::OrderResult plan(const WorkTools& tools, const AcceptedOrder& accepted) {
 
 Result<wire::OrderResult> scan(const WorkTools& tools, const StatePaths& paths, const AcceptedOrder& accepted) {
   const auto started_at = tools.clock.now();
-  auto report = scan_node(tools, paths, accepted.order.scan->refresh);
+  // The server decides for its own orders; the agent's own scans spare a mirror that was asked not long ago.
+  const auto when = accepted.local ? Refresh::if_old : Refresh::always;
+  auto report = scan_node(tools, paths, accepted.order.scan->refresh ? when : Refresh::never);
   wire::OrderResult result;
   result.order_id = accepted.order.order_id;
   result.started_at = started_at;

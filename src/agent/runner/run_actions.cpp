@@ -18,6 +18,7 @@ using patchrun::Findings;
 using patchrun::RunState;
 
 constexpr Duration kRepairTimeout{1'800'000};
+constexpr Duration kBusyPause{2'000};
 constexpr std::size_t kOutputBytesMax = patchrun::kRunOutputBytesMax;
 
 Happened failed(Findings findings, std::string detail) {
@@ -108,9 +109,24 @@ OutputLine RunActions::collect(Findings& findings) const {
   };
 }
 
+// Somebody else who is still at work when the order's patience with locks ends.
+std::optional<fleet::Problem> RunActions::wait_for_others(Duration patience) {
+  for (auto waited = Duration::zero();; waited += kBusyPause) {
+    auto other = tools_.packages.in_use();
+    if (!other.ok() || !*other) return std::nullopt;
+    if (waited >= patience) return std::move(*other);
+    tools_.host.pause(kBusyPause);
+  }
+}
+
 // Leaves what could not be mended in the problems; true where the packages are whole now.
-bool RunActions::mend(Findings& findings, Duration timeout) {
-  const auto broken = tools_.packages.check_health();
+bool RunActions::mend(const RunState& run, Findings& findings, Duration timeout) {
+  auto broken = tools_.packages.check_health();
+  if (broken.ok() && may_be_under_way(*broken)) {
+    if (auto other = wait_for_others(run.order.lock_timeout))
+      return findings.problems.push_back(std::move(*other)), false;
+    broken = tools_.packages.check_health();
+  }
   if (!broken.ok()) return findings.problems.push_back(problem_of(broken.error())), false;
   if (broken->empty()) return true;
   const auto left = tools_.packages.repair(timeout, collect(findings));
@@ -177,7 +193,7 @@ Happened RunActions::check(const RunState& run) {
         {fleet::Reason::timed_out, "", "the order expired at " + to_iso8601(run.expires_at), "order it again", false});
     return failed(std::move(findings), "expired before it began");
   }
-  if (!mend(findings, kRepairTimeout)) return failed(std::move(findings), "the package state is broken");
+  if (!mend(run, findings, kRepairTimeout)) return failed(std::move(findings), "the package state is broken");
   const auto scan = tools_.packages.scan();
   if (!scan.ok()) return failed(scan.error(), std::move(findings));
 
@@ -369,7 +385,7 @@ bool RunActions::restore_snapshots(const RunState& run, Findings& findings) {
 Happened RunActions::roll_back(const RunState& run) {
   Findings findings;
   Findings health;  // what mending says matters only if the rollback fails too
-  const bool whole = mend(health, kRepairTimeout);
+  const bool whole = mend(run, health, kRepairTimeout);
   findings.output = health.output;
   const auto scan = tools_.packages.scan();
   if (!scan.ok()) return failed(scan.error(), std::move(findings));

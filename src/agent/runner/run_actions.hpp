@@ -50,7 +50,8 @@ class RunActions {
   Happened roll_back(const patchrun::RunState& run);
   Happened verify_rollback(const patchrun::RunState& run);
 
-  bool mend(patchrun::Findings& findings, Duration timeout);
+  std::optional<fleet::Problem> wait_for_others(Duration patience);
+  bool mend(const patchrun::RunState& run, patchrun::Findings& findings, Duration timeout);
   void check_versions(const patchrun::RunState& run, const fleet::PackageSet& set, patchrun::Findings& findings) const;
   void check_plan(const patchrun::RunState& run, const ScanResult& scan, patchrun::Findings& findings);
   void take_snapshots(const patchrun::RunState& run, patchrun::Findings& findings);

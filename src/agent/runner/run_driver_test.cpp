@@ -172,6 +172,31 @@ INSTANTIATE_TEST_SUITE_P(Table, RunDriverFault,
                                          FaultRow{"lies", FakeFault::lies, "libc6", 1, Outcome::rolled_back}),
                          [](const auto& info) { return std::string(info.param.name); });
 
+TEST(RunDriver, WaitsForAnotherPackageManagerInTheMiddleOfItsWork) {
+  Machine machine;
+  auto state = machine.state();
+  state.broken = {{"vim", "unconfigured"}};
+  state.faults = {{FakeFault::in_use, "", 3}};
+  machine.disk.put(kPackagesPath, json::encode_text(state));
+  const auto run = drive_to_end(machine, order_for_both());
+  EXPECT_EQ(run.outcome, Outcome::committed) << told(run);
+  EXPECT_EQ(run.output.find("mended"), std::string::npos) << "it was not broken";
+}
+
+TEST(RunDriver, OneThatStaysAtWorkIsNamedAndLeftAlone) {
+  Machine machine;
+  auto state = machine.state();
+  state.broken = {{"vim", "unconfigured"}};
+  state.faults = {{FakeFault::in_use, "", -1}};
+  machine.disk.put(kPackagesPath, json::encode_text(state));
+  const auto run = drive_to_end(machine, order_for_both());
+  EXPECT_EQ(run.outcome, Outcome::refused) << told(run);
+  ASSERT_EQ(run.problems.size(), 1u) << told(run);
+  EXPECT_EQ(run.problems[0].reason, fleet::Reason::lock_held);
+  EXPECT_EQ(machine.installed(), kBefore);
+  EXPECT_FALSE(machine.whole()) << "nobody repairs under another's hands";
+}
+
 TEST(RunDriver, WhatCannotBePutBackIsToldAsSuch) {
   Machine machine;
   machine.set_fault(FakeFault::broken_for_good, "libc6", -1);

@@ -8,6 +8,7 @@
 
 #include "agent/runner/output_file.hpp"
 #include "agent/runner/problems.hpp"
+#include "base/json.hpp"
 #include "base/text.hpp"
 
 namespace belay::agent {
@@ -16,6 +17,19 @@ namespace {
 constexpr Duration kTimeoutMax{172'800'000};  // as SSM's
 constexpr Duration kCancelPoll{100};
 constexpr int kSignalExitBase = 128;  // as the shell tells it
+constexpr int kExitReboot = 194;      // a script's wish, as SSM's: restart the machine, then run me again
+constexpr int kRebootsMax = 5;        // in one order
+constexpr Duration kRebootTimeout{900'000};
+
+// What is on the disk before a script runs, and before the machine is told to restart on its behalf.
+struct Begun {
+  Instant at{};
+  std::string boot_id;
+  int reboots = 0;
+  bool waits_for_reboot = false;
+  std::string standard_output, standard_error;  // of the turns before
+};
+BOOST_DESCRIBE_STRUCT(Begun, (), (at, boot_id, reboots, waits_for_reboot, standard_output, standard_error))
 
 // Passes the cancel file on to the running process.
 class CancelWatch {
@@ -78,32 +92,99 @@ wire::OrderResult interrupted(const WorkTools& tools, const AcceptedOrder& accep
   return result;
 }
 
+std::optional<Begun> read_begun(const WorkTools& tools, const std::string& path) {
+  const auto text = tools.files.read(path, 4 * wire::kOutputBytesMax + 4'096);
+  if (!text.ok()) return std::nullopt;
+  auto begun = json::decode_text<Begun>(*text);
+  return begun.ok() ? std::optional(std::move(*begun)) : std::nullopt;
+}
+
+// One turn of the script, its output after that of the turns before.
+wire::OrderResult run_script(const WorkTools& tools, const StatePaths& paths, const wire::Order& order,
+                             const Begun& begun, const std::string& directory) {
+  wire::OrderResult result;
+  result.order_id = order.order_id;
+  result.started_at = begun.at;
+  OutputFile output(tools.files, tools.clock, paths.output(order.order_id));
+  CancelWatch watch(tools.files, paths.cancel(order.order_id));
+  auto spec = spec_of(order, directory);
+  spec.cancel = watch.flag();
+  const auto ended = tools.processes.run(spec, [&](int, std::string_view text) { output.add(text); });
+  if (ended.ok()) {
+    tell_end(*ended, result);
+  } else {
+    result.outcome = wire::OrderOutcome::failed;
+    result.problems.push_back(problem_of(ended.error()));
+    result.standard_error = result.problems.front().detail + "\n";
+  }
+  result.standard_output = sanitize(begun.standard_output + result.standard_output, wire::kOutputBytesMax);
+  result.standard_error = sanitize(begun.standard_error + result.standard_error, wire::kOutputBytesMax);
+  return result;
+}
+
+void fail(wire::OrderResult& result, std::string detail, std::string next) {
+  result.outcome = wire::OrderOutcome::failed;
+  result.problems.push_back({fleet::Reason::reboot_pending, "", std::move(detail), std::move(next), false});
+  result.standard_error += result.problems.back().detail + "\n";
+}
+
+// Asks for the restart. On a real machine this process ends with its boot, and run_shell_order goes on in the next.
+bool restart(const WorkTools& tools, wire::OrderResult& result) {
+  const auto asked = tools.host.request_reboot();
+  if (asked.ok() && tools.host.await_reboot(kRebootTimeout) == HostControl::Waited::rebooted) return true;
+  fail(result,
+       asked.ok()
+           ? "the script asked for a restart (exit status 194) and it did not come within " + humanize(kRebootTimeout)
+           : "the script asked for a restart (exit status 194): " + asked.error().chain(),
+       "restart the machine by hand, then order again");
+  return false;
+}
+
 }  // namespace
 
 Result<wire::OrderResult> run_shell_order(const WorkTools& tools, const StatePaths& paths,
                                           const AcceptedOrder& accepted) {
   const auto& order = accepted.order;
-  if (tools.files.info(paths.begun(order.order_id)).ok()) return interrupted(tools, accepted);
+  const auto record = paths.begun(order.order_id);
+  BELAY_TRY_ASSIGN(const auto boot_id, tools.host.boot_id());
+  Begun begun{tools.clock.now(), boot_id, 0, false, "", ""};
+  if (tools.files.info(record).ok()) {
+    auto found = read_begun(tools, record);
+    if (!found || !found->waits_for_reboot) return interrupted(tools, accepted);
+    begun = std::move(*found);
+  }
   const auto directory = paths.order_directory(order.order_id) + "/tmp";
   BELAY_TRY(tools.files.make_directories(directory, 0700));
   BELAY_TRY(tools.files.write_durable(directory + "/script", join(order.shell->commands, "\n") + "\n", 0700));
-  BELAY_TRY(tools.files.write_durable(paths.begun(order.order_id), to_iso8601(tools.clock.now()), 0600));
 
   wire::OrderResult result;
-  result.order_id = order.order_id;
-  result.started_at = tools.clock.now();
-  {
-    OutputFile output(tools.files, tools.clock, paths.output(order.order_id));
-    CancelWatch watch(tools.files, paths.cancel(order.order_id));
-    auto spec = spec_of(order, directory);
-    spec.cancel = watch.flag();
-    const auto ended = tools.processes.run(spec, [&](int, std::string_view text) { output.add(text); });
-    if (ended.ok()) tell_end(*ended, result);
-    else {
-      result.outcome = wire::OrderOutcome::failed;
-      result.problems.push_back(problem_of(ended.error()));
-      result.standard_error = result.problems.front().detail + "\n";
+  while (true) {
+    if (begun.waits_for_reboot) {
+      result.order_id = order.order_id;
+      result.started_at = begun.at;
+      result.exit_code = kExitReboot;
+      result.standard_output = begun.standard_output;
+      result.standard_error = begun.standard_error;
+      BELAY_TRY_ASSIGN(const auto boot_now, tools.host.boot_id());
+      if (begun.boot_id == boot_now && !restart(tools, result)) break;
     }
+    BELAY_TRY_ASSIGN(begun.boot_id, tools.host.boot_id());
+    begun.waits_for_reboot = false;
+    BELAY_TRY(tools.files.write_durable(record, json::encode_text(begun), 0600));
+    result = run_script(tools, paths, order, begun, directory);
+    if (result.outcome != wire::OrderOutcome::failed || result.exit_code != kExitReboot) break;
+    if (begun.reboots >= kRebootsMax) {
+      fail(result,
+           "the script asked for another restart (exit status 194) after " + std::to_string(kRebootsMax) +
+               ", which is as many as one order gets",
+           "look at why the script never ends, then order again");
+      break;
+    }
+    begun.reboots += 1;
+    begun.waits_for_reboot = true;
+    begun.standard_output = result.standard_output;
+    begun.standard_error = result.standard_error;
+    BELAY_TRY(tools.files.write_durable(record, json::encode_text(begun), 0600));
   }
   result.finished_at = tools.clock.now();
   static_cast<void>(tools.files.remove_tree(directory));

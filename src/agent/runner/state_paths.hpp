@@ -6,7 +6,7 @@
 //   orders/<id>/         one accepted order until its result is on the way to the server:
 //       order.json       as accepted
 //       run.json         the journal of a patch run
-//       begun.json       an order of another kind was started
+//       begun.json       a script was started; and how often it had the machine restarted
 //       cancel           somebody asked for it to stop
 //       output           what it printed so far, bounded
 //       result.json      it has ended; written once

@@ -279,6 +279,15 @@ Status AptPackageManager::download(const InstallOrder& order, const OutputLine& 
   return {};
 }
 
+// apt itself is asked: it takes the lock for a moment, or says who has it.
+Result<std::optional<fleet::Problem>> AptPackageManager::in_use() {
+  BELAY_TRY_ASSIGN(const auto ended, run({apt_get({"-o", "DPkg::Lock::Timeout=0", "check"}), kSimulateTimeout}, {}));
+  if (!ended.outcome.success())
+    for (auto& problem : apt::problems_of_install(ended.output))
+      if (problem.reason == Reason::lock_held) return std::optional(std::move(problem));
+  return std::optional<fleet::Problem>();
+}
+
 Result<std::vector<fleet::Problem>> AptPackageManager::check_health() {
   BELAY_TRY_ASSIGN(const auto database, apt::read_database(host_.files, layout_));
   auto problems = apt::health_of(database.packages, database.journal_pending);

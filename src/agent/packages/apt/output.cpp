@@ -36,6 +36,8 @@ constexpr std::array kUpdateMeanings{
     Meaning{"is no longer signed", Reason::signature_bad, "do not trust this mirror; fetch from another one"},
     Meaning{"changed its '", Reason::other,
             "look at what changed, then run 'apt-get update --allow-releaseinfo-change'"},
+    Meaning{"13: Permission denied", Reason::other,
+            "only root may fetch the host's package lists; run as root, or name a folder of Belay's own with --lists"},
     Meaning{"Could not get lock", Reason::lock_held, "try again when the other process has ended"},
     Meaning{"Unable to lock", Reason::lock_held, "try again when the other process has ended"},
     Meaning{"No space left on device", Reason::disk_full, "free space"},
@@ -52,6 +54,7 @@ constexpr std::array kUpdateMeanings{
 };
 
 constexpr std::array kInstallMeanings{
+    Meaning{"are you root?", Reason::other, "run as root"},
     Meaning{"Could not get lock", Reason::lock_held, "try again when the other process has ended"},
     Meaning{"Unable to acquire the dpkg frontend lock", Reason::lock_held,
             "try again when the other process has ended"},

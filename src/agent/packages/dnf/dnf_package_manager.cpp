@@ -400,6 +400,18 @@ Result<InstallReport> DnfPackageManager::install(const InstallOrder& order, cons
   return report;
 }
 
+// dnf writes its number into a file for as long as it may change packages; one that was killed leaves it behind.
+Result<std::optional<fleet::Problem>> DnfPackageManager::in_use() {
+  const auto text = host_.files.read(root_ + "/var/lib/dnf/rpmdb_lock.pid", 100);
+  const std::string pid(text.ok() ? trim(*text) : "");
+  if (pid.empty() || pid.find_first_not_of("0123456789") != std::string::npos) return std::optional<fleet::Problem>();
+  const auto name = host_.files.read("/proc/" + pid + "/comm", 100);
+  if (!name.ok()) return std::optional<fleet::Problem>();
+  return std::optional(make_problem(Reason::lock_held, std::string(trim(*name)) + " (process " + pid + ")",
+                                    "another package manager is at work",
+                                    "try again when the other process has ended"));
+}
+
 Result<std::vector<fleet::Problem>> DnfPackageManager::check_health() {
   BELAY_TRY_ASSIGN(const auto ended, dnf({"-q", "-C", "check"}, kQueryTimeout, {}));
   auto problems = dnf::problems_of_check(ended.output);

@@ -19,6 +19,7 @@ class DnfPackageManager final : public PackageManager {
   Result<std::vector<fleet::Problem>> hold_old_versions(const InstallOrder& order,
                                                         const std::string& directory) override;
   Result<InstallReport> install(const InstallOrder& order, const OutputLine& output) override;
+  Result<std::optional<fleet::Problem>> in_use() override;
   Result<std::vector<fleet::Problem>> check_health() override;
   Result<std::vector<fleet::Problem>> repair(Duration timeout, const OutputLine& output) override;
 
