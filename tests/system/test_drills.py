@@ -6,6 +6,7 @@ host and an archive of its own; they run side by side when the class begins, and
 
 from __future__ import annotations
 
+import json
 import traceback
 import unittest
 from collections.abc import Callable
@@ -18,11 +19,15 @@ from lab.fleet import Fleet
 from lab.hosts import Lab
 from lab.keys import SigningKey, make_key
 from lab.repos import RepositoryServer, apt_get
+from lab.system import wait_until
 from tests.system.case import LabCase
-from tests.system.stage import Stage
+from tests.system.stage import Stage, reasons_in
 
 SIDE_BY_SIDE = 5
 LONGEST = ("mirror_hangs", "killed_in_unpack", "lock_held_for_a_while")  # begin first
+
+
+UNDESCRIBED = {"metadata_missing"}  # these packages carry no changelog, and Belay says so
 
 
 @dataclass
@@ -179,6 +184,21 @@ def killed_in_unpack(_: Drills, stage: Stage) -> Seen:
 
 
 @drill
+def conffile_prompt(_: Drills, stage: Stage) -> Seen:
+    """An administrator's upgrade that could not ask its question, and left the package unconfigured."""
+    stage.begin(debs.configured("1.0"), debs.library("1.0"))
+    stage.host.shell("echo 'setting = mine' > /etc/tconf.conf")
+    stage.offer(debs.configured("1.1"), debs.library("1.1"))
+    apt_get(stage.host, "update")
+    said = apt_get(stage.host, "install", "tconf", check=False)
+    seen = _scan(stage, said=said, broken=stage.version("tconf"))
+    stage.patch()
+    seen.more |= {"whole": stage.whole(), "tconf": stage.version("tconf"), "tlib": stage.version("tlib"),
+                  "text": stage.host.run(["cat", "/etc/tconf.conf"]).stdout}
+    return seen
+
+
+@drill
 def lock_held_for_a_while(_: Drills, stage: Stage) -> Seen:
     stage.begin(_slow("1.0"), debs.library("1.0"))
     stage.offer(_slow("1.1"), debs.library("1.1"))
@@ -186,8 +206,11 @@ def lock_held_for_a_while(_: Drills, stage: Stage) -> Seen:
     apt_get(stage.host, "update")
     stage.host.shell("systemd-run --quiet --unit=other apt-get -y -q -o Dpkg::Use-Pty=0 install tslow; "
                      "systemd-run --quiet --on-active=8 --timer-property=AccuracySec=100ms rm /run/slow")
-    stage.scan()
-    seen = Seen(stage.patch(), stage, {})
+    wait_until("the other one to be in the middle", lambda: stage.host.shell("pgrep -f '[t]slow.postinst configure'", check=False).ok, 60)
+    local = reasons_in(json.loads(stage.host.run(["belay-agent", "scan", "-o", "json"]).stdout))
+    scanned = stage.scan()
+    seen = Seen(stage.patch(), stage, {"local": " ".join(sorted(local - UNDESCRIBED)),
+                                             "scanned": " ".join(sorted(scanned - UNDESCRIBED))})
     stage.scan()
     seen.more["tlib"] = stage.version("tlib")
     return seen
@@ -380,8 +403,15 @@ class DrillList(LabCase):
         self.assertIn("tbig", more["still_broken"], "dpkg --configure -a mended it; the drill has lost its point")
         self.assertEqual((more["whole"], more["tbig"], more["tlib"]), ("", "1.1 ii", "1.1 ii"))
 
+    def test_conffile_prompt(self) -> None:
+        more = self.expect("conffile_prompt", "dpkg_interrupted").more
+        self.assertIn("conffile prompt", more["said"])
+        self.assertEqual(more["broken"], "1.1 iU")
+        self.assertEqual((more["whole"], more["tconf"], more["tlib"], more["text"]), ("", "1.1 ii", "1.1 ii", "setting = mine\n"))
+
     def test_lock_held_for_a_while(self) -> None:
         seen = self.seen("lock_held_for_a_while")
+        self.assertEqual((seen.more["local"], seen.more["scanned"]), ("lock_held", ""), "a run under way is not an interrupted one")
         self.assertEqual(seen.reasons, set(), "it was to wait for the lock")
         self.assertEqual(seen.more["tlib"], "1.1 ii")
 
@@ -422,6 +452,37 @@ class DrillList(LabCase):
     def test_disk_full_for_archives(self) -> None:
         more = self.expect("disk_full_for_archives", "disk_full").more
         self.assertEqual((more["tbig"], more["whole"]), ("1.0 ii", ""))
+
+
+class AgentDark(LabCase):
+    """A node that is not heard of any more, on a server whose patience is short."""
+
+    lab_name = "tdark"
+    tools = ("dpkg-deb",)
+    binaries = ("belayd", "belay-agent", "belay")
+
+    def test_agent_gone_dark(self) -> None:
+        key = make_key(self.lab.folder / "key", "Lab archive <archive@example.invalid>")
+        self.addCleanup(key.close)
+        (self.lab.folder / "www").mkdir()
+        server = RepositoryServer(self.lab.folder / "www", self.lab.switch)
+        self.addCleanup(server.close)
+        fleet = Fleet(self.lab, self.lab.folder / "server").start()
+        self.addCleanup(fleet.stop)
+        stage = Stage(fleet, server, key, self.lab.host("dark"))
+        stage.begin(debs.library("1.0"))
+        self.assertEqual(stage.scan(), set())
+        self.assertEqual(stage.report["Verdict"]["Status"], "COMPLIANT")
+        stage.host.power_cut()
+        fleet.set("judge.dark-after", "2s")
+        wait_until("the node to be dark", lambda: "agent_dark" in reasons_in(fleet.report(stage.host)), 120, every_s=0.5)
+        self.assertEqual(fleet.report(stage.host)["Verdict"]["Status"], "UNKNOWN")
+        fleet.set("judge.dark-after", "1h")
+        stage.host.start()
+        stage.host.wait_running()
+        wait_until("the node to be heard of again", lambda: "agent_dark" not in reasons_in(fleet.report(stage.host)), 120, every_s=0.5)
+        report = fleet.report(stage.host)
+        self.assertEqual(report["Verdict"]["Status"], "COMPLIANT", report)
 
 
 def load_tests(loader: unittest.TestLoader, tests: unittest.TestSuite, _: str | None) -> unittest.TestSuite:
