@@ -20,6 +20,7 @@
 #include "io/system_clock.hpp"
 #include "main/agent_settings.hpp"
 #include "main/local_scan.hpp"
+#include "main/rollback.hpp"
 
 namespace belay {
 namespace {
@@ -29,6 +30,8 @@ struct Options {
   AgentSettings given;  // on the command line
   std::string activation_id, activation_code, ca_file, ca_sha256;
   bool force = false, detach = false, refresh = false;
+  RollbackRequest rollback;
+  bool may_reboot = false;
   std::string order_id;
   std::string output = "table";
 };
@@ -109,14 +112,20 @@ int enroll(const Options& options) {
   return kExitOk;
 }
 
+// Starts this program again for an order, so that it finds the same state.
+std::unique_ptr<agent::Launcher> launcher_of(const AgentSettings& settings, const Options& options,
+                                             const std::string& program) {
+  std::vector<std::string> arguments{"--config", options.config, "--state", settings.state};
+  if (!settings.lists.empty()) arguments.insert(arguments.end(), {"--lists", settings.lists});
+  if (!settings.fake_packages.empty()) arguments.insert(arguments.end(), {"--fake-packages", settings.fake_packages});
+  return agent::make_launcher(io::real_files(), io::real_processes(), program, arguments);
+}
+
 int run(const Options& options, const std::string& program) {
   const auto settings = settle(options);
   if (!settings.ok()) return fail(settings.error());
   const agent::StatePaths paths(settings->state);
-  std::vector<std::string> arguments{"--config", options.config, "--state", settings->state};
-  if (!settings->lists.empty()) arguments.insert(arguments.end(), {"--lists", settings->lists});
-  if (!settings->fake_packages.empty()) arguments.insert(arguments.end(), {"--fake-packages", settings->fake_packages});
-  const auto launcher = agent::make_launcher(io::real_files(), io::real_processes(), program, arguments);
+  const auto launcher = launcher_of(*settings, options, program);
 
   io::EventLoop loop;
   io::WorkerPool workers(2, 16);
@@ -141,6 +150,18 @@ int scan(const Options& options) {
   if (!scanned.ok()) return fail(scanned.error().within("this machine could not be scanned"));
   std::cout << (options.output == "json" ? to_json(*scanned) : to_table(*scanned));
   return kExitOk;
+}
+
+int rollback(Options& options, const std::string& program) {
+  const auto settings = settle(options);
+  if (!settings.ok()) return fail(settings.error());
+  if (::geteuid() != 0)
+    return fail(Error(Code::permission_denied, "only root may roll back this machine; try: sudo belay-agent rollback"));
+  const auto packages = package_manager(*settings);
+  if (!packages.ok()) return fail(packages.error());
+  if (options.may_reboot) options.rollback.reboot = patchrun::Reboot::if_needed;
+  return roll_back(io::real_files(), io::system_clock(), agent::StatePaths(settings->state), **packages,
+                   *launcher_of(*settings, options, program), options.rollback);
 }
 
 // Leaves the caller's session and process group, so that nothing which ends the caller ends this. The parent returns
@@ -252,6 +273,13 @@ int main_of(int argc, char** argv) {
       ->capture_default_str();
   scan_command->add_flag("--refresh", options.refresh, "fetch the package lists first");
 
+  auto* rollback_command =
+      app.add_subcommand("rollback", "undo the last run on this machine by hand; needs no server, but root");
+  describe_places(*rollback_command, options);
+  describe_packages(*rollback_command, options);
+  rollback_command->add_flag("--yes", options.rollback.yes, "do it; else it is only said what would be done");
+  rollback_command->add_flag("--reboot", options.may_reboot, "restart the machine afterwards if that is needed");
+
   auto* order_command =
       app.add_subcommand("run-order", "work on one accepted order (the agent's own doing)")->group("");
   describe_places(*order_command, options);
@@ -269,6 +297,7 @@ int main_of(int argc, char** argv) {
   if (enroll_command->parsed()) return enroll(options);
   if (run_command->parsed()) return run(options, program);
   if (scan_command->parsed()) return scan(options);
+  if (rollback_command->parsed()) return rollback(options, program);
   return run_order(options);
 }
 

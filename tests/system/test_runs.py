@@ -70,7 +70,7 @@ class Runs(LabCase):
         """A host with the first of each pair installed and the second on offer, and an agent that is not running yet."""
         host = self.lab.host(name)
         self.addCleanup(host.power_cut)
-        archive = AptRepository(self.server.folder / name, self.key)
+        self.archive = archive = AptRepository(self.server.folder / name, self.key)
         archive.add(*(deb for pair in pairs for deb in pair))
         archive.publish()
         archive.offer_to(host, self.server.url)
@@ -84,12 +84,16 @@ class Runs(LabCase):
                         for old, new in pairs]
         return host
 
-    def order(self, host: Host, **patch: object) -> str:
-        """Lays a patch order of all the host's changes where the agent keeps those it has accepted; its id."""
+    def patch(self, host: Host, **more: object) -> str:
+        """Orders all the host's changes; the order's id."""
+        return self.order(host, "patch", {"changes": self.changes, **more})
+
+    def order(self, host: Host, kind: str, body: dict) -> str:
+        """Lays an order where the agent keeps those it has accepted."""
         order_id = str(uuid.uuid4())
         now = datetime.now(timezone.utc)
         order = {"order_id": order_id, "node_id": "mi-0123456789abcdef0", "counter": 1, "issued_at": iso(now),
-                 "expires_at": iso(now + timedelta(hours=1)), "kind": "patch", "patch": {"changes": self.changes, **patch}}
+                 "expires_at": iso(now + timedelta(hours=1)), "kind": kind, kind: body}
         host.shell(f"mkdir -m 0700 {STATE}/orders/{order_id}")
         host.put_text(f"{STATE}/orders/{order_id}/order.json", json.dumps({"order": order, "accepted_at": iso(now)}), 0o600)
         return order_id
@@ -137,7 +141,7 @@ class Runs(LabCase):
     def test_a_run_outlives_the_agent_and_reboots_and_keeps_its_result(self) -> None:
         host = self.host("outlives", (_slow("1.0"), _slow("1.1")), (debs.library("1.0"), debs.library("1.1")))
         host.shell("touch /run/slow")
-        order_id = self.order(host, reboot="always")
+        order_id = self.patch(host, reboot="always")
         before = host.boot_id()
         host.run(["systemctl", "enable", "--quiet", "--now", "belay-agent"])
         system.wait_until("the install", lambda: host.shell("pgrep -f '[t]slow.postinst configure'", check=False).ok, 120, every_s=0.2)
@@ -157,7 +161,7 @@ class Runs(LabCase):
 
     def test_a_power_cut_in_the_install_rolls_back(self) -> None:
         host = self.host("powercut", (debs.many_files("1.0"), debs.many_files("1.1")), (debs.library("1.0"), debs.library("1.1")))
-        order_id = self.order(host, reboot="never")
+        order_id = self.patch(host, reboot="never")
         host.run(["systemctl", "enable", "--quiet", "--now", "belay-agent"])
         system.wait_until("the unpacking", lambda: host.shell("ls /opt/tbig/*/*.dpkg-new", check=False).ok, 120, every_s=0.01)
         host.power_cut()
@@ -169,7 +173,7 @@ class Runs(LabCase):
 
     def test_a_lock_held_past_the_deadline_is_named_with_its_holder(self) -> None:
         host = self.host("locked", (debs.library("1.0"), debs.library("1.1")))
-        order_id = self.order(host, reboot="never", lock_timeout=3_000)
+        order_id = self.patch(host, reboot="never", lock_timeout=3_000)
         host.put_text("/root/hold", HOLD)
         host.run(["systemd-run", "--quiet", "--unit=holder", "perl", "/root/hold"])
         system.wait_until("the lock to be held", lambda: host.run(["test", "-e", "/run/held"], check=False).ok, 60)
@@ -181,6 +185,42 @@ class Runs(LabCase):
         self.assertTrue(told, result)
         self.assertIn(holder, told[0]["subject"] + told[0]["detail"])
         self.assert_all(host, "from_version")
+
+
+    def test_a_script_that_ends_with_194_goes_on_in_the_next_boot(self) -> None:
+        host = self.host("script", (debs.library("1.0"), debs.library("1.1")))
+        before = host.boot_id()
+        order_id = self.order(host, "shell", {"commands": ["echo boot $(cat /proc/sys/kernel/random/boot_id)", "[ ! -e /var/lib/turned ] || exit 0",
+                                                           "touch /var/lib/turned", "exit 194"], "working_directory": "", "timeout": 60_000})
+        host.run(["systemctl", "enable", "--quiet", "--now", "belay-agent"])
+        self.wait_for_boot(host, before, order_id)
+        result = self.wait_for_result(host, order_id)
+        self.assertEqual((result["outcome"], result["exit_code"]), ("success", 0), result)
+        self.assertEqual(result["standard_output"], f"boot {before}\nboot {host.boot_id()}\n")
+
+    def test_a_rollback_by_hand_where_server_and_archive_are_gone(self) -> None:
+        host = self.host("byhand", (debs.library("1.0"), debs.library("1.1")), (debs.configured("1.0"), debs.configured("1.1")))
+        order_id = self.patch(host, reboot="never")
+        host.run(["systemctl", "start", "belay-agent"])
+        self.assertEqual(self.wait_for_result(host, order_id)["run"]["outcome"], "committed")
+        host.run(["systemctl", "stop", "belay-agent"])
+        for deb in ("tlib", "tconf"):
+            self.archive.withdraw(deb, "1.0")
+        self.archive.publish()
+        apt_get(host, "update")
+        apt_get(host, "clean")
+        plan = host.run(["belay-agent", "rollback"])
+        self.assertIn("put back   tlib 1.1 -> 1.0", plan.stdout)
+        self.assertIn("Nothing was changed", plan.stdout)
+        self.assert_all(host, "to_version")
+        done = host.run(["belay-agent", "rollback", "--yes"])
+        self.assertIn("The run is undone", done.stdout)
+        self.assert_all(host, "from_version")
+        again = host.run(["belay-agent", "rollback", "--yes"], check=False)
+        self.assertEqual(again.status, 3, again.text)
+        self.assertIn("nothing to roll back", again.stderr)
+        host.run(["systemctl", "start", "belay-agent"])
+        system.wait_until("the agent to take note of it", lambda: host.shell(f"ls -A {STATE}/orders", check=False).stdout == "", 60, every_s=0.2)
 
 
 def _slow(version: str) -> debs.Deb:

@@ -119,6 +119,8 @@ void Agent::welcomed(const wire::Welcome& words) {
   pumped_ = 0;
   pump();
   if (words.renew_certificate) renew_certificate(true);
+  desk_->adopt();
+  wake_desk();
   plan_scan(words.scan_every);
 }
 
@@ -263,6 +265,7 @@ void Agent::plan_scan(Duration every) {
   };
   later(std::min({due_in(), every, kTimerMax}), [this, plan, every, due_in] {
     if (plan != scan_plan_) return;
+    desk_->adopt();
     if (due_in() > Duration::zero()) return plan_scan(every);
     if (const auto begun = desk_->scan_self(true); !begun.ok())
       log::warning("scan_not_begun", {{"why", begun.error()}});

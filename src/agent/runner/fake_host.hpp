@@ -11,7 +11,7 @@ class FakeHost : public HostControl {
   Result<std::string> boot_id() override { return "boot-" + std::to_string(boots); }
   Result<bool> reboot_required() override { return needs_reboot; }
   Status request_reboot() override {
-    if (refuses_reboot) return Error(Code::internal, "the machine does not reboot");
+    if (refuses_reboot || (refusals > 0 && refusals-- > 0)) return Error(Code::internal, "the machine does not reboot");
     reboot_requests += 1;
     return {};
   }
@@ -29,6 +29,7 @@ class FakeHost : public HostControl {
 
   int boots = 1;
   int reboot_requests = 0;
+  int refusals = 0;  // so often a reboot is refused before it is not
   bool needs_reboot = false;
   bool refuses_reboot = false;
   bool ignores_reboot = false;

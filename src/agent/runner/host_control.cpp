@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::size_t kProcFileBytesMax = 4'096;
 constexpr Duration kRebootCommandTimeout{60'000};
+constexpr Duration kRebootAgainAfter{5'000};
+constexpr int kRebootAttempts = 24;
 
 class RealHostControl final : public HostControl {
  public:
@@ -51,6 +53,14 @@ class RealHostControl final : public HostControl {
 };
 
 }  // namespace
+
+Status ask_for_reboot(HostControl& host) {
+  for (int attempt = 1;; ++attempt) {
+    auto asked = host.request_reboot();
+    if (asked.ok() || attempt == kRebootAttempts) return asked;
+    host.pause(kRebootAgainAfter);
+  }
+}
 
 std::unique_ptr<HostControl> make_host_control(io::Files& files, io::Processes& processes, RebootCheck& check) {
   return std::make_unique<RealHostControl>(files, processes, check);

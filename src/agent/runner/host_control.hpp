@@ -25,6 +25,10 @@ class HostControl {
   virtual void pause(Duration duration) = 0;
 };
 
+// Asks again for two minutes where the machine refuses: one that is going down already does, its bus is gone before
+// this process is. The last refusal is the error.
+Status ask_for_reboot(HostControl& host);
+
 // `reboot_required` comes from agent/inventory; main joins the two.
 class RebootCheck {
  public:

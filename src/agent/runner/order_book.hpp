@@ -18,7 +18,7 @@ inline constexpr std::size_t kArchivedResultsMax = 100;
 struct AcceptedOrder {
   wire::Order order;
   Instant accepted_at{};
-  bool local = false;  // the agent's own scan: its report has no order id and no result is sent
+  bool local = false;  // the node's own, not the server's: its report has no order id and no result is sent
 };
 BOOST_DESCRIBE_STRUCT(AcceptedOrder, (), (order, accepted_at, local))
 

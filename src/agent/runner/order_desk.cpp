@@ -44,7 +44,9 @@ std::optional<LastScan> read_last_scan(const io::Files& files, const StatePaths&
 
 }  // namespace
 
-OrderDesk::OrderDesk(DeskParts parts) : parts_(std::move(parts)), book_(parts_.files, parts_.paths) {
+OrderDesk::OrderDesk(DeskParts parts) : parts_(std::move(parts)), book_(parts_.files, parts_.paths) { adopt(); }
+
+void OrderDesk::adopt() {
   for (auto& accepted : book_.open()) {
     const auto id = accepted.order.order_id;
     open_.emplace(id, Work{.accepted = std::move(accepted)});

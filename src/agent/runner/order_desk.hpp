@@ -44,6 +44,9 @@ class OrderDesk {
   // A scan of the agent's own. Nothing where one is under way.
   Status scan_self(bool refresh);
 
+  // Takes up what was laid into the order book beside it: a rollback by hand.
+  void adopt();
+
   // Goes on with everything that is open. Returns when it wants to be called again; nothing: when an order comes.
   std::optional<Duration> tick();
   bool is_idle() const { return open_.empty(); }

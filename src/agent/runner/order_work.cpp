@@ -72,7 +72,7 @@ Result<wire::OrderResult> patch(const WorkTools& tools, const StatePaths& paths,
   result.outcome = outcome_of(run);
   // What the node has now travels ahead of the result, so that whoever waits for the result sees it judged.
   if (auto seen = scan_node(tools, paths, Refresh::never); seen.ok()) {
-    seen->order_id = order.order_id;
+    if (!accepted.local) seen->order_id = order.order_id;
     BELAY_TRY(OrderBook(tools.files, paths).write_report(order.order_id, *seen));
   }
   result.exit_code = result.outcome == wire::OrderOutcome::success ? 0 : 1;

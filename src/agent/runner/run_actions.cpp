@@ -287,7 +287,7 @@ bool RunActions::wants_reboot(const patchrun::PatchRunOrder& order, Findings& fi
 
 Happened RunActions::reboot(const RunState& run) {
   Findings findings;
-  const auto asked = tools_.host.request_reboot();
+  const auto asked = ask_for_reboot(tools_.host);
   const auto deadline = run.entered_at + run.order.reboot_timeout;
   if (asked.ok() && tools_.host.await_reboot(deadline - tools_.clock.now()) == HostControl::Waited::rebooted) {
     findings.detail = "another boot runs";

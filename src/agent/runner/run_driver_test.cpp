@@ -266,6 +266,18 @@ TEST(RunDriver, RebootsWhereItIsNeededAndGoesOnInTheNextBoot) {
   EXPECT_EQ(machine.host.boots, 2);
 }
 
+// The bus of a machine that goes down is gone before the run is.
+TEST(RunDriver, AMachineThatIsGoingDownAlreadyIsAskedAgain) {
+  Machine machine;
+  machine.host.refusals = 5;
+  auto order = order_for_both();
+  order.reboot = patchrun::Reboot::always;
+  const auto run = drive_to_end(machine, order);
+  EXPECT_EQ(run.outcome, Outcome::committed) << told(run);
+  EXPECT_TRUE(run.rebooted);
+  EXPECT_TRUE(run.problems.empty()) << told(run);
+}
+
 TEST(RunDriver, NeverMeansNever) {
   Machine machine;
   machine.host.needs_reboot = true;

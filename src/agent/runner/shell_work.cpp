@@ -130,7 +130,7 @@ void fail(wire::OrderResult& result, std::string detail, std::string next) {
 
 // Asks for the restart. On a real machine this process ends with its boot, and run_shell_order goes on in the next.
 bool restart(const WorkTools& tools, wire::OrderResult& result) {
-  const auto asked = tools.host.request_reboot();
+  const auto asked = ask_for_reboot(tools.host);
   if (asked.ok() && tools.host.await_reboot(kRebootTimeout) == HostControl::Waited::rebooted) return true;
   fail(result,
        asked.ok()
