@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "core/fleet/problem.hpp"
 #include "server/engine/judge.hpp"
+#include "store/baselines.hpp"
 #include "store/commands.hpp"
 #include "store/nodes.hpp"
 #include "store/principals.hpp"
@@ -81,6 +82,21 @@ void mind_age(NodeRow& row, const store::nodes::Node& node, const Policy& policy
   row.verdict = Verdict::unknown;
 }
 
+// One question for each baseline, not for each node.
+Status name_baselines(store::Sql& sql, StatusView& view) {
+  std::map<std::string, std::string> names;
+  for (auto& row : view.nodes) {
+    const auto [at, added] = names.try_emplace(row.baseline_id);
+    if (added && !row.baseline_id.empty()) {
+      const auto baseline = store::baselines::get(sql, row.baseline_id);
+      if (baseline.ok()) at->second = baseline->name;
+      else if (baseline.error().code() != Code::not_found) return baseline.error();  // deleted since: its id says all
+    }
+    row.baseline_name = at->second;
+  }
+  return {};
+}
+
 // Those that need somebody first.
 Status add_nodes(store::Sql& sql, const StatusPageSettings& settings, const Policy& policy, StatusView& view) {
   BELAY_TRY_ASSIGN(const auto ids, store::verdicts::by_need(sql, policy.observed_from, policy.seen_from, kNodesShown));
@@ -91,7 +107,7 @@ Status add_nodes(store::Sql& sql, const StatusPageSettings& settings, const Poli
   for (const auto& verdict : verdicts) add_verdict(rows[verdict.node_id], verdict);
   for (const auto& node : nodes) mind_age(rows[node.node_id], node, policy, view.now);
   for (const auto& id : ids) view.nodes.push_back(std::move(rows[id]));
-  return {};
+  return name_baselines(sql, view);
 }
 
 // Sums over the whole fleet, not over what is shown.
@@ -100,7 +116,11 @@ Status add_totals(store::Sql& sql, const StatusPageSettings& settings, const Pol
   heard_of.seen = {{.from = view.now - settings.online_within, .before = std::nullopt}};
   BELAY_TRY_ASSIGN(const auto online, store::nodes::count(sql, heard_of));
   BELAY_TRY_ASSIGN(const auto totals, store::verdicts::totals(sql, policy.observed_from, policy.seen_from));
+  store::nodes::NodeFilter in_doubt;
+  in_doubt.only_in_doubt = true;
+  BELAY_TRY_ASSIGN(const auto cloned, store::nodes::count(sql, in_doubt));
   view.online_total = static_cast<std::uint64_t>(online);
+  view.cloned = static_cast<std::uint64_t>(cloned);
   view.compliant = static_cast<std::uint64_t>(totals.compliant);
   view.non_compliant = static_cast<std::uint64_t>(totals.non_compliant);
   view.unknown = static_cast<std::uint64_t>(totals.unknown);

@@ -12,7 +12,7 @@ namespace belay::server {
 enum class Verdict { compliant, non_compliant, unknown };
 
 struct NodeRow {
-  std::string node_id, name, system, baseline_id, agent_version;
+  std::string node_id, name, system, baseline_id, baseline_name, agent_version;
   Verdict verdict = Verdict::unknown;
   std::string why;  // of a verdict that is not compliant, one sentence
   std::uint32_t missing = 0, failed = 0, pending_reboot = 0, held_back = 0;
@@ -32,6 +32,7 @@ struct StatusView {
   std::vector<NodeRow> nodes;  // the first kNodesShown
   std::uint64_t nodes_total = 0, online_total = 0;
   std::uint64_t compliant = 0, non_compliant = 0, unknown = 0;
+  std::uint64_t cloned = 0;          // suspected clones
   std::vector<CommandRow> commands;  // the newest
 };
 inline constexpr std::uint32_t kNodesShown = 200;

@@ -28,6 +28,14 @@ TEST(StatusPage, SaysWhatIsNotShown) {
   EXPECT_THAT(to_html(view), HasSubstr("5 more"));
 }
 
+TEST(StatusPage, SaysWhatToDoAboutClones) {
+  StatusView view;
+  EXPECT_THAT(to_html(view), Not(HasSubstr("belay nodes settle")));
+  view.cloned = 2;
+  EXPECT_THAT(to_html(view), HasSubstr("2 identities are used by two machines"));
+  EXPECT_THAT(to_html(view), HasSubstr("belay nodes settle"));
+}
+
 TEST(StatusPage, NeverCallsAnUnknownNodeCompliant) {
   StatusView view;
   view.nodes.resize(1);

@@ -234,7 +234,8 @@ void IntakeThread::refuse(Session& session, const std::string& id, const Error& 
   static_cast<void>(
       session.send(wire::pack(new_id(), wire::Refused{id, std::string(name(error.code())), error.chain()})));
   const bool unknown_peer = error.code() == Code::unauthenticated || error.code() == Code::permission_denied;
-  if (id.empty() || unknown_peer || !session.greeted)
+  // A link that cannot even greet is closed. A poll says hello only once, so there the refusal is the answer.
+  if (id.empty() || unknown_peer || (session.socket && !session.greeted))
     session.close(unknown_peer ? "not (any longer) a node" : "not understood");
 }
 

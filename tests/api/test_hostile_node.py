@@ -1,0 +1,84 @@
+"""What an enrolled node may try: it is refused by name, nothing of it is stored, and the others go on."""
+import json
+import uuid
+
+from tests.api.support import ApiTestCase
+from tests.support.scripted_node import now_text, offer, package
+
+ROWS_TOO_MANY = 60_000  # a set holds 50,000 at most
+HASH = "ab" * 32
+
+
+class HostileNode(ApiTestCase):
+    def setUp(self):
+        self.node = self.new_node("hostile", [package("bash", "5.2-1")], [offer("bash", "5.2-1")])
+
+    def say(self, kind, body):
+        """The first message in answer, or the HTTP error."""
+        status, reply = self.node.post("/agent/v1/exchange", {"messages": [self.node.message(kind, body)]})
+        return reply["messages"][0] if status == 200 else {"type": "http", "body": {"status": status, **reply}}
+
+    def assert_refused(self, kind, body, word):
+        answer = self.say(kind, body)
+        self.assertIn(answer["type"], ("refused", "http"), answer)
+        self.assertIn(word, json.dumps(answer))
+
+    def scan_report(self, **changes):
+        return {"scan_id": str(uuid.uuid4()), "order_id": "", "observed_at": now_text(), "package_set_hash": HASH, "offer_set_hash": HASH,
+                "packages": 1, "offers": 1, "held": [], "repositories": [], "problems": [], "facts": self.node.facts, **changes}
+
+    def newest_scan(self):
+        return self.post("GetNode", {"InstanceId": self.node.node_id})[1]["Node"]["NewestScan"]["ScanId"]
+
+    def test_what_it_may_not_say(self):
+        before = self.newest_scan()
+        controls = {**self.node.facts, "computer_name": "a\u001b[31mb"}
+        rows = [
+            ("facts_report", {"facts": controls}, "control characters"),
+            ("facts_report", {"facts": {**self.node.facts, "computer_name": "x" * 300}}, "longer"),
+            ("facts_report", {"facts": {**self.node.facts, "addresses": ["192.0.2.1"] * 5000}}, "more than"),
+            ("scan_report", self.scan_report(package_set_hash="../../etc/passwd"), "hash"),
+            ("scan_report", self.scan_report(packages=2**31), "packages"),
+            ("scan_report", self.scan_report(held=["a\u0000b"]), ""),
+            ("package_set_upload", {"hash": HASH, "set": {"format": "deb", "packages": [package("bash", "5")]}}, "hash"),
+            ("package_set_upload", {"hash": HASH, "set": {"format": "deb", "packages": [package(f"p{i}", "1") for i in range(ROWS_TOO_MANY)]}}, ""),
+            ("offer_set_upload", {"hash": HASH, "set": {"format": "exe", "offers": []}}, ""),
+            ("order_result", {"order_id": str(uuid.uuid4()), "outcome": "success", "exit_code": 0, "started_at": now_text(), "finished_at": now_text(),
+                              "standard_output": "", "standard_error": "", "problems": []}, "not this node's"),
+            ("make_me_admin", {}, "not known here"),
+        ]
+        for kind, body, word in rows:
+            with self.subTest(kind=kind, word=word):
+                self.assert_refused(kind, body, word)
+        self.assertEqual(self.newest_scan(), before, "a refused report was kept")
+        name = self.post("DescribeInstanceInformation", {})[1]["InstanceInformationList"][0]["ComputerName"]
+        self.assertEqual(name, "hostile")
+        self.node.scan()  # and it may go on
+
+    def test_invalid_text_and_depth(self):
+        message = json.dumps({"messages": [self.node.message("facts_report", {"facts": self.node.facts})]}).encode()
+        for body in (message.replace(b"hostile", b"\xff\xfe"), b"{", b"[]", b'{"messages":' + b"[" * 3000, b""):
+            with self.subTest(body=body[:30]):
+                status, reply = self.node.post("/agent/v1/exchange", body)
+                self.assertIn(status, (400, 401), reply)
+
+    def test_another_nodes_order_and_name(self):
+        other = self.new_node("victim", [package("bash", "5.2-1")], [offer("bash", "5.2-1")])
+        sent = self.post("SendCommand", {"DocumentName": "AWS-RunShellScript", "InstanceIds": [other.node_id],
+                                         "Parameters": {"commands": ["true"]}})[1]["Command"]["CommandId"]
+        order = None
+        while order is None:
+            other.hello()
+            order = next((m for m in other.exchange() if m["type"] == "signed_order"), None)
+        identity = json.loads(order["body"]["payload"])["order_id"]
+        self.assert_refused("order_result", {"order_id": identity, "outcome": "success", "exit_code": 0, "started_at": now_text(),
+                                             "finished_at": now_text(), "standard_output": "forged", "standard_error": "", "problems": []},
+                            "not this node's")
+        invocation = self.post("GetCommandInvocation", {"CommandId": sent, "InstanceId": other.node_id})[1]
+        self.assertNotIn(invocation["Status"], ("Success", "Failed"))
+        self.assertNotIn("forged", json.dumps(invocation))
+
+    def test_a_certificate_is_needed(self):
+        for path in ("/agent/v1/exchange", "/agent/v1/renew"):
+            status, reply = self.node.post(path, {"messages": []}, with_certificate=False)
+            self.assertEqual(status, 401, reply)
