@@ -4,6 +4,7 @@
 One node enrols and scans; its rows are then copied in the store's file, a twentieth of them with another package set, so
 that the server finds a fleet. Beside each figure: the same request where there is one node, so that what the fleet costs shows.
 """
+import base64
 import http.client
 import json
 import os
@@ -82,6 +83,16 @@ class Client:
         return sorted(times)
 
 
+def status_page(server):
+    client = Client(server)
+    given = base64.b64encode(f"x:{client.token}".encode()).decode()
+    client.connection.request("GET", "/", headers={"Authorization": f"Basic {given}"})
+    response = client.connection.getresponse()
+    page = response.read()
+    if response.status != 200 or b"more:" not in page:
+        raise SystemExit(f"status page: {response.status} {page[:300]}")
+
+
 def figures(server, ids):
     """(what, p50, p99) in milliseconds."""
     client = Client(server)
@@ -113,6 +124,9 @@ def main():
         print(f"{'':32} {'p50':>8} {'p99':>8} {'one node':>9} {'ratio':>7}")
         for what, p50, p99 in figures(server, ids):
             print(f"{what:32} {p50:8.2f} {p99:8.2f} {alone[what]:9.2f} {p50 / alone[what]:6.1f}x")
+        begun = time.monotonic()
+        status_page(server)
+        print(f"{'the status page':32} {(time.monotonic() - begun) * 1000:8.2f}")
     return 0
 
 

@@ -51,7 +51,7 @@ std::string tile(std::string_view label, std::uint64_t value, std::string_view k
 // `label` stands before the cell where the screen is too narrow for columns.
 std::string td(std::string_view label, const std::string& html, std::string_view kind = {}) {
   return "<td data-label=\"" + std::string(label) + "\"" +
-         (kind.empty() ? "" : " class=\"" + std::string(kind) + "\"") + ">" + html + "</td>";
+         (kind.empty() ? "" : " class=\"" + std::string(kind) + "\"") + "><div>" + html + "</div></td>";
 }
 
 std::string count(std::uint32_t value) { return value == 0 ? "<i>0</i>" : std::to_string(value); }
@@ -153,16 +153,16 @@ table{border-collapse:collapse;width:100%}th{text-align:left;color:var(--soft);f
 th,td{padding:.5rem .7rem;border-bottom:1px solid var(--line);vertical-align:top}tr:last-child td{border-bottom:0}
 .n{text-align:right;font-variant-numeric:tabular-nums}td small{display:block;color:var(--soft);overflow-wrap:anywhere}
 td i{color:var(--soft);font-style:normal;opacity:.5}.name b,.still,.still small{white-space:nowrap}
-.badge{display:inline-block;padding:.05rem .5rem;border-radius:999px;font-size:.82rem;font-weight:600;border:1px solid currentColor;white-space:nowrap}
+.badge{display:inline-block;margin:.05rem 0;padding:.05rem .5rem;border-radius:999px;font-size:.82rem;font-weight:600;border:1px solid currentColor;white-space:nowrap}
 .badge.good{color:var(--good)}.badge.bad{color:var(--bad)}.badge.warn{color:var(--warn)}.badge.unknown{color:var(--unknown)}
 .dot{display:inline-block;width:.6rem;height:.6rem;border-radius:50%;margin-right:.4rem}.dot.good{background:var(--good)}.dot.unknown{background:var(--unknown)}
 .empty{color:var(--soft);margin:.3rem 0}code{background:var(--ground);padding:.1rem .35rem;border-radius:4px}
 .tile.none b{color:var(--soft);opacity:.6}.notice{border-color:var(--bad)}
 @media (max-width:820px){header{flex-wrap:wrap;gap:.2rem 1rem;padding:.8rem 1rem}header p{display:none}header span{margin-left:auto}
 main{padding:1rem}section{padding:.9rem 1rem}.tiles{gap:.6rem}.tile{min-width:100px;padding:.6rem .8rem}.tile b{font-size:1.5rem}
-thead{display:none}table,tbody,tr,td{display:block}tr{padding:.6rem 0;border-bottom:1px solid var(--line)}tr:last-child{border-bottom:0}
-td{border:0;padding:.12rem 0;text-align:left}td[data-label]:not([data-label=""])::before{content:attr(data-label);display:inline-block;width:8.5rem;color:var(--soft);font-size:.82rem}
-td small{margin-left:8.5rem}.name small{margin-left:0}.name b{white-space:normal;overflow-wrap:anywhere}.still small{display:inline;margin-left:.4rem}td.n:has(i){display:none}}
+thead{display:none}table,tbody,tr{display:block}tr{padding:.6rem 0;border-bottom:1px solid var(--line)}tr:last-child{border-bottom:0}
+td,td.n{display:flex;border:0;padding:.12rem 0;text-align:left}td:not([data-label=""])::before{content:attr(data-label);flex:0 0 8.5rem;color:var(--soft);font-size:.82rem;padding-top:.1rem}
+.name b{white-space:normal;overflow-wrap:anywhere}.still small{display:inline;margin-left:.4rem}td.n:has(i){display:none}}
 )css";
 }
 
