@@ -1,7 +1,9 @@
 // Maintenance windows, their history, and who was missed.
 #include "store/windows.hpp"
 
+#include "store/commands.hpp"
 #include "store/fixture_test.hpp"
+#include "store/run_times.hpp"
 #include "store/window_history.hpp"
 
 namespace belay::store {
@@ -230,6 +232,37 @@ TEST_P(WindowsTest, HistoryIsListedNewestFirstAndForgotten) {
   EXPECT_EQ(*write([](Sql& sql) { return history::forget(sql, at_s(13), 1); }), 1);
   EXPECT_EQ(*write([](Sql& sql) { return history::forget(sql, at_s(1'000), 10); }), 2);
   EXPECT_EQ(read([](Sql& sql) { return history::list(sql, {}, {}); })->items.size(), 1u) << "what runs stays";
+}
+
+TEST_P(WindowsTest, TimesOfRunsThatEndedWell) {
+  const auto run = [&](const std::string& id, const char* document, const char* operation, const char* status,
+                       std::int64_t took) {
+    commands::Command command;
+    command.command_id = id;
+    command.document_name = document;
+    command.parameters = "{\"Operation\":[\"" + std::string(operation) + "\"]}";
+    command.requested_at = at_s(took);
+    commands::Invocation invocation;
+    invocation.command_id = id;
+    invocation.node_id = "mi-1";
+    invocation.requested_at = at_s(took);
+    ASSERT_OK(write([&](Sql& sql) { return commands::create(sql, command, std::vector{invocation}); }));
+    invocation.status = status;
+    invocation.started_at = at_s(100);
+    invocation.finished_at = at_s(100 + took);
+    ASSERT_OK(write([&](Sql& sql) { return commands::update_invocation(sql, invocation); }));
+  };
+  run("c1", "AWS-RunPatchBaseline", "Scan", "Success", 5);
+  run("c2", "AWS-RunPatchBaseline", "Install", "Success", 60);
+  run("c3", "AWS-RunPatchBaseline", "Install", "Failed", 900);
+  run("c4", "AWS-RunPatchBaseline", "Install", "Success", 70);
+  run("c5", "AWS-RunShellScript", "", "Success", 1);
+  const Ids nodes{"mi-1", "mi-2"};
+  const auto times = *read([&](Sql& sql) { return run_times::of(sql, "AWS-RunPatchBaseline", "Install", nodes); });
+  ASSERT_EQ(times.size(), 2u);
+  EXPECT_EQ(times[0], (std::vector<Duration>{Duration(70'000), Duration(60'000)}));
+  EXPECT_TRUE(times[1].empty());
+  EXPECT_EQ(read([&](Sql& sql) { return run_times::of(sql, "AWS-RunShellScript", "", nodes); })->at(0).size(), 1u);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
 // Run Command: sends a document to nodes and carries it through (core/command decides, engine.hpp drives). Blocking.
+#include <boost/describe.hpp>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -36,11 +37,14 @@ const std::vector<Document>& built_in_documents();
 // nullptr where there is none; also takes the ARN form.
 const Document* find_document(std::string_view name);
 
-// SSM's Targets: Key "InstanceIds", "tag:Name" or "tag-key"; keys are AND, values are OR.
+// SSM's Targets: Key "InstanceIds", "tag:Name" or "tag-key", and ours: "PatchGroup" (either spelling of the tag) and
+// "Name"; keys are AND, values are OR.
 struct Target {
   std::string key;
   std::vector<std::string> values;
+  bool operator==(const Target&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(Target, (), (key, values))
 
 struct SendCommandRequest {
   std::string document_name;

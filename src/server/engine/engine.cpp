@@ -8,6 +8,7 @@
 #include "store/inbox.hpp"
 #include "store/orders.hpp"
 #include "store/principals.hpp"
+#include "store/window_history.hpp"
 
 namespace belay::server {
 namespace {
@@ -142,6 +143,7 @@ void Engine::keep_house() {
     BELAY_TRY(store::principals::forget_expired(sql, now));
     BELAY_TRY(store::orders::expire(sql, now, kForgottenAtOnce));
     BELAY_TRY(store::orders::forget_results(sql, now - kKeepResults, kResultsAtOnce));
+    BELAY_TRY(store::window_history::forget(sql, now - kKeepExecutions, kForgottenAtOnce));
     return {};
   });
   if (!status.ok()) log::warning("housekeeping-failed", {{"error", status.error()}});

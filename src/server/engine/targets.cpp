@@ -10,7 +10,11 @@ using store::Sql;
 
 Error refuse(std::string what) { return Error(Code::invalid_argument, std::move(what), "InvalidTarget"); }
 
-Status add_target(const Target& target, store::nodes::NodeFilter& filter) {
+// Any of the filters; more than one where a key means either of two tags.
+using Filters = std::vector<store::nodes::NodeFilter>;
+
+Status add_target(const Target& target, Filters& filters) {
+  auto& filter = filters.front();
   if (target.values.empty() && target.key != "tag-key")
     return refuse("target '" + sanitize(target.key, 60) + "' has no values");
   if (target.key == "InstanceIds" || target.key == "instanceids") {
@@ -27,8 +31,20 @@ Status add_target(const Target& target, store::nodes::NodeFilter& filter) {
     filter.tags.push_back({target.values.front(), {}});
     return {};
   }
+  if (target.key == "Name") {
+    filter.names.insert(filter.names.end(), target.values.begin(), target.values.end());
+    return {};
+  }
   return refuse("target key '" + sanitize(target.key, 60) +
-                "' is not known; there are InstanceIds, tag:<key> and tag-key");
+                "' is not known; there are InstanceIds, Name, PatchGroup, tag:<key> and tag-key");
+}
+
+Status add_patch_group(const Target& target, Filters& filters) {
+  if (filters.size() > 1) return refuse("target PatchGroup may be given once");
+  filters.push_back(filters.front());
+  filters.front().tags.push_back({"PatchGroup", target.values});
+  filters.back().tags.push_back({"Patch Group", target.values});
+  return {};
 }
 
 Result<std::vector<std::string>> matching(Sql& sql, const store::nodes::NodeFilter& filter, std::size_t nodes_max) {
@@ -72,9 +88,17 @@ Result<std::vector<std::string>> resolve_targets(Sql& sql, const std::vector<std
   if (!instance_ids.empty()) {
     BELAY_TRY_ASSIGN(ids, named(sql, instance_ids));
   } else {
-    store::nodes::NodeFilter filter;
-    for (const auto& target : targets) BELAY_TRY(add_target(target, filter));
-    BELAY_TRY_ASSIGN(ids, matching(sql, filter, nodes_max));
+    Filters filters(1);
+    std::vector<Target> groups;
+    for (const auto& target : targets) {
+      if (target.key == "PatchGroup" && !target.values.empty()) groups.push_back(target);
+      else BELAY_TRY(add_target(target, filters));
+    }
+    for (const auto& group : groups) BELAY_TRY(add_patch_group(group, filters));
+    for (const auto& filter : filters) {
+      BELAY_TRY_ASSIGN(auto some, matching(sql, filter, nodes_max));
+      std::ranges::move(some, std::back_inserter(ids));
+    }
   }
   std::ranges::sort(ids);
   const auto repeats = std::ranges::unique(ids);

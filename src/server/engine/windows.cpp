@@ -1,0 +1,119 @@
+#include "server/engine/windows.hpp"
+
+#include "base/json.hpp"
+#include "server/engine/window_kind.hpp"
+#include "store/executions.hpp"
+#include "store/tags.hpp"
+#include "store/window_history.hpp"
+
+namespace belay::server {
+namespace {
+using store::Sql;
+
+Result<schedule::Window> schedule_of(const store::windows::Window& window) {
+  schedule::ScheduleText text;
+  text.expression = window.schedule;
+  text.timezone = window.timezone;
+  if (window.schedule_offset) text.offset_days = static_cast<int>(*window.schedule_offset);
+  text.start_date = window.start_date;
+  text.end_date = window.end_date;
+  BELAY_TRY(schedule::parse_expression(window.schedule).within("Schedule"));
+  schedule::Window made;
+  BELAY_TRY_ASSIGN(made.schedule, schedule::parse_schedule(text, window.scheduled_at));
+  made.duration_h = window.duration_hours;
+  made.cutoff_h = window.cutoff_hours;
+  return made;
+}
+
+schedule::Opening opening_at(const store::windows::Window& window, Instant opens) {
+  const Instant closes = opens + std::chrono::hours(window.duration_hours);
+  return {opens, closes - std::chrono::hours(window.cutoff_hours), closes};
+}
+
+Status wake_row(Sql& sql, std::string_view window_id, Instant now) {
+  store::executions::Event event;
+  event.at = now;
+  return store::executions::post(sql, kWindowKind, window_id, event);
+}
+
+}  // namespace
+
+Status Windows::check(const store::windows::Window& window) const {
+  BELAY_TRY_ASSIGN(const auto made, schedule_of(window));
+  const auto rules = zones_.of(window.timezone);
+  if (!rules.ok())
+    return Error(Code::invalid_argument, rules.error().message(), "ValidationException").within("ScheduleTimezone");
+  return schedule::validate(made, **rules, window.scheduled_at);
+}
+
+Result<std::vector<schedule::Opening>> Windows::openings(const store::windows::Window& window, Instant after,
+                                                         std::size_t count) const {
+  BELAY_TRY_ASSIGN(const auto made, schedule_of(window));
+  BELAY_TRY_ASSIGN(const auto rules, zones_.of(window.timezone));
+  std::vector<schedule::Opening> found;
+  for (const Instant opens : schedule::occurrences(made.schedule, *rules, after, count))
+    found.push_back(opening_at(window, opens));
+  return found;
+}
+
+Result<std::optional<schedule::Opening>> Windows::opening_before(const store::windows::Window& window,
+                                                                 Instant at) const {
+  BELAY_TRY_ASSIGN(const auto made, schedule_of(window));
+  BELAY_TRY_ASSIGN(const auto rules, zones_.of(window.timezone));
+  const auto opens = schedule::previous(made.schedule, *rules, at);
+  if (!opens) return std::optional<schedule::Opening>();
+  return std::optional(opening_at(window, *opens));
+}
+
+Status Windows::create(Sql& sql, store::windows::Window window) const {
+  BELAY_TRY(store::windows::create(sql, window));
+  store::executions::Execution row;
+  row.kind = kWindowKind;
+  row.execution_id = window.window_id;
+  row.wake_at = row.created_at = row.updated_at = window.created_at;
+  row.state = json::encode_text(WindowState{});
+  return store::executions::create(sql, row);
+}
+
+Status Windows::update(Sql& sql, store::windows::Window window) const {
+  BELAY_TRY_ASSIGN(const auto before, store::windows::get(sql, window.window_id));
+  const auto when = [](const store::windows::Window& w) {
+    return std::tie(w.schedule, w.timezone, w.schedule_offset, w.start_date, w.end_date, w.duration_hours,
+                    w.cutoff_hours, w.enabled);
+  };
+  window.version = before.version;
+  window.scheduled_at = before.scheduled_at;
+  if (when(window) != when(before)) ++window.version, window.scheduled_at = window.modified_at;
+  BELAY_TRY(store::windows::update(sql, window));
+  return wake_row(sql, window.window_id, window.modified_at);
+}
+
+Status Windows::remove(Sql& sql, std::string_view window_id) const {
+  const auto there = store::windows::get(sql, window_id);
+  if (!there.ok()) return there.error().code() == Code::not_found ? Status() : Status(there.error());
+  BELAY_TRY(store::windows::remove(sql, window_id));
+  BELAY_TRY(store::tags::remove_all(sql, store::tags::kMaintenanceWindow, window_id));
+  return wake_row(sql, window_id, clock_.now());
+}
+
+Status Windows::cancel_execution(Sql& sql, std::string_view execution_id, Instant now) {
+  BELAY_TRY_ASSIGN(const auto execution, store::window_history::get(sql, execution_id));
+  if (execution.finished_at) return {};
+  store::executions::Event event;
+  event.key = kCancelKey;
+  event.at = now;
+  return store::executions::post(sql, kWindowExecutionKind, execution_id, event);
+}
+
+Result<std::vector<Target>> targets_of_text(std::string_view text) {
+  auto targets = json::decode_text<std::vector<Target>>(text);
+  if (targets.ok()) return targets;
+  return Error(Code::corrupt, "the targets of a window in the store cannot be read: " + targets.error().chain());
+}
+
+Result<std::vector<std::string>> nodes_of_target(Sql& sql, const store::windows::Target& target) {
+  BELAY_TRY_ASSIGN(const auto targets, targets_of_text(target.targets));
+  return resolve_targets(sql, {}, targets);
+}
+
+}  // namespace belay::server
