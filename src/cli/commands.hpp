@@ -15,6 +15,7 @@ CommandSpec command_command();
 CommandSpec tag_command();
 CommandSpec audit_command();
 CommandSpec schedule_command();
+CommandSpec window_command();
 CommandSpec version_compare_command();
 
 }  // namespace belay::cli

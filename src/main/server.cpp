@@ -13,6 +13,7 @@
 #include "io/http.hpp"
 #include "io/seal.hpp"
 #include "io/system_clock.hpp"
+#include "io/zone_files.hpp"
 #include "main/admin_env.hpp"
 #include "main/server_keys.hpp"
 #include "server/api/api.hpp"
@@ -22,6 +23,7 @@
 #include "server/engine/engine.hpp"
 #include "server/engine/inventory_deletion.hpp"
 #include "server/engine/services.hpp"
+#include "server/engine/window_kind.hpp"
 #include "server/gateway/gateway.hpp"
 #include "store/postgres/postgres_store.hpp"
 #include "store/sqlite/sqlite_store.hpp"
@@ -71,12 +73,17 @@ class Server {
         commands_(*store_, clock_),
         change_sets_(*store_, clock_, judge_),
         nodes_(*store_, clock_, keys_.authority()),
-        services_{*store_, clock_, judge_, commands_, change_sets_, nodes_},
+        zones_(clock_, [](std::string_view name) { return io::read_zone_file(io::real_files(), name); }),
+        windows_(*store_, clock_, zones_),
+        services_{*store_, clock_, judge_, commands_, change_sets_, nodes_, windows_},
         engine_(*store_, clock_, {.owner = host_name() + " " + to_hex(io::random_bytes(6))}),
         status_page_(*store_, clock_, {BELAY_VERSION, services_.online_within}) {
     engine_.add(server::make_command_kind(keys_.authority(), judge_));
     engine_.add(server::make_change_set_kind(keys_.authority()));
     engine_.add(server::make_inventory_deletion_kind());
+    const server::WindowParts windows{windows_, services_.online_within, nullptr, {}};
+    engine_.add(server::make_window_kind(windows));
+    engine_.add(server::make_window_execution_kind(windows));
   }
 
   Status run(const std::function<void(const std::string&)>& ready);
@@ -100,6 +107,8 @@ class Server {
   server::Commands commands_;
   server::ChangeSets change_sets_;
   server::NodeRegistry nodes_;
+  server::Zones zones_;
+  server::Windows windows_;
   server::Services services_;
   server::Engine engine_;
   server::StatusPage status_page_;

@@ -115,5 +115,5 @@ class SignIn(BotoTestCase):
         self.assertRegex(headers["x-amzn-RequestId"], r"^[0-9a-f]{8}-[0-9a-f-]{27}$")
 
     def test_a_known_operation_that_is_not_built(self):
-        message = self.assert_fails("UnsupportedOperationException", self.ssm.describe_maintenance_windows)
-        self.assertIn("DescribeMaintenanceWindows", message)
+        message = self.assert_fails("UnsupportedOperationException", self.ssm.describe_ops_items)
+        self.assertIn("DescribeOpsItems", message)

@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "io/crypto.hpp"
 #include "io/sigv4.hpp"
+#include "io/zone_files.hpp"
 #include "store/audit.hpp"
 #include "store/contents.hpp"
 #include "store/principals.hpp"
@@ -65,8 +66,12 @@ ApiTest::ApiTest() {
   commands_ = std::make_unique<Commands>(*store_, clock_);
   change_sets_ = std::make_unique<ChangeSets>(*store_, clock_, *judge_);
   nodes_ = std::make_unique<NodeRegistry>(*store_, clock_, authority_);
+  zones_ =
+      std::make_unique<Zones>(clock_, [](std::string_view name) { return io::read_zone_file(io::real_files(), name); });
+  windows_ = std::make_unique<Windows>(*store_, clock_, *zones_);
   workers_ = std::make_unique<io::WorkerPool>(2, 64);
-  api_ = std::make_unique<Api>(Services{*store_, clock_, *judge_, *commands_, *change_sets_, *nodes_}, *workers_);
+  api_ = std::make_unique<Api>(Services{*store_, clock_, *judge_, *commands_, *change_sets_, *nodes_, *windows_},
+                               *workers_);
 }
 
 ApiTest::~ApiTest() {

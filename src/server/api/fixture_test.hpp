@@ -55,6 +55,8 @@ class ApiTest : public testing::Test {
   std::unique_ptr<ChangeSets> change_sets_;
   Authority authority_;
   std::unique_ptr<NodeRegistry> nodes_;
+  std::unique_ptr<Zones> zones_;
+  std::unique_ptr<Windows> windows_;
   std::unique_ptr<io::WorkerPool> workers_;
   std::unique_ptr<Api> api_;
 };

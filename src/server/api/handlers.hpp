@@ -71,6 +71,36 @@ BELAY_HANDLER(put_compliance_items);
 BELAY_HANDLER(list_compliance_items);
 BELAY_HANDLER(list_compliance_summaries);
 BELAY_HANDLER(list_resource_compliance_summaries);
+// windows.cpp
+BELAY_HANDLER(create_maintenance_window);
+BELAY_HANDLER(get_maintenance_window);
+BELAY_HANDLER(update_maintenance_window);
+BELAY_HANDLER(delete_maintenance_window);
+BELAY_HANDLER(describe_maintenance_windows);
+// window_targets.cpp
+BELAY_HANDLER(register_target_with_maintenance_window);
+BELAY_HANDLER(update_maintenance_window_target);
+BELAY_HANDLER(deregister_target_from_maintenance_window);
+BELAY_HANDLER(describe_maintenance_window_targets);
+// window_tasks.cpp
+BELAY_HANDLER(register_task_with_maintenance_window);
+BELAY_HANDLER(get_maintenance_window_task);
+BELAY_HANDLER(update_maintenance_window_task);
+BELAY_HANDLER(deregister_task_from_maintenance_window);
+BELAY_HANDLER(describe_maintenance_window_tasks);
+// window_executions.cpp
+BELAY_HANDLER(describe_maintenance_window_executions);
+BELAY_HANDLER(get_maintenance_window_execution);
+BELAY_HANDLER(describe_maintenance_window_execution_tasks);
+BELAY_HANDLER(get_maintenance_window_execution_task);
+BELAY_HANDLER(describe_maintenance_window_execution_task_invocations);
+BELAY_HANDLER(get_maintenance_window_execution_task_invocation);
+BELAY_HANDLER(cancel_maintenance_window_execution);
+BELAY_HANDLER(describe_missed_nodes);
+// window_plans.cpp
+BELAY_HANDLER(describe_maintenance_window_schedule);
+BELAY_HANDLER(describe_maintenance_windows_for_target);
+BELAY_HANDLER(preview_maintenance_window);
 #undef BELAY_HANDLER
 
 }  // namespace belay::server

@@ -6,6 +6,7 @@
 #include "server/api/handlers.hpp"
 #include "server/api/reply_parts.hpp"
 #include "store/baselines.hpp"
+#include "store/windows.hpp"
 
 namespace belay::server {
 namespace {
@@ -33,8 +34,14 @@ Result<Resource> find_resource(store::Sql& sql, const Call& call) {
     if (baseline->predefined) return refused(" is predefined and cannot be tagged");
     return resource;
   }
-  return failure("InvalidResourceType",
-                 "this version of Belay tags ManagedInstance and PatchBaseline, not " + resource.type);
+  if (resource.type == store::tags::kMaintenanceWindow) {
+    const auto window = store::windows::get(sql, resource.id);
+    if (window.ok()) return resource;
+    return window.error().code() == Code::not_found ? refused(" does not exist") : window.error();
+  }
+  return failure(
+      "InvalidResourceType",
+      "this version of Belay tags ManagedInstance, PatchBaseline and MaintenanceWindow, not " + resource.type);
 }
 
 struct RemoveRequest {

@@ -6,6 +6,7 @@
 #include "server/engine/commands.hpp"
 #include "server/engine/judge.hpp"
 #include "server/engine/node_registry.hpp"
+#include "server/engine/windows.hpp"
 
 namespace belay::server {
 
@@ -16,6 +17,7 @@ struct Services {
   Commands& commands;
   ChangeSets& change_sets;
   NodeRegistry& nodes;
+  Windows& windows;
   // A node counts as online (SSM's PingStatus Online) where it was heard of within this.
   Duration online_within{300'000};
 };

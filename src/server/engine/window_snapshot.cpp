@@ -177,7 +177,7 @@ class Snapshooter {
     std::set<std::string> first;
     for (std::size_t from = 0; from < ours.size(); from += store::kPageLimitMax) {
       const std::size_t count = std::min<std::size_t>(store::kPageLimitMax, ours.size() - from);
-      BELAY_TRY_ASSIGN(const auto nodes, store::nodes::get_many(sql_, std::span(ours).subspan(from, count)));
+      BELAY_TRY_ASSIGN(const auto nodes, store::nodes::get_briefs(sql_, std::span(ours).subspan(from, count)));
       for (const auto& node : nodes)
         if (node.last_seen_at && *node.last_seen_at >= online_since_) first.insert(node.node_id);
     }

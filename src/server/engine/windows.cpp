@@ -1,6 +1,9 @@
 #include "server/engine/windows.hpp"
 
 #include "base/json.hpp"
+#include "base/text.hpp"
+#include "core/window/pseudo.hpp"
+#include "server/engine/command_options.hpp"
 #include "server/engine/window_kind.hpp"
 #include "store/executions.hpp"
 #include "store/tags.hpp"
@@ -103,6 +106,26 @@ Status Windows::cancel_execution(Sql& sql, std::string_view execution_id, Instan
   event.key = kCancelKey;
   event.at = now;
   return store::executions::post(sql, kWindowExecutionKind, execution_id, event);
+}
+
+Status check_command_task(std::string_view document_name, const WindowTask& task) {
+  const auto refuse = [](std::string what) { return Error(Code::invalid_argument, std::move(what)); };
+  const auto* document = find_document(document_name);
+  if (!document) return refuse("TaskArn: there is no document '" + sanitize(document_name, 128) + "'");
+  // A value of the right form for each pseudo parameter: what is checked is all the rest.
+  std::map<std::string, std::string, std::less<>> values;
+  for (const auto name : window::kPseudoParameters) values[std::string(name)] = "01234567-89ab-4def-8123-456789abcdef";
+  auto parameters = task.parameters;
+  for (auto& [name, texts] : parameters)
+    for (auto& text : texts) {
+      if (const auto wrong = window::not_in_run_command(text); !wrong.empty())
+        return refuse("Parameters: {{" + std::string(wrong) + "}} means nothing in a RUN_COMMAND task");
+      if ((name == "InstallOverrideList" || name == "BaselineOverride") && text.starts_with("https://"))
+        return refuse("Parameters: " + name + " is an address; in a maintenance window give the text itself");
+      text = window::substitute(text, values);
+    }
+  const auto options = read_options(*document, parameters);
+  return options.ok() ? Status() : refuse("Parameters: " + options.error().chain());
 }
 
 Result<std::vector<Target>> targets_of_text(std::string_view text) {

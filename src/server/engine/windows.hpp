@@ -66,7 +66,9 @@ class Windows {
   Zones& zones_;
 };
 
-// What the tasks of a window name, resolved now. `unknown` names registered targets that are not there any more.
+// Whether a RUN_COMMAND task's document is there and takes its parameters: invalid_argument that names the field.
+Status check_command_task(std::string_view document, const WindowTask& task);
+
 Result<std::vector<std::string>> nodes_of_target(store::Sql& sql, const store::windows::Target& target);
 Result<std::vector<Target>> targets_of_text(std::string_view text);  // of the store's JSON
 

@@ -121,7 +121,11 @@ class GatewayTest : public testing::Test {
     commands_ = std::make_unique<Commands>(*store_, clock_);
     change_sets_ = std::make_unique<ChangeSets>(*store_, clock_, *judge_);
     nodes_ = std::make_unique<NodeRegistry>(*store_, clock_, authority_);
-    services_ = std::make_unique<Services>(Services{*store_, clock_, *judge_, *commands_, *change_sets_, *nodes_});
+    zones_ = std::make_unique<Zones>(
+        clock_, [](std::string_view name) -> Result<std::string> { return Error(Code::not_found, std::string(name)); });
+    windows_ = std::make_unique<Windows>(*store_, clock_, *zones_);
+    services_ =
+        std::make_unique<Services>(Services{*store_, clock_, *judge_, *commands_, *change_sets_, *nodes_, *windows_});
     engine_ = std::make_unique<Engine>(*store_, clock_, EngineSettings{.owner = "test"});
     engine_->add(make_command_kind(authority_, *judge_));
     start();
@@ -247,6 +251,8 @@ class GatewayTest : public testing::Test {
   std::unique_ptr<Commands> commands_;
   std::unique_ptr<ChangeSets> change_sets_;
   std::unique_ptr<NodeRegistry> nodes_;
+  std::unique_ptr<Zones> zones_;
+  std::unique_ptr<Windows> windows_;
   std::unique_ptr<Services> services_;
   std::unique_ptr<Engine> engine_;
   io::EventLoop loop_;

@@ -1,0 +1,68 @@
+#include "server/engine/window_preview.hpp"
+
+#include "base/json.hpp"
+#include "core/command/rate.hpp"
+#include "server/engine/window_snapshot.hpp"
+#include "store/run_times.hpp"
+
+namespace belay::server {
+namespace {
+
+std::string operation_of(const WindowTask& content) {
+  const auto at = content.parameters.find("Operation");
+  return at == content.parameters.end() || at->second.empty() ? "" : at->second.front();
+}
+
+Result<window::PlannedInvocation> plan(store::Sql& sql, const std::string& document, const WindowTask& content,
+                                       const PreviewedInvocation& invocation) {
+  window::PlannedInvocation planned;
+  planned.concurrency_max = invocation.concurrency_max;
+  BELAY_TRY_ASSIGN(auto times, store::run_times::of(sql, document, operation_of(content), invocation.nodes));
+  for (auto& runs : times) planned.nodes.push_back(window::measure(std::move(runs)));
+  return planned;
+}
+
+}  // namespace
+
+Result<WindowPreview> preview_window(store::Sql& sql, const Windows& windows, const store::windows::Window& window,
+                                     Duration online_within, std::size_t openings, Instant now) {
+  WindowPreview preview;
+  BELAY_TRY_ASSIGN(preview.openings, windows.openings(window, now, openings));
+  const Duration open_for = std::chrono::hours(window.duration_hours),
+                 no_more = std::chrono::hours(window.cutoff_hours);
+  const auto opening = preview.openings.empty() ? schedule::Opening{now, now + open_for - no_more, now + open_for}
+                                                : preview.openings.front();
+  BELAY_TRY_ASSIGN(const auto snapshot, take_snapshot(sql, window, opening, now - online_within, now));
+  std::vector<window::PlannedTask> planned;
+  for (const auto& row : snapshot.tasks) {
+    BELAY_TRY_ASSIGN(const auto content, json::decode_text<WindowTask>(row.content));
+    auto& task = preview.tasks.emplace_back();
+    task.window_task_id = row.window_task_id;
+    task.task_arn = row.task_arn;
+    task.type = row.type;
+    task.priority = row.priority;
+    auto& plan_of_task = planned.emplace_back();
+    plan_of_task.priority = row.priority;
+    for (const auto& part : snapshot.invocations) {
+      if (part.task_execution_id != row.task_execution_id) continue;
+      auto& invocation = task.invocations.emplace_back();
+      invocation.window_target_id = part.window_target_id;
+      invocation.catch_up = part.catch_up;
+      invocation.nodes = part.nodes;
+      invocation.problem = part.status_details;
+      if (!content.max_concurrency.empty()) {
+        BELAY_TRY_ASSIGN(invocation.concurrency_max,
+                         command::max_concurrency(content.max_concurrency, part.node_count));
+      }
+      if (!invocation.problem.empty()) continue;
+      BELAY_TRY_ASSIGN(auto times, plan(sql, row.task_arn, content, invocation));
+      plan_of_task.invocations.push_back(std::move(times));
+    }
+    task.estimate = window::estimate(std::span(&plan_of_task, 1));
+  }
+  preview.estimate = window::estimate(planned);
+  preview.fit = window::fit(preview.estimate, opening.cutoff - opening.opens);
+  return preview;
+}
+
+}  // namespace belay::server
