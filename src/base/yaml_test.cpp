@@ -126,6 +126,11 @@ TEST(Yaml, WhatIsWrittenIsReadAgain) {
   }
 }
 
+TEST(Yaml, LongKeysAreWrittenSoThatTheyAreRead) {
+  const json::Value value = {{std::string(2'000, 'k'), 1}, {"a", {{std::string(3'000, ' ') + "x", {{"b", 2}}}}}};
+  EXPECT_EQ(json::to_text(parse(to_text(value))->value), json::to_text(value));
+}
+
 TEST(MarkedJson, PlacesAndRefusals) {
   const auto parsed = parse_marked_json("{\"a\": 1,\n \"b\": [\n  {\"c\\u0064\": \"x,}\"}, [], {}, true]}");
   ASSERT_TRUE(parsed.ok()) << parsed.error().chain();

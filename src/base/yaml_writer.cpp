@@ -6,6 +6,9 @@
 namespace belay::yaml {
 namespace {
 
+// YAML looks no further than 1,024 bytes for the colon after a key.
+constexpr std::size_t kSimpleKeyMax = 1'000;
+
 bool is_word(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
          c == '/' || c == '-';
@@ -66,7 +69,9 @@ void write_members(const json::Object& object, std::size_t indent, bool in_list,
   bool first = in_list;
   for (const auto& member : object) {
     if (!std::exchange(first, false)) out.append(indent, ' ');
-    out += flow_text(member.key()) + ":";
+    const auto key = flow_text(member.key());
+    if (key.size() <= kSimpleKeyMax) out += key + ":";
+    else (out += "? " + key + "\n").append(indent, ' ') += ':';
     write(member.value(), indent + 2, false, out);
   }
 }

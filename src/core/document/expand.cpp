@@ -10,6 +10,8 @@
 namespace belay::document {
 namespace {
 
+constexpr std::size_t kExpansionBytesMax = 4 << 20;
+
 Error bad_document(std::string what) { return Error(Code::invalid_argument, std::move(what), "InvalidDocument"); }
 
 // An ARN names the document after its last slash; a shared one is the same document here.
@@ -61,7 +63,8 @@ class Expander {
     if (!step.precondition) return std::string();
     BELAY_TRY_ASSIGN(const auto left, side(step.precondition->left, values));
     BELAY_TRY_ASSIGN(const auto right, side(step.precondition->right, values));
-    if (step.foreign || !equal_ignoring_case(left, right))
+    const bool of_platform = step.precondition->left == "platformType" || step.precondition->right == "platformType";
+    if (step.foreign || !(of_platform ? equal_ignoring_case(left, right) : left == right))
       return "Step execution skipped due to unsatisfied preconditions: '\"StringEquals\": [" + left + ", " + right +
              "]'. Step name: " + step.name;
     return std::string();
@@ -89,12 +92,21 @@ class Expander {
     if (auto* shell = std::get_if<RunShellScript>(&step.work)) {
       BELAY_TRY_ASSIGN(shell->commands, from.script->render(document.parameters, values));
       BELAY_TRY_ASSIGN(shell->environment, environment_of(document.parameters, values));
+      BELAY_TRY(count(*shell));
     }
     const auto at = steps_.size();
     steps_.push_back(std::move(step));
     const auto* inner = std::get_if<RunDocument>(&steps_[at].work);
     if (inner && inner->local_path.empty()) return add_inner(at, RunDocument(*inner), name);
     return {};
+  }
+
+  Status count(const RunShellScript& shell) {
+    for (const auto& line : shell.commands) bytes_ += line.size();
+    for (const auto& [name, value] : shell.environment) bytes_ += value.size();
+    if (bytes_ <= kExpansionBytesMax) return {};
+    return Error(Code::invalid_argument, "the scripts and their parameters are over 4 MiB, inner documents counted",
+                 "InvalidParameters");
   }
 
   Status add_inner(std::size_t at, const RunDocument& run, const std::string& name) {
@@ -114,6 +126,7 @@ class Expander {
   const Resolver& resolver_;
   std::vector<std::string> stack_;
   std::vector<Step> steps_;
+  std::size_t bytes_ = 0;
 };
 
 Result<std::vector<Step>> expand_values(const CommandDocument& document, const Values& values, const Platform& platform,

@@ -51,13 +51,14 @@ mainSteps:
 schemaVersion: '2.2'
 parameters:
   Name: {type: String}
+  Two: {type: Integer, default: 2}
 mainSteps:
 - action: aws:runDocument
   name: run
   inputs:
     documentType: SSMDocument
     documentPath: arn:aws:ssm:x:1:document/Say
-    documentParameters: '{"Text": "hello {{ Name }}", "Count": "2"}'
+    documentParameters: '{"Text": "hello {{ Name }}", "Count": {{ Two }}}'
 - {action: aws:refreshAssociation, name: last}
 )");
   const Resolver resolver = [&](const std::string& name, const std::string&) -> Result<CommandDocument> {
@@ -77,6 +78,21 @@ mainSteps:
   ASSERT_TRUE(back.ok()) << back.error().chain();
   EXPECT_EQ(json::encode_text(*back), json::encode_text(*steps));
   EXPECT_EQ(expand(outer, {{"Name", {"x"}}}, {}).error().reason(), "InvalidDocument");
+}
+
+TEST(Expand, WhatItMakesIsBounded) {
+  const auto inner = document_of(
+      "schemaVersion: '2.2'\nparameters:\n  C: {type: StringList}\nmainSteps:\n- {action: aws:runShellScript, name: a, "
+      "inputs: {runCommand: '{{ C }}'}}\n");
+  std::string text = "schemaVersion: '2.2'\nparameters:\n  C: {type: StringList}\nmainSteps:\n";
+  for (int i = 0; i < 20; ++i)
+    text += "- {action: aws:runDocument, name: s" + std::to_string(i) +
+            ", inputs: {documentType: SSMDocument, documentPath: I, documentParameters: {C: '{{ C }}'}}}\n";
+  const auto outer = document_of(text);
+  const Resolver resolver = [&](const std::string&, const std::string&) { return Result<CommandDocument>(inner); };
+  EXPECT_TRUE(expand(outer, {{"C", {"true"}}}, {}, resolver).ok());
+  EXPECT_NE(expand(outer, {{"C", {std::string(500'000, '#')}}}, {}, resolver).error().chain().find("over 4 MiB"),
+            std::string::npos);
 }
 
 TEST(Expand, CirclesAndDepthAreRefused) {
@@ -129,7 +145,13 @@ const Row kRows[] = {
     {"aws:downloadContent, inputs: {sourceType: Git, sourceInfo: {repository: 'https://x', getOptions: "
      "'branch:--upload-pack=x'}}",
      "getOptions"},
-    {"aws:downloadContent, inputs: {sourceType: GitHub, sourceInfo: {owner: x}}", "sourceType is 'GitHub'"},
+    {"aws:downloadContent, inputs: {sourceType: GitHub, sourceInfo: {owner: x}}", "owner and repository are needed"},
+    {"aws:downloadContent, inputs: {sourceType: GitHub, sourceInfo: {owner: x, repository: y, path: a/b}}",
+     R"("source":"Git","location":"https://github.com/x/y.git")", true},
+    {"aws:downloadContent, inputs: {sourceType: GitHub, sourceInfo: {owner: x, repository: y, path: a/../../b}}",
+     "leads out"},
+    {"aws:downloadContent, inputs: {SourceType: SVN, SourceInfo: {}}", "sourceType is 'SVN'"},
+    {"belay:patch, inputs: {operation: Scan, leaveIfNothingMissing: true}", R"("leave_if_nothing_missing":true)", true},
     {"aws:downloadContent, inputs: {sourceType: Git, sourceInfo: {repository: 'https://x', password: y}}",
      "secrets in documents"},
     {"aws:downloadContent, inputs: {sourceType: SSMDocument, sourceInfo: {name: D}}", R"("source":"SSMDocument")",

@@ -95,12 +95,31 @@ Status build_git(const json::Object& info, DownloadContent& work) {
   return {};
 }
 
+// GitHub is Git at an address that is known.
+Status build_github(const json::Object& info, DownloadContent& work) {
+  const auto owner = text_at(info, "owner"), repository = text_at(info, "repository");
+  const auto is_word = [](std::string_view text) {
+    return !text.empty() &&
+           text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
+               std::string_view::npos;
+  };
+  if (!is_word(owner) || !is_word(repository)) return refused("sourceInfo: owner and repository are needed");
+  BELAY_TRY(build_git({{"repository", "https://github.com/" + owner + "/" + repository + ".git"},
+                       {"getOptions", text_at(info, "getOptions")}},
+                      work));
+  work.source = Source::Git;
+  work.path = text_at(info, "path");
+  if (work.path.starts_with('/') || ("/" + work.path + "/").find("/../") != std::string::npos)
+    return refused("sourceInfo.path leads out of the repository");
+  return {};
+}
+
 Result<Work> build_download(const json::Object& inputs) {
-  static constexpr std::array<std::string_view, 7> kKnown = {"path",       "url",  "sha256", "repository",
-                                                             "getOptions", "name", "version"};
+  static constexpr std::array<std::string_view, 8> kKnown = {"path",       "url",  "sha256",  "repository",
+                                                             "getOptions", "name", "version", "owner"};
   DownloadContent work;
   const auto type = text_at(inputs, "sourceType");
-  BELAY_TRY(one_of("sourceType", type, "S3,HTTP,Git,SSMDocument"));
+  BELAY_TRY(one_of("sourceType", type, "S3,HTTP,Git,GitHub,SSMDocument"));
   boost::describe::enum_from_string(type.c_str(), work.source);
   BELAY_TRY_ASSIGN(const auto info, object_at(inputs, "sourceInfo"));
   for (const auto& member : info) {
@@ -113,6 +132,7 @@ Result<Work> build_download(const json::Object& inputs) {
     case Source::S3:
     case Source::HTTP: BELAY_TRY(build_http(info, work)); break;
     case Source::Git: BELAY_TRY(build_git(info, work)); break;
+    case Source::GitHub: BELAY_TRY(build_github(info, work)); break;
     case Source::SSMDocument:
       work.location = text_at(info, "name");
       work.document_version = text_at(info, "version");
@@ -121,7 +141,7 @@ Result<Work> build_download(const json::Object& inputs) {
   }
   work.destination = text_at(inputs, "destinationPath");
   BELAY_TRY(no_control("destinationPath", work.destination));
-  BELAY_TRY(no_control("sourceInfo", work.location));
+  BELAY_TRY(no_control("sourceInfo", work.location + work.path));
   return Work(work);
 }
 
@@ -179,6 +199,7 @@ Result<Work> build_patch(const json::Object& inputs) {
   work.baseline_override = text_at(inputs, "baselineOverride");
   work.change_set_id = text_at(inputs, "changeSetId");
   work.association_id = text_at(inputs, "associationId");
+  BELAY_TRY_ASSIGN(work.leave_if_nothing_missing, flag_at(inputs, "leaveIfNothingMissing"));
   if (const auto option = text_at(inputs, "rebootOption"); !option.empty()) work.reboot_option = option;
   BELAY_TRY(one_of("rebootOption", work.reboot_option, "RebootIfNeeded,NoReboot"));
   if (!work.install_override_list.empty() && work.operation != "Install")
@@ -191,6 +212,8 @@ Result<Work> build_patch(const json::Object& inputs) {
 Result<Work> build_reboot(const json::Object& inputs) {
   Reboot work;
   if (const auto when = text_at(inputs, "when"); !when.empty()) work.when = when;
+  if (work.when == "RebootIfNeeded") work.when = "IfNeeded";
+  if (work.when == "NoReboot") work.when = "Never";
   BELAY_TRY(one_of("when", work.when, "Always,IfNeeded,Never"));
   return Work(work);
 }
@@ -226,9 +249,9 @@ constexpr InputField kPackage[] = {{"name", text, true},
                                    {"allowDowngrade", flag},
                                    {"id"}};
 constexpr InputField kRefresh[] = {{"associationIds", texts}, {"id"}};
-constexpr InputField kPatch[] = {{"operation", text, true}, {"snapshotId"},  {"installOverrideList"},
-                                 {"baselineOverride"},      {"changeSetId"}, {"associationId"},
-                                 {"rebootOption"}};
+constexpr InputField kPatch[] = {
+    {"operation", text, true}, {"snapshotId"},    {"installOverrideList"}, {"baselineOverride"},
+    {"changeSetId"},           {"associationId"}, {"rebootOption"},        {"leaveIfNothingMissing", flag}};
 constexpr InputField kReboot[] = {{"when"}};
 
 constexpr Plugin kPlugins[] = {
@@ -307,9 +330,26 @@ class InputChecker {
                                                        : "names no parameter of the document"));
   }
 
+  // {"SnapshotId": {{ SnapshotId }}}: a reference outside the text's strings is a value of its own.
+  static std::string with_quoted_references(std::string_view text) {
+    std::string out;
+    bool in_string = false;
+    for (const auto& piece : pieces_of(text)) {
+      for (std::size_t i = 0; i < piece.text.size(); ++i) {
+        if (in_string && piece.text[i] == '\\') out += piece.text[i++];
+        else if (piece.text[i] == '"') in_string = !in_string;
+        if (i < piece.text.size()) out += piece.text[i];
+      }
+      if (piece.name.empty()) continue;
+      const auto reference = "{{ " + piece.name + " }}";
+      out += in_string ? reference : "\"" + reference + "\"";
+    }
+    return out;
+  }
+
   static void open_text(json::Value& value) {
     if (!value.is_string()) return;
-    auto parsed = json::parse(value.get_string());
+    auto parsed = json::parse(with_quoted_references(value.get_string()));
     if (parsed.ok() && parsed->is_object()) value = std::move(*parsed);
   }
 
@@ -373,8 +413,26 @@ std::string_view plugin_not_there_yet(std::string_view action) {
   return at == std::end(kNotThere) ? std::string_view() : at->why;
 }
 
+namespace {
+
+// SSM takes the names of inputs in any case, and its own documents make use of it (SourceType).
+json::Object with_plain_names(const Plugin& plugin, const json::Object& inputs) {
+  json::Object out;
+  for (const auto& member : inputs) {
+    const auto field = std::ranges::find_if(plugin.inputs, [&](const InputField& one) {
+      return equal_ignoring_case(one.name, std::string_view(member.key()));
+    });
+    const bool known = field != plugin.inputs.end() && !inputs.contains(field->name);
+    out.emplace(known ? boost::json::string_view(field->name) : boost::json::string_view(member.key()), member.value());
+  }
+  return out;
+}
+
+}  // namespace
+
 void check_inputs(Reader& reader, const Plugin& plugin, StepTemplate& step, std::span<const Parameter> parameters,
                   std::vector<std::string>& used) {
+  step.inputs = with_plain_names(plugin, step.inputs);
   InputChecker checker(reader, step, parameters, used);
   const auto path = member_path(step.path, "inputs");
   for (auto& member : step.inputs) {

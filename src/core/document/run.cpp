@@ -72,7 +72,7 @@ class Machine {
         start(own);
         return Action{ActionKind::execute, i};
       }
-      leaving = leaving || leaves(step, own.status);
+      leaving = leaving || leaves(step, own);
     }
     return {};
   }
@@ -85,7 +85,8 @@ class Machine {
       if (own.status == Skipped) continue;
       const bool forgiven = steps_[i].on_failure == OnFailure::success_and_exit && own.status != Cancelled;
       if (own.status == Success || forgiven) {
-        if (summary.status == Success) summary.exit_code = forgiven ? 0 : own.exit_code;
+        const bool well = forgiven || own.exit_code == kLeaveWithSuccess;
+        if (summary.status == Success) summary.exit_code = well ? 0 : own.exit_code;
         continue;
       }
       if (rank(own.status) <= rank(summary.status)) continue;
@@ -99,9 +100,12 @@ class Machine {
     return status == Failed ? 3 : status == TimedOut ? 2 : status == Cancelled ? 1 : 0;
   }
 
-  static bool leaves(const Step& step, StepStatus status) {
-    if (status == Failed || status == TimedOut) return step.on_failure != OnFailure::proceed;
-    return status == Success && step.exit_on_success;
+  // An inner document's exit code is that of a step that left it, and does not leave the outer one.
+  static bool leaves(const Step& step, const StepRun& own) {
+    const bool asked = own.exit_code == kLeaveWithSuccess || own.exit_code == kLeaveWithFailure;
+    if (asked && inner_steps_of(step) == 0 && (own.status == Success || own.status == Failed)) return true;
+    if (own.status == Failed || own.status == TimedOut) return step.on_failure != OnFailure::proceed;
+    return own.status == Success && step.exit_on_success;
   }
 
   void start(StepRun& own) {
@@ -163,7 +167,7 @@ class Machine {
 
   void by_exit_code(const Step& step, StepRun& own, std::int32_t code) {
     if (code != kRebootExitCode) {
-      if (code == 0) return end(own, Success, 0, "");
+      if (code == 0 || code == kLeaveWithSuccess) return end(own, Success, code, "");
       return end(own, Failed, code, "exit status " + std::to_string(code));
     }
     if (run_.cancel_wanted && !step.finally) return end(own, Cancelled, code, "cancelled where it asked for a reboot");

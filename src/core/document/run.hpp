@@ -17,6 +17,8 @@ namespace belay::document {
 
 inline constexpr std::uint32_t kRunFormat = 1;
 inline constexpr std::int32_t kRebootExitCode = 194;
+// A step may leave its document by itself, as SSM's documents do: well, or as a failure.
+inline constexpr std::int32_t kLeaveWithSuccess = 168, kLeaveWithFailure = 169;
 inline constexpr std::uint32_t kRebootsMax = 8;  // of one step; one that asks again turns in a circle
 
 enum class StepStatus { Pending, InProgress, Rebooting, Success, Failed, TimedOut, Cancelled, Skipped };

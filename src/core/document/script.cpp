@@ -1,6 +1,7 @@
 #include "core/document/script.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.hpp"
 
@@ -135,6 +136,9 @@ Script Script::read(Reader& reader, const json::Value& lines, const std::string&
   auto places = places_in(script.pieces_, script.is_code_);
   auto next = places.begin();
   for (const auto& piece : script.pieces_) script.places_.push_back(piece.name.empty() ? Place::unknown : *next++);
+  std::string text;
+  for (const auto& piece : script.pieces_) text += piece.text + (piece.name.empty() ? "" : " ");
+  script.here_words_ = here_document_words(text);
   script.check(reader, parameters, paths);
   return script;
 }
@@ -170,8 +174,12 @@ void Script::check(Reader& reader, std::span<const Parameter> parameters, const 
 
 Result<std::vector<std::string>> Script::render(std::span<const Parameter> parameters, const Values& values) const {
   std::string out;
+  std::string bare_in_line;  // a parameter that stands bare in the present line
   for (std::size_t i = 0; i < pieces_.size(); ++i) {
-    out += pieces_[i].text;
+    for (const char c : pieces_[i].text) {
+      if (c == '\n') BELAY_TRY(check_line(out, std::exchange(bare_in_line, "")));
+      out += c;
+    }
     if (pieces_[i].name.empty()) continue;
     const auto* parameter = find_parameter(parameters, pieces_[i].name);
     const auto at = values.find(pieces_[i].name);
@@ -182,12 +190,24 @@ Result<std::vector<std::string>> Script::render(std::span<const Parameter> param
     }
     BELAY_TRY_ASSIGN(const auto text, rendered(*parameter, at->second, places_[i]));
     out += text;
+    if (places_[i] == Place::unknown && !is_documents_own(*parameter, at->second)) bare_in_line = parameter->name;
   }
+  BELAY_TRY(check_line(out, bare_in_line));
   if (out.size() > kScriptBytesMax)
     return Error(Code::invalid_argument, "the script with its parameters is over 1 MiB", "InvalidParameters");
   std::vector<std::string> lines;
   for (const auto line : split(out, '\n')) lines.emplace_back(line);
   return lines;
+}
+
+// A value must not become the line that ends a here-document.
+Status Script::check_line(std::string_view out, const std::string& bare_parameter) const {
+  if (bare_parameter.empty()) return {};
+  const auto line = trim(out.substr(out.rfind('\n') + 1));
+  if (std::ranges::find(here_words_, line) == here_words_.end()) return {};
+  return Error(Code::invalid_argument,
+               "parameter " + bare_parameter + " would end the script's here-document " + std::string(line),
+               "InvalidParameters");
 }
 
 std::vector<std::string> Script::names(std::span<const Parameter> parameters) const {

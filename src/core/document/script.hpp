@@ -4,7 +4,8 @@
 // - A parameter with interpolationType ENV_VAR never enters the text: {{ Name }} becomes a reference to the environment
 //   variable SSM_Name, quoted for the place it stands at. Any value is taken.
 // - Any other parameter's value enters the text, quoted for its place, where
-//     - it has letters, digits and _ . / : @ % + , = - only, does not begin with '-' and is not empty, or
+//     - it has letters, digits and _ . / : @ % + , = - only, does not begin with '-' and is not empty (and where the
+//       place is not known, has no '=' and is no word of the shell, nor the end of a here-document), or
 //     - the document vouches for it with an allowedPattern, and the place is known (shell_places.hpp).
 //   The document's own words (the default, one of allowedValues) are put in as they stand: whoever wrote the script
 //   wrote them. Every other value is refused, and the parameter named.
@@ -34,9 +35,11 @@ class Script {
 
  private:
   void check(Reader& reader, std::span<const Parameter> parameters, const std::vector<std::string>& paths) const;
+  Status check_line(std::string_view out, const std::string& bare_parameter) const;
   std::vector<Piece> pieces_;
   std::vector<bool> is_code_;
   std::vector<Place> places_;  // of pieces; unknown for text
+  std::vector<std::string> here_words_;
 };
 
 // SSM_name=value for every parameter of interpolationType ENV_VAR. "InvalidParameters" where one is over 100,000 bytes.

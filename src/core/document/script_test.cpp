@@ -57,12 +57,27 @@ constexpr PlaceRow kPlaces[] = {
     {"grep \"x$\" '{{ A }}'", "s"},
     {"#!/bin/sh\necho {{ A }}", "p"},
     {"#!/usr/bin/python3\nprint('{{ A }}')", "u"},
-    {"echo `{{ A }}` {{ A }}", "uu"},
-    {"cat <<EOF\n{{ A }}\nEOF\necho {{ A }}", "uu"},
+    {"echo `{{ A }} \\` '` {{ A }} \"`{{ A }}` {{ A }}\"", "upud"},
+    {"echo ` {{ A }}", "u"},
+    {"cat <<EOF\n{{ A }} ' \nEOF\necho {{ A }}", "up"},
+    {"cat <<-'EOF' | sort\n{{ A }}\n EOF\n\tEOF\necho '{{ A }}'", "us"},
+    {"cat <<A <<\"B\"\n{{ A }}\nB\nA\n{{ A }}\nB\n{{ A }}", "uup"},
+    {"cat <<EOF\n{{ A }}", "u"},
+    {"cat <<EOF\n`\nEOF\n{{ A }}", "u"},
+    {"cat <<EOF\n$(\nEOF\n{{ A }}", "u"},
+    {"cat <<EOF\n${x\nEOF\n{{ A }}", "u"},
+    {"cat <<EOF\nx\\\nEOF\n{{ A }}", "u"},
+    {"cat <<'EOF'\n`$(\\\nEOF\n{{ A }}", "p"},
+    {"cat <<EOF # it's\n'\nEOF\n{{ A }}", "p"},
+    {"x=$(cat <<EOF\n'\nEOF\n) {{ A }}", "u"},
+    {"cat <<$x\n{{ A }}", "u"},
+    {"cat <<<\"{{ A }}\" {{ A }}", "dp"},
     {"echo $(( {{ A }} + 1 )) {{ A }}", "uu"},
     {"echo $[ {{ A }} ]", "u"},
     {"(( {{ A }} ))", "u"},
-    {"[[ {{ A }} -gt 1 ]] && echo {{ A }}", "uu"},
+    {"[[ {{ A }} -gt 1 && \"{{ A }}\" == '{{ A }}' ]] && echo {{ A }}", "uuup"},
+    {"[[ $(echo x) ]] && echo {{ A }}", "u"},
+    {"[[ a =~ ^(x|y)$ ]] && echo '{{ A }}'", "s"},
     {"echo $'{{ A }}' {{ A }}", "uu"},
     {"echo \\{{ A }} {{ A }}", "uu"},
     {"echo ${{ A }}", "u"},
@@ -108,8 +123,12 @@ constexpr ValueRow kValues[] = {
     {"in a here-document", "cat <<E\n{{ Plain }}\nE", "1.2.3", "cat <<E\n1.2.3\nE"},
     {"more in a here-document", "cat <<E\n{{ Plain }}\nE", "a b", nullptr},
     {"more in a here-document, vouched for", "cat <<E\n{{ Vouched }}\nE", "E\nreboot", nullptr},
-    {"a word of the shell", "cat <<E\nE\n{{ Plain }} x", "if", nullptr},
-    {"an assignment", "cat <<E\nE\n{{ Plain }} x", "PATH=/tmp", nullptr},
+    {"the end of a here-document", "cat <<-'END'\n\t{{ Plain }}\nEND", "END", nullptr},
+    {"half the end of a here-document", "cat <<END\nE{{ Plain }}\nEND", "ND", nullptr},
+    {"not the end of a here-document", "cat <<END\nE{{ Plain }}x\nEND", "ND", "cat <<END\nENDx\nEND"},
+    {"a word of the shell", "((1))\n{{ Plain }} x", "if", nullptr},
+    {"an assignment", "((1))\n{{ Plain }} x", "PATH=/tmp", nullptr},
+    {"arithmetic of bash", "[[ \"{{ Vouched }}\" -eq 1 ]]", "a[$(reboot)]", nullptr},
     {"vouched for", "echo {{ Vouched }} '{{ Vouched }}' \"{{ Vouched }}\"", "a'b\"$c`\\",
      "echo 'a'\\''b\"$c`\\' 'a'\\''b\"$c`\\' \"a'b\\\"\\$c\\`\\\\\""},
     {"the document's own", "cmd {{ Own }}", "-a -b", "cmd -a -b"},
@@ -170,7 +189,7 @@ constexpr ProblemRow kProblems[] = {
     {"echo \"{{ List }}\"", "cannot stand inside quotes"},
     {"echo `{{ List }}`", "cannot be told"},
     {"echo {{ Map }}", "is a map"},
-    {"`true`; echo x {{ Plain }}>f", "stands before a redirection"},
+    {"((1)); echo x {{ Plain }}>f", "stands before a redirection"},
     {"echo \x01", "control character"},
     {"echo {{ ssm:x }}", "Parameter Store"},
 };
@@ -198,6 +217,9 @@ class ScriptMaker {
     script = "IFS=\nset -f\n";
     for (auto n = 1 + pick(4); n > 0; --n) {
       if (pick(4) == 0) script += "# it's \"a comment $( `\n";
+      if (pick(6) == 0) script += "cat > /dev/null <<E 2>&1\nit's \" $x ${x:-y}\nE\n";
+      if (pick(6) == 0) script += "cat > /dev/null <<-'E'; true # it's\nit's ` \" $( x\n\tE\n";
+      if (pick(6) == 0) script += ": `echo \"it\\`echo s\\`\"`\n";
       auto [text, says] = command(0);
       script += text + "\n";
       expected += says;

@@ -17,7 +17,8 @@ namespace belay::document {
 
 inline constexpr std::size_t kStepsMax = 200;  // of one expansion, those of inner documents with them
 
-// A script for /bin/sh; its exit code is that of its last command. 194: reboot, then run this step again.
+// A script for /bin/sh, or for what its first line names (#!); its exit code is that of its last command. 194: reboot,
+// then run this step again. 168 and 169: leave the document, well or as a failure (run.hpp).
 struct RunShellScript {
   static constexpr std::string_view kKind = "aws:runShellScript";
   std::vector<std::string> commands;  // lines
@@ -27,8 +28,9 @@ struct RunShellScript {
 };
 BOOST_DESCRIBE_STRUCT(RunShellScript, (), (commands, working_directory, timeout, environment))
 
-enum class Source { S3, HTTP, Git, SSMDocument };
-BOOST_DESCRIBE_ENUM(Source, S3, HTTP, Git, SSMDocument)
+// GitHub is how documents say it; a step has Git.
+enum class Source { S3, HTTP, Git, GitHub, SSMDocument };
+BOOST_DESCRIBE_ENUM(Source, S3, HTTP, Git, GitHub, SSMDocument)
 
 struct DownloadContent {
   static constexpr std::string_view kKind = "aws:downloadContent";
@@ -36,11 +38,12 @@ struct DownloadContent {
   std::string location;                // the https address, the repository, or the document's name
   std::string sha256;                  // of what is fetched over HTTP; "" where the address is https and none was given
   std::string git_branch, git_commit;  // Git; at most one
+  std::string path;                    // Git: the file or folder within; "" is all
   std::string document_version;
   std::string destination;
 };
 BOOST_DESCRIBE_STRUCT(DownloadContent, (),
-                      (source, location, sha256, git_branch, git_commit, document_version, destination))
+                      (source, location, sha256, git_branch, git_commit, path, document_version, destination))
 
 // Begins the next `inner_steps` steps, which are the document's. A local document has none until the node has read it.
 struct RunDocument {
@@ -78,10 +81,11 @@ struct Patch {
   std::string operation = "Scan";  // "Scan" or "Install"
   std::string snapshot_id, install_override_list, baseline_override, change_set_id, association_id;
   std::string reboot_option = "RebootIfNeeded";  // or "NoReboot"
+  bool leave_if_nothing_missing = false;         // a scan that finds nothing to install ends with kLeaveWithSuccess
 };
 BOOST_DESCRIBE_STRUCT(Patch, (),
                       (operation, snapshot_id, install_override_list, baseline_override, change_set_id, association_id,
-                       reboot_option))
+                       reboot_option, leave_if_nothing_missing))
 
 struct Reboot {
   static constexpr std::string_view kKind = "belay:reboot";
