@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "core/automation/signals.hpp"
 #include "core/automation/values.hpp"
 
 namespace belay::automation {
@@ -32,21 +33,6 @@ bool is_failure(Status status) { return status == Failed || status == TimedOut |
 bool is_outside(const RunbookStep& step) {
   return step.action != Sleep::kKind && step.action != Pause::kKind && step.action != Approve::kKind &&
          step.action != Branch::kKind;
-}
-
-std::string plain_user(std::string_view who) {
-  const auto slash = who.rfind('/');
-  return std::string(who.starts_with("arn:") && slash != std::string_view::npos ? who.substr(slash + 1) : who);
-}
-
-// The approvers of a step that waits for them.
-Approve approval_of(const RunbookStep& step, const StepRun& run) {
-  const auto request = build_request(step.action, run.inputs);
-  return request.ok() && std::holds_alternative<Approve>(*request) ? std::get<Approve>(*request) : Approve{};
-}
-bool may_decide(const Approve& approval, const std::string& who) {
-  return std::ranges::any_of(approval.approvers,
-                             [&](const std::string& one) { return plain_user(one) == plain_user(who); });
 }
 
 class Stepper {
@@ -339,10 +325,6 @@ class Stepper {
   Step step_;
 };
 
-Error no_signal(std::string what) {
-  return Error(Code::invalid_argument, std::move(what), "InvalidAutomationSignalException");
-}
-
 }  // namespace
 
 bool is_over(Status status) {
@@ -367,46 +349,6 @@ Step step(const Runbook& runbook, Execution& execution, std::span<const Event> e
   for (const auto& event : events) stepper.take(event);
   stepper.run_clock();
   return stepper.result();
-}
-
-Result<void> check_signal(const Runbook& runbook, const Execution& execution, const Event& event) {
-  const bool is_stop = event.kind == EventKind::cancel || event.kind == EventKind::complete;
-  if (is_over(execution.status)) {
-    const auto what =
-        std::string("the execution has ended with ") + boost::describe::enum_to_string(execution.status, "?");
-    if (!is_stop) return no_signal(what);
-    return Error(Code::conflict, what, "InvalidAutomationStatusUpdateException");
-  }
-  if (is_stop) return {};
-  if (!event.step.empty() && std::ranges::find(runbook.steps, event.step, &RunbookStep::name) == runbook.steps.end())
-    return Error(Code::not_found, "there is no step '" + sanitize(event.step, 60) + "'",
-                 "AutomationStepNotFoundException");
-  if (!execution.current) return no_signal("the execution has not begun");
-  const auto& step = runbook.steps[*execution.current];
-  const auto& run = execution.steps[*execution.current];
-  const auto here = "the execution is at step " + step.name + " (" + step.action + ", " +
-                    boost::describe::enum_to_string(run.status, "?") + ")";
-  if (!event.step.empty() && event.step != step.name) return no_signal(here + ", not at " + event.step);
-  const bool waits = run.status == Waiting;
-  switch (event.kind) {
-    case EventKind::approve:
-    case EventKind::reject:
-      if (!waits || step.action != Approve::kKind) return no_signal(here + ", which waits for no approval");
-      if (!may_decide(approval_of(step, run), event.who))
-        return no_signal(sanitize(event.who, 60) + " is not among the approvers of step " + step.name);
-      return {};
-    case EventKind::resume:
-      if (!waits || step.action != Pause::kKind) return no_signal(here + ", which is no pause");
-      return {};
-    case EventKind::start_step:
-      if (execution.mode != Mode::Interactive || run.status != Pending || run.attempt > 0)
-        return no_signal(here + ", which does not wait to be started");
-      return {};
-    case EventKind::stop_step:
-      if (!waits && run.status != InProgress) return no_signal(here + ", which does not run");
-      return {};
-    default: return no_signal("no signal");
-  }
 }
 
 Duration back_off(std::uint32_t attempt) {

@@ -127,11 +127,6 @@ struct Step {
 // Takes the events in order, then the clock. The same events again change nothing.
 Step step(const Runbook& runbook, Execution& execution, std::span<const Event> events, Instant now);
 
-// Whether a signal or a stop fits where the execution is, for the API to answer with before it is sent on:
-// "InvalidAutomationSignalException", "AutomationStepNotFoundException", "InvalidAutomationStatusUpdateException", each
-// saying what it waits for.
-Result<void> check_signal(const Runbook& runbook, const Execution& execution, const Event& event);
-
 // How long after the attempt failed the next begins: 5 s, 10 s, … at most 5 min.
 Duration back_off(std::uint32_t attempt);
 

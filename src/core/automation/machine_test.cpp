@@ -4,6 +4,8 @@
 
 #include <random>
 
+#include "core/automation/signals.hpp"
+
 namespace belay::automation {
 namespace {
 
@@ -222,6 +224,35 @@ TEST(Automation, SignalsAreCheckedBeforeTheyAreSent) {
   step(runbook, execution, std::span(&event, 1), kStart);
   EXPECT_EQ(reason(EventKind::stop_step), no);
   EXPECT_EQ(reason(EventKind::cancel), "InvalidAutomationStatusUpdateException");
+}
+
+struct PayloadRow {
+  const char* type;
+  std::map<std::string, Texts> payload;
+  const char* expect;  // kind, step, comment; or a part of the refusal
+  bool good = true;
+};
+const PayloadRow kPayloads[] = {
+    {"Approve", {{"Comment", {"fine"}}}, "approve//fine"},
+    {"Reject", {}, "reject//"},
+    {"Resume", {{"StepName", {"p"}}}, "resume/p/"},
+    {"StartStep", {{"StepName", {"p"}}}, "start_step/p/"},
+    {"StopStep", {{"StepExecutionId", {"p"}}}, "stop_step/p/"},
+    {"StopStep", {}, "needs StepExecutionId", false},
+    {"StartStep", {{"StepName", {}}}, "needs StepName", false},
+    {"Revoke", {}, "is not there yet", false},
+    {"Stop", {}, "is none of Approve", false},
+};
+
+TEST(Automation, SignalsAreReadFromTheirPayload) {
+  for (const auto& row : kPayloads) {
+    const auto event = event_of_signal(row.type, row.payload, "ann");
+    ASSERT_EQ(event.ok(), row.good) << row.type;
+    const auto said =
+        event.ok() ? boost::describe::enum_to_string(event->kind, "?") + ("/" + event->step + "/" + event->comment)
+                   : event.error().message();
+    EXPECT_NE(said.find(row.expect), std::string::npos) << said;
+  }
 }
 
 TEST(Automation, AnAnswerOfAnotherAttemptIsPassedOver) {

@@ -39,6 +39,9 @@ struct CommandDocument {
 // steps of one name; "MaxDocumentSizeExceeded".
 Result<CommandDocument> parse_command_document(std::string_view content, Format format);
 
+// PlatformTypes as the API shows them: those that some step is for. A step without a precondition is for Linux.
+std::vector<std::string> platform_types(const CommandDocument& document);
+
 // What is not there yet, in words, of AWS's plugins that this version does not run; "" for an unknown name.
 std::string_view plugin_not_there_yet(std::string_view action);
 

@@ -205,6 +205,17 @@ class DocumentParser {
 
 }  // namespace
 
+std::vector<std::string> platform_types(const CommandDocument& document) {
+  std::set<std::string> types;
+  for (const auto& step : document.steps) {
+    const bool says =
+        step.precondition && (step.precondition->left == "platformType" || step.precondition->right == "platformType");
+    if (!says) types.insert("Linux");
+    else types.insert(step.precondition->left == "platformType" ? step.precondition->right : step.precondition->left);
+  }
+  return {types.begin(), types.end()};
+}
+
 Result<CommandDocument> parse_command_document(std::string_view content, Format format) {
   BELAY_TRY_ASSIGN(const auto read, read_content(content, format));
   return DocumentParser(read).parse();

@@ -35,6 +35,7 @@ mainSteps:
   EXPECT_TRUE(document->steps[1].foreign);
   EXPECT_TRUE(document->steps[2].finally);
   EXPECT_EQ(document->parameters.size(), 2u);
+  EXPECT_EQ(platform_types(*document), (std::vector<std::string>{"Linux", "Windows"}));
 }
 
 TEST(ParseDocument, SchemaOneTwoAndTwoZero) {
