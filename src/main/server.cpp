@@ -22,6 +22,7 @@
 #include "server/engine/command_kind.hpp"
 #include "server/engine/engine.hpp"
 #include "server/engine/inventory_deletion.hpp"
+#include "server/engine/remedy_kind.hpp"
 #include "server/engine/services.hpp"
 #include "server/engine/window_kind.hpp"
 #include "server/gateway/gateway.hpp"
@@ -84,6 +85,7 @@ class Server {
     const server::WindowParts windows{windows_, services_.online_within, nullptr, {}};
     engine_.add(server::make_window_kind(windows));
     engine_.add(server::make_window_execution_kind(windows));
+    engine_.add(server::make_remedy_kind(judge_));
   }
 
   Status run(const std::function<void(const std::string&)>& ready);

@@ -160,6 +160,13 @@ Result<std::int64_t> close_all(Sql& sql, std::string_view policy_id, Instant at)
                   {policy_id, at});
 }
 
+Result<std::int64_t> close_gone(Sql& sql, std::string_view policy_id, Instant at) {
+  return sql.exec(
+      "UPDATE remedy_episodes SET closed_at = $2 WHERE policy_id = $1 AND closed_at IS NULL AND NOT EXISTS "
+      "(SELECT 1 FROM nodes n WHERE n.node_id = remedy_episodes.node_id AND n.state = 'active')",
+      {policy_id, at});
+}
+
 Result<Listed<Episode>> list(Sql& sql, const Filter& filter, const Page& page) {
   detail::Where where;
   if (!filter.policy_name.empty()) where.add("policy_name = ?", {filter.policy_name});

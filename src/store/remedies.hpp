@@ -58,6 +58,9 @@ Result<std::optional<Instant>> next_due(Sql& sql, std::string_view policy_id);
 // Closes all that are open; how many.
 Result<std::int64_t> close_all(Sql& sql, std::string_view policy_id, Instant at);
 
+// Closes those of nodes that left the fleet; how many.
+Result<std::int64_t> close_gone(Sql& sql, std::string_view policy_id, Instant at);
+
 struct Filter {
   std::string policy_name{}, node_id{};
   std::optional<bool> open{}, acted{};

@@ -80,8 +80,9 @@ Result<std::vector<Task>> tasks_of(Sql& sql, std::string_view window_id);  // by
 enum class MissedReason {
   offline,  // it did not take the order in time
   cut_off,  // the cut-off came before its turn
+  remedy,   // a remedy policy asks for it: it has not complied for too long
 };
-BOOST_DESCRIBE_ENUM(MissedReason, offline, cut_off)
+BOOST_DESCRIBE_ENUM(MissedReason, offline, cut_off, remedy)
 struct Missed {
   std::string window_id{}, window_task_id{}, node_id{};
   std::string execution_id{};  // the last in which it was missed

@@ -35,6 +35,10 @@ Status validate(const Policy& policy) {
     return refuse("DocumentName belongs to Action Command alone; leave it out or change the Action");
   if (!command && !policy.parameters.empty())
     return refuse("Parameters belong to Action Command alone; leave them out or change the Action");
+  const bool window = policy.action == Action::next_window;
+  if (window && policy.window_id.empty()) return refuse("Action NextWindow needs a WindowId");
+  if (!window && !policy.window_id.empty())
+    return refuse("WindowId belongs to Action NextWindow alone; leave it out or change the Action");
   return {};
 }
 

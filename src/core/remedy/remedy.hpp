@@ -49,11 +49,12 @@ struct Policy {
   std::vector<Target> targets;                         // empty: every node
   std::string document_name;                           // of a command
   std::map<std::string, std::vector<std::string>> parameters;
+  std::string window_id;  // of a place in the next opening of a maintenance window
   std::string max_concurrency = "10%", max_errors = "10%";
 };
 BOOST_DESCRIBE_STRUCT(Policy, (),
                       (name, description, enabled, action, after, severity_at_least, include_unknown, compliance_types,
-                       targets, document_name, parameters, max_concurrency, max_errors))
+                       targets, document_name, parameters, window_id, max_concurrency, max_errors))
 
 inline constexpr Duration kAfterMax{366LL * 24 * 3600 * 1000};
 // invalid_argument that names the field: what contradicts itself is refused before it is kept.

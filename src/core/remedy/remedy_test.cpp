@@ -168,6 +168,8 @@ TEST(Remedy, PoliciesThatContradictThemselves) {
   EXPECT_TRUE(refused([](Policy& p) { p.parameters["Operation"] = {"Scan"}; }));
   EXPECT_TRUE(refused([](Policy& p) { p.compliance_types = {}; }));
   EXPECT_TRUE(refused([](Policy& p) { p.compliance_types = {"Weather"}; }));
+  EXPECT_TRUE(refused([](Policy& p) { p.action = Action::next_window; }));
+  EXPECT_TRUE(refused([](Policy& p) { p.window_id = "mw-0123456789abcdef0"; }));
   EXPECT_FALSE(refused([](Policy& p) { p.compliance_types = {"Custom:Antivirus"}; }));
 }
 

@@ -10,6 +10,7 @@
 #include "server/api/shapes/validate.hpp"
 #include "server/api/string_filters.hpp"
 #include "server/engine/compliance_view.hpp"
+#include "server/engine/remedy_kind.hpp"
 #include "store/tags.hpp"
 
 namespace belay::server {
@@ -224,6 +225,7 @@ Result<json::Object> put_compliance_items(const Call& call) {
                             {"Items", items.size()},
                             {"Sha256", stands.sha256},
                             {"NonCompliant", stands.non_compliant_count}}));
+    BELAY_TRY(tell_remedies(sql, node.node_id, call.now));
     return json::Object();
   });
 }

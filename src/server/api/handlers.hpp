@@ -101,6 +101,11 @@ BELAY_HANDLER(describe_missed_nodes);
 BELAY_HANDLER(describe_maintenance_window_schedule);
 BELAY_HANDLER(describe_maintenance_windows_for_target);
 BELAY_HANDLER(preview_maintenance_window);
+// remedies.cpp
+BELAY_HANDLER(put_remedy_policy);
+BELAY_HANDLER(delete_remedy_policy);
+BELAY_HANDLER(list_remedy_policies);
+BELAY_HANDLER(list_remedies);
 #undef BELAY_HANDLER
 
 }  // namespace belay::server

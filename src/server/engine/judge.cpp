@@ -10,6 +10,7 @@
 #include "server/engine/evaluation_cache.hpp"
 #include "server/engine/evidence.hpp"
 #include "server/engine/node_state.hpp"
+#include "server/engine/remedy_kind.hpp"
 #include "store/baselines.hpp"
 #include "store/contents.hpp"
 #include "store/settings.hpp"
@@ -390,7 +391,10 @@ Result<std::int64_t> Judge::record(Sql& sql, const Judgement& judgement, const V
   verdict.reasons = json::encode_text(judgement.reasons);
   BELAY_TRY_ASSIGN(verdict.evidence_hash, store::contents::put(sql, store::contents::Kind::evidence,
                                                                evidence_text(judgement), judgement.judged_at));
+  BELAY_TRY_ASSIGN(const auto before, store::verdicts::newest(sql, judgement.node_id));
   BELAY_TRY_ASSIGN(const auto sequence, store::verdicts::add(sql, verdict));
+  if (!verdict.ad_hoc && (!before || before->compliance != verdict.compliance || before->severity != verdict.severity))
+    BELAY_TRY(tell_remedies(sql, judgement.node_id, judgement.judged_at));
   json::Object detail{{"baseline", verdict.baseline_id},
                       {"compliance", json::encode(verdict.compliance)},
                       {"evidence", verdict.evidence_hash},
