@@ -34,12 +34,14 @@ _HANG_SECONDS_MAX = 600
 class AptRepository:
     """One archive with one suite. Every version added stays on offer until `withdraw`."""
 
-    def __init__(self, folder: Path, key: SigningKey, *, suite: str = "stable", origin: str = "Lab", label: str = "Lab"):
+    def __init__(self, folder: Path, key: SigningKey, *, suite: str = "stable", origin: str = "Lab", label: str = "Lab",
+                 codename: str = ""):
         self.folder = folder
         self.key = key
         self.suite = suite
         self.origin = origin
         self.label = label
+        self.codename = codename or suite
         (folder / "pool").mkdir(parents=True)
 
     def add(self, *debs: Deb) -> list[Path]:
@@ -64,7 +66,7 @@ class AptRepository:
         dates = {"Date": email.utils.format_datetime(made or now)}
         if valid_for is not None:
             dates["Valid-Until"] = email.utils.format_datetime(now + valid_for)
-        heads = {"Origin": self.origin, "Label": self.label, "Suite": self.suite, "Codename": self.suite,
+        heads = {"Origin": self.origin, "Label": self.label, "Suite": self.suite, "Codename": self.codename,
                  "Architectures": "amd64 all", "Components": "main", **dates}
         sums = run(["apt-ftparchive", "release", f"dists/{self.suite}"], directory=self.folder).stdout
         sums = re.sub(r"\A(?:[A-Z][A-Za-z-]*: .*\n)*", "", sums)

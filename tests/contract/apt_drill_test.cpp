@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -85,6 +86,33 @@ class AptDrill : public ::testing::Test {
     text.replace(line, text.find('\n', line) - line, "Status: " + status);
     write("/var/lib/dpkg/status", text);
   }
+
+  // Another process that has dpkg's lock, for as long as this lives.
+  class Holder {
+   public:
+    explicit Holder(const AptDrill& drill) {
+      drill.write("/root/holder.py",
+                  "import fcntl,sys,time\nf=open(sys.argv[1],'w')\nfcntl.lockf(f,fcntl.LOCK_EX)\n"
+                  "open(sys.argv[2],'w').close()\ntime.sleep(60)\n");
+      const auto script = drill.path("/root/holder.py"), lock = drill.path("/var/lib/dpkg/lock-frontend");
+      const auto flag = drill.path("/root/held");
+      child_ = ::fork();
+      if (child_ == 0) {
+        ::execlp("python3", "python3", script.c_str(), lock.c_str(), flag.c_str(), nullptr);
+        ::_exit(1);
+      }
+      for (int i = 0; i < 500 && !fs::exists(flag); ++i) ::usleep(20'000);
+    }
+    ~Holder() {
+      ::kill(child_, SIGKILL);
+      ::waitpid(child_, nullptr, 0);
+    }
+    Holder(const Holder&) = delete;
+    pid_t pid() const { return child_; }
+
+   private:
+    pid_t child_ = -1;
+  };
 
   std::unique_ptr<RealRoot> root_;
   std::unique_ptr<AptPackageManager> manager_;
@@ -192,23 +220,12 @@ TEST_F(AptDrill, NoListsAtAll) {
 }
 
 TEST_F(AptDrill, LockHeldNamesItsHolder) {
-  const std::string holder =
-      "import "
-      "fcntl,struct,sys,time\nf=open(sys.argv[1],'w')\nfcntl.lockf(f,fcntl.LOCK_EX)\nopen(sys.argv[2],'w').close()"
-      "\ntime.sleep(60)\n";
-  write("/root/holder.py", holder);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::execlp("python3", "python3", path("/root/holder.py").c_str(), path("/var/lib/dpkg/lock-frontend").c_str(),
-             path("/root/held").c_str(), nullptr);
-    ::_exit(1);
-  }
-  for (int i = 0; i < 500 && !fs::exists(path("/root/held")); ++i) ::usleep(20'000);
+  const Holder holder(*this);
   const auto report = manager_->install(order("belay-conf"), kQuiet);
-  ::kill(child, SIGKILL);
   ASSERT_TRUE(report.ok()) << report.error().chain();
   ASSERT_TRUE(has_reason(report->problems, Reason::lock_held)) << text_of(report->problems) << report->output;
-  EXPECT_NE(text_of(report->problems).find(std::to_string(child)), std::string::npos) << text_of(report->problems);
+  EXPECT_NE(text_of(report->problems).find(std::to_string(holder.pid())), std::string::npos)
+      << text_of(report->problems);
   EXPECT_TRUE(report->changed.empty());
 }
 
@@ -271,6 +288,38 @@ TEST_F(AptDrill, PackageFileTampered) {
   EXPECT_FALSE(report->problems.empty());
   EXPECT_TRUE(has_reason(report->problems, Reason::signature_bad)) << text_of(report->problems) << report->output;
   EXPECT_EQ(state_of("belay-conf"), "ii 1.0-1");
+}
+
+// What a full disk or a crash left of a package put by.
+TEST_F(AptDrill, ATruncatedHeldPackageIsMadeAnewAndNeverTrusted) {
+  const std::string directory = "/var/lib/belay/held", file = path(directory + "/belay-conf_1.0-1_all.deb");
+  const auto wanted = order("belay-conf");
+  ASSERT_EQ(text_of(*manager_->hold_old_versions(wanted, directory)), "");
+  const auto whole = fs::file_size(file);
+  fs::resize_file(file, whole - 100);
+  ASSERT_EQ(text_of(*manager_->hold_old_versions(wanted, directory)), "");
+  EXPECT_EQ(fs::file_size(file), whole);
+  ASSERT_EQ(text_of(manager_->install(wanted, kQuiet)->problems), "");
+  fs::resize_file(file, whole - 100);
+  auto back = order("belay-conf", "1.1-1", "1.0-1");
+  back.allow_downgrade = true;
+  back.held_directory = directory;
+  const auto report = manager_->install(back, kQuiet);
+  ASSERT_TRUE(report.ok()) << report.error().chain();
+  EXPECT_FALSE(report->problems.empty());
+  EXPECT_EQ(state_of("belay-conf"), "ii 1.1-1");
+}
+
+// Half done because somebody is at it, not because it was killed.
+TEST_F(AptDrill, WhoeverHasTheLockIsNamedAsAtWork) {
+  const auto nobody = manager_->in_use();
+  ASSERT_TRUE(nobody.ok());
+  EXPECT_FALSE(nobody->has_value());
+  const Holder holder(*this);
+  const auto other = manager_->in_use();
+  ASSERT_TRUE(other.ok() && other->has_value());
+  EXPECT_EQ((*other)->reason, Reason::lock_held);
+  EXPECT_NE(text_of({**other}).find(std::to_string(holder.pid())), std::string::npos) << text_of({**other});
 }
 
 TEST_F(AptDrill, OrderedChecksumDiffers) {

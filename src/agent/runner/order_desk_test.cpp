@@ -174,7 +174,7 @@ TEST_F(DeskTest, RestartsOfOneScriptAreBounded) {
   ASSERT_EQ(results.size(), 1u);
   EXPECT_EQ(results[0].outcome, wire::OrderOutcome::failed);
   EXPECT_EQ(results[0].exit_code, 194);
-  EXPECT_EQ(host_.boots, 6);
+  EXPECT_EQ(host_.boots, 9);
   ASSERT_EQ(results[0].problems.size(), 1u);
   EXPECT_EQ(results[0].problems[0].reason, fleet::Reason::reboot_pending);
 }

@@ -18,7 +18,7 @@ constexpr Duration kTimeoutMax{172'800'000};  // as SSM's
 constexpr Duration kCancelPoll{100};
 constexpr int kSignalExitBase = 128;  // as the shell tells it
 constexpr int kExitReboot = 194;      // a script's wish, as SSM's: restart the machine, then run me again
-constexpr int kRebootsMax = 5;        // in one order
+constexpr int kRebootsMax = 8;        // in one order
 constexpr Duration kRebootTimeout{900'000};
 
 // What is on the disk before a script runs, and before the machine is told to restart on its behalf.

@@ -12,7 +12,6 @@ using fleet::Reason;
 
 namespace {
 
-constexpr std::size_t kOutputBytesReported = 256 << 10;
 constexpr Duration kMarkTimeout{60'000};
 constexpr std::string_view kKeepConffiles[] = {"-o", "Dpkg::Options::=--force-confdef", "-o",
                                                "Dpkg::Options::=--force-confold"};
@@ -53,7 +52,7 @@ Result<InstallReport> AptPackageManager::install(const InstallOrder& order, cons
   }
   const Instant started = host_.clock.now();
   BELAY_TRY_ASSIGN(const auto ended, run_install(order, before, output));
-  report.output = tail_of(ended.output, kOutputBytesReported);
+  report.output = tail_of(ended.output, kToolOutputBytesReported);
   if (const auto marks = keep_marks(before); !marks.ok())
     add_problem(report.problems,
                 make_problem(Reason::other, "apt-mark", marks.error().chain(), "run 'apt-mark showauto' and compare"));
@@ -119,21 +118,9 @@ void AptPackageManager::report_after(const InstallOrder& order, const apt::Datab
                                                      "restore /var/lib/dpkg/status from /var/backups"));
   report.changed = apt::changes_between(before.packages, after->packages);
   add_problems(report.problems, apt::health_of(after->packages, after->journal_pending));
-  for (const auto& change : order.changes)
-    if (!is_installed(*after, change))
-      add_problem(report.problems,
-                  make_problem(Reason::other, change.name,
-                               "it did not come to " +
-                                   (change.to_version.empty() ? "be removed" : "version " + change.to_version),
-                               "read the output of apt-get"));
-  for (const auto& change : report.changed)
-    if (std::ranges::none_of(order.changes, [&](const auto& ordered) {
-          return ordered.name == change.name && ordered.to_version == change.to_version;
-        }))
-      add_problem(report.problems, make_problem(Reason::other, change.name,
-                                                "it went from '" + change.from_version + "' to '" + change.to_version +
-                                                    "', which the order does not list",
-                                                "find out who changed it"));
+  add_deviations(
+      order, report.changed, "apt-get", [&](const auto& change) { return is_installed(*after, change); },
+      report.problems);
 }
 
 std::vector<ConffileDifference> AptPackageManager::new_conffiles(const apt::Database& after,

@@ -18,32 +18,6 @@ namespace {
 constexpr Duration kSimulateTimeout{120'000};
 constexpr Duration kDownloadTimeout{3'600'000};
 
-// Hands whole, sanitized lines on, and keeps the text: its middle is cut where it is too long.
-class LineSplitter {
- public:
-  explicit LineSplitter(const OutputLine& output) : output_(output) {}
-
-  void take(std::string_view text) {
-    if (kept_.size() < apt::kOutputBytesRead) kept_ += text.substr(0, apt::kOutputBytesRead - kept_.size());
-    for (const char c : text) {
-      if (c == '\n' || c == '\r') hand_on();
-      else if (line_.size() < 2'000) line_ += c;
-    }
-  }
-  std::string finish() {
-    hand_on();
-    return std::move(kept_);
-  }
-
- private:
-  void hand_on() {
-    if (output_ && !line_.empty()) output_(sanitize(line_, 2'000));
-    line_.clear();
-  }
-  const OutputLine& output_;
-  std::string line_, kept_;
-};
-
 }  // namespace
 
 AptPackageManager::AptPackageManager(const Host& host, apt::Layout layout) : host_(host), layout_(std::move(layout)) {}
@@ -60,10 +34,7 @@ Result<AptPackageManager::Ended> AptPackageManager::run(const Run& run, const Ou
                            {"UCF_FORCE_CONFFOLD", "1"}});
   spec.timeout = run.timeout;
   spec.working_directory = run.working_directory;
-  LineSplitter lines(output);
-  BELAY_TRY_ASSIGN(auto outcome, host_.processes.run(spec, [&](int, std::string_view text) { lines.take(text); })
-                                     .within("cannot run " + run.argv[0]));
-  return Ended{std::move(outcome), lines.finish()};
+  return run_tool(host_.processes, spec, output);
 }
 
 std::vector<std::string> AptPackageManager::apt_get(std::initializer_list<std::string_view> words) const {

@@ -5,6 +5,7 @@
 #include "agent/packages/apt/layout.hpp"
 #include "agent/packages/apt/scan.hpp"
 #include "agent/packages/package_manager.hpp"
+#include "agent/packages/tool.hpp"
 
 namespace belay::agent {
 
@@ -31,10 +32,7 @@ class AptPackageManager final : public PackageManager {
     Duration timeout{};
     std::string working_directory = "/";
   };
-  struct Ended {
-    io::ProcessOutcome outcome;
-    std::string output;  // both streams as they came, bounded
-  };
+  using Ended = ToolEnded;
   // Runs a tool with the environment that keeps it quiet; lines go to `output` as they come.
   Result<Ended> run(const Run& run, const OutputLine& output);
   std::vector<std::string> apt_get(std::initializer_list<std::string_view> words) const;

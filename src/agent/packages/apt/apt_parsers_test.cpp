@@ -149,6 +149,46 @@ TEST(Preferences, PrioritiesAsAptHasThem) {
   EXPECT_EQ(source_priority(preferences, {stable, "h", "main"}), 990);
 }
 
+TEST(Preferences, NeverIsTheLowestPriority) {
+  Preferences preferences;
+  parse_preferences("Package: *\nPin: release o=UbuntuESM, n=noble\nPin-Priority: never\n", "x", preferences);
+  ASSERT_EQ(preferences.pins.size(), 1u);
+  EXPECT_EQ(preferences.pins[0].priority, -32768);
+  EXPECT_TRUE(preferences.not_understood.empty());
+}
+
+TEST(Phasing, WhatTheAdministratorSays) {
+  Preferences preferences;
+  parse_apt_conf(
+      "APT::Get::Never-Include-Phased-Updates \"1\";\nUpdate-Manager { Always-Include-Phased-Updates "
+      "\"false\"; };\n",
+      preferences);
+  EXPECT_TRUE(preferences.phasing.never);
+  EXPECT_FALSE(preferences.phasing.always);
+}
+
+// That the figures are apt's own is tried against apt (tests/system/test_ubuntu.py).
+TEST(Phasing, AMachinesTurnComesOnceAndStays) {
+  const std::string id(32, '7');
+  int first_turns = 0;
+  for (const std::string name : {"bash", "glibc", "linux", "openssl", "vim", "zlib"}) {
+    int turn = 101;
+    for (int percentage = 100; percentage >= 0; --percentage)
+      if (has_its_turn({id, false, false}, name, "1.1", "", percentage)) turn = percentage;
+    for (int percentage = 0; percentage <= 100; ++percentage) {
+      EXPECT_EQ(has_its_turn({id, false, false}, name, "1.1", "", percentage), percentage >= turn) << name;
+      EXPECT_TRUE(has_its_turn({id, true, true}, name, "1.1", "", percentage));
+      EXPECT_EQ(has_its_turn({id, false, true}, name, "1.1", "", percentage), percentage == 100);
+      EXPECT_TRUE(has_its_turn({"", false, false}, name, "1.1", "", percentage)) << "without an id nobody waits";
+      EXPECT_EQ(has_its_turn({id, false, false}, name + "-bin", "7", name + " (1.1)", percentage), percentage >= turn)
+          << "all packages of a source come at once";
+    }
+    first_turns += turn;
+  }
+  EXPECT_GT(first_turns, 0);
+  EXPECT_LT(first_turns, 600);
+}
+
 TEST(IndexFile, CompressedListsComeInWholeParagraphs) {
   std::string text;
   for (int i = 0; i < 60'000; ++i)

@@ -62,6 +62,7 @@ Preferences read_preferences(const io::Files& files, const Layout& layout) {
   for_each_part(files, etc + "/apt.conf.d", ".conf",
                 [&](const auto& path) { parse_apt_conf(read_or_empty(files, path), preferences); });
   parse_apt_conf(read_or_empty(files, etc + "/apt.conf"), preferences);
+  read_machine_id(files, layout, preferences.phasing);
   return preferences;
 }
 
@@ -170,7 +171,9 @@ class ListsReader {
     check_dates(repository.release, subject);
     find_indexes(repository, subject);
     const auto& r = repository.release;
-    lists_.states.push_back({(r.codename.empty() ? source.suite : r.codename) + " " + join(source.components, " "),
+    // Ubuntu's noble, noble-updates and noble-security all have the codename noble.
+    const bool by_suite = r.codename.empty() || source.suite.starts_with(r.codename);
+    lists_.states.push_back({(by_suite ? source.suite : r.codename) + " " + join(source.components, " "),
                              repository.site, r.date, r.valid_until, fetched_at_});
     lists_.repositories.push_back(std::move(repository));
   }

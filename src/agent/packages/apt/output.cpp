@@ -3,6 +3,7 @@
 #include <array>
 
 #include "agent/packages/problems.hpp"
+#include "agent/packages/tool.hpp"
 #include "base/text.hpp"
 
 namespace belay::agent::apt {
@@ -10,13 +11,6 @@ namespace {
 
 using fleet::Reason;
 
-struct Meaning {
-  std::string_view text;  // part of a line
-  Reason reason;
-  std::string_view next;
-};
-
-// The order matters: the first that stands in the line wins.
 constexpr std::array kUpdateMeanings{
     Meaning{"NO_PUBKEY", Reason::key_missing, "install the repository's key, or remove the repository"},
     Meaning{"EXPKEYSIG", Reason::key_expired, "install the repository's renewed key"},
@@ -99,13 +93,6 @@ constexpr std::array<std::string_view, 10> kHarmlessWarnings{
     "The following signatures couldn't be verified because the public key",
     "Problem unlinking",
     "No sandbox user"};
-
-template <std::size_t N>
-const Meaning* meaning_of(const std::array<Meaning, N>& meanings, std::string_view line) {
-  for (const auto& meaning : meanings)
-    if (line.find(meaning.text) != std::string_view::npos) return &meaning;
-  return nullptr;
-}
 
 // "http://host/debian bookworm InRelease" out of a line about a repository: its address and suite.
 std::string repository_in(std::string_view line) {
@@ -218,7 +205,7 @@ bool read_removal(std::string_view rest, std::string_view native, fleet::Package
 std::vector<fleet::Problem> problems_of_update(std::string_view output) {
   std::vector<fleet::Problem> problems;
   std::string repository;  // of the Err: line that a detail line belongs to
-  for (const auto line : split(output.substr(0, kOutputBytesRead), '\n')) {
+  for (const auto line : split(output.substr(0, kToolOutputBytesRead), '\n')) {
     const bool detail = line.starts_with("  ") && !repository.empty();
     if (line.starts_with("Err:")) repository = repository_in(line);
     else if (!detail) repository.clear();
@@ -240,7 +227,7 @@ std::vector<fleet::Problem> problems_of_install(std::string_view output) {
   std::vector<fleet::Problem> problems;
   std::string package;  // that dpkg spoke of last
   std::string holder;   // of the lock: named while apt waits, not when it gives up
-  output = output.substr(0, kOutputBytesRead);
+  output = output.substr(0, kToolOutputBytesRead);
   for (std::size_t at = 0; at < output.size();) {
     const auto end = std::min(output.find('\n', at), output.size());
     const auto line = output.substr(at, end - at);
@@ -268,7 +255,7 @@ std::vector<fleet::Problem> problems_of_install(std::string_view output) {
 
 std::vector<fleet::PackageChange> changes_of_simulation(std::string_view output, std::string_view native) {
   std::vector<fleet::PackageChange> changes;
-  for (const auto line : split(output.substr(0, kOutputBytesRead), '\n')) {
+  for (const auto line : split(output.substr(0, kToolOutputBytesRead), '\n')) {
     fleet::PackageChange change;
     const bool installs = line.starts_with("Inst "), removes = line.starts_with("Remv ") || line.starts_with("Purg ");
     if (installs ? read_inst(line.substr(5), change) : removes && read_removal(line.substr(5), native, change))

@@ -9,8 +9,6 @@
 
 namespace belay::agent::apt {
 
-inline constexpr std::size_t kOutputBytesRead = 16u << 20;
-
 // Of `apt-get update`. Every repository that could not be fetched or trusted blocks judgement. A warning that changes
 // nothing (a list configured twice, a download without sandbox) is none.
 std::vector<fleet::Problem> problems_of_update(std::string_view output);

@@ -17,8 +17,11 @@ std::string without_comments(std::string_view text) {
   return clean;
 }
 
+constexpr int kNever = -32768;
+
 std::optional<int> priority_of(std::string_view text) {
   int value = 0;
+  if (text == "never") return kNever;  // as Ubuntu Pro's own pins have it
   if (text.starts_with('+')) text.remove_prefix(1);
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (failure != std::errc() || end != text.data() + text.size() || value < -32768 || value > 32767)
@@ -86,6 +89,21 @@ Result<Pin> pin_of(const Stanza& stanza) {
   return pin;
 }
 
+bool is_true(std::string_view value) {
+  for (const std::string_view word : {"1", "yes", "true", "with", "on", "enable"})
+    if (equal_ignoring_case(value, word)) return true;
+  return false;
+}
+
+void set_option(std::string_view name, const std::string& value, Preferences& preferences) {
+  const auto is = [&](std::string_view other) { return equal_ignoring_case(name, other); };
+  if (is("APT::Default-Release")) preferences.default_release = value;
+  else if (is("APT::Get::Always-Include-Phased-Updates") || is("Update-Manager::Always-Include-Phased-Updates"))
+    preferences.phasing.always = is_true(value);
+  else if (is("APT::Get::Never-Include-Phased-Updates") || is("Update-Manager::Never-Include-Phased-Updates"))
+    preferences.phasing.never = is_true(value);
+}
+
 }  // namespace
 
 void parse_preferences(std::string_view text, std::string_view where, Preferences& preferences) {
@@ -131,7 +149,7 @@ void parse_apt_conf(std::string_view text, Preferences& preferences) {
     else if (token == ";") name.clear();
     else if (token.starts_with('"')) {
       const std::string whole = path.empty() ? name : join(path, "::") + "::" + name;
-      if (equal_ignoring_case(whole, "APT::Default-Release")) preferences.default_release = token.substr(1);
+      set_option(whole, token.substr(1), preferences);
     } else name = token;
   }
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/packages/apt/phasing.hpp"
 #include "agent/packages/apt/release_file.hpp"
 
 namespace belay::agent::apt {
@@ -18,15 +19,17 @@ struct Pin {
 };
 
 struct Preferences {
-  std::vector<Pin> pins;                    // in the order of the files
-  std::string default_release;              // APT::Default-Release
+  std::vector<Pin> pins;        // in the order of the files
+  std::string default_release;  // APT::Default-Release
+  PhasingSettings phasing;
   std::vector<std::string> not_understood;  // what stands there and is not honoured: said, never passed over
 };
 
 inline constexpr std::size_t kPinsMax = 10'000;
 
 void parse_preferences(std::string_view text, std::string_view where, Preferences& preferences);
-// The value of APT::Default-Release in apt.conf(5)'s syntax, nested or not; keeps `preferences` where it is absent.
+// APT::Default-Release and what concerns phased updates, in apt.conf(5)'s syntax, nested or not; what is absent there
+// stays as it is in `preferences`.
 void parse_apt_conf(std::string_view text, Preferences& preferences);
 
 struct PinContext {

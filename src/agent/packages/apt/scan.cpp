@@ -20,6 +20,7 @@ struct Candidate {
   fleet::Offer offer;
   int priority = 0;
   int phased_percentage = 100;
+  bool has_its_turn = true;
 };
 
 struct Choice {
@@ -71,7 +72,9 @@ class Scanner {
       const int priority =
           version_priority(lists_.preferences, record.name, record.version,
                            {repository.release, repository.site, record.index->component}, record.index->priority);
-      choice.candidates.push_back({offer_of(record), priority, record.phased_percentage});
+      const bool turn = has_its_turn(lists_.preferences.phasing, record.name, record.version, record.source,
+                                     record.phased_percentage);
+      choice.candidates.push_back({offer_of(record), priority, record.phased_percentage, turn});
     }
   }
 
@@ -107,12 +110,18 @@ class Scanner {
       return a.priority > b.priority;
     });
     const std::string* last = nullptr;
+    bool mends_security = false;  // apt lets nobody wait for a version at or above a security update
     for (auto& candidate : choice.candidates) {
       if (last && *last == candidate.offer.version) continue;  // the same version in a second list
       const bool installed = candidate.offer.version == choice.package->version;
       const int priority = best_priority_of(choice, candidate.offer.version);
       if (!installed && (priority < best || priority <= 0)) {
         note_pinned(*choice.package, candidate);
+        continue;
+      }
+      mends_security |= !installed && candidate.offer.security;
+      if (!installed && !candidate.has_its_turn && !mends_security) {
+        note_phased(*choice.package, candidate);
         continue;
       }
       note(*choice.package, candidate, installed);
@@ -130,11 +139,14 @@ class Scanner {
 
   void note_pinned(const DpkgPackage& package, const Candidate& candidate) {
     if (!candidate.offer.security) return;
+    // Where the subscription is absent, Ubuntu's own pins keep these back.
+    const bool subscription = candidate.offer.origin.starts_with("UbuntuESM");
     add_problem(result_.problems,
                 make_problem(Reason::package_held, package.name,
                              "the security update " + candidate.offer.version + " is kept back by a pin (priority " +
                                  std::to_string(candidate.priority) + ")",
-                             "remove the pin in " + std::string("/etc/apt/preferences.d") + ", or accept the risk"));
+                             subscription ? "attach the machine to Ubuntu Pro ('pro attach'), or accept the risk"
+                                          : "remove the pin in /etc/apt/preferences.d, or accept the risk"));
   }
 
   void note(const DpkgPackage& package, const Candidate& candidate, bool installed) {
@@ -144,12 +156,15 @@ class Scanner {
                   make_problem(Reason::package_held, package.name,
                                "version " + candidate.offer.version + " is offered, the package is on hold",
                                "run 'apt-mark unhold " + package.name + "' when it may change"));
-    if (candidate.phased_percentage < 100)
-      add_problem(result_.problems, make_problem(Reason::phased_update, package.name,
-                                                 "version " + candidate.offer.version +
-                                                     " is phased in: " + std::to_string(candidate.phased_percentage) +
-                                                     " % of machines get it so far",
-                                                 "wait for the archive, or order the version"));
+  }
+
+  void note_phased(const DpkgPackage& package, const Candidate& candidate) {
+    add_problem(result_.problems,
+                make_problem(Reason::phased_update, package.name,
+                             "version " + candidate.offer.version +
+                                 " is phased in: " + std::to_string(candidate.phased_percentage) +
+                                 " % of machines get it so far, and this one is not among them",
+                             "wait for the archive; Belay and apt keep the package as it is until then"));
   }
 
   Database database_;

@@ -15,7 +15,6 @@ namespace {
 
 constexpr Duration kQueryTimeout{180'000};
 constexpr Duration kDownloadTimeout{3'600'000};
-constexpr std::size_t kOutputBytesReported = 256 << 10;
 constexpr int kLockedStatus = 200;  // of exit_on_lock
 
 bool is_installed(const fleet::PackageSet& set, const fleet::PackageChange& change) {
@@ -66,22 +65,7 @@ Result<DnfPackageManager::Ended> DnfPackageManager::run(std::vector<std::string>
   spec.environment = io::plain_environment();
   spec.timeout = timeout;
   spec.standard_input = std::move(input);
-  Ended ended;
-  std::string line;
-  const auto sink = [&](int, std::string_view text) {
-    if (ended.output.size() < dnf::kOutputBytesRead)
-      ended.output += text.substr(0, dnf::kOutputBytesRead - ended.output.size());
-    if (!output) return;
-    for (const char c : text) {
-      if (c != '\n' && c != '\r') {
-        if (line.size() < 2'000) line += c;
-        continue;
-      }
-      if (!line.empty()) output(sanitize(line, 2'000));
-      line.clear();
-    }
-  };
-  BELAY_TRY_ASSIGN(ended.outcome, host_.processes.run(spec, sink).within("cannot run " + spec.argv[0]));
+  BELAY_TRY_ASSIGN(auto ended, run_tool(host_.processes, spec, output));
   if (ended.outcome.end == io::ProcessOutcome::End::timed_out)
     return Error(Code::timed_out, spec.argv[0] + " did not end within " + humanize(timeout), "timed-out");
   return ended;
@@ -185,6 +169,25 @@ Result<ScanResult> DnfPackageManager::scan() {
   return result;
 }
 
+// dnf says "Bad GPG signature" of an expired key as well. The keys that it has accepted for a repository lie beside its
+// lists; gpg says which of them have expired.
+void DnfPackageManager::name_expired_keys(std::vector<fleet::Problem>& problems) {
+  const auto names = host_.files.list(root_ + "/var/cache/dnf");
+  for (auto& problem : problems) {
+    if (problem.reason != Reason::signature_bad || !names.ok()) continue;
+    for (const auto& name : *names) {
+      if (problem.subject.empty() || name.substr(0, name.rfind('-')) != problem.subject) continue;
+      const auto keys = run({"gpg", "--homedir", "/var/cache/dnf/" + name + "/pubring", "--batch", "--no-tty",
+                             "--with-colons", "--list-keys"},
+                            kQueryTimeout, {});
+      if (!keys.ok() || !dnf::names_only_expired_keys(keys->outcome.standard_output)) continue;
+      problem.reason = Reason::key_expired;
+      problem.detail = "the repository's key has expired. " + problem.detail;
+      problem.next = "import the repository's renewed key";
+    }
+  }
+}
+
 Result<RefreshReport> DnfPackageManager::refresh(Duration timeout, const OutputLine& output) {
   RefreshReport report;
   const auto ended = run({"dnf", "--setopt=skip_if_unavailable=False", "--setopt=*.skip_if_unavailable=False",
@@ -200,6 +203,7 @@ Result<RefreshReport> DnfPackageManager::refresh(Duration timeout, const OutputL
     if (report.problems.empty())
       add_problem(report.problems,
                   make_problem(Reason::other, "dnf makecache", tail_of(ended->output, 1'500), "read the message"));
+    name_expired_keys(report.problems);
     for (auto& problem : report.problems) problem.blocks_judgement = true;
   }
   report.repositories = repositories();
@@ -365,7 +369,7 @@ Result<InstallReport> DnfPackageManager::install(const InstallOrder& order, cons
   BELAY_TRY_ASSIGN(auto what, request(order, before));
   what.words.insert(what.words.begin(), "-y");
   BELAY_TRY_ASSIGN(const auto ended, dnf_locked(what.words, order, output, what.input));
-  report.output = tail_of(ended.output, kOutputBytesReported);
+  report.output = tail_of(ended.output, kToolOutputBytesReported);
   if (!ended.outcome.success()) {
     report.problems = dnf::problems_of_dnf(ended.output);
     if (report.problems.empty())
@@ -377,21 +381,8 @@ Result<InstallReport> DnfPackageManager::install(const InstallOrder& order, cons
   report.conffiles = dnf::conffiles_of(ended.output);
   BELAY_TRY_ASSIGN(auto health, check_health());
   add_problems(report.problems, std::move(health));
-  for (const auto& change : order.changes)
-    if (!is_installed(after, change))
-      add_problem(report.problems,
-                  make_problem(Reason::other, change.name,
-                               "it did not come to " +
-                                   (change.to_version.empty() ? "be removed" : "version " + change.to_version),
-                               "read the output of dnf"));
-  for (const auto& change : report.changed)
-    if (std::ranges::none_of(order.changes, [&](const auto& ordered) {
-          return ordered.name == change.name && ordered.to_version == change.to_version;
-        }))
-      add_problem(report.problems, make_problem(Reason::other, change.name,
-                                                "it went from '" + change.from_version + "' to '" + change.to_version +
-                                                    "', which the order does not list",
-                                                "find out who changed it"));
+  add_deviations(
+      order, report.changed, "dnf", [&](const auto& change) { return is_installed(after, change); }, report.problems);
   if (const auto services = run({"dnf", "-q", "-C", "needs-restarting", "-s"}, kQueryTimeout, {});
       services.ok() && services->outcome.success())
     for (const auto line : split(services->outcome.standard_output, '\n'))

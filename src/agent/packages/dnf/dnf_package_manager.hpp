@@ -3,6 +3,7 @@
 // tools themselves: rpm's database has three formats and no library that a static program could use.
 #include "agent/packages/dnf/output.hpp"
 #include "agent/packages/package_manager.hpp"
+#include "agent/packages/tool.hpp"
 
 namespace belay::agent {
 
@@ -24,10 +25,8 @@ class DnfPackageManager final : public PackageManager {
   Result<std::vector<fleet::Problem>> repair(Duration timeout, const OutputLine& output) override;
 
  private:
-  struct Ended {
-    io::ProcessOutcome outcome;
-    std::string output;
-  };
+  void name_expired_keys(std::vector<fleet::Problem>& problems);
+  using Ended = ToolEnded;
   Result<Ended> run(std::vector<std::string> argv, Duration timeout, const OutputLine& output, std::string input = {});
   // `dnf` with what keeps it to the order: no weak dependencies, nothing removed as unused, no metadata refreshed.
   Result<Ended> dnf(std::vector<std::string> words, Duration timeout, const OutputLine& output, std::string input = {});

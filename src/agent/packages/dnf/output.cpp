@@ -6,6 +6,7 @@
 #include <ranges>
 
 #include "agent/packages/problems.hpp"
+#include "agent/packages/tool.hpp"
 #include "base/bytes.hpp"
 #include "base/text.hpp"
 #include "core/version/version.hpp"
@@ -23,7 +24,7 @@ std::uint64_t whole_number(std::string_view text) {
 
 template <typename Visit>
 void for_each_line(std::string_view text, Visit&& visit) {
-  text = text.substr(0, kOutputBytesRead);
+  text = text.substr(0, kToolOutputBytesRead);
   while (!text.empty()) {
     const auto end = text.find('\n');
     visit(text.substr(0, end));
@@ -113,17 +114,15 @@ constexpr std::pair<std::string_view, bool> kSections[] = {{"Installing:", false
                                                            {"Removing dependent packages:", true},
                                                            {"Removing unused dependencies:", true}};
 
-struct Meaning {
-  std::string_view text;
-  Reason reason;
-  std::string_view next;
-};
 constexpr std::array kMeanings{
     Meaning{"already locked by", Reason::lock_held, "try again when the other process has ended"},
     Meaning{"Failed to obtain the transaction lock", Reason::lock_held, "try again when the other process has ended"},
     Meaning{"Waiting for process with pid", Reason::lock_held, "try again when the other process has ended"},
     Meaning{"GPG signature verification error", Reason::signature_bad,
             "do not trust this mirror; fetch from another one"},
+    Meaning{"incorrect checksum", Reason::signature_bad, "the repository is damaged; refresh and try again"},
+    Meaning{"Failed to retrieve GPG key", Reason::key_missing, "mend the repository's gpgkey"},
+    Meaning{"Error opening", Reason::repository_unreachable, "the repository lacks what its index promises; refresh"},
     Meaning{"GPG check FAILED", Reason::signature_bad, "do not trust this package"},
     Meaning{"is not signed", Reason::signature_bad, "do not trust this package"},
     Meaning{"Downloading successful, but checksum doesn't match", Reason::signature_bad,
@@ -299,11 +298,29 @@ std::vector<fleet::Problem> problems_of_dnf(std::string_view output) {
         line.find("No match for argument") != std::string_view::npos ||
         line.find("exclude filtering") != std::string_view::npos;
     if (!speaks) return;
-    for (const auto& meaning : kMeanings)
-      if (line.find(meaning.text) != std::string_view::npos)
-        return add_problem(problems, make_problem(meaning.reason, subject_in(line), line, meaning.next));
+    if (const auto* meaning = meaning_of(kMeanings, line))
+      add_problem(problems, make_problem(meaning->reason, subject_in(line), line, meaning->next));
   });
+  // Asked whether it may take the repository's key, dnf hears no answer, and calls the signature bad.
+  if (output.find("Importing GPG key") != std::string_view::npos &&
+      output.find("Is this ok [y/N]") != std::string_view::npos)
+    for (auto& problem : problems)
+      if (problem.reason == Reason::signature_bad) {
+        problem.reason = Reason::key_missing;
+        problem.detail = "the repository's key was never accepted on this node. " + problem.detail;
+        problem.next = "compare its fingerprint, then accept it with 'dnf makecache'";
+      }
   return problems;
+}
+
+bool names_only_expired_keys(std::string_view colons) {
+  std::size_t keys = 0, expired = 0;
+  for_each_line(colons, [&](std::string_view line) {
+    if (!line.starts_with("pub:")) return;
+    keys += 1;
+    expired += line.substr(4, 2) == "e:" ? 1 : 0;
+  });
+  return keys > 0 && keys == expired;
 }
 
 std::vector<fleet::Problem> problems_of_check(std::string_view output) {

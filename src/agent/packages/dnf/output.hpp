@@ -10,7 +10,6 @@
 
 namespace belay::agent::dnf {
 
-inline constexpr std::size_t kOutputBytesRead = 64u << 20;
 inline constexpr std::size_t kInstalledPackagesMax = 50'000;
 
 // rpm -qa --qf kInstalledFormat. gpg-pubkey entries are keys, not packages. corrupt on a line that is none of it.
@@ -38,6 +37,8 @@ void apply_advisories(std::vector<fleet::Offer>& offers,
 std::vector<fleet::PackageChange> parse_transaction(std::string_view text);
 
 std::vector<fleet::Problem> problems_of_dnf(std::string_view output);
+// Of `gpg --with-colons --list-keys`: there are keys, and every one of them has expired.
+bool names_only_expired_keys(std::string_view colons);
 // `dnf check`: duplicates left by a killed transaction, unmet dependencies.
 std::vector<fleet::Problem> problems_of_check(std::string_view output);
 // "warning: /etc/foo.conf created as /etc/foo.conf.rpmnew"
