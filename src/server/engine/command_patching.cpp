@@ -78,6 +78,24 @@ std::string describe_judgement(const Judgement& judgement) {
 
 // ---- judging
 
+// The first one that asks freezes what is in force.
+Result<baseline::PatchBaseline> CommandRun::frozen_by_snapshot(const store::nodes::Node& node,
+                                                               const Judge::InForce& rules) {
+  const std::string slot = node.operating_system + "/" + rules.choice.patch_group;
+  BELAY_TRY_ASSIGN(const auto frozen,
+                   store::snapshots::freeze(sql_, options_.snapshot_id, slot, json::encode_text(rules.content), now_));
+  return json::decode_text<baseline::PatchBaseline>(frozen.content);
+}
+
+// What this command goes by on the node: the override, the snapshot's baseline, or the one in force.
+Result<baseline::PatchBaseline> CommandRun::rules_of(const store::nodes::Node& node) {
+  for (const auto& candidate : options_.baseline_override)
+    if (fleet::to_text(candidate.operating_system) == node.operating_system) return candidate;
+  BELAY_TRY_ASSIGN(auto rules, judge_.in_force(sql_, store::nodes::brief_of(node)));
+  if (options_.snapshot_id.empty()) return std::move(rules.content);
+  return frozen_by_snapshot(node, rules);
+}
+
 Result<Judgement> CommandRun::judge_node(const store::nodes::Node& node) {
   JudgeQuestion question;
   question.node_id = node.node_id;
@@ -89,10 +107,7 @@ Result<Judgement> CommandRun::judge_node(const store::nodes::Node& node) {
   if (options_.snapshot_id.empty() || question.override_baseline) return judge_.judge(sql_, question);
   // All nodes of one snapshot are judged under the baseline as it was for the first of them.
   BELAY_TRY_ASSIGN(const auto rules, judge_.in_force(sql_, store::nodes::brief_of(node)));
-  const std::string slot = node.operating_system + "/" + rules.choice.patch_group;
-  BELAY_TRY_ASSIGN(const auto frozen,
-                   store::snapshots::freeze(sql_, options_.snapshot_id, slot, json::encode_text(rules.content), now_));
-  BELAY_TRY_ASSIGN(frozen_rules_, json::decode_text<baseline::PatchBaseline>(frozen.content));
+  BELAY_TRY_ASSIGN(frozen_rules_, frozen_by_snapshot(node, rules));
   if (*frozen_rules_ == rules.content) return judge_.judge(sql_, question);
   question.override_baseline = &*frozen_rules_;
   BELAY_TRY_ASSIGN(auto judgement, judge_.judge(sql_, question));
@@ -242,9 +257,8 @@ Result<std::optional<std::string>> CommandRun::fill_patch(const std::string& nod
   std::vector<std::string> blocked;
   if (options_.change_set_id.empty() && !options_.has_override_list) {
     BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql_, node_id));
-    BELAY_TRY_ASSIGN(const auto rules, judge_.in_force(sql_, store::nodes::brief_of(node)));
-    if (rules.content.rejected_patches_action == baseline::RejectedPatchesAction::BLOCK)
-      blocked = rules.content.rejected_patches;
+    BELAY_TRY_ASSIGN(const auto rules, rules_of(node));
+    if (rules.rejected_patches_action == baseline::RejectedPatchesAction::BLOCK) blocked = rules.rejected_patches;
   }
   const auto problems = command::check_plan(
       {asked.plan->changes, result->plan->changes, options_.change_set_id.empty() ? nullptr : &frozen, blocked});

@@ -59,6 +59,8 @@ class CommandRun {
     const baseline::PatchBaseline* content = nullptr;  // nullptr: the one in force
     bool ad_hoc = false;
   };
+  Result<baseline::PatchBaseline> frozen_by_snapshot(const store::nodes::Node& node, const Judge::InForce& rules);
+  Result<baseline::PatchBaseline> rules_of(const store::nodes::Node& node);
   Result<Judgement> judge_node(const store::nodes::Node& node);
   Result<Wish> wish_of(const store::nodes::Node& node, const Judgement& judgement);
   Result<Wish> wish_of_change_set(const Judgement& judgement);

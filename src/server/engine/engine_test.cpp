@@ -218,7 +218,13 @@ TEST_F(EngineTest, AChangeSetIsPlannedFrozenAndAppliedUnchanged) {
   const auto created = change_sets_->create(request);
   ASSERT_TRUE(created.ok()) << created.error().chain();
   EXPECT_EQ(created->status, ChangeSetStatus::Planning);
+  const auto line = [&] { return change_sets_->list({})->items.at(0); };
+  EXPECT_EQ(line().status, "Planning");
+  EXPECT_EQ(line().nodes, 2);
   settle();
+  EXPECT_EQ(line().status, "Ready");
+  EXPECT_EQ(line().packages, 2);
+  EXPECT_EQ(line().sha256.size(), 64U);
   const auto ready = change_sets_->get(created->change_set_id);
   ASSERT_TRUE(ready.ok());
   ASSERT_EQ(ready->status, ChangeSetStatus::Ready) << ready->status_details;
@@ -273,6 +279,7 @@ TEST_F(EngineTest, AChangeSetThatNoNodeCanPlanFails) {
   const auto failed = change_sets_->get(created->change_set_id);
   ASSERT_TRUE(failed.ok());
   EXPECT_EQ(failed->status, ChangeSetStatus::Failed);
+  EXPECT_EQ(change_sets_->list({})->items.at(0).status, "Failed");
   EXPECT_NE(failed->status_details.find("needs libmissing"), std::string::npos);
 }
 

@@ -158,8 +158,9 @@ Result<std::vector<baseline::OverridePatch>> parse_override_list(std::string_vie
   if (text.size() > kOverrideBytesMax) return refuse("InstallOverrideList is over a megabyte");
   std::vector<baseline::OverridePatch> patches;
   if (trim(text).starts_with('{')) {
-    BELAY_TRY_ASSIGN(const auto value, json::parse(text));
-    const auto* list = json::find(value, "patches");
+    const auto value = json::parse(text);
+    if (!value.ok()) return refuse("InstallOverrideList: " + value.error().chain());
+    const auto* list = json::find(*value, "patches");
     if (!list) return refuse("InstallOverrideList has no member 'patches'");
     BELAY_TRY_ASSIGN(patches, json::decode<std::vector<baseline::OverridePatch>>(*list, "patches"));
   } else {
@@ -170,9 +171,10 @@ Result<std::vector<baseline::OverridePatch>> parse_override_list(std::string_vie
 }
 
 Result<std::vector<baseline::PatchBaseline>> parse_baseline_override(std::string_view text) {
-  BELAY_TRY_ASSIGN(const auto value, json::parse(text, {.bytes_max = kOverrideBytesMax}).within("BaselineOverride"));
-  const json::Array single{value};
-  const json::Array& list = value.is_array() ? value.get_array() : single;
+  const auto value = json::parse(text, {.bytes_max = kOverrideBytesMax});
+  if (!value.ok()) return refuse("BaselineOverride: " + value.error().chain());
+  const json::Array single{*value};
+  const json::Array& list = value->is_array() ? value->get_array() : single;
   std::vector<baseline::PatchBaseline> baselines;
   for (const auto& item : list) {
     BELAY_TRY_ASSIGN(auto parsed,
