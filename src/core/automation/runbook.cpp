@@ -16,14 +16,14 @@ struct ActionRow {
   std::string_view action, inputs, outputs;
   std::int64_t timeout_s, timeout_s_max;
 };
-constexpr std::int64_t kHour = 3'600, kWeek = 604'800, kMonth = 2'592'000;
+constexpr std::int64_t kHour = 3'600, kDay = 86'400, kWeek = 604'800, kMonth = 2'592'000;
 constexpr ActionRow kActions[] = {
     {RunCommand::kKind,
      "!DocumentName,DocumentVersion,Parameters,InstanceIds,Targets,TimeoutSeconds,MaxConcurrency,MaxErrors,Comment",
-     "CommandId,Status,ResponseCode,Output,OutputPayload", 2 * 86'400, kMonth},
+     "CommandId,Status,ResponseCode,Output,OutputPayload", 2 * kDay, kMonth},
     {ExecuteAutomation::kKind,
      "!DocumentName,DocumentVersion,RuntimeParameters,Targets,TargetParameterName,MaxConcurrency,MaxErrors",
-     "ExecutionId,Status,Output", 2 * 86'400, kMonth},
+     "ExecutionId,Status,Output", 2 * kDay, kMonth},
     {InvokeWebhook::kKind, "!IntegrationName,Body", "Response,ResponseCode", 60, kHour},
     {"belay:invokeWebhook", "!Url,Body", "Response,ResponseCode", 60, kHour},
     {CreateTags::kKind, "ResourceType,!ResourceIds,!Tags", "", 600, kHour},

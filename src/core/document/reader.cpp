@@ -38,16 +38,15 @@ Result<MarkedValue> read_content(std::string_view content, Format format) {
 }
 
 void Reader::refuse(const std::string& path, std::string why) {
+  if (++count_ > kProblemsMax) return;
   const auto line = line_of(path);
   const auto field = path.empty() ? std::string("the document") : sanitize(path, 200);
   problems_.push_back(field + (line ? " (line " + std::to_string(line) + ")" : "") + ": " + std::move(why));
 }
 
 Error Reader::error(std::string reason) const {
-  std::vector<std::string> shown(
-      problems_.begin(), problems_.begin() + static_cast<std::ptrdiff_t>(std::min(problems_.size(), kProblemsMax)));
-  auto text = join(shown, "; ");
-  if (problems_.size() > kProblemsMax) text += "; and " + std::to_string(problems_.size() - kProblemsMax) + " more";
+  auto text = join(problems_, "; ");
+  if (count_ > problems_.size()) text += "; and " + std::to_string(count_ - problems_.size()) + " more";
   return Error(Code::invalid_argument, text, std::move(reason));
 }
 

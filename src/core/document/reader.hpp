@@ -25,7 +25,7 @@ class Reader {
   explicit Reader(const MarkedValue& document) : document_(document) {}
 
   void refuse(const std::string& path, std::string why);
-  bool ok() const { return problems_.empty(); }
+  bool ok() const { return count_ == 0; }
   // "field (line 3): why; …", at most ten of them. Reason: an SSM error's name.
   Error error(std::string reason = "InvalidDocumentContent") const;
   std::uint32_t line_of(std::string_view path) const { return document_.mark_of(path).line; }
@@ -44,7 +44,8 @@ class Reader {
 
  private:
   const MarkedValue& document_;
-  std::vector<std::string> problems_;
+  std::vector<std::string> problems_;  // the first of them
+  std::size_t count_ = 0;
 };
 
 // "2.2" of "2.2" or 2.2: authors leave the quotes out. Empty where it is neither.

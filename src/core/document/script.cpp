@@ -54,7 +54,7 @@ std::string quoted_for(Place place, std::string_view text) {
 }
 
 std::string variable_for(Place place, const std::string& name) {
-  const std::string variable = "${SSM_" + name + "}";
+  std::string variable = "${SSM_" + name + "}";
   switch (place) {
     case Place::plain: return "\"" + variable + "\"";
     case Place::single_quoted: return "'\"" + variable + "\"'";
