@@ -1,7 +1,13 @@
 #include "core/document/built_in.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "base/text.hpp"
 #include "core/document/expand.hpp"
 
 namespace belay::document {
@@ -108,6 +114,69 @@ TEST(BuiltIn, Table) {
     ASSERT_EQ(steps.ok() ? steps->size() : 0u, row.steps) << said;
     EXPECT_NE(said.find(row.expect), std::string::npos) << said;
   }
+}
+
+// The scripts of the built-in documents, run for real.
+class Scripts : public testing::Test {
+ protected:
+  void SetUp() override { std::filesystem::create_directories(directory_ + "/bin"); }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  RunShellScript shell_of(const std::string& document, const GivenValues& given) {
+    const auto steps = expand(*built_in(document, ""), given, {}, built_in);
+    EXPECT_TRUE(steps.ok()) << steps.error().chain();
+    for (const auto& step : *steps)
+      if (const auto* shell = std::get_if<RunShellScript>(&step.work)) return *shell;
+    return {};
+  }
+  void program(const std::string& name, const std::string& script) {
+    const auto path = directory_ + "/bin/" + name;
+    std::ofstream(path) << "#!/bin/sh\n" << script << "\n";
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  }
+  // What it says on both outputs, and "exit N".
+  std::string run(const RunShellScript& shell, const std::string& options = "") {
+    std::ofstream(directory_ + "/script") << join(shell.commands, "\n") << "\n";
+    std::ofstream variables(directory_ + "/run");
+    variables << "cd " << directory_ << "\nPATH=" << directory_ << "/bin:$PATH\nexport PATH\n";
+    for (const auto& [name, value] : shell.environment) {
+      EXPECT_EQ(value.find('\''), std::string::npos);
+      variables << "export " << name << "='" << value << "'\n";
+    }
+    variables << "/bin/sh " << options << " ./script 2>&1\necho \"exit $?\"\n";
+    variables.close();
+    std::FILE* pipe = ::popen(("/bin/sh " + directory_ + "/run").c_str(), "r");
+    std::string out;
+    char buffer[4096];
+    while (const auto got = std::fread(buffer, 1, sizeof buffer, pipe)) out.append(buffer, got);
+    ::pclose(pipe);
+    return out;
+  }
+  std::string directory_ = testing::TempDir() + "belay-built-in-" + std::to_string(::getpid());
+};
+
+TEST_F(Scripts, RestartServices) {
+  program("systemctl", "case \"$*\" in *broken*) exit 1 ;; esac; echo \"systemctl $*\" >> calls");
+  EXPECT_EQ(run(shell_of("Belay-RestartServices", {{"Services", {"ssh.service  cron.service"}}})),
+            "restarted: ssh.service\nrestarted: cron.service\nexit 0\n");
+  EXPECT_EQ(run(shell_of("Belay-RestartServices", {{"Services", {"broken.service cron.service"}}})),
+            "not running after its restart: broken.service\nrestarted: cron.service\nexit 1\n");
+  // None named: what runs replaced files is found in /proc; here at least it is well formed and ends.
+  EXPECT_EQ(run(shell_of("Belay-RestartServices", {}), "-n"), "exit 0\n");
+}
+
+TEST_F(Scripts, RunAnsiblePlaybook) {
+  const auto shell = [&](GivenValues more) {
+    more.insert({{"SourceType", {"S3"}}, {"SourceInfo", {R"({"path":"https://x/y"})"}}});
+    return shell_of("Belay-RunAnsiblePlaybook", more);
+  };
+  program("ansible-playbook", "for word; do printf '<%s>' \"$word\"; done; echo");
+  std::ofstream(directory_ + "/site.yml") << "[]\n";
+  EXPECT_EQ(
+      run(shell({{"PlaybookFile", {"site.yml"}}, {"ExtraVariables", {"a=b; reboot $(reboot)"}}, {"Check", {"True"}}})),
+      "<-i><localhost,><-c><local><-v><--check><--extra-vars><a=b; reboot $(reboot)><site.yml>\nexit 0\n");
+  EXPECT_EQ(run(shell({{"PlaybookFile", {"a/../b.yml"}}})), "PlaybookFile leaves the content\nexit 2\n");
+  EXPECT_NE(run(shell({})).find("not among what was fetched: playbook.yml"), std::string::npos);
 }
 
 }  // namespace
