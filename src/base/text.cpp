@@ -47,7 +47,38 @@ bool class_holds(std::string_view pattern, char c, std::size_t& length) {
   return holds != negated;
 }
 
+// Letters added, left out, replaced, or swapped with their neighbour, case aside.
+std::size_t edits_between(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> before_last(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const char x = lower(a[i - 1]), y = lower(b[j - 1]);
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (x == y ? 0 : 1)});
+      const bool swapped = i > 1 && j > 1 && x == lower(b[j - 2]) && y == lower(a[i - 2]);
+      if (swapped) row[j] = std::min(row[j], before_last[j - 2] + 1);
+    }
+    before_last.swap(last);
+    last.swap(row);
+  }
+  return last.back();
+}
+
 }  // namespace
+
+std::string_view nearest(std::string_view word, const std::vector<std::string_view>& candidates) {
+  constexpr std::size_t kBytesMax = 200;  // what is longer is no slip of the finger
+  std::string_view best;
+  std::size_t fewest = std::max<std::size_t>(word.size() / 3, 1) + 1;
+  if (word.size() > kBytesMax) return best;
+  for (const auto candidate : candidates) {
+    if (candidate.size() > kBytesMax) continue;
+    const std::size_t edits = edits_between(word, candidate);
+    if (edits < fewest) best = candidate, fewest = edits;
+  }
+  return best;
+}
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);

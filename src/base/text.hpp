@@ -11,6 +11,9 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 std::string to_lower(std::string_view text);  // ASCII
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 
+// The candidate that a mistyped word was probably meant to be, case aside; "" where none is near.
+std::string_view nearest(std::string_view word, const std::vector<std::string_view>& candidates);
+
 // `*` any run, `?` one byte, `[a-z]` `[!a-z]` a class. Linear in text × pattern, never exponential.
 bool glob_match(std::string_view pattern, std::string_view text);
 

@@ -59,6 +59,21 @@ TEST(Sanitize, LeavesNothingThatHarmsATerminal) {
   EXPECT_EQ(sanitize("abc", 3), "abc");
 }
 
+TEST(Nearest, IsWhatWasProbablyMeant) {
+  const std::vector<std::string_view> members{"Name", "ApprovalRules", "ApprovedPatches", "OperatingSystem"};
+  for (const auto& [word, meant] : {std::pair{"ApprovalRule", "ApprovalRules"},
+                                    {"approvalrules", "ApprovalRules"},
+                                    {"OperatingSytem", "OperatingSystem"},
+                                    {"Nmae", "Name"},
+                                    {"Neam", ""},
+                                    {"name", "Name"},
+                                    {"Nam", "Name"},
+                                    {"Colour", ""},
+                                    {"", ""}})
+    EXPECT_EQ(nearest(word, members), meant) << word;
+  EXPECT_EQ(nearest(std::string(100'000, 'a'), members), "");
+}
+
 TEST(Split, KeepsEmptyParts) {
   EXPECT_EQ(split("a,,b,", ',').size(), 4u);
   EXPECT_EQ(split("", ',').size(), 1u);

@@ -4,6 +4,7 @@
 #include "base/error_table.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/ids.hpp"
 #include "cli/output.hpp"
 #include "cli/tags.hpp"
 #include "io/files.hpp"
@@ -58,8 +59,9 @@ Result<int> list(Context& context, const Arguments&) {
 }
 
 Result<int> remove(Context& context, const Arguments& arguments) {
-  BELAY_TRY(call(context, "DeleteActivation", {{"ActivationId", arguments.one("ACTIVATION")}}));
-  std::cout << "deleted " << arguments.one("ACTIVATION") << "\n";
+  BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::activation, arguments.one("ACTIVATION")));
+  BELAY_TRY(call(context, "DeleteActivation", {{"ActivationId", id}}));
+  say(context, "deleted " + id, {{"ActivationId", id}}, std::cout);
   return kExitOk;
 }
 

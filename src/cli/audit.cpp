@@ -28,7 +28,7 @@ Result<int> verify(Context& context, const Arguments&) {
   BELAY_TRY_ASSIGN(const auto answer, call(context, "VerifyAudit", {}));
   const auto* intact = json::find(answer, "Intact");
   const bool whole = intact && intact->is_bool() && intact->get_bool();
-  if (context.format == Format::json) std::cout << json::to_pretty_text(answer) << "\n";
+  if (context.format != Format::table) print_record(context, answer, std::cout);
   else if (whole)
     std::cout << "intact: " << cell(answer, "Checked") << " entries, the last is " << cell(answer, "LastSequence")
               << " with hash " << cell(answer, "LastHash") << "\n";

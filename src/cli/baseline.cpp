@@ -1,7 +1,9 @@
 #include <iostream>
 
 #include "base/error_table.hpp"
+#include "base/marked_json.hpp"
 #include "cli/commands.hpp"
+#include "cli/ids.hpp"
 #include "cli/output.hpp"
 #include "io/files.hpp"
 
@@ -21,14 +23,16 @@ Result<int> list(Context& context, const Arguments&) {
 }
 
 Result<int> show(Context& context, const Arguments& arguments) {
-  BELAY_TRY_ASSIGN(const auto baseline, call(context, "GetPatchBaseline", {{"BaselineId", arguments.one("BASELINE")}}));
-  std::cout << json::to_pretty_text(baseline) << "\n";
+  BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::baseline, arguments.one("BASELINE")));
+  BELAY_TRY_ASSIGN(const auto baseline, call(context, "GetPatchBaseline", {{"BaselineId", id}}));
+  print_record(context, baseline, std::cout);
   return kExitOk;
 }
 
 Result<json::Object> request_of_file(const std::string& path) {
   BELAY_TRY_ASSIGN(const auto text, io::real_files().read(path, kFileBytesMax));
-  BELAY_TRY_ASSIGN(const auto value, json::parse(text).within(path));
+  BELAY_TRY_ASSIGN(const auto read, parse_marked_json(text, {.bytes_max = kFileBytesMax}).within(path));
+  const json::Value& value = read.value;
   if (!value.is_object())
     return Error(Code::invalid_argument,
                  path + ": expected an object with SSM's members (Name, OperatingSystem, ApprovalRules, …)");
@@ -36,42 +40,50 @@ Result<json::Object> request_of_file(const std::string& path) {
 }
 
 Result<int> create(Context& context, const Arguments& arguments) {
-  BELAY_TRY_ASSIGN(const auto request, request_of_file(arguments.one("file")));
-  BELAY_TRY_ASSIGN(const auto answer, call(context, "CreatePatchBaseline", request));
+  const std::string path = arguments.one("file");
+  BELAY_TRY_ASSIGN(const auto request, request_of_file(path));
+  BELAY_TRY_ASSIGN(const auto answer, call(context, "CreatePatchBaseline", request).within(path));
   print(context, {{"BASELINE"}, {{cell(answer, "BaselineId")}}}, answer, std::cout);
   return kExitOk;
 }
 
 Result<int> update(Context& context, const Arguments& arguments) {
-  BELAY_TRY_ASSIGN(auto request, request_of_file(arguments.one("file")));
-  request["BaselineId"] = arguments.one("BASELINE");
-  BELAY_TRY_ASSIGN(const auto answer, call(context, "UpdatePatchBaseline", request));
+  BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::baseline, arguments.one("BASELINE")));
+  const std::string path = arguments.one("file");
+  BELAY_TRY_ASSIGN(auto request, request_of_file(path));
+  request["BaselineId"] = id;
+  BELAY_TRY_ASSIGN(const auto answer, call(context, "UpdatePatchBaseline", request).within(path));
   print(context, {{"BASELINE"}, {{cell(answer, "BaselineId")}}}, answer, std::cout);
   return kExitOk;
 }
 
 Result<int> remove(Context& context, const Arguments& arguments) {
-  BELAY_TRY(call(context, "DeletePatchBaseline", {{"BaselineId", arguments.one("BASELINE")}}));
-  std::cout << "deleted " << arguments.one("BASELINE") << "\n";
+  BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::baseline, arguments.one("BASELINE")));
+  BELAY_TRY(call(context, "DeletePatchBaseline", {{"BaselineId", id}}));
+  say(context, "deleted " + id, {{"BaselineId", id}}, std::cout);
   return kExitOk;
 }
 
 Result<int> make_default(Context& context, const Arguments& arguments) {
-  BELAY_TRY(call(context, "RegisterDefaultPatchBaseline", {{"BaselineId", arguments.one("BASELINE")}}));
-  std::cout << arguments.one("BASELINE") << " is the default of its system\n";
+  BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::baseline, arguments.one("BASELINE")));
+  BELAY_TRY(call(context, "RegisterDefaultPatchBaseline", {{"BaselineId", id}}));
+  say(context, id + " is the default of its system", {{"BaselineId", id}}, std::cout);
   return kExitOk;
 }
 
 Result<int> assign(Context& context, const Arguments& arguments) {
+  BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::baseline, arguments.one("BASELINE")));
   BELAY_TRY(call(context, "RegisterPatchBaselineForPatchGroup",
-                 {{"BaselineId", arguments.one("BASELINE")}, {"PatchGroup", arguments.one("GROUP")}}));
-  std::cout << "patch group " << arguments.one("GROUP") << " uses " << arguments.one("BASELINE") << "\n";
+                 {{"BaselineId", id}, {"PatchGroup", arguments.one("GROUP")}}));
+  const std::string group = arguments.one("GROUP");
+  say(context, "patch group " + group + " uses " + id, {{"BaselineId", id}, {"PatchGroup", group}}, std::cout);
   return kExitOk;
 }
 
 Result<int> effective(Context& context, const Arguments& arguments) {
+  BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::baseline, arguments.one("BASELINE")));
   BELAY_TRY_ASSIGN(const auto patches, call_all(context, "DescribeEffectivePatchesForPatchBaseline",
-                                                {{"BaselineId", arguments.one("BASELINE")}}, "EffectivePatches"));
+                                                {{"BaselineId", id}}, "EffectivePatches"));
   Table table{{"PATCH", "STATUS", "COMPLIANCE LEVEL", "APPROVED (UTC)"}, {}};
   for (const auto& row : patches) {
     const auto* patch = json::find(row, "Patch");

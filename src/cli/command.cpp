@@ -3,6 +3,7 @@
 #include "base/error_table.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/ids.hpp"
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "cli/targets.hpp"
@@ -22,7 +23,7 @@ Result<int> list(Context& context, const Arguments&) {
 }
 
 Result<int> show(Context& context, const Arguments& arguments) {
-  const std::string id = arguments.one("COMMAND");
+  BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::command, arguments.one("COMMAND")));
   if (arguments.has("wait")) return follow_command(context, id);
   BELAY_TRY_ASSIGN(const auto invocations, call_all(context, "ListCommandInvocations",
                                                     {{"CommandId", id}, {"Details", true}}, "CommandInvocations"));
@@ -34,9 +35,9 @@ Result<int> show(Context& context, const Arguments& arguments) {
 }
 
 Result<int> output(Context& context, const Arguments& arguments) {
-  BELAY_TRY_ASSIGN(const auto ids, resolve_nodes(context, {arguments.one("NODE")}));
-  BELAY_TRY_ASSIGN(const auto answer, call(context, "GetCommandInvocation",
-                                           {{"CommandId", arguments.one("COMMAND")}, {"InstanceId", ids.front()}}));
+  BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::command, arguments.one("COMMAND")));
+  BELAY_TRY_ASSIGN(const auto node, resolve_node(context, arguments.one("NODE")));
+  BELAY_TRY_ASSIGN(const auto answer, call(context, "GetCommandInvocation", {{"CommandId", id}, {"InstanceId", node}}));
   if (context.format == Format::json) {
     std::cout << json::to_pretty_text(answer) << "\n";
     return kExitOk;
@@ -47,8 +48,17 @@ Result<int> output(Context& context, const Arguments& arguments) {
 }
 
 Result<int> cancel(Context& context, const Arguments& arguments) {
-  BELAY_TRY(call(context, "CancelCommand", {{"CommandId", arguments.one("COMMAND")}}));
-  std::cout << "cancelling " << arguments.one("COMMAND") << ": what has not begun is dropped, what runs ends safely\n";
+  BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::command, arguments.one("COMMAND")));
+  BELAY_TRY_ASSIGN(const auto commands, call_all(context, "ListCommands", {{"CommandId", id}}, "Commands"));
+  if (commands.empty())
+    return Error(Code::not_found, "there is no command " + id + "; `belay command list` lists them");
+  const std::string status = json::text_or_empty(commands.front(), "Status");
+  const bool ended = is_final_status(status);
+  if (!ended) BELAY_TRY(call(context, "CancelCommand", {{"CommandId", id}}));
+  say(context,
+      ended ? id + " has ended already: " + status + "; nothing is left to cancel"
+            : "cancelling " + id + ": what has not begun is dropped, what runs ends safely",
+      {{"CommandId", id}, {"Status", ended ? status : "Cancelling"}}, std::cout);
   return kExitOk;
 }
 

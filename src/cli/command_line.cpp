@@ -1,6 +1,7 @@
 #include "cli/command_line.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
@@ -106,6 +107,31 @@ int run(const Chosen& chosen, const std::string& format) {
   return status.ok() ? *status : report(status.error());
 }
 
+// The first word that should name a command and does not, as an error; CLI11 only says that a command is required.
+Status check_command_words(const std::vector<CommandSpec>& commands, int argc, char** argv) {
+  const auto* level = &commands;
+  std::string path = "belay";
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "-o" || word == "--output") ++i;
+    if (word.starts_with('-')) continue;
+    const auto found = std::ranges::find(*level, word, &CommandSpec::name);
+    if (found == level->end()) {
+      std::vector<std::string_view> names;
+      for (const auto& command : *level) names.push_back(command.name);
+      const auto meant = nearest(word, names);
+      return Error(Code::invalid_argument, "'" + sanitize(word, 100) + "' is no command of " + path + "; " +
+                                               (meant.empty() ? "" : "did you mean '" + std::string(meant) + "'? ") +
+                                               "There are " + join({names.begin(), names.end()}, ", ") + " (" + path +
+                                               " --help)");
+    }
+    if (found->run) return {};
+    path += " " + found->name;
+    level = &found->subcommands;
+  }
+  return {};
+}
+
 }  // namespace
 
 bool Arguments::has(std::string_view name) const { return values.find(name) != values.end(); }
@@ -134,6 +160,8 @@ int run_command_line(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
+    if (e.get_exit_code() != 0)
+      if (const Status words = check_command_words(commands, argc, argv); !words.ok()) return report(words.error());
     const int status = app.exit(e, std::cout, std::cerr);
     return status == 0 ? kExitOk : kExitUsage;
   }

@@ -62,9 +62,9 @@ Result<int> run(Context& context, const Arguments& arguments) {
   const std::string as_of = arguments.one("as-of");
   if (!as_of.empty()) BELAY_TRY(parse_iso8601(as_of).within("--as-of"));
   const bool one_node = words.size() == 1 && words.front() != "all" && !words.front().starts_with("tag:");
-  if (!one_node || context.format == Format::csv) return list(context, words, as_of);
-  BELAY_TRY_ASSIGN(const auto ids, resolve_nodes(context, words));
-  return print_node_report(context, ids.front(), as_of, std::cout);
+  if (!one_node) return list(context, words, as_of);
+  BELAY_TRY_ASSIGN(const auto id, resolve_node(context, words.front()));
+  return print_node_report(context, id, as_of, std::cout);
 }
 
 }  // namespace

@@ -1,8 +1,12 @@
 #include "cli/context.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <cstdlib>
 
 #include "base/error_table.hpp"
+#include "base/text.hpp"
 #include "io/files.hpp"
 
 namespace belay::cli {
@@ -16,6 +20,13 @@ std::string variable(const char* name) {
   return value ? value : "";
 }
 
+bool is_loopback(const std::string& host) {
+  in_addr v4{};
+  in6_addr v6{};
+  if (::inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+  return host == "localhost" || (::inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6));
+}
+
 Status connect(Context& context) {
   if (context.client) return {};
   const auto& settings = context.settings;
@@ -24,6 +35,7 @@ Status connect(Context& context) {
                  "no server is named: set BELAY_URL, BELAY_CA and BELAY_TOKEN (set -a; . DIR/admin.env)");
   if (settings.token.empty())
     return Error(Code::unauthenticated, "BELAY_TOKEN is not set; the server writes one to DIR/admin.env");
+  BELAY_TRY(check_server_url(settings.url));
   io::HttpClientOptions options;
   options.timeout = Duration(120'000);
   options.body_bytes_max = kAnswerBytesMax;
@@ -73,6 +85,14 @@ Error error_of(const io::HttpResponse& response, std::string_view operation) {
 }
 
 }  // namespace
+
+Status check_server_url(const std::string& text) {
+  BELAY_TRY_ASSIGN(const auto url, io::parse_url(text).within("BELAY_URL"));
+  if (url.scheme == "https" || (url.scheme == "http" && is_loopback(url.host))) return {};
+  return Error(Code::invalid_argument, "BELAY_URL is " + sanitize(text, 200) +
+                                           ": the token would cross the network readable; write https://, as the "
+                                           "server's admin.env has it (http:// is for loopback addresses)");
+}
 
 Settings settings_of_environment() { return {variable("BELAY_URL"), variable("BELAY_CA"), variable("BELAY_TOKEN")}; }
 

@@ -27,6 +27,9 @@ struct Context {
   std::unique_ptr<io::HttpClient> client;  // made at the first call
 };
 
+// Whether the token may be sent there: over TLS, or in the clear to a loopback address.
+Status check_server_url(const std::string& text);
+
 // POST /api/<operation>. The server's error comes back with its own words.
 Result<json::Value> call(Context& context, std::string_view operation, const json::Object& request);
 // The same over every page (NextToken), the lists of `member` joined. Bounded by 10,000 pages.

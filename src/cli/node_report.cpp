@@ -70,12 +70,15 @@ std::string ids_cell(const json::Value& patch, std::string_view member) {
   return text + " and " + std::to_string(ids.size() - shown_max) + " more";
 }
 
-void print_patches(std::ostream& out, const json::Array& patches) {
-  if (patches.empty()) return;
+// A terminal gets the first few ids of each patch, a spreadsheet all.
+Table table_of(const json::Array& patches, bool all_ids) {
+  const auto ids = [&](const json::Value& patch, std::string_view member) {
+    return all_ids ? cell(patch, member) : ids_cell(patch, member);
+  };
   Table table{{"PACKAGE", "INSTALLED", "WANTED", "STATE", "SEVERITY", "ADVISORY", "AGE", "WHY"}, {}};
   for (const auto& p : patches) {
-    std::string advisory = ids_cell(p, "AdvisoryIds");
-    if (advisory == "-") advisory = ids_cell(p, "CVEIds");
+    std::string advisory = ids(p, "AdvisoryIds");
+    if (advisory == "-") advisory = ids(p, "CVEIds");
     std::string severity = cell(p, "Severity");
     if (severity == "-")
       severity =
@@ -91,7 +94,12 @@ void print_patches(std::ostream& out, const json::Array& patches) {
     table.rows.push_back(
         {cell(p, "Name"), cell(p, "InstalledVersion"), wanted, cell(p, "State"), severity, advisory, age_cell(p), why});
   }
-  out << "\nWhat is not installed as the baseline wants it\n" << to_text_table(table);
+  return table;
+}
+
+void print_patches(std::ostream& out, const json::Array& patches) {
+  if (!patches.empty())
+    out << "\nWhat is not installed as the baseline wants it\n" << to_text_table(table_of(patches, false));
 }
 
 void print_restarts(std::ostream& out, const json::Value& node) {
@@ -151,6 +159,8 @@ Result<int> print_node_report(Context& context, const std::string& node_id, cons
     json::Object all{{"Node", node}, {"Verdict", verdict}, {"Patches", patches}};
     if (const auto* source = json::find(evidence, "Evidence")) all["Evidence"] = *source;
     out << json::to_pretty_text(all) << "\n";
+  } else if (context.format == Format::csv) {
+    out << to_csv(table_of(patches, true));
   } else {
     print_machine(out, node, verdict);
     print_counts(out, verdict);

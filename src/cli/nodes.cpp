@@ -58,26 +58,28 @@ Result<int> list(Context& context, const Arguments&) {
 }
 
 Result<int> show(Context& context, const Arguments& arguments) {
-  BELAY_TRY_ASSIGN(const auto ids, resolve_nodes(context, {arguments.one("NODE")}));
-  BELAY_TRY_ASSIGN(const auto node, call(context, "GetNode", {{"InstanceId", ids.front()}}));
-  std::cout << json::to_pretty_text(node) << "\n";
+  BELAY_TRY_ASSIGN(const auto id, resolve_node(context, arguments.one("NODE")));
+  BELAY_TRY_ASSIGN(const auto node, call(context, "GetNode", {{"InstanceId", id}}));
+  print_record(context, node, std::cout);
   return kExitOk;
 }
 
 Result<int> remove(Context& context, const Arguments& arguments) {
-  BELAY_TRY_ASSIGN(const auto ids, resolve_nodes(context, {arguments.one("NODE")}));
-  BELAY_TRY(call(context, "DeregisterManagedInstance", {{"InstanceId", ids.front()}}));
-  std::cout << "deregistered " << ids.front() << ": its certificate no longer counts\n";
+  BELAY_TRY_ASSIGN(const auto id, resolve_node(context, arguments.one("NODE")));
+  BELAY_TRY(call(context, "DeregisterManagedInstance", {{"InstanceId", id}}));
+  say(context, "deregistered " + id + ": its certificate no longer counts", {{"InstanceId", id}}, std::cout);
   return kExitOk;
 }
 
 Result<int> settle(Context& context, const Arguments& arguments) {
-  BELAY_TRY_ASSIGN(const auto ids, resolve_nodes(context, {arguments.one("NODE")}));
-  BELAY_TRY_ASSIGN(const auto answer, call(context, "SettleClonedNode", {{"InstanceId", ids.front()}}));
-  if (json::find(answer, "CloneSuspectedDate"))
-    std::cout << "settled " << ids.front() << ": it gets its orders again; if the other machine comes back with the "
-              << "same identity, it is marked again\n";
-  else std::cout << ids.front() << " was not in doubt: nothing to settle\n";
+  BELAY_TRY_ASSIGN(const auto id, resolve_node(context, arguments.one("NODE")));
+  BELAY_TRY_ASSIGN(const auto answer, call(context, "SettleClonedNode", {{"InstanceId", id}}));
+  const bool settled = json::find(answer, "CloneSuspectedDate") != nullptr;
+  say(context,
+      settled ? "settled " + id + ": it gets its orders again; if the other machine comes back with the same " +
+                    "identity, it is marked again"
+              : id + " was not in doubt: nothing to settle",
+      {{"InstanceId", id}, {"Settled", settled}}, std::cout);
   return kExitOk;
 }
 

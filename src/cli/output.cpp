@@ -31,6 +31,34 @@ std::string csv_cell(const std::string& text) {
   return quoted + "\"";
 }
 
+bool is_time(std::string_view member, const json::Value& value) {
+  return value.is_number() && (member.ends_with("Date") || member.ends_with("Time"));
+}
+
+bool is_nested(const json::Value& value) {
+  if (const auto* list = value.if_array())
+    return std::ranges::any_of(*list, [](const auto& item) { return item.is_object() || item.is_array(); });
+  return value.is_object();
+}
+
+void add_members(const json::Value& value, const std::string& path, Table& table) {
+  if (const auto* list = value.if_array()) {
+    for (std::size_t i = 0; i < list->size(); ++i) add_members((*list)[i], path + "[" + std::to_string(i) + "]", table);
+    return;
+  }
+  if (!value.is_object()) {
+    table.rows.push_back({path, value.is_string() ? std::string(value.get_string()) : json::to_text(value)});
+    return;
+  }
+  for (const auto& member : value.get_object()) {
+    const std::string inner = path.empty() ? std::string(member.key()) : path + "." + std::string(member.key());
+    if (is_nested(member.value())) add_members(member.value(), inner, table);
+    else
+      table.rows.push_back(
+          {inner, is_time(member.key(), member.value()) ? time_cell(&member.value()) : cell(value, member.key())});
+  }
+}
+
 std::string one_line(const std::string& text) {
   std::string clean = sanitize(text, kCellBytesMax);
   std::ranges::replace(clean, '\n', ' ');
@@ -70,6 +98,29 @@ void print(const Context& context, const Table& table, const json::Value& value,
     case Format::csv: out << to_csv(table); return;
     case Format::json: out << json::to_pretty_text(value) << "\n"; return;
   }
+}
+
+Table to_record_table(const json::Value& value) {
+  Table table{{"MEMBER", "VALUE"}, {}};
+  add_members(value, "", table);
+  return table;
+}
+
+void print_record(const Context& context, const json::Value& value, std::ostream& out) {
+  print(context, to_record_table(value), value, out);
+}
+
+void say(const Context& context, const std::string& sentence, const json::Object& record, std::ostream& out) {
+  if (context.format == Format::table) {
+    out << sentence << "\n";
+    return;
+  }
+  Table table{{}, {{}}};
+  for (const auto& member : record) {
+    table.columns.emplace_back(member.key());
+    table.rows.front().push_back(cell(record, member.key()));
+  }
+  print(context, table, record, out);
 }
 
 std::string time_cell(const json::Value* value) {

@@ -19,6 +19,13 @@ struct Table {
 // The table or, where JSON was asked for, `value`.
 void print(const Context& context, const Table& table, const json::Value& value, std::ostream& out);
 
+// One object whole: a row a member, nested ones by their path ("Facts.os_name"), times for a reader; or the JSON.
+void print_record(const Context& context, const json::Value& value, std::ostream& out);
+Table to_record_table(const json::Value& value);
+
+// What was done: a sentence for people, else its record (text members only).
+void say(const Context& context, const std::string& sentence, const json::Object& record, std::ostream& out);
+
 std::string to_text_table(const Table& table);
 std::string to_csv(const Table& table);  // RFC 4180
 

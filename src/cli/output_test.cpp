@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 namespace belay::cli {
 namespace {
 
@@ -26,6 +28,35 @@ TEST(Cells, ShowTimesAndAbsence) {
   EXPECT_EQ(cell(row, "l"), "a, b");
   EXPECT_EQ(cell(row, "e"), "-");
   EXPECT_EQ(cell(row, "x"), "-");
+}
+
+const json::Value kRecord = json::Object{{"Name", "web"},
+                                         {"CreatedDate", 1764000000.5},
+                                         {"Tags", json::Array{"a", "b"}},
+                                         {"Facts", json::Object{{"cpus", 2}, {"none", nullptr}}},
+                                         {"Rules", json::Array{json::Object{{"Days", 7}}}}};
+
+TEST(Record, HasARowForEachMemberByItsPath) {
+  const auto rows = to_record_table(kRecord).rows;
+  EXPECT_EQ(rows, (std::vector<std::vector<std::string>>{{"Name", "web"},
+                                                         {"CreatedDate", "2025-11-24 16:00"},
+                                                         {"Tags", "a, b"},
+                                                         {"Facts.cpus", "2"},
+                                                         {"Facts.none", "-"},
+                                                         {"Rules[0].Days", "7"}}));
+}
+
+TEST(Say, IsASentenceOnlyForPeople) {
+  const auto said = [](Format format) {
+    Context context;
+    context.format = format;
+    std::ostringstream out;
+    say(context, "tagged mi-1", {{"InstanceId", "mi-1"}}, out);
+    return out.str();
+  };
+  EXPECT_EQ(said(Format::table), "tagged mi-1\n");
+  EXPECT_EQ(said(Format::csv), "InstanceId\r\nmi-1\r\n");
+  EXPECT_EQ(said(Format::json), "{\n  \"InstanceId\": \"mi-1\"\n}\n");
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "cli/commands.hpp"
+#include "cli/ids.hpp"
 #include "cli/progress.hpp"
 #include "cli/targets.hpp"
 
@@ -16,8 +17,10 @@ Result<int> run(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto reboot, reboot_option(arguments.one("reboot")));
   json::Object parameters{{"RebootOption", json::Array{reboot}}};
   const bool frozen = arguments.has("change-set");
-  if (frozen) parameters["ChangeSetId"] = json::Array{arguments.one("change-set")};
-  else parameters["Operation"] = json::Array{"Install"};
+  if (frozen) {
+    BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::change_set, arguments.one("change-set")));
+    parameters["ChangeSetId"] = json::Array{id};
+  } else parameters["Operation"] = json::Array{"Install"};
   json::Object request{{"DocumentName", frozen ? "Belay-ApplyChangeSet" : "AWS-RunPatchBaseline"},
                        {"Parameters", std::move(parameters)},
                        {"MaxConcurrency", arguments.one("max-concurrency")},

@@ -5,6 +5,7 @@
 #include "base/error_table.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/ids.hpp"
 #include "cli/output.hpp"
 #include "cli/targets.hpp"
 #include "io/system_clock.hpp"
@@ -75,8 +76,12 @@ void say_skipped(const json::Value& answer) {
 
 Result<int> run(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto targets, resolve_targets(context, arguments.all("TARGET")));
+  if (!targets.targets.empty()) BELAY_TRY(require_nodes(context, targets.targets));
   json::Object request{{"Name", arguments.has("name") ? arguments.one("name") : default_name()}};
-  if (arguments.has("baseline")) request["BaselineId"] = arguments.one("baseline");
+  if (arguments.has("baseline")) {
+    BELAY_TRY_ASSIGN(const auto baseline, checked_id(IdKind::baseline, arguments.one("baseline")));
+    request["BaselineId"] = baseline;
+  }
   if (arguments.has("description")) request["Description"] = arguments.one("description");
   targets.add_to(request);
   BELAY_TRY_ASSIGN(const auto answer, call(context, "CreateChangeSet", request));
@@ -89,7 +94,8 @@ Result<int> run(Context& context, const Arguments& arguments) {
 }
 
 Result<int> show(Context& context, const Arguments& arguments) {
-  return show_change_set(context, arguments.one("CHANGE-SET"));
+  BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::change_set, arguments.one("CHANGE-SET")));
+  return show_change_set(context, id);
 }
 
 Result<int> list(Context& context, const Arguments&) {

@@ -10,15 +10,12 @@
 #include "base/error_table.hpp"
 #include "base/text.hpp"
 #include "cli/output.hpp"
+#include "cli/targets.hpp"
 
 namespace belay::cli {
 namespace {
 
 constexpr auto kPollEvery = std::chrono::milliseconds(500);
-
-bool is_final(std::string_view status) {
-  return status == "Success" || status == "Failed" || status == "TimedOut" || status == "Cancelled";
-}
 
 // Says each node's change once; on a terminal a live line shows the sums.
 class Progress {
@@ -87,6 +84,10 @@ void explain_failures(const json::Array& invocations) {
 
 }  // namespace
 
+bool is_final_status(std::string_view status) {
+  return status == "Success" || status == "Failed" || status == "TimedOut" || status == "Cancelled";
+}
+
 Result<int> follow_command(Context& context, const std::string& command_id) {
   Progress progress;
   for (;;) {
@@ -97,12 +98,14 @@ Result<int> follow_command(Context& context, const std::string& command_id) {
     BELAY_TRY_ASSIGN(const auto commands, call_all(context, "ListCommands", {{"CommandId", command_id}}, "Commands"));
     const std::string status = commands.empty() ? "" : json::text_or_empty(commands.front(), "Status");
     if (commands.empty()) return Error(Code::not_found, "command " + command_id + " is gone");
-    if (is_final(status)) {
+    if (is_final_status(status)) {
       progress.clear();
       BELAY_TRY_ASSIGN(const auto last, call_all(context, "ListCommandInvocations",
                                                  {{"CommandId", command_id}, {"Details", true}}, "CommandInvocations"));
       print(context, table_of(last), json::Object{{"Command", commands.front()}, {"CommandInvocations", last}},
             std::cout);
+      if (json::text_or_empty(commands.front(), "StatusDetails") == "NoInstancesInTag")
+        return Error(Code::not_found, "command " + command_id + " found no node with its tags: nothing was done");
       if (status != "Success") explain_failures(last);
       return status == "Success" ? kExitOk : kExitNonCompliant;
     }
@@ -111,6 +114,9 @@ Result<int> follow_command(Context& context, const std::string& command_id) {
 }
 
 Result<int> send_command(Context& context, const json::Object& request, bool wait) {
+  // SSM calls a command to nobody a success; who typed a tag wrong is not to believe that something was done.
+  if (const auto* targets = request.if_contains("Targets"); targets && targets->is_array())
+    BELAY_TRY(require_nodes(context, targets->get_array()));
   BELAY_TRY_ASSIGN(const auto answer, call(context, "SendCommand", request));
   const auto* command = json::find(answer, "Command");
   const std::string id = command ? json::text_or_empty(*command, "CommandId") : "";

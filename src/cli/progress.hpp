@@ -8,6 +8,9 @@
 
 namespace belay::cli {
 
+// Of a command as SSM says it: it has ended.
+bool is_final_status(std::string_view status);
+
 // The exit status: 0 where every node succeeded, kExitNonCompliant where one did not.
 Result<int> follow_command(Context& context, const std::string& command_id);
 

@@ -11,14 +11,26 @@ namespace {
 
 constexpr std::string_view kResourceType = "ManagedInstance";
 
+// For people a sentence as soon as a node is done, so that it stands there when a later one fails; else one list.
+void say_done(const Context& context, std::string_view done, const std::string& id) {
+  if (context.format == Format::table) std::cout << done << " " << id << "\n";
+}
+void list_done(const Context& context, const std::vector<std::string>& ids) {
+  Table table{{"NODE"}, {}};
+  for (const auto& id : ids) table.rows.push_back({id});
+  if (context.format != Format::table)
+    print(context, table, json::Object{{"InstanceIds", json::encode(ids)}}, std::cout);
+}
+
 Result<int> add(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto tags, parse_tags(arguments.all("TAG")));
   BELAY_TRY_ASSIGN(const auto ids, resolve_nodes(context, {arguments.one("NODE")}));
   for (const auto& id : ids) {
     BELAY_TRY(
         call(context, "AddTagsToResource", {{"ResourceType", kResourceType}, {"ResourceId", id}, {"Tags", tags}}));
-    std::cout << "tagged " << id << "\n";
+    say_done(context, "tagged", id);
   }
+  list_done(context, ids);
   return kExitOk;
 }
 
@@ -28,8 +40,9 @@ Result<int> remove(Context& context, const Arguments& arguments) {
     BELAY_TRY(
         call(context, "RemoveTagsFromResource",
              {{"ResourceType", kResourceType}, {"ResourceId", id}, {"TagKeys", json::encode(arguments.all("KEY"))}}));
-    std::cout << "untagged " << id << "\n";
+    say_done(context, "untagged", id);
   }
+  list_done(context, ids);
   return kExitOk;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/ids.hpp"
 #include "base/text.hpp"
+#include "cli/output.hpp"
 
 namespace belay::cli {
 namespace {
@@ -28,6 +29,25 @@ Result<std::string> id_of_name(const json::Array& nodes, const std::string& name
   if (found.empty()) return Error(Code::not_found, "no node is called '" + name + "'; `belay nodes` lists them");
   return Error(Code::conflict, std::to_string(found.size()) + " nodes are called '" + name + "': " + join(found, ", ") +
                                    "; name one by its id");
+}
+
+json::Object filters_of(const json::Array& targets) {
+  json::Array filters;
+  for (const auto& target : targets)
+    if (json::text_or_empty(target, "Key") != "InstanceIds") filters.push_back(target);
+  return filters.empty() ? json::Object() : json::Object{{"Filters", std::move(filters)}};
+}
+
+Error nobody(const json::Array& targets) {
+  std::vector<std::string> words;
+  for (const auto& target : targets)
+    if (const auto key = json::text_or_empty(target, "Key"); key != "InstanceIds")
+      words.push_back(key + "=" + cell(target, "Values"));
+  if (words.empty())
+    return Error(Code::not_found,
+                 "there are no nodes yet: belay activation create, then belay-agent enroll on the host");
+  return Error(Code::not_found, "no node matches " + sanitize(join(words, " and "), 500) +
+                                    "; `belay tag list all` shows the tags there are");
 }
 
 }  // namespace
@@ -67,16 +87,29 @@ Result<std::vector<std::string>> resolve_nodes(Context& context, const std::vect
   BELAY_TRY_ASSIGN(const auto targets,
                    resolve_targets(context, words.empty() ? std::vector<std::string>{"all"} : words));
   if (!targets.node_ids.empty()) return targets.node_ids;
-  json::Array filters;
-  for (const auto& target : targets.targets)
-    if (json::text_or_empty(target, "Key") != "InstanceIds") filters.push_back(target);
-  json::Object request;
-  if (!filters.empty()) request["Filters"] = std::move(filters);
-  BELAY_TRY_ASSIGN(const auto nodes,
-                   call_all(context, "DescribeInstanceInformation", request, "InstanceInformationList"));
+  BELAY_TRY_ASSIGN(const auto nodes, call_all(context, "DescribeInstanceInformation", filters_of(targets.targets),
+                                              "InstanceInformationList"));
+  if (nodes.empty()) return nobody(targets.targets);
   std::vector<std::string> ids;
   for (const auto& node : nodes) ids.push_back(json::text_or_empty(node, "InstanceId"));
   return ids;
+}
+
+Result<std::string> resolve_node(Context& context, const std::string& word) {
+  BELAY_TRY_ASSIGN(const auto ids, resolve_nodes(context, {word}));
+  if (ids.size() == 1) return ids.front();
+  return Error(Code::conflict, "'" + word + "' means " + std::to_string(ids.size()) +
+                                   " nodes, and one is wanted here; name it by its id (belay nodes)");
+}
+
+Status require_nodes(Context& context, const json::Array& targets) {
+  json::Object request = filters_of(targets);
+  request["MaxResults"] = 5;
+  const auto page = call(context, "DescribeInstanceInformation", request);
+  if (!page.ok()) return page.error().code() == Code::permission_denied ? Status() : Status(page.error());
+  const auto* nodes = json::find(*page, "InstanceInformationList");
+  if ((nodes && nodes->is_array() && !nodes->get_array().empty()) || json::find(*page, "NextToken")) return {};
+  return nobody(targets);
 }
 
 }  // namespace belay::cli

@@ -20,7 +20,12 @@ struct Targets {
 // Ids (mi-…, i-…), names (looked up; an unknown or ambiguous one is an error), tag:Key=Value[,Value…], or "all".
 Result<Targets> resolve_targets(Context& context, const std::vector<std::string>& words);
 
-// The ids of every node that the words mean.
+// The ids of every node that the words mean; not-found where that is none.
 Result<std::vector<std::string>> resolve_nodes(Context& context, const std::vector<std::string>& words);
+// The same where exactly one node is meant.
+Result<std::string> resolve_node(Context& context, const std::string& word);
+
+// SSM's Targets: not-found where they match no node now. Who may not list nodes is not held up.
+Status require_nodes(Context& context, const json::Array& targets);
 
 }  // namespace belay::cli

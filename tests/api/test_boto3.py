@@ -75,7 +75,7 @@ class Commands(BotoTestCase):
         command = self.ssm.send_command(DocumentName="AWS-RunShellScript", Targets=[{"Key": "tag:env", "Values": ["nowhere"]}],
                                         Parameters={"commands": ["true"]})["Command"]
         listed = self.ssm.list_commands(CommandId=command["CommandId"])["Commands"]
-        self.assertEqual(listed[0]["TargetCount"], 0)
+        self.assertEqual((listed[0]["TargetCount"], listed[0]["Status"], listed[0]["StatusDetails"]), (0, "Success", "NoInstancesInTag"))
         self.assertEqual(self.ssm.list_command_invocations(CommandId=command["CommandId"])["CommandInvocations"], [])
         self.assert_fails("InvocationDoesNotExist", self.ssm.get_command_invocation, CommandId=command["CommandId"],
                           InstanceId="mi-0123456789abcdef0")

@@ -3,12 +3,15 @@ import csv
 import io
 import json
 import os
+import ssl
 import stat
 import subprocess
 import tempfile
 import unittest
+import urllib.request
 
-from tests.support.binaries import Server, binary
+from tests.support.binaries import Server, binary, wait_until
+from tests.support.scripted_node import ScriptedNode, offer, package
 
 
 def run(*words, env=None):
@@ -67,6 +70,24 @@ class WithoutServer(unittest.TestCase):
             answer = run(*words)
             self.assertEqual(answer.returncode, 2, words)
             self.assertTrue(answer.stderr, words)
+
+    def test_a_mistyped_command_is_answered_with_the_near_one(self):
+        for words, text in [(("complience",), "did you mean 'compliance'"), (("-o", "json", "baseline", "shwo"), "did you mean 'show'"),
+                            (("bogus",), "no command of belay"), (("command", "bogus"), "run, list, show")]:
+            answer = run(*words)
+            self.assertEqual((answer.returncode, text in answer.stderr), (2, True), answer.stderr)
+
+    def test_the_token_never_crosses_a_network_in_the_clear(self):
+        for url, text in [("http://example.com", "https://"), ("http://127.0.0.1.example.com:80", "https://"), ("http://10.0.0.1", "https://"),
+                          ("ftp://127.0.0.1", "ftp"), ("http://[2001:db8::1]:8480", "https://")]:
+            answer = run("nodes", env={"PATH": os.environ["PATH"], "BELAY_URL": url, "BELAY_TOKEN": "x"})
+            self.assertEqual((answer.returncode, text in answer.stderr), (2, True), (url, answer.stderr))
+        for url in ("http://127.0.0.3:1", "http://[::1]:1", "http://localhost:1"):
+            self.assertEqual(run("nodes", env={"PATH": os.environ["PATH"], "BELAY_URL": url, "BELAY_TOKEN": "x"}).returncode, 7, url)
+
+    def test_version_compare_in_every_format(self):
+        self.assertEqual(json.loads(run("version-compare", "deb", "1", "2", "-o", "json").stdout), {"A": "1", "Order": "<", "B": "2"})
+        self.assertEqual(run("version-compare", "deb", "1", "2", "-o", "csv").stdout.split(), ["A,Order,B", "1,<,2"])
 
     def test_help_has_the_exit_statuses(self):
         answer = run("--help")
@@ -127,9 +148,59 @@ class WithServer(unittest.TestCase):
                                     (("baseline", "show", "pb-0123456789abcdef0"), 3, "pb-"),
                                     (("baseline", "create", "-f", "/no/such/file"), 3, "/no/such/file"),
                                     (("compliance", "--as-of", "yesterday"), 2, "--as-of"),
-                                    (("command", "show", "not-a-uuid"), 2, "")]:
+                                    (("command", "show", "not-a-uuid"), 2, "belay command list"),
+                                    (("command", "cancel", "0b1c"), 2, "belay command list"),
+                                    (("plan", "show", "cs-1"), 2, "belay plan list"),
+                                    (("patch", "all", "--change-set", "pb-0123456789abcdef0"), 2, "belay plan list"),
+                                    (("baseline", "show", "web"), 2, "belay baseline list"),
+                                    (("activation", "delete", "x"), 2, "belay activation list")]:
             answer = self.belay(*words, status=status)
             self.assertIn(text, answer.stderr, words)
+
+    def test_no_node_is_never_a_success(self):
+        for words in [("scan",), ("scan", "--wait"), ("patch", "--wait"), ("patch",), ("command", "run", "-c", "true", "--wait"), ("compliance",),
+                      ("plan",), ("tag", "list"), ("nodes", "show"), ("nodes", "remove")]:
+            answer = self.belay(*words, "tag:No=Such", status=3)
+            self.assertIn("tag:No=Such", answer.stderr, words)
+            self.assertEqual(answer.stdout, "", words)
+        for words in [("tag", "remove", "tag:No=Such", "Key"), ("tag", "add", "tag:No=Such", "A=b"), ("compliance",), ("scan", "all")]:
+            self.belay(*words, status=3)
+
+    def test_following_a_command_that_found_nobody(self):
+        sent = self.post("SendCommand", {"DocumentName": "AWS-RunShellScript", "Parameters": {"commands": ["true"]},
+                                         "Targets": [{"Key": "tag:No", "Values": ["Such"]}]})["Command"]["CommandId"]
+        self.assertIn("nothing was done", self.belay("command", "show", sent, "--wait", status=3).stderr)
+        answer = self.belay("command", "cancel", sent)
+        self.assertIn("has ended already: Success", answer.stdout)
+
+    def post(self, operation, request):
+        url = self.server.env["BELAY_URL"] + "/api/" + operation
+        asked = urllib.request.Request(url, json.dumps(request).encode(), {"Authorization": "Bearer " + self.server.env["BELAY_TOKEN"]})
+        with urllib.request.urlopen(asked, context=ssl.create_default_context(cafile=self.server.env["BELAY_CA"]), timeout=60) as reply:
+            return json.load(reply)
+
+    def test_a_baseline_file_with_a_mistake_makes_nothing(self):
+        for text, told in [('{"Name": "one",\n "Name": "two", "OperatingSystem": "DEBIAN"}', "line 2"), ('{"Name": "x"', "line 1"),
+                           ('["x"]', "expected an object")]:
+            with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+                file.write(text)
+                file.flush()
+                answer = self.belay("baseline", "create", "-f", file.name, status=2)
+                self.assertIn(told, answer.stderr)
+                self.assertIn(file.name, answer.stderr)
+        self.assertNotIn("two", self.belay("baseline", "list").stdout)
+
+    def test_every_format_is_honoured(self):
+        made = json.loads(self.belay("baseline", "list", "-o", "json").stdout)["BaselineIdentities"][0]["BaselineId"]
+        rows = {row[0]: row[1] for row in csv.reader(io.StringIO(self.belay("baseline", "show", made, "-o", "csv").stdout))}
+        self.assertEqual((rows["MEMBER"], rows["BaselineId"]), ("VALUE", made))
+        self.assertRegex(rows["CreatedDate"], r"^\d{4}-\d\d-\d\d \d\d:\d\d$")
+        self.assertIn("BaselineId", self.belay("baseline", "show", made).stdout.splitlines()[1])
+        self.assertEqual(json.loads(self.belay("baseline", "show", made, "-o", "json").stdout)["BaselineId"], made)
+        rows = {row[0]: row[1] for row in csv.reader(io.StringIO(self.belay("audit", "verify", "-o", "csv").stdout))}
+        self.assertEqual(rows["Intact"], "true")
+        told = json.loads(self.belay("baseline", "default", made, "-o", "json").stdout)
+        self.assertEqual(told, {"BaselineId": made})
 
     def test_wrong_token(self):
         env = {**self.server.environment(), "BELAY_TOKEN": "wrong-token-wrong-token"}
@@ -140,3 +211,45 @@ class WithServer(unittest.TestCase):
         self.belay("activation", "create")
         self.assertIn("CreateActivation", self.belay("audit", "list").stdout)
         self.assertIn("intact", self.belay("audit", "verify").stdout)
+
+
+class WithNode(unittest.TestCase):
+    """A node that is a script, with one update that the baseline wants."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server().start()
+        cls.addClassCleanup(cls.server.__exit__)
+        made = json.loads(cls.server.belay("activation", "create", "-o", "json", "--name", "web", "--tag", "Environment=dev").stdout)
+        cls.node = ScriptedNode(cls.server, "web")
+        cls.addClassCleanup(cls.node.__exit__)
+        cls.node.enroll(made["ActivationId"], made["ActivationCode"])
+        cls.node.installed, cls.node.offers = [package("openssl", "3.0.1")], [offer("openssl", "3.0.2")]
+        cls.node.hello()
+        cls.node.scan()
+        if not wait_until(lambda: "openssl" in cls.server.belay("compliance", "web").stdout):
+            raise AssertionError(cls.server.belay("compliance", "web").stdout)
+
+    def rows(self, *words, status=0):
+        answer = self.server.belay(*words, "-o", "csv")
+        self.assertEqual(answer.returncode, status, answer.stderr)
+        return list(csv.reader(io.StringIO(answer.stdout)))
+
+    def test_missing_patches_as_csv(self):
+        rows = self.rows("compliance", "web", status=9)
+        self.assertEqual(rows[0][:4], ["PACKAGE", "INSTALLED", "WANTED", "STATE"])
+        self.assertEqual(rows[1][:4], ["openssl", "3.0.1", "3.0.2", "MISSING"])
+        self.assertEqual(self.rows("compliance", status=9)[1][1], "web")
+
+    def test_a_node_as_rows(self):
+        rows = dict(self.rows("nodes", "show", "web"))
+        self.assertEqual(rows["Node.Name"], "web")
+        for member, value in rows.items():
+            if member.endswith(("Date", "Time")):
+                self.assertRegex(value, r"^(\d{4}-\d\d-\d\d \d\d:\d\d|-)$", member)
+
+    def test_what_was_done_in_every_format(self):
+        told = json.loads(self.server.belay("tag", "add", "web", "A=b", "-o", "json").stdout)
+        self.assertEqual(told, {"InstanceIds": [self.node.node_id]})
+        self.assertEqual(self.rows("tag", "remove", "tag:Environment=dev", "A"), [["NODE"], [self.node.node_id]])
+        self.assertEqual(self.server.belay("tag", "add", "web", "A=b").stdout, f"tagged {self.node.node_id}\n")

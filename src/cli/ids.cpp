@@ -1,0 +1,36 @@
+#include "cli/ids.hpp"
+
+#include <array>
+
+#include "base/ids.hpp"
+#include "base/text.hpp"
+
+namespace belay::cli {
+namespace {
+
+struct Row {
+  IdKind kind;
+  std::string_view name, prefix, looks_like, list;  // no prefix: a UUID
+};
+constexpr std::array kRows{
+    Row{IdKind::baseline, "baseline", "pb", "pb- and 17 hexadecimal digits", "belay baseline list"},
+    Row{IdKind::change_set, "change set", "cs", "cs- and 17 hexadecimal digits", "belay plan list"},
+    Row{IdKind::command, "command", "", "36 hexadecimal digits and dashes", "belay command list"},
+    Row{IdKind::activation, "activation", "", "36 hexadecimal digits and dashes", "belay activation list"},
+};
+
+}  // namespace
+
+Result<std::string> checked_id(IdKind kind, const std::string& word) {
+  for (const auto& row : kRows) {
+    if (row.kind != kind) continue;
+    const bool is_arn = kind == IdKind::baseline && word.starts_with("arn:");
+    if (is_arn || (row.prefix.empty() ? is_uuid(word) : is_id(row.prefix, word))) return word;
+    return Error(Code::invalid_argument, "'" + sanitize(word, 100) + "' is no " + std::string(row.name) + " id (" +
+                                             std::string(row.looks_like) + "); `" + std::string(row.list) +
+                                             "` lists them");
+  }
+  return Error(Code::internal, "an id of no known kind");
+}
+
+}  // namespace belay::cli
