@@ -122,7 +122,7 @@ TEST_P(HotReadsTest, GoByAnIndex) {
   });
   expect_indexed("message seen", [](Sql& sql) { return inbox::first_time(sql, "mi-1", "m1", at_s(1)); });
   expect_indexed("orders", [](Sql& sql) { return orders::pending(sql, "mi-1", at_s(1)); });
-  expect_indexed("nodes with orders", [&](Sql& sql) { return orders::nodes_with_queued(sql, at_s(1), page); });
+  expect_indexed("nodes with orders", [&](Sql& sql) { return orders::nodes_to_reach(sql, at_s(1), page); });
   expect_indexed("cancels", [](Sql& sql) { return orders::cancel_requests(sql, "mi-1"); });
   expect_indexed("expiry", [](Sql& sql) { return orders::expire(sql, at_s(1), 10); });
   expect_indexed("old results", [](Sql& sql) { return orders::forget_results(sql, at_s(1), 10); });

@@ -94,10 +94,11 @@ Result<std::vector<Order>> pending(Sql& sql, std::string_view node_id, Instant n
       {node_id, now, limit});
 }
 
-Result<Listed<std::string>> nodes_with_queued(Sql& sql, Instant now, const Page& page) {
+Result<Listed<std::string>> nodes_to_reach(Sql& sql, Instant now, const Page& page) {
   BELAY_TRY_ASSIGN(const auto rows,
-                   sql.query("SELECT DISTINCT node_id FROM orders WHERE state = 'queued' AND expires_at > $1 "
-                             "AND node_id > $2 ORDER BY node_id LIMIT $3",
+                   sql.query("SELECT node_id FROM orders WHERE state = 'queued' AND expires_at > $1 AND node_id > $2 "
+                             "UNION SELECT node_id FROM orders WHERE cancel_requested = 1 "
+                             "AND state IN ('delivered', 'acknowledged') AND node_id > $2 ORDER BY node_id LIMIT $3",
                              {now, page.after, detail::limit_of(page) + 1}));
   std::vector<std::string> ids;
   for (const auto& row : rows) ids.push_back(row.text(0));

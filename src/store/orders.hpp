@@ -43,8 +43,9 @@ Status queue(Sql& sql, const Order& order);
 Result<Order> get(Sql& sql, std::string_view order_id);
 // What the node should be sent: queued and delivered ones that have not expired, by counter.
 Result<std::vector<Order>> pending(Sql& sql, std::string_view node_id, Instant now, std::uint32_t limit = 50);
-// Nodes that have something queued, by id: what a server compares with the nodes it holds.
-Result<Listed<std::string>> nodes_with_queued(Sql& sql, Instant now, const Page& page);
+// Nodes that have something queued, or hold an order that is to be stopped, by id: what a server compares with the
+// nodes it holds.
+Result<Listed<std::string>> nodes_to_reach(Sql& sql, Instant now, const Page& page);
 // Orders of the node that the operator wants stopped and that have not ended.
 Result<std::vector<Order>> cancel_requests(Sql& sql, std::string_view node_id);
 Result<Listed<Order>> history(Sql& sql, std::string_view node_id, const Page& page);  // newest counter first

@@ -242,9 +242,9 @@ TEST_P(WorkTest, OrdersReachTheirNodeInOrderAndEndOnce) {
   EXPECT_CODE(Code::already_exists, queue("o1", "mi-2", 100));
   EXPECT_EQ(pending(10), (Ids{"o1", "o2", "o3"}));
   EXPECT_EQ(pending(50), (Ids{"o1", "o3"}));
-  EXPECT_EQ(read([](Sql& sql) { return orders::nodes_with_queued(sql, at_s(1), {}); })->items, Ids{"mi-1"});
+  EXPECT_EQ(read([](Sql& sql) { return orders::nodes_to_reach(sql, at_s(1), {}); })->items, Ids{"mi-1"});
   ASSERT_OK(write([](Sql& sql) { return orders::delivered(sql, Ids{"o1", "o2", "o3"}, at_s(2)); }));
-  EXPECT_TRUE(read([](Sql& sql) { return orders::nodes_with_queued(sql, at_s(1), {}); })->items.empty());
+  EXPECT_TRUE(read([](Sql& sql) { return orders::nodes_to_reach(sql, at_s(1), {}); })->items.empty());
   EXPECT_EQ(pending(10).size(), 3u) << "delivered is not acknowledged: it goes out again";
 
   const auto update = [&](const char* node, std::uint64_t sequence) {
@@ -270,6 +270,7 @@ TEST_P(WorkTest, OrdersReachTheirNodeInOrderAndEndOnce) {
 
   ASSERT_OK(write([](Sql& sql) { return orders::acknowledged(sql, "mi-1", "o3", at_s(5)); }));
   EXPECT_EQ(write([](Sql& sql) { return orders::cancel(sql, "o3", at_s(6)); })->state, orders::State::acknowledged);
+  EXPECT_EQ(read([](Sql& sql) { return orders::nodes_to_reach(sql, at_s(200), {}); })->items, Ids{"mi-1"});
   EXPECT_EQ(read([](Sql& sql) { return orders::cancel_requests(sql, "mi-1"); })->at(0).order_id, "o3");
   const auto expired = write([](Sql& sql) { return orders::expire(sql, at_s(60), 10); });
   ASSERT_OK(expired);

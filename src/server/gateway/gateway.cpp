@@ -165,6 +165,7 @@ void Gateway::Impl::exchange_in_worker(const io::HttpRequest& request,
   post([this, self = shared_from_this(), responder, request, messages = std::move(decoded->messages)]() mutable {
     auto session = std::make_shared<Session>(++next_number, request.peer_common_name, request.peer_serial_hex,
                                              request.peer_address);
+    session->cancels = polled_cancels;
     polled.insert(session->node_id);
     finish_poll(session->node_id);  // an older one of this node was given up
     auto& parked = polls[session->node_id];
@@ -192,8 +193,9 @@ void Gateway::Impl::finish_poll(const std::string& node_id) {
   polls.erase(at);
   counters.polls = polls.size();
   parts.loop.cancel(parked.timer);
-  wire::Exchange reply{parked.session->take_replies()};
-  const bool refused = parked.session->closed.exchange(true) && reply.messages.empty();
+  auto last = parked.session->end_poll();
+  const bool refused = last.was_closed && last.replies.empty();
+  const wire::Exchange reply{std::move(last.replies)};
   parked.responder->respond(refused ? error_response(Error(Code::unauthenticated, "not (any longer) a node"))
                                     : json_response(200, json::encode_text(reply)));
 }
@@ -347,6 +349,7 @@ std::string Gateway::metrics() const {
   line("belay_enrolments_total", "counter", counters.enrolled);
   line("belay_enrolments_failed_total", "counter", counters.enrolments_failed);
   line("belay_orders_sent_total", "counter", counters.orders_sent);
+  line("belay_cancels_sent_total", "counter", counters.cancels_sent);
   line("belay_orders_held_back_total", "counter", counters.held_back);
   line("belay_hellos_total", "counter", taken.hellos);
   line("belay_messages_taken_total", "counter", taken.taken);

@@ -28,7 +28,7 @@ struct ParkedPoll {
 
 struct GatewayCounters {
   std::atomic<std::uint64_t> links{0}, polls{0}, links_refused{0}, enrolled{0}, enrolments_failed{0}, orders_sent{0},
-      held_back{0}, takeovers{0};
+      cancels_sent{0}, held_back{0}, takeovers{0};
 };
 
 // Everything here runs on the loop, but where a name says otherwise.
@@ -81,6 +81,7 @@ struct Gateway::Impl : std::enable_shared_from_this<Gateway::Impl> {
   std::unordered_map<std::string, std::shared_ptr<Session>> links;  // greeted ones, by node
   std::unordered_set<std::shared_ptr<Session>> ungreeted;
   std::unordered_map<std::string, ParkedPoll> polls;
+  const std::shared_ptr<SentLog> polled_cancels = std::make_shared<SentLog>();  // of all polls
   std::unordered_set<std::string> polled;  // nodes heard of by a poll since the last touch
   TokenBucket new_links, enrolments;
   std::unordered_map<std::string, FailuresFrom> failures;

@@ -25,6 +25,7 @@ void Gateway::Impl::deliver(std::vector<std::shared_ptr<Session>> sessions) {
           deliver_orders(self->parts.services.store, self->parts.services.clock, some, self->settings.resend_after);
       if (!counts.ok()) return log::warning("orders-not-delivered", {{"error", counts.error()}});
       self->counters.orders_sent += counts->orders;
+      self->counters.cancels_sent += counts->cancels;
       self->counters.held_back += counts->held_back;
       self->post([self, some] {
         for (const auto& session : some) {
@@ -75,7 +76,7 @@ void Gateway::Impl::look_in_worker() {
   const auto looked = services.store.read([&](Sql& sql) -> Status {
     store::Page page{store::kPageLimitMax, ""};
     do {
-      BELAY_TRY_ASSIGN(auto listed, store::orders::nodes_with_queued(sql, now, page));
+      BELAY_TRY_ASSIGN(auto listed, store::orders::nodes_to_reach(sql, now, page));
       page.after = listed.next;
       post([this, ids = std::move(listed.items)] { deliver_to(ids); });
     } while (!page.after.empty());
@@ -97,7 +98,7 @@ void Gateway::Impl::look_in_worker() {
 void Gateway::Impl::resend() {
   std::vector<std::shared_ptr<Session>> waiting;
   for (const auto& [id, session] : links)
-    if (session->has_sent_orders()) waiting.push_back(session);
+    if (!session->orders.empty()) waiting.push_back(session);
   deliver(std::move(waiting));
 }
 

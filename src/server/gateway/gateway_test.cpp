@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <condition_variable>
-#include <deque>
 #include <filesystem>
 #include <thread>
 
@@ -16,16 +14,13 @@
 #include "server/engine/command_kind.hpp"
 #include "server/engine/engine.hpp"
 #include "server/engine/order_desk.hpp"
+#include "server/gateway/raw_link_test.hpp"
 #include "store/orders.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 #include "wire/codec.hpp"
 
 namespace belay::server {
 namespace {
-
-constexpr std::chrono::seconds kPatience{20};  // never waited for where things work
-
-std::string new_id() { return make_uuid(io::random_bytes(kIdRandomBytes)); }
 
 store::Seams plain_seams() {
   store::Seams seams;
@@ -34,74 +29,6 @@ store::Seams plain_seams() {
   seams.unseal = [](std::string_view bytes) -> Result<std::string> { return std::string(bytes); };
   return seams;
 }
-
-// A node's end of a link: raw wire messages, nothing clever.
-class RawLink : public std::enable_shared_from_this<RawLink> {
- public:
-  void opened(Result<std::shared_ptr<io::WebSocket>> socket) {
-    const std::scoped_lock lock(mutex_);
-    if (!socket.ok()) {
-      closed_ = true, why_ = socket.error().chain();
-    } else {
-      socket_ = *socket;
-      socket_->on_message = [this, self = shared_from_this()](const std::string& text) {
-        const std::scoped_lock inner(mutex_);
-        inbox_.push_back(text);
-        changed_.notify_all();
-      };
-      socket_->on_close = [this, self = shared_from_this()](std::string_view why) {
-        const std::scoped_lock inner(mutex_);
-        closed_ = true, why_ = why;
-        changed_.notify_all();
-      };
-    }
-    changed_.notify_all();
-  }
-  bool wait_open() {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, kPatience, [&] { return socket_ || closed_; });
-    return socket_ && !closed_;
-  }
-  bool wait_closed() {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, kPatience, [&] { return closed_; });
-  }
-  template <typename Message>
-  std::string send(const Message& message, std::string id = new_id()) {
-    EXPECT_TRUE(socket_->send(wire::to_text(wire::pack(id, message))));
-    return id;
-  }
-  void send_text(std::string text) { EXPECT_TRUE(socket_->send(std::move(text))); }
-  // The next message of the type; others before it are dropped.
-  template <typename Message>
-  std::optional<wire::Envelope> next() {
-    std::unique_lock lock(mutex_);
-    std::optional<wire::Envelope> found;
-    changed_.wait_for(lock, kPatience, [&] {
-      while (!inbox_.empty() && !found) {
-        auto parsed = wire::parse_envelope(inbox_.front());
-        inbox_.pop_front();
-        if (parsed.ok() && parsed->type == wire::type_name<Message>()) found = *parsed;
-      }
-      return found || closed_;
-    });
-    return found;
-  }
-  bool acknowledged(const std::string& id) {
-    const auto ack = next<wire::Ack>();
-    return ack && wire::unpack<wire::Ack>(*ack)->ids == std::vector<std::string>{id};
-  }
-  void close() { socket_->close("bye"); }
-  std::string why() { return why_; }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::shared_ptr<io::WebSocket> socket_;
-  std::deque<std::string> inbox_;
-  bool closed_ = false;
-  std::string why_;
-};
 
 struct Enrolled {
   std::string id, key_pem, certificate_pem;
@@ -239,6 +166,16 @@ class GatewayTest : public testing::Test {
     return link;
   }
 
+  std::string give(const Enrolled& node) {
+    SendCommandRequest request;
+    request.document_name = "AWS-RunShellScript";
+    request.parameters = {{"commands", {"true"}}};
+    request.instance_ids = {node.id};
+    auto id = commands_->send(request).value().command_id;
+    engine_->poke();
+    return id;
+  }
+
   store::nodes::Node node(const std::string& id) {
     return store_->read([&](store::Sql& sql) { return store::nodes::get(sql, id); }).value();
   }
@@ -293,13 +230,8 @@ TEST_F(GatewayTest, EnrolsLinksAndTakesAScan) {
 
 TEST_F(GatewayTest, OrdersComeInOrderAndAgainUntilTaken) {
   const auto enrolled = enroll();
-  SendCommandRequest request;
-  request.document_name = "AWS-RunShellScript";
-  request.parameters = {{"commands", {"true"}}};
-  request.instance_ids = {enrolled.id};
   std::vector<std::string> commands;
-  for (int i = 0; i < 3; ++i) commands.push_back(commands_->send(request)->command_id);
-  engine_->poke();
+  for (int i = 0; i < 3; ++i) commands.push_back(give(enrolled));
   std::vector<std::string> first_seen;
   {
     const auto link = greet(enrolled);
@@ -340,6 +272,50 @@ TEST_F(GatewayTest, OrdersComeInOrderAndAgainUntilTaken) {
   while (!std::ranges::all_of(commands, done) && std::chrono::steady_clock::now() < deadline)
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_TRUE(std::ranges::all_of(commands, done));
+}
+
+TEST_F(GatewayTest, AnOrderTakenLongAgoIsToldToStopOnce) {
+  const auto enrolled = enroll();
+  const auto cancel_once_taken = [&](const std::string& command, const std::string& order_id) {
+    const auto taken = [&] {
+      const auto order = store_->read([&](store::Sql& sql) { return store::orders::get(sql, order_id); });
+      return order.ok() && order->state == store::orders::State::acknowledged;
+    };
+    for (const auto end = std::chrono::steady_clock::now() + kPatience; !taken();)
+      if (std::chrono::steady_clock::now() > end) return ADD_FAILURE() << "not taken", void();
+    EXPECT_TRUE(commands_->cancel(command, {}, "test").ok());
+    engine_->poke();
+  };
+  auto command = give(enrolled);
+  const auto link = greet(enrolled);
+  auto order_id = link->next<wire::SignedOrder>()->id;
+  link->send(wire::Ack{{order_id}});
+  cancel_once_taken(command, order_id);
+  const auto stop = link->next<wire::CancelOrder>();
+  ASSERT_TRUE(stop.has_value());
+  EXPECT_EQ(wire::unpack<wire::CancelOrder>(*stop)->order_id, order_id);
+  command = give(enrolled);
+  order_id = link->next<wire::SignedOrder>()->id;  // the gateway has looked again
+  EXPECT_NE(gateway_->metrics().find("belay_cancels_sent_total 1\n"), std::string::npos) << "over one link";
+  link->close();
+  link->wait_closed();
+
+  const auto poll = [&](std::vector<wire::Envelope> messages) {
+    const auto said = post("/agent/v1/exchange", json::encode_text(wire::Exchange{std::move(messages)}), &enrolled);
+    return json::decode_text<wire::Exchange>(said.body).value().messages;
+  };
+  poll({wire::pack(new_id(), wire::Hello{"0.1.0", "boot", "nonce", "", facts()})});
+  poll({});
+  std::thread later([&] { cancel_once_taken(command, order_id); });
+  auto said = poll({wire::pack(new_id(), wire::Ack{{order_id}})});
+  later.join();
+  ASSERT_EQ(said.size(), 1U);
+  EXPECT_EQ(said[0].type, "cancel_order");
+  std::thread another([&] { give(enrolled); });
+  said = poll({});
+  another.join();
+  ASSERT_EQ(said.size(), 1U);
+  EXPECT_EQ(said[0].type, "signed_order") << "not what the last poll said already";
 }
 
 TEST_F(GatewayTest, WhoHasNoGoodCertificateStaysOutside) {
@@ -388,12 +364,7 @@ TEST_F(GatewayTest, AClonedIdentityIsSeenAndGetsNoOrders) {
   EXPECT_FALSE(node(enrolled.id).clone_seen_at.has_value());
   const auto third = greet(enrolled, "machine A");  // it is alive as well
   EXPECT_TRUE(node(enrolled.id).clone_seen_at.has_value());
-  SendCommandRequest request;
-  request.document_name = "AWS-RunShellScript";
-  request.parameters = {{"commands", {"true"}}};
-  request.instance_ids = {enrolled.id};
-  ASSERT_TRUE(commands_->send(request).ok());
-  engine_->poke();
+  give(enrolled);
   const auto held_back = [&] {
     return gateway_->metrics().find("belay_orders_held_back_total 0") == std::string::npos;
   };
@@ -439,14 +410,9 @@ TEST_F(GatewayTest, ThePollSaysWhatTheLinkSays) {
   auto reply = json::decode_text<wire::Exchange>(response.body).value();
   ASSERT_FALSE(reply.messages.empty());
   EXPECT_EQ(reply.messages[0].type, "welcome");
-  SendCommandRequest request;
-  request.document_name = "AWS-RunShellScript";
-  request.parameters = {{"commands", {"true"}}};
-  request.instance_ids = {enrolled.id};
   std::thread later([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
-    EXPECT_TRUE(commands_->send(request).ok());
-    engine_->poke();
+    give(enrolled);
   });
   response = post("/agent/v1/exchange", "{\"messages\":[]}", &enrolled);
   later.join();

@@ -25,7 +25,8 @@ Result<std::vector<Waiting>> find_waiting(Sql& sql, Instant now, std::span<const
     Waiting waiting{session, {}, {}, false};
     BELAY_TRY_ASSIGN(waiting.orders, store::orders::pending(sql, session->node_id, now, kOrdersAtOnce));
     BELAY_TRY_ASSIGN(waiting.cancels, store::orders::cancel_requests(sql, session->node_id));
-    if (waiting.orders.empty()) session->forget_sent_orders();
+    if (waiting.orders.empty()) session->orders.forget();
+    if (waiting.cancels.empty() && session->socket) session->cancels->forget();
     if (waiting.orders.empty() && waiting.cancels.empty()) continue;
     BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql, session->node_id));
     waiting.in_doubt = node.clone_seen_at.has_value();
@@ -46,9 +47,11 @@ Result<DeliveryCounts> deliver_orders(store::Store& store, const Clock& clock,
   for (const auto& waiting : all) {
     auto& session = *waiting.session;
     for (const auto& order : waiting.cancels) {
-      if (!session.may_send_order("cancel " + order.order_id, passed, resend_after)) continue;
-      if (!session.send(wire::pack(make_uuid(io::random_bytes(kIdRandomBytes)), wire::CancelOrder{order.order_id})))
+      if (!session.cancels->may_send(order.order_id, passed, resend_after)) continue;
+      if (!session.send(wire::pack(make_uuid(io::random_bytes(kIdRandomBytes)), wire::CancelOrder{order.order_id}))) {
+        session.cancels->not_sent(order.order_id);
         break;
+      }
       ++counts.cancels;
     }
     if (waiting.in_doubt) {
@@ -56,7 +59,7 @@ Result<DeliveryCounts> deliver_orders(store::Store& store, const Clock& clock,
       continue;
     }
     for (const auto& order : waiting.orders) {
-      if (!session.may_send_order(order.order_id, passed, resend_after)) continue;
+      if (!session.orders.may_send(order.order_id, passed, resend_after)) continue;
       // The order's id is the message's too: acknowledging the one is taking the other.
       if (!session.send(wire::pack(order.order_id, wire::SignedOrder{order.payload, order.signature}))) break;
       delivered.push_back(order.order_id);

@@ -4,13 +4,39 @@
 
 namespace belay::server {
 namespace {
-constexpr std::size_t kOrdersRemembered = 2'000;
+constexpr std::size_t kSentRemembered = 2'000;
+}
+
+bool SentLog::may_send(const std::string& id, Duration now, Duration again_after) {
+  const std::scoped_lock lock(mutex_);
+  if (sent_.size() > kSentRemembered)
+    std::erase_if(sent_, [&](const auto& sent) { return now - sent.second >= again_after; });
+  const auto [at, first] = sent_.try_emplace(id, now);
+  if (first) return true;
+  if (now - at->second < again_after) return false;
+  at->second = now;
+  return true;
+}
+
+void SentLog::not_sent(const std::string& id) {
+  const std::scoped_lock lock(mutex_);
+  sent_.erase(id);
+}
+
+void SentLog::forget() {
+  const std::scoped_lock lock(mutex_);
+  sent_.clear();
+}
+
+bool SentLog::empty() {
+  const std::scoped_lock lock(mutex_);
+  return sent_.empty();
 }
 
 bool Session::send(const wire::Envelope& message) {
-  if (closed) return false;
-  if (socket) return socket->send(wire::to_text(message));
+  if (socket) return !closed && socket->send(wire::to_text(message));
   const std::scoped_lock lock(mutex_);
+  if (closed) return false;
   replies_.push_back(message);
   return true;
 }
@@ -25,24 +51,9 @@ std::vector<wire::Envelope> Session::take_replies() {
   return std::exchange(replies_, {});
 }
 
-bool Session::may_send_order(const std::string& order_id, Duration now, Duration resend_after) {
+Session::Last Session::end_poll() {
   const std::scoped_lock lock(mutex_);
-  if (sent_orders_.size() > kOrdersRemembered) sent_orders_.clear();
-  const auto [at, first] = sent_orders_.try_emplace(order_id, now);
-  if (first) return true;
-  if (now - at->second < resend_after) return false;
-  at->second = now;
-  return true;
-}
-
-bool Session::has_sent_orders() {
-  const std::scoped_lock lock(mutex_);
-  return !sent_orders_.empty();
-}
-
-void Session::forget_sent_orders() {
-  const std::scoped_lock lock(mutex_);
-  sent_orders_.clear();
+  return {std::exchange(replies_, {}), closed.exchange(true)};
 }
 
 }  // namespace belay::server

@@ -13,6 +13,19 @@
 
 namespace belay::server {
 
+// What went out to nodes, and when: the same again only after a while.
+class SentLog {
+ public:
+  bool may_send(const std::string& id, Duration now, Duration again_after);
+  void not_sent(const std::string& id);  // it could not be sent after all
+  void forget();
+  bool empty();
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, Duration> sent_;
+};
+
 class Session {
  public:
   Session(std::uint64_t number, std::string node_id, std::string serial_hex, std::string address)
@@ -35,16 +48,21 @@ class Session {
   void close(std::string_view reason);
   // Of a poll: what was to be sent, taken out.
   std::vector<wire::Envelope> take_replies();
+  // Of a poll: the same, and nothing can be sent any more.
+  struct Last {
+    std::vector<wire::Envelope> replies;
+    bool was_closed = false;
+  };
+  Last end_poll();
 
-  // Which orders went out over this connection, and when.
-  bool may_send_order(const std::string& order_id, Duration now, Duration resend_after);
-  bool has_sent_orders();
-  void forget_sent_orders();  // nothing is pending
+  SentLog orders;  // over this connection
+  // Which orders the node was told to stop. A link has its own; all polls share one, or each poll of a node would be
+  // answered at once with what the last one said already, until the order has ended.
+  std::shared_ptr<SentLog> cancels = std::make_shared<SentLog>();
 
  private:
   std::mutex mutex_;
   std::vector<wire::Envelope> replies_;
-  std::map<std::string, Duration> sent_orders_;
 };
 
 }  // namespace belay::server
