@@ -25,11 +25,13 @@ fail() {
   exit 1
 }
 
-# Waits up to $1 seconds until the command succeeds.
+# Waits up to $1 seconds until the command succeeds, but not for a process $2 that has ended.
 wait_until() {
   tries=$(($1 * 10))
-  shift
+  process=$2
+  shift 2
   until "$@" >/dev/null 2>&1; do
+    kill -0 "$process" 2>/dev/null || return 1
     tries=$((tries - 1))
     [ "$tries" -gt 0 ] || return 1
     sleep 0.1
@@ -39,7 +41,7 @@ wait_until() {
 echo "belay: starting the server (state in .belay/server)"
 $bin/belayd --data "$state/server" --listen "127.0.0.1:$port" --http "127.0.0.1:$http_port" >"$state/server.out" 2>"$state/server.log" &
 server=$!
-wait_until 30 grep -q '^belayd ready' "$state/server.out" || fail "the server did not start; the end of .belay/server.log:" "$state/server.log"
+wait_until 30 "$server" grep -q '^belayd ready' "$state/server.out" || fail "the server did not start; the end of .belay/server.log:" "$state/server.log"
 
 set -a
 # shellcheck disable=SC1091
@@ -60,7 +62,7 @@ $bin/belay-agent run --state "$state/agent" --lists "$state/agent/lists" >"$stat
 agent=$!
 
 online() { $bin/belay nodes -o csv | grep "^$node," | grep -q Online; }
-wait_until 30 online || fail "the agent did not come online; the end of .belay/agent.log:" "$state/agent.log"
+wait_until 30 "$agent" online || fail "the agent did not come online; the end of .belay/agent.log:" "$state/agent.log"
 
 echo "belay: scanning this machine (package lists older than a day are fetched into .belay/agent/lists)"
 $bin/belay scan "$node" --wait || fail "the scan failed; the end of .belay/agent.log:" "$state/agent.log"
@@ -70,7 +72,8 @@ $bin/belay compliance "$node" || [ $? = 9 ]
 if [ -n "${ONCE:-}" ]; then exit 0; fi
 cat <<TEXT
 
-Belay is running. Open http://127.0.0.1:$http_port/ in a browser, or try in another shell:
+Belay is running. Open http://127.0.0.1:$http_port/ in a browser (it asks for a name and a password:
+any name; the password is BELAY_TOKEN in .belay/server/admin.env), or try in another shell:
   set -a; . .belay/server/admin.env; set +a
   build/bin/belay nodes
   build/bin/belay plan $node

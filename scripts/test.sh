@@ -21,8 +21,17 @@ if [ "$status" != 0 ]; then
          {print}
          END {if (holding) print held}' | tail -n 400
 fi
-# Tests inside a program that were skipped, by name and reason.
-skipped=$(grep -hE '^\[  SKIPPED \] [A-Za-z]|^SKIP ' build/Testing/Temporary/LastTest.log 2>/dev/null | grep -v 'tests, listed' | sort -u || true)
+# Tests inside a program that were skipped, by name and reason. GoogleTest says the reason between the name it runs and the
+# name it skipped.
+skipped=$(awk '/^\[ RUN      \] / {reason=""; next}
+  /^SKIP / {print; next}
+  /^\[  SKIPPED \] [A-Za-z]/ && !/tests?, listed below/ {
+    name=$4
+    if (!(name in seen)) {seen[name]=1; print "SKIP " name ": " (reason == "" ? "no reason given" : reason)}
+    next}
+  /^\[/ {next}
+  /Skipped$/ || /^[^ ]*\.(cpp|hpp):[0-9]+: Skipped/ {next}
+  NF {reason=(reason == "" ? $0 : reason " " $0)}' build/Testing/Temporary/LastTest.log 2>/dev/null | sort -u || true)
 if [ -n "$skipped" ]; then
   echo
   echo "belay: skipped here:"
