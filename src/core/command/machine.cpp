@@ -28,12 +28,12 @@ struct Row {
   Turn turn;
 };
 constexpr Row kRows[] = {
-    {Phase::shell, EventKind::taken, Turn::note_taken},
-    {Phase::shell, EventKind::succeeded, Turn::end_success},
-    {Phase::shell, EventKind::failed, Turn::end_failed},
-    {Phase::shell, EventKind::refused, Turn::end_failed},
-    {Phase::shell, EventKind::timed_out, Turn::end_timed_out},
-    {Phase::shell, EventKind::cancelled, Turn::end_cancelled},
+    {Phase::steps, EventKind::taken, Turn::note_taken},
+    {Phase::steps, EventKind::succeeded, Turn::end_success},
+    {Phase::steps, EventKind::failed, Turn::end_failed},
+    {Phase::steps, EventKind::refused, Turn::end_failed},
+    {Phase::steps, EventKind::timed_out, Turn::end_timed_out},
+    {Phase::steps, EventKind::cancelled, Turn::end_cancelled},
     {Phase::scan, EventKind::taken, Turn::note_taken},
     {Phase::scan, EventKind::succeeded, Turn::note_done},
     {Phase::scan, EventKind::scan_ready, Turn::note_ready},
@@ -64,7 +64,7 @@ constexpr Row kRows[] = {
     {Phase::final_judge, EventKind::judged, Turn::after_final_judge},
 };
 
-Phase first_phase(Shape shape) { return shape == Shape::shell ? Phase::shell : Phase::scan; }
+Phase first_phase(Shape shape) { return shape == Shape::steps ? Phase::steps : Phase::scan; }
 
 Phase next_phase(Phase phase) {
   switch (phase) {
@@ -74,7 +74,7 @@ Phase next_phase(Phase phase) {
     case Phase::patch: return Phase::final_scan;
     case Phase::final_scan: return Phase::final_judge;
     case Phase::waiting:
-    case Phase::shell:
+    case Phase::steps:
     case Phase::final_judge:
     case Phase::ended: break;
   }
@@ -86,9 +86,10 @@ bool is_running(const Invocation& invocation) {
   return invocation.phase != Phase::waiting && invocation.phase != Phase::ended;
 }
 
-Duration time_for(const Timeouts& timeouts, Phase phase) {
-  switch (phase) {
-    case Phase::shell: return timeouts.shell;
+Duration time_for(const Settings& settings, const Invocation& invocation) {
+  const Timeouts& timeouts = settings.timeouts;
+  switch (invocation.phase) {
+    case Phase::steps: return settings.segments[invocation.segment].time;
     case Phase::plan: return timeouts.plan;
     case Phase::patch: return timeouts.patch;
     case Phase::scan:
@@ -122,7 +123,7 @@ class Stepper {
       case EventKind::invalid_platform: return end(*invocation, Details::InvalidPlatform, event.why);
       default: break;
     }
-    if (event.phase != invocation->phase) return;
+    if (event.phase != invocation->phase || event.segment != invocation->segment) return;
     for (const auto& row : kRows)
       if (row.phase == event.phase && row.event == event.kind) return turn(*invocation, row.turn, event);
   }
@@ -131,7 +132,8 @@ class Stepper {
     for (auto& invocation : command_.invocations) {
       if (!is_running(invocation) || !invocation.deadline || *invocation.deadline > now_) continue;
       act(ActionKind::withdraw, invocation);
-      const bool never_begun = !invocation.taken && invocation.phase == first_phase(command_.settings.shape);
+      const bool never_begun = !invocation.taken && invocation.segment == 0 &&
+                               invocation.phase == first_phase(command_.settings.segments.front().shape);
       if (never_begun) end(invocation, Details::DeliveryTimedOut, "the node did not take the order in time");
       else if (!invocation.taken)
         end(invocation, Details::ExecutionTimedOut,
@@ -155,7 +157,7 @@ class Stepper {
     for (auto& invocation : command_.invocations) {
       if (running >= command_.settings.concurrency_max) return;
       if (invocation.phase != Phase::waiting) continue;
-      enter(invocation, first_phase(command_.settings.shape));
+      enter(invocation, first_phase(command_.settings.segments.front().shape));
       ++running;
     }
   }
@@ -183,7 +185,7 @@ class Stepper {
   }
 
   void act(ActionKind kind, const Invocation& invocation) {
-    step_.actions.push_back({kind, invocation.phase, invocation.node_id});
+    step_.actions.push_back({kind, invocation.phase, invocation.node_id, invocation.segment});
   }
 
   void enter(Invocation& invocation, Phase phase) {
@@ -194,7 +196,7 @@ class Stepper {
     invocation.taken = is_judging(phase);
     invocation.order_done = invocation.scan_ready = false;
     invocation.deadline =
-        now_ + (is_judging(phase) ? time_for(command_.settings.timeouts, phase) : command_.settings.timeouts.delivery);
+        now_ + (is_judging(phase) ? time_for(command_.settings, invocation) : command_.settings.timeouts.delivery);
     act(is_judging(phase) ? ActionKind::judge : ActionKind::send, invocation);
   }
 
@@ -207,6 +209,19 @@ class Stepper {
     invocation.why = std::move(why);
     invocation.finished_at = now_;
     invocation.deadline.reset();
+  }
+
+  // The segment is over: the next one that the caller named, else the end. Whoever wanted a stop gets it in between.
+  void finish(Invocation& invocation, Details details, std::string why, const Event& event) {
+    if (!event.next_segment && details == Details::Success && !event.failed_before.empty())
+      return end(invocation, Details::Failed, event.failed_before);
+    if (!event.next_segment) return end(invocation, details, std::move(why));
+    BELAY_ASSERT(*event.next_segment > invocation.segment && *event.next_segment < command_.settings.segments.size());
+    if (invocation.cancel_wanted) return end(invocation, Details::Canceled, "cancelled between two steps");
+    invocation.segment = *event.next_segment;
+    invocation.patch_failed = false;
+    invocation.why.clear();
+    enter(invocation, first_phase(command_.settings.segments[invocation.segment].shape));
   }
 
   // Goes on, unless somebody wanted a stop and nothing was changed yet.
@@ -235,11 +250,12 @@ class Stepper {
       case Turn::next: return go_on(invocation);
       case Turn::note_done: return note_half(invocation, invocation.order_done);
       case Turn::note_ready: return note_half(invocation, invocation.scan_ready);
-      case Turn::end_success: return end(invocation, Details::Success, "");
+      case Turn::end_success: return finish(invocation, Details::Success, "", event);
       case Turn::end_failed:
-        return end(invocation, Details::Failed,
-                   phase == Phase::final_scan ? "patched, but the scan after it failed: " + event.why : event.why);
-      case Turn::end_timed_out: return end(invocation, Details::ExecutionTimedOut, event.why);
+        return finish(invocation, Details::Failed,
+                      phase == Phase::final_scan ? "patched, but the scan after it failed: " + event.why : event.why,
+                      event);
+      case Turn::end_timed_out: return finish(invocation, Details::ExecutionTimedOut, event.why, event);
       case Turn::end_cancelled: return end(invocation, Details::Canceled, event.why);
       case Turn::after_judge: return after_judge(invocation, event);
       case Turn::after_final_judge: return after_final_judge(invocation, event);
@@ -256,7 +272,7 @@ class Stepper {
     if (invocation.taken) return;
     touch(invocation);
     invocation.taken = true;
-    invocation.deadline = now_ + time_for(command_.settings.timeouts, invocation.phase);
+    invocation.deadline = now_ + time_for(command_.settings, invocation);
   }
 
   // A scan is there when its order succeeded and its report came, in either order.
@@ -268,16 +284,17 @@ class Stepper {
   }
 
   void after_judge(Invocation& invocation, const Event& event) {
-    if (!event.why.empty()) return end(invocation, Details::Failed, event.why);
-    if (command_.settings.shape == Shape::scan || event.wanted == 0) return end(invocation, Details::Success, "");
+    if (!event.why.empty()) return finish(invocation, Details::Failed, event.why, event);
+    const Shape shape = command_.settings.segments[invocation.segment].shape;
+    if (shape == Shape::scan || event.wanted == 0) return finish(invocation, Details::Success, "", event);
     go_on(invocation);
   }
 
   void after_final_judge(Invocation& invocation, const Event& event) {
-    if (invocation.patch_failed) return end(invocation, Details::Failed, "");
+    if (invocation.patch_failed) return finish(invocation, Details::Failed, "", event);
     if (!event.why.empty())
-      return end(invocation, Details::Failed, "patched, but it cannot be judged now: " + event.why);
-    end(invocation, Details::Success, "");
+      return finish(invocation, Details::Failed, "patched, but it cannot be judged now: " + event.why, event);
+    finish(invocation, Details::Success, "", event);
   }
 
   Command& command_;

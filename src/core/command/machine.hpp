@@ -2,9 +2,12 @@
 // One document over many nodes: rate control, error budget, time-outs, cancelling (ssm.md §3.2). Pure: the caller keeps
 // the state, carries out the actions, and comes back with what happened. docs/machines/command.md draws it.
 //
-// An invocation of a scan goes  waiting → scan → judge → ended;
-// of an install                 waiting → scan → judge → plan → patch → final_scan → final_judge → ended,
-// ended early where nothing is wanted; of a script  waiting → shell → ended.
+// A document is one or more segments, one after another on each node. A segment goes
+//   steps      waiting → steps → ended               what the node does by itself
+//   a scan     waiting → scan → judge → ended
+//   an install waiting → scan → judge → plan → patch → final_scan → final_judge → ended, ended early where nothing is
+//                                                                                    wanted
+// and where the caller says so (Event::next_segment) the first phase of another segment follows instead of the end.
 #include <boost/describe.hpp>
 #include <cstdint>
 #include <optional>
@@ -17,11 +20,11 @@
 
 namespace belay::command {
 
-enum class Shape { shell, scan, install };
-BOOST_DESCRIBE_ENUM(Shape, shell, scan, install)
+enum class Shape { steps, scan, install };
+BOOST_DESCRIBE_ENUM(Shape, steps, scan, install)
 
-enum class Phase { waiting, shell, scan, judge, plan, patch, final_scan, final_judge, ended };
-BOOST_DESCRIBE_ENUM(Phase, waiting, shell, scan, judge, plan, patch, final_scan, final_judge, ended)
+enum class Phase { waiting, steps, scan, judge, plan, patch, final_scan, final_judge, ended };
+BOOST_DESCRIBE_ENUM(Phase, waiting, steps, scan, judge, plan, patch, final_scan, final_judge, ended)
 
 // SSM's StatusDetails of an invocation; those of the command besides.
 enum class Details {
@@ -49,24 +52,30 @@ bool counts_as_error(Details details);
 
 struct Timeouts {
   Duration delivery{3'600'000};  // an order not taken by then was never begun
-  Duration shell{3'600'000};     // from the node's taking it
-  Duration scan{1'800'000};
+  Duration scan{1'800'000};      // this and the others: from the node's taking it
   Duration plan{900'000};
   Duration patch{10'800'000};
 };
-BOOST_DESCRIBE_STRUCT(Timeouts, (), (delivery, shell, scan, plan, patch))
+BOOST_DESCRIBE_STRUCT(Timeouts, (), (delivery, scan, plan, patch))
+
+struct Segment {
+  Shape shape = Shape::scan;
+  Duration time{3'600'000};  // of steps: from the node's taking them
+};
+BOOST_DESCRIBE_STRUCT(Segment, (), (shape, time))
 
 struct Settings {
-  Shape shape = Shape::scan;
+  std::vector<Segment> segments;  // one at least
   std::uint32_t concurrency_max = 50;
   std::uint32_t errors_max = 0;
   Timeouts timeouts;
 };
-BOOST_DESCRIBE_STRUCT(Settings, (), (shape, concurrency_max, errors_max, timeouts))
+BOOST_DESCRIBE_STRUCT(Settings, (), (segments, concurrency_max, errors_max, timeouts))
 
 struct Invocation {
   std::string node_id;
-  Phase phase = Phase::waiting;        // where it is
+  std::uint32_t segment = 0;           // which of the settings'
+  Phase phase = Phase::waiting;        // where it is in that
   Details details = Details::Pending;  // how it went
   bool taken = false;                  // the node has this phase's order
   bool order_done = false;             // scans: the order succeeded; the report may still be on its way
@@ -74,11 +83,12 @@ struct Invocation {
   bool cancel_wanted = false;
   bool patch_failed = false;  // remembered over the final scan
   std::string why;            // for a person, of a failure
+  std::string progress;       // the caller's own: how far its document came
   std::optional<Instant> started_at, finished_at, deadline;
 };
 BOOST_DESCRIBE_STRUCT(Invocation, (),
-                      (node_id, phase, details, taken, order_done, scan_ready, cancel_wanted, patch_failed, why,
-                       started_at, finished_at, deadline))
+                      (node_id, segment, phase, details, taken, order_done, scan_ready, cancel_wanted, patch_failed,
+                       why, progress, started_at, finished_at, deadline))
 
 struct Command {
   Settings settings;
@@ -109,8 +119,13 @@ struct Event {
   Phase phase = Phase::waiting;  // that the event is about; one of another phase than the present is passed over
   std::uint32_t wanted = 0;
   std::string why;
+  std::uint32_t segment = 0;  // likewise
+  // Where this event ends its segment: the one that follows. Later ones only, so that every invocation ends.
+  std::optional<std::uint32_t> next_segment{};
+  // Where it ends the invocation: what went wrong in an earlier segment; it has Failed then, however this one went.
+  std::string failed_before{};
 };
-BOOST_DESCRIBE_STRUCT(Event, (), (kind, node_id, phase, wanted, why))
+BOOST_DESCRIBE_STRUCT(Event, (), (kind, node_id, phase, wanted, why, segment, next_segment, failed_before))
 
 enum class ActionKind { send, judge, withdraw };
 // send: the order of `phase` to the node. judge: the scan that came; answer with Event judged at once. withdraw: the
@@ -119,6 +134,7 @@ struct Action {
   ActionKind kind = ActionKind::send;
   Phase phase = Phase::waiting;
   std::string node_id;
+  std::uint32_t segment = 0;
   bool operator==(const Action&) const = default;
 };
 

@@ -18,7 +18,7 @@ std::string node(std::size_t i) { return "mi-" + std::string(i < 10 ? "0" : "") 
 
 Command command_of(Shape shape, std::size_t nodes, std::uint32_t concurrency = 50, std::uint32_t errors = 0) {
   Command command;
-  command.settings = {shape, concurrency, errors, {}};
+  command.settings = {{{shape}}, concurrency, errors, {}};
   for (std::size_t i = 0; i < nodes; ++i) command.invocations.emplace_back().node_id = node(i);
   return command;
 }
@@ -47,26 +47,26 @@ using enum EventKind;
 
 const Story kStories[] = {
     {"script",
-     Shape::shell,
-     {ev(taken, Phase::shell), ev(succeeded, Phase::shell)},
-     {Phase::shell, Phase::ended},
+     Shape::steps,
+     {ev(taken, Phase::steps), ev(succeeded, Phase::steps)},
+     {Phase::steps, Phase::ended},
      Details::Success,
      ""},
     {"script fails",
-     Shape::shell,
-     {ev(failed, Phase::shell, 0, "exit status 3")},
+     Shape::steps,
+     {ev(failed, Phase::steps, 0, "exit status 3")},
      {Phase::ended},
      Details::Failed,
      "exit status 3"},
     {"script runs too long",
-     Shape::shell,
-     {ev(timed_out, Phase::shell)},
+     Shape::steps,
+     {ev(timed_out, Phase::steps)},
      {Phase::ended},
      Details::ExecutionTimedOut,
      ""},
     {"late event of another phase",
      Shape::scan,
-     {ev(succeeded, Phase::shell), ev(failed, Phase::patch)},
+     {ev(succeeded, Phase::steps), ev(failed, Phase::patch)},
      {Phase::scan, Phase::scan},
      Details::InProgress,
      ""},
@@ -194,11 +194,11 @@ const Budget kBudgets[] = {
 TEST(Machine, ErrorBudget) {
   for (const auto& row : kBudgets) {
     SCOPED_TRACE(std::string(row.max_errors) + " " + boost::describe::enum_to_string(row.how, ""));
-    Command command = command_of(Shape::shell, row.targets, 1, *max_errors(row.max_errors, row.targets));
+    Command command = command_of(Shape::steps, row.targets, 1, *max_errors(row.max_errors, row.targets));
     step(command, {}, kStart);
     std::uint32_t sent = 0;
     while (!command.stopped && sent < row.targets) {
-      send(command, {row.how, node(sent), Phase::shell, 0, "x"});
+      send(command, {row.how, node(sent), Phase::steps, 0, "x"});
       ++sent;
     }
     EXPECT_EQ(command.stopped ? sent : 0, row.stops_at);
@@ -211,25 +211,77 @@ TEST(Machine, ErrorBudget) {
 }
 
 TEST(Machine, AllBorneErrorsAreIncomplete) {
-  Command command = command_of(Shape::shell, 2, 2, 1);
+  Command command = command_of(Shape::steps, 2, 2, 1);
   step(command, {}, kStart);
-  send(command, {failed, node(0), Phase::shell, 0, "x"});
-  const auto last = send(command, {succeeded, node(1), Phase::shell, 0, ""});
+  send(command, {failed, node(0), Phase::steps, 0, "x"});
+  const auto last = send(command, {succeeded, node(1), Phase::steps, 0, ""});
   EXPECT_TRUE(last.finished);
   EXPECT_EQ(summarize(command).details, Details::Incomplete);
 }
 
 TEST(Machine, RunningOnesFinishAfterTheStop) {
-  Command command = command_of(Shape::shell, 5, 2, 0);
+  Command command = command_of(Shape::steps, 5, 2, 0);
   step(command, {}, kStart);
-  const auto stop = send(command, {failed, node(0), Phase::shell, 0, "x"});
+  const auto stop = send(command, {failed, node(0), Phase::steps, 0, "x"});
   EXPECT_TRUE(stop.actions.empty());
   EXPECT_FALSE(stop.finished);
   EXPECT_EQ(command.invocations[1].details, Details::InProgress);
-  const auto last = send(command, {succeeded, node(1), Phase::shell, 0, ""});
+  const auto last = send(command, {succeeded, node(1), Phase::steps, 0, ""});
   EXPECT_TRUE(last.finished);
   EXPECT_EQ(command.invocations[1].details, Details::Success);
   EXPECT_EQ(summarize(command).details, Details::Failed);
+}
+
+// ---- a document of several segments: a script, an install, a script
+Command hooked() {
+  Command command = command_of(Shape::steps, 1);
+  command.settings.segments = {{Shape::steps}, {Shape::install}, {Shape::steps}};
+  step(command, {}, kStart);
+  return command;
+}
+Event to_next(EventKind kind, Phase phase, std::uint32_t segment, std::uint32_t next, std::string why = "") {
+  return {kind, node(0), phase, 0, std::move(why), segment, next};
+}
+
+TEST(Machine, SegmentsFollowOneAnother) {
+  Command command = hooked();
+  const auto second = send(command, to_next(succeeded, Phase::steps, 0, 1));
+  EXPECT_EQ(second.actions, (std::vector<Action>{{ActionKind::send, Phase::scan, node(0), 1}}));
+  send(command, to_next(succeeded, Phase::steps, 0, 1));  // once more: nothing
+  EXPECT_EQ(command.invocations[0].segment, 1U);
+  send(command, {succeeded, node(0), Phase::scan, 0, "", 1});
+  send(command, {EventKind::scan_ready, node(0), Phase::scan, 0, "", 1});
+  const auto third = send(command, to_next(judged, Phase::judge, 1, 2));
+  EXPECT_EQ(third.actions, (std::vector<Action>{{ActionKind::send, Phase::steps, node(0), 2}}));
+  EXPECT_FALSE(third.finished);
+  EXPECT_TRUE(send(command, {succeeded, node(0), Phase::steps, 0, "", 2}).finished);
+  EXPECT_EQ(command.invocations[0].details, Details::Success);
+}
+
+TEST(Machine, AFailureOfAnEarlierSegmentIsNotForgotten) {
+  Command command = hooked();
+  send(command, to_next(failed, Phase::steps, 0, 2, "exit status 3"));
+  EXPECT_EQ(command.invocations[0].segment, 2U);
+  EXPECT_EQ(command.invocations[0].details, Details::InProgress);
+  Event last{succeeded, node(0), Phase::steps, 0, "", 2};
+  last.failed_before = "step a: exit status 3";
+  EXPECT_TRUE(send(command, last).finished);
+  EXPECT_EQ(command.invocations[0].details, Details::Failed);
+  EXPECT_EQ(command.invocations[0].why, "step a: exit status 3");
+}
+
+TEST(Machine, ALaterSegmentThatNobodyTakesIsNoDeliveryTimeout) {
+  Command command = hooked();
+  const auto second = send(command, to_next(succeeded, Phase::steps, 0, 2));
+  step(command, {}, *second.wake_at);
+  EXPECT_EQ(command.invocations[0].details, Details::ExecutionTimedOut);
+}
+
+TEST(Machine, CancelIsHeardBetweenSegments) {
+  Command command = hooked();
+  send(command, {cancel, node(0), Phase::waiting, 0, ""});
+  EXPECT_TRUE(send(command, to_next(succeeded, Phase::steps, 0, 1)).finished);
+  EXPECT_EQ(command.invocations[0].details, Details::Canceled);
 }
 
 // ---- the clock
@@ -247,10 +299,10 @@ TEST(Machine, DeliveryTimeout) {
 }
 
 TEST(Machine, ExecutionTimeoutCountsFromTheTaking) {
-  Command command = command_of(Shape::shell, 1);
-  command.settings.timeouts.shell = 5 * kMinute;
+  Command command = command_of(Shape::steps, 1);
+  command.settings.segments[0].time = 5 * kMinute;
   step(command, {}, kStart);
-  const auto taken_step = send(command, {taken, node(0), Phase::shell, 0, ""}, kStart + kMinute);
+  const auto taken_step = send(command, {taken, node(0), Phase::steps, 0, ""}, kStart + kMinute);
   EXPECT_EQ(taken_step.wake_at, kStart + 6 * kMinute);
   step(command, {}, kStart + 6 * kMinute);
   EXPECT_EQ(command.invocations[0].details, Details::ExecutionTimedOut);
@@ -269,12 +321,12 @@ TEST(Machine, LostBetweenScanAndPlanIsAnError) {
 
 // ---- cancelling
 TEST(Machine, CancelStopsWhatHasNotBegun) {
-  Command command = command_of(Shape::shell, 3, 1);
+  Command command = command_of(Shape::steps, 3, 1);
   step(command, {}, kStart);
   const auto cancelled_step = send(command, {cancel, "", Phase::waiting, 0, ""});
-  EXPECT_EQ(cancelled_step.actions, (std::vector<Action>{{ActionKind::withdraw, Phase::shell, node(0)}}));
+  EXPECT_EQ(cancelled_step.actions, (std::vector<Action>{{ActionKind::withdraw, Phase::steps, node(0)}}));
   EXPECT_EQ(summarize(command).details, Details::Cancelling);
-  const auto last = send(command, {cancelled, node(0), Phase::shell, 0, ""});
+  const auto last = send(command, {cancelled, node(0), Phase::steps, 0, ""});
   EXPECT_TRUE(last.finished);
   EXPECT_EQ(summarize(command).details, Details::Canceled);
 }
