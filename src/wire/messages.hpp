@@ -12,6 +12,8 @@
 
 #include "base/json.hpp"
 #include "base/time.hpp"
+#include "core/document/run.hpp"
+#include "core/document/steps.hpp"
 #include "core/fleet/facts.hpp"
 #include "core/fleet/package.hpp"
 #include "core/fleet/problem.hpp"
@@ -23,6 +25,7 @@ inline constexpr std::uint32_t kProtocolVersion = 1;
 inline constexpr std::size_t kMessageBytesMax = 16 << 20;
 inline constexpr std::size_t kPackagesMax = 50'000;  // of one set; a node that says more is refused
 inline constexpr std::size_t kOutputBytesMax = 256 << 10;
+inline constexpr std::size_t kStepOutputsBytesMax = 4 << 20;
 
 struct Envelope {
   std::uint32_t version = kProtocolVersion;
@@ -128,6 +131,20 @@ struct PlanReport {
 };
 BOOST_DESCRIBE_STRUCT(PlanReport, (), (changes, download_bytes, disk_bytes))
 
+// How far a document came on the node, and what its steps said.
+struct StepOutput {
+  std::uint32_t step = 0;                       // its index
+  std::string standard_output, standard_error;  // all of a result together at most kStepOutputsBytesMax
+};
+BOOST_DESCRIBE_STRUCT(StepOutput, (), (step, standard_output, standard_error))
+
+struct StepsReport {
+  std::vector<document::Step> steps;  // with those that local documents added on the node
+  document::Run run;                  // over, or in progress at a step that is not the node's own
+  std::vector<StepOutput> outputs;    // of the steps that ran for this order
+};
+BOOST_DESCRIBE_STRUCT(StepsReport, (), (steps, run, outputs))
+
 struct OrderResult {
   std::string order_id;
   OrderOutcome outcome = OrderOutcome::failed;
@@ -137,10 +154,11 @@ struct OrderResult {
   std::vector<fleet::Problem> problems;
   std::optional<patchrun::PatchRunReport> run;  // of a patch order
   std::optional<PlanReport> plan;               // of a plan order
+  std::optional<StepsReport> steps;             // of a steps order
 };
 BOOST_DESCRIBE_STRUCT(OrderResult, (),
                       (order_id, outcome, exit_code, standard_output, standard_error, started_at, finished_at, problems,
-                       run, plan))
+                       run, plan, steps))
 
 // ---- server to agent
 struct Welcome {  // answers hello
@@ -164,20 +182,21 @@ struct SignedOrder {
 };
 BOOST_DESCRIBE_STRUCT(SignedOrder, (), (payload, signature))
 
-enum class OrderKind { scan, patch, shell, plan };
-BOOST_DESCRIBE_ENUM(OrderKind, scan, patch, shell, plan)
+enum class OrderKind { scan, patch, steps, plan };
+BOOST_DESCRIBE_ENUM(OrderKind, scan, patch, steps, plan)
 
 struct ScanOrder {
   bool refresh = true;  // fetch package lists first
 };
 BOOST_DESCRIBE_STRUCT(ScanOrder, (), (refresh))
 
-struct ShellOrder {
-  std::vector<std::string> commands;  // lines of one script for /bin/sh
-  std::string working_directory;
-  Duration timeout{3'600'000};
+// Steps of a document, expanded: the node goes on from `run`, to the end or to the first step that is not its own
+// (belay:patch), which it leaves in progress. A step that is in progress at the beginning is the one to begin with.
+struct StepsOrder {
+  std::vector<document::Step> steps;
+  document::Run run;
 };
-BOOST_DESCRIBE_STRUCT(ShellOrder, (), (commands, working_directory, timeout))
+BOOST_DESCRIBE_STRUCT(StepsOrder, (), (steps, run))
 
 // Asks the resolver what these upgrades pull in; changes nothing on the node. The problems of the plan are the
 // problems of the result: outcome success means it could be installed as reported.
@@ -194,10 +213,13 @@ struct Order {
   OrderKind kind = OrderKind::scan;
   std::optional<ScanOrder> scan;
   std::optional<patchrun::PatchRunOrder> patch;
-  std::optional<ShellOrder> shell;
+  std::optional<StepsOrder> steps;
   std::optional<PlanOrder> plan;
+  std::string document;      // what the order is part of, "" where it is the server's own: the node's policy may forbid it
+  std::string requested_by;  // by whom, likewise
 };
-BOOST_DESCRIBE_STRUCT(Order, (), (order_id, node_id, counter, issued_at, expires_at, kind, scan, patch, shell, plan))
+BOOST_DESCRIBE_STRUCT(Order, (), (order_id, node_id, counter, issued_at, expires_at, kind, scan, patch, steps, plan,
+                                document, requested_by))
 
 struct CancelOrder {  // stops what has not begun to change anything; signed like an order is not needed: it only stops
   std::string order_id;

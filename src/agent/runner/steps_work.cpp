@@ -1,0 +1,242 @@
+#include "agent/runner/steps_work.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <stop_token>
+#include <thread>
+
+#include "agent/runner/output_file.hpp"
+#include "agent/runner/problems.hpp"
+#include "base/json.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "core/document/expand.hpp"
+#include "core/document/versions.hpp"
+
+namespace belay::agent {
+namespace {
+
+using document::ActionKind;
+using document::Event;
+using document::EventKind;
+using document::StepStatus;
+
+constexpr Duration kCancelPoll{100};
+constexpr Duration kRebootTimeout{900'000};
+constexpr json::Limits kJournalLimits{.bytes_max = 32 << 20, .depth_max = 32};
+
+// On disk before the act it announces.
+struct Journal {
+  std::string boot_id;
+  std::vector<document::Step> steps;
+  document::Run run;
+  std::vector<wire::StepOutput> outputs;
+};
+BOOST_DESCRIBE_STRUCT(Journal, (), (boot_id, steps, run, outputs))
+
+// Passes the cancel file on to the running process.
+class CancelWatch {
+ public:
+  CancelWatch(const io::Files& files, std::string path)
+      : thread_([this, &files, path = std::move(path)](std::stop_token stop) {
+          while (!stop.stop_requested() && !cancelled_) {
+            if (files.info(path).ok()) cancelled_ = true;
+            std::this_thread::sleep_for(kCancelPoll);
+          }
+        }) {}
+  const std::atomic<bool>* flag() const { return &cancelled_; }
+
+ private:
+  std::atomic<bool> cancelled_ = false;
+  std::jthread thread_;
+};
+
+Event event_of(StepEnd::How how, int exit_code, std::string why) {
+  switch (how) {
+    case StepEnd::How::exited: return {EventKind::exited, exit_code, ""};
+    case StepEnd::How::timed_out: return {EventKind::timed_out, 0, ""};
+    case StepEnd::How::cancelled: return {EventKind::cancelled, 0, ""};
+    case StepEnd::How::failed: break;
+  }
+  return {EventKind::failed, 0, std::move(why)};
+}
+
+class StepsDriver {
+ public:
+  StepsDriver(const WorkTools& tools, const StatePaths& paths, const AcceptedOrder& accepted)
+      : tools_(tools),
+        paths_(paths),
+        accepted_(accepted),
+        order_(accepted.order),
+        directory_(paths.order_directory(order_.order_id) + "/work"),
+        output_(tools.files, tools.clock, paths.output(order_.order_id)) {}
+
+  Result<wire::OrderResult> run() {
+    BELAY_TRY_ASSIGN(auto event, load());
+    const bool begins = event.kind == EventKind::begin;
+    if (!begins) log::info("steps_resumed", {{"order", order_.order_id}});
+    BELAY_TRY(tools_.files.make_directories(directory_, 0700));
+    for (bool first = begins;; first = false) {
+      if (!journal_.run.cancel_wanted && is_cancelled() && event.kind != EventKind::begin)
+        document::step(journal_.steps, journal_.run, event, now()), event = {EventKind::cancel, 0, ""};
+      auto action = document::step(journal_.steps, journal_.run, event, now());
+      // The server hands a document over at the step that is to be done now.
+      if (first && action.kind == ActionKind::wait) action.kind = ActionKind::execute;
+      BELAY_TRY(save());
+      if (action.kind == ActionKind::finish || is_the_servers(action)) break;
+      event = act(action);
+    }
+    return finish();
+  }
+
+ private:
+  Instant now() const { return tools_.clock.now(); }
+  bool is_cancelled() const { return tools_.files.info(paths_.cancel(order_.order_id)).ok(); }
+  std::string journal_path() const { return paths_.order_directory(order_.order_id) + "/steps.json"; }
+
+  Result<Event> load() {
+    BELAY_TRY_ASSIGN(const auto boot_id, tools_.host.boot_id());
+    const auto text = tools_.files.read(journal_path(), kJournalLimits.bytes_max);
+    if (!text.ok() && text.error().code() != Code::not_found) return text.error();
+    if (!text.ok()) {
+      journal_ = {boot_id, order_.steps->steps, order_.steps->run, {}};
+      if (journal_.run.steps.size() != journal_.steps.size())
+        return Error(Code::invalid_argument, "the order's run does not fit its steps", "order-malformed");
+      return Event{EventKind::begin, 0, ""};
+    }
+    BELAY_TRY_ASSIGN(journal_, json::decode_text<Journal>(*text, kJournalLimits).within(journal_path()));
+    return Event{journal_.boot_id == boot_id ? EventKind::restarted : EventKind::rebooted, 0, ""};
+  }
+
+  Status save() {
+    BELAY_TRY_ASSIGN(journal_.boot_id, tools_.host.boot_id());
+    return tools_.files.write_durable(journal_path(), json::encode_text(journal_), 0600);
+  }
+
+  bool is_the_servers(const document::Action& action) const {
+    return action.kind == ActionKind::execute &&
+           std::holds_alternative<document::Patch>(journal_.steps[action.index].work);
+  }
+
+  Event act(const document::Action& action) {
+    switch (action.kind) {
+      case ActionKind::execute: return execute(action.index);
+      case ActionKind::reboot: return reboot();
+      // Nothing of ours runs between two steps: what is said to run has ended with its process.
+      case ActionKind::stop: return {EventKind::cancelled, 0, ""};
+      case ActionKind::wait: return {EventKind::failed, 0, "the process that ran it is gone"};
+      case ActionKind::finish: break;
+    }
+    return {};
+  }
+
+  Event execute(std::size_t index) {
+    const auto& step = journal_.steps[index];
+    log::info("step_begins", {{"order", order_.order_id}, {"step", step.name}});
+    if (const auto* wanted = std::get_if<document::Reboot>(&step.work)) return reboot_step(*wanted);
+    if (const auto* inner = std::get_if<document::RunDocument>(&step.work)) return run_local(index, *inner);
+    StepEnd end;
+    {
+      CancelWatch watch(tools_.files, paths_.cancel(order_.order_id));
+      const StepContext context{order_.order_id, order_.node_id, directory_, step.finally ? nullptr : watch.flag(),
+                                [this](std::string_view text) { output_.add(text); }};
+      end = do_step(tools_.steps, step, context);
+    }
+    keep_output(index, end);
+    return event_of(end.how, end.exit_code, std::move(end.why));
+  }
+
+  // Together they must fit one message.
+  void keep_output(std::size_t index, StepEnd& end) {
+    std::size_t kept = 0;
+    for (const auto& output : journal_.outputs) kept += output.standard_output.size() + output.standard_error.size();
+    const auto cut = [&](std::string text) {
+      const auto room = wire::kStepOutputsBytesMax - std::min(kept, wire::kStepOutputsBytesMax);
+      if (text.size() > room) text = sanitize(text, room);
+      kept += text.size();
+      return text;
+    };
+    auto errors = cut(std::move(end.standard_error));
+    journal_.outputs.push_back({static_cast<std::uint32_t>(index), cut(std::move(end.standard_output)), errors});
+  }
+
+  Event reboot_step(const document::Reboot& wanted) {
+    if (wanted.when == "Never") return {EventKind::exited, 0, ""};
+    if (wanted.when == "IfNeeded") {
+      const auto needed = tools_.host.reboot_required();
+      if (!needed.ok()) return {EventKind::failed, 0, needed.error().chain()};
+      if (!*needed) return {EventKind::exited, 0, ""};
+    }
+    return reboot();
+  }
+
+  Event reboot() {
+    const auto asked = tools_.host.request_reboot();
+    if (!asked.ok()) return {EventKind::failed, 0, "the machine cannot be restarted: " + asked.error().chain()};
+    if (tools_.host.await_reboot(kRebootTimeout) == HostControl::Waited::rebooted) return {EventKind::rebooted, 0, ""};
+    return {EventKind::failed, 0, "the machine was asked to restart and did not within 15 minutes"};
+  }
+
+  // A document that an earlier step put on this node takes its place behind the step that runs it.
+  Event run_local(std::size_t index, const document::RunDocument& inner) {
+    const auto spliced = splice_local(index, inner);
+    if (spliced.ok()) return {EventKind::begin, 0, ""};
+    return {EventKind::failed, 0, spliced.error().chain()};
+  }
+
+  Status splice_local(std::size_t index, const document::RunDocument& inner) {
+    const auto path = inner.local_path.starts_with('/') ? inner.local_path : directory_ + "/" + inner.local_path;
+    BELAY_TRY_ASSIGN(const auto text, tools_.files.read(path, kDocumentBytesMax));
+    BELAY_TRY_ASSIGN(const auto read,
+                     document::parse_command_document(text, document::guess_format(text)).within(path));
+    BELAY_TRY_ASSIGN(auto steps, document::expand_typed(read, inner.parameters, {}));
+    for (const auto& step : steps)
+      if (std::holds_alternative<document::Patch>(step.work))
+        return Error(Code::unsupported, path + ": a document on the node cannot patch; " + step.name +
+                                            " needs the server's decision");
+    return document::splice(journal_.steps, journal_.run, index, std::move(steps));
+  }
+
+  Result<wire::OrderResult> finish() {
+    wire::OrderResult result;
+    result.order_id = order_.order_id;
+    result.started_at = accepted_.accepted_at;
+    for (const auto& step : journal_.run.steps)
+      if (step.started_at) {
+        result.started_at = *step.started_at;
+        break;
+      }
+    result.finished_at = now();
+    const auto summary = document::summarize(journal_.steps, journal_.run);
+    result.exit_code = summary.exit_code;
+    switch (summary.status) {
+      case StepStatus::Failed: result.outcome = wire::OrderOutcome::failed; break;
+      case StepStatus::TimedOut: result.outcome = wire::OrderOutcome::timed_out; break;
+      case StepStatus::Cancelled: result.outcome = wire::OrderOutcome::cancelled; break;
+      default: result.outcome = wire::OrderOutcome::success; break;
+    }
+    result.standard_error = summary.why;
+    result.steps = wire::StepsReport{std::move(journal_.steps), std::move(journal_.run), std::move(journal_.outputs)};
+    static_cast<void>(tools_.files.remove_tree(directory_));
+    return result;
+  }
+
+  static constexpr std::size_t kDocumentBytesMax = 64 << 10;
+
+  const WorkTools& tools_;
+  const StatePaths& paths_;
+  const AcceptedOrder& accepted_;
+  const wire::Order& order_;
+  const std::string directory_;
+  OutputFile output_;
+  Journal journal_;
+};
+
+}  // namespace
+
+Result<wire::OrderResult> run_steps_order(const WorkTools& tools, const StatePaths& paths,
+                                          const AcceptedOrder& accepted) {
+  return StepsDriver(tools, paths, accepted).run();
+}
+
+}  // namespace belay::agent

@@ -1,0 +1,41 @@
+#include <algorithm>
+
+#include "agent/steps/parts.hpp"
+#include "base/text.hpp"
+
+namespace belay::agent {
+namespace {
+
+constexpr Duration kTimeoutMax{172'800'000};  // as SSM's
+
+std::map<std::string, std::string> environment_of(const document::RunShellScript& script, const StepContext& context) {
+  auto environment = io::plain_environment();
+  for (const auto& [name, value] : script.environment) environment[name] = value;
+  environment["TMPDIR"] = context.directory;
+  environment["BELAY_NODE_ID"] = environment["AWS_SSM_INSTANCE_ID"] = context.node_id;
+  environment["BELAY_ORDER_ID"] = context.order_id;
+  return environment;
+}
+
+}  // namespace
+
+StepEnd run_script(const StepTools& tools, const document::RunShellScript& script, const StepContext& context) {
+  const auto path = context.directory + "/.script";
+  const auto written = tools.files.write_durable(path, join(script.commands, "\n") + "\n", 0700);
+  if (!written.ok()) return failed("the script cannot be put down: " + written.error().chain());
+  io::ProcessSpec spec;
+  spec.argv = {"/bin/sh", path};
+  spec.environment = environment_of(script, context);
+  spec.working_directory = from_directory(context, script.working_directory);
+  spec.timeout = std::clamp(script.timeout, Duration(1'000), kTimeoutMax);
+  spec.output_bytes_max = kStepOutputBytesMax;
+  spec.cancel = context.cancel;
+  const auto ended = tools.processes.run(spec, [&](int, std::string_view text) {
+    if (context.output) context.output(text);
+  });
+  static_cast<void>(tools.files.remove(path));
+  if (!ended.ok()) return failed(ended.error().chain());
+  return end_of(*ended, "the script");
+}
+
+}  // namespace belay::agent
