@@ -215,11 +215,12 @@ struct Order {
   std::optional<patchrun::PatchRunOrder> patch;
   std::optional<StepsOrder> steps;
   std::optional<PlanOrder> plan;
-  std::string document;      // what the order is part of, "" where it is the server's own: the node's policy may forbid it
+  std::string document;  // what the order is part of, "" where it is the server's own: the node's policy may forbid it
   std::string requested_by;  // by whom, likewise
 };
-BOOST_DESCRIBE_STRUCT(Order, (), (order_id, node_id, counter, issued_at, expires_at, kind, scan, patch, steps, plan,
-                                document, requested_by))
+BOOST_DESCRIBE_STRUCT(Order, (),
+                      (order_id, node_id, counter, issued_at, expires_at, kind, scan, patch, steps, plan, document,
+                       requested_by))
 
 struct CancelOrder {  // stops what has not begun to change anything; signed like an order is not needed: it only stops
   std::string order_id;

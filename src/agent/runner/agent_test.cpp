@@ -105,8 +105,14 @@ class TestServer {
   }
   wire::Envelope shell(std::string command) {
     wire::Order made;
-    made.kind = wire::OrderKind::shell;
-    made.shell = wire::ShellOrder{{std::move(command)}, "", Duration(20'000)};
+    made.kind = wire::OrderKind::steps;
+    document::RunShellScript script;
+    script.commands = {std::move(command)};
+    script.timeout = Duration(20'000);
+    document::Step step;
+    step.name = "script";
+    step.work = script;
+    made.steps = wire::StepsOrder{{step}, document::new_run(std::span(&step, 1))};
     return order(std::move(made));
   }
 
@@ -214,7 +220,8 @@ class WorkingLauncher final : public Launcher {
                           host,
                           {},
                           {},
-                          [] { return fleet::NodeFacts{}; }};
+                          [] { return fleet::NodeFacts{}; },
+                          {io::real_files(), io::real_processes(), {}}};
     return work_on_order(tools, paths_, order_id);
   }
 
@@ -313,11 +320,11 @@ TEST_F(AgentTest, CarriesOutAnOrderAndReportsItOnce) {
   server.send(order);
   const auto result = server.wait_for<wire::OrderResult>();
   ASSERT_TRUE(result);
-  EXPECT_EQ(result->standard_output, "hello\n");
+  EXPECT_EQ(result->steps->outputs.at(0).standard_output, "hello\n");
   server.send(server.shell("echo again"));
   const auto second = server.wait_for<wire::OrderResult>(2);
   ASSERT_TRUE(second);
-  EXPECT_EQ(second->standard_output, "again\n");
+  EXPECT_EQ(second->steps->outputs.at(0).standard_output, "again\n");
   EXPECT_EQ(server.count("order_result"), 2u);
 }
 
@@ -365,7 +372,7 @@ TEST_F(AgentTest, PollsWhereNoWebSocketGetsThrough) {
   server.send(server.shell("echo polled"));
   const auto result = server.wait_for<wire::OrderResult>();
   ASSERT_TRUE(result);
-  EXPECT_EQ(result->standard_output, "polled\n");
+  EXPECT_EQ(result->steps->outputs.at(0).standard_output, "polled\n");
 }
 
 TEST_F(AgentTest, RenewsItsCertificateAtHalfItsLife) {

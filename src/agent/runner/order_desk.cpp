@@ -33,7 +33,7 @@ std::string message_id(std::string_view what, const std::string& order_id) {
   return make_uuid(io::sha256(std::string(what) + ":" + order_id).substr(0, kIdRandomBytes));
 }
 
-bool is_alone(wire::OrderKind kind) { return kind != wire::OrderKind::shell; }
+bool is_alone(wire::OrderKind kind) { return kind != wire::OrderKind::steps; }
 
 std::optional<LastScan> read_last_scan(const io::Files& files, const StatePaths& paths) {
   const auto text = files.read(paths.root() + "/last-scan.json", 4'096);
@@ -136,7 +136,7 @@ bool OrderDesk::may_start(const Work& work) const {
     return other.phase != Work::Phase::queued && is_alone(other.accepted.order.kind) == alone &&
            !book_.has_result(entry.first);
   });
-  return static_cast<std::size_t>(busy) < (alone ? 1 : kShellOrdersAtOnce);
+  return static_cast<std::size_t>(busy) < (alone ? 1 : kStepsOrdersAtOnce);
 }
 
 void OrderDesk::launch(Work& work) {

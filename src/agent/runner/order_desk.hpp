@@ -15,7 +15,7 @@
 
 namespace belay::agent {
 
-inline constexpr std::size_t kShellOrdersAtOnce = 4;  // beside the one scan, plan or patch
+inline constexpr std::size_t kStepsOrdersAtOnce = 4;  // beside the one scan, plan or patch
 inline constexpr int kLaunchesMax = 12;               // a patch run that goes through reboots and crashes needs several
 
 struct DeskParts {

@@ -69,8 +69,15 @@ class DeskTest : public testing::Test {
 
   Status work(const std::string& order_id) {
     FakePackageManager packages({files_, io::real_processes(), clock_}, packages_path());
-    const WorkTools tools{
-        files_, io::real_processes(), clock_, packages, host_, {}, {}, [] { return fleet::NodeFacts{}; }};
+    const WorkTools tools{files_,
+                          io::real_processes(),
+                          clock_,
+                          packages,
+                          host_,
+                          {},
+                          {},
+                          [] { return fleet::NodeFacts{}; },
+                          {files_, io::real_processes(), {}}};
     return work_on_order(tools, paths_, order_id);
   }
 
@@ -85,9 +92,32 @@ class DeskTest : public testing::Test {
     return made;
   }
   wire::Order shell(std::vector<std::string> commands) {
-    auto made = order(wire::OrderKind::shell);
-    made.shell = wire::ShellOrder{std::move(commands), "", Duration(20'000)};
+    document::RunShellScript script;
+    script.commands = std::move(commands);
+    script.timeout = Duration(20'000);
+    return steps({step("script", script)});
+  }
+  static document::Step step(std::string name, document::Work work) {
+    document::Step made;
+    made.name = std::move(name);
+    made.work = std::move(work);
     return made;
+  }
+  wire::Order steps(std::vector<document::Step> all) {
+    auto made = order(wire::OrderKind::steps);
+    made.steps = wire::StepsOrder{std::move(all), {}};
+    made.steps->run = document::new_run(made.steps->steps);
+    return made;
+  }
+  static std::string output_of(const wire::OrderResult& result) {
+    std::string text;
+    for (const auto& output : result.steps->outputs) text += output.standard_output;
+    return text;
+  }
+  static std::string errors_of(const wire::OrderResult& result) {
+    std::string text;
+    for (const auto& output : result.steps->outputs) text += output.standard_error;
+    return text;
   }
   wire::Order patch() {
     auto made = order(wire::OrderKind::patch);
@@ -140,8 +170,9 @@ TEST_F(DeskTest, AShellOrderSaysWhatItSaid) {
   ASSERT_EQ(results.size(), 1u);
   EXPECT_EQ(results[0].exit_code, 3);
   EXPECT_EQ(results[0].outcome, wire::OrderOutcome::failed);
-  EXPECT_EQ(results[0].standard_output, "out\n" + kNode + "\n");
-  EXPECT_EQ(results[0].standard_error, "err\n");
+  EXPECT_EQ(output_of(results[0]), "out\n" + kNode + "\n");
+  EXPECT_EQ(errors_of(results[0]), "err\n");
+  EXPECT_EQ(results[0].standard_error, "step script: exit status 3");
 }
 
 TEST_F(DeskTest, AScriptsStatusIsThatOfItsLastCommand) {
@@ -150,7 +181,7 @@ TEST_F(DeskTest, AScriptsStatusIsThatOfItsLastCommand) {
   const auto results = sent<wire::OrderResult>();
   ASSERT_EQ(results.size(), 1u);
   EXPECT_EQ(results[0].outcome, wire::OrderOutcome::success);
-  EXPECT_EQ(results[0].standard_output, "went on\n");
+  EXPECT_EQ(output_of(results[0]), "went on\n");
 }
 
 TEST_F(DeskTest, AScriptThatEndsWith194IsRunAgainInTheNextBoot) {
@@ -192,7 +223,7 @@ TEST_F(DeskTest, ARestartThatDoesNotComeIsTold) {
 
 TEST_F(DeskTest, AScriptThatTakesTooLongIsEnded) {
   auto made = shell({"sleep 60"});
-  made.shell->timeout = Duration(1'000);
+  std::get<document::RunShellScript>(made.steps->steps[0].work).timeout = Duration(1'000);
   ASSERT_TRUE(desk_->receive(sign(made), {}).ok());
   finish();
   ASSERT_EQ(sent<wire::OrderResult>().size(), 1u);
@@ -203,16 +234,100 @@ TEST_F(DeskTest, OutputIsBounded) {
   ASSERT_TRUE(desk_->receive(sign(shell({"head -c 3000000 /dev/zero | tr '\\0' x"})), {}).ok());
   finish();
   ASSERT_EQ(sent<wire::OrderResult>().size(), 1u);
-  EXPECT_LE(sent<wire::OrderResult>()[0].standard_output.size(), wire::kOutputBytesMax);
+  EXPECT_LE(output_of(sent<wire::OrderResult>()[0]).size(), wire::kOutputBytesMax);
 }
 
 TEST_F(DeskTest, AScriptWhoseProcessDiedIsNotRunTwice) {
   const auto made = shell({"echo again >> " + (directory_ / "ran").string()});
   ASSERT_TRUE(desk_->receive(sign(made), {}).ok());
-  ASSERT_TRUE(files_.write_durable(paths_.begun(made.order_id), "", 0600).ok());
+  // What a process leaves that was killed in the script: the step is in progress, on this boot.
+  auto run = made.steps->run;
+  document::step(made.steps->steps, run, {}, clock_.now());
+  const json::Object journal{{"boot_id", host_.boot_id().value()},
+                             {"steps", json::encode(made.steps->steps)},
+                             {"run", json::encode(run)},
+                             {"outputs", json::Array()}};
+  ASSERT_TRUE(files_.write_durable(paths_.steps(made.order_id), json::to_text(journal), 0600).ok());
   finish();
   EXPECT_EQ(sent<wire::OrderResult>().at(0).outcome, wire::OrderOutcome::failed);
+  EXPECT_NE(sent<wire::OrderResult>().at(0).standard_error.find("not run twice"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(directory_ / "ran"));
+}
+
+TEST_F(DeskTest, TheStepsOfADocumentFollowOneAnotherInOneDirectory) {
+  document::RunShellScript first, second, third, last;
+  first.commands = {"echo kept > here", "exit 5"};
+  second.commands = {"cat here"};
+  third.commands = {"exit 4"};
+  last.commands = {"echo at last"};
+  auto leaving = step("c", third);
+  leaving.on_failure = document::OnFailure::exit;
+  auto finally = step("e", last);
+  finally.finally = true;
+  ASSERT_TRUE(
+      desk_->receive(sign(steps({step("a", first), step("b", second), leaving, step("d", first), finally})), {}).ok());
+  finish();
+  const auto result = sent<wire::OrderResult>().at(0);
+  EXPECT_EQ(output_of(result), "kept\nat last\n");
+  EXPECT_EQ(result.outcome, wire::OrderOutcome::failed);
+  EXPECT_EQ(result.standard_error, "step a: exit status 5");
+  EXPECT_EQ(result.steps->run.steps[3].status, document::StepStatus::Skipped);
+  EXPECT_EQ(result.steps->run.steps[4].status, document::StepStatus::Success);
+}
+
+TEST_F(DeskTest, ExitStatus194RestartsTheMachineAndBeginsTheStepAgain) {
+  ASSERT_TRUE(desk_->receive(sign(shell({"if [ -e been ]; then echo back; else touch been; exit 194; fi"})), {}).ok());
+  finish();
+  const auto result = sent<wire::OrderResult>().at(0);
+  EXPECT_EQ(result.outcome, wire::OrderOutcome::success) << result.standard_error;
+  EXPECT_EQ(output_of(result), "back\n");
+  EXPECT_EQ(result.steps->run.steps[0].reboots, 1u);
+  EXPECT_EQ(host_.boots, 2);
+}
+
+TEST_F(DeskTest, AStepThatAlwaysWantsAnotherRebootIsBounded) {
+  ASSERT_TRUE(desk_->receive(sign(shell({"exit 194"})), {}).ok());
+  finish();
+  EXPECT_EQ(sent<wire::OrderResult>().at(0).outcome, wire::OrderOutcome::failed);
+  EXPECT_EQ(host_.boots, 1 + static_cast<int>(document::kRebootsMax));
+}
+
+TEST_F(DeskTest, APatchStepIsHandedBackAndTheRestTakenUpAgain) {
+  document::RunShellScript before, after;
+  before.commands = {"echo before"};
+  after.commands = {"echo after"};
+  const std::vector<document::Step> all = {step("a", before), step("b", document::Patch{}), step("c", after)};
+  ASSERT_TRUE(desk_->receive(sign(steps(all)), {}).ok());
+  finish();
+  auto half = sent<wire::OrderResult>().at(0);
+  EXPECT_EQ(half.outcome, wire::OrderOutcome::success);
+  EXPECT_EQ(output_of(half), "before\n");
+  ASSERT_EQ(half.steps->run.steps[1].status, document::StepStatus::InProgress);
+  document::step(all, half.steps->run, {document::EventKind::exited, 0, ""}, clock_.now());
+  auto rest = steps(all);
+  rest.steps->run = half.steps->run;
+  ASSERT_TRUE(desk_->receive(sign(rest), {}).ok());
+  finish();
+  const auto whole = sent<wire::OrderResult>().at(1);
+  EXPECT_EQ(output_of(whole), "after\n");
+  EXPECT_EQ(document::summarize(all, whole.steps->run).status, document::StepStatus::Success);
+}
+
+TEST_F(DeskTest, ADocumentThatAStepPutDownIsRun) {
+  document::RunShellScript writes;
+  writes.commands = {"cat > doc.json <<'END'",
+                     R"({"schemaVersion":"2.2","parameters":{"Word":{"type":"String"}},"mainSteps":[{"action":)"
+                     R"("aws:runShellScript","name":"say","inputs":{"runCommand":["echo {{ Word }}"]}}]})",
+                     "END"};
+  document::RunDocument local;
+  local.local_path = "doc.json";
+  local.parameters["Word"] = "hello";
+  ASSERT_TRUE(desk_->receive(sign(steps({step("a", writes), step("b", local)})), {}).ok());
+  finish();
+  const auto result = sent<wire::OrderResult>().at(0);
+  EXPECT_EQ(result.outcome, wire::OrderOutcome::success) << result.standard_error;
+  EXPECT_EQ(output_of(result), "hello\n");
+  EXPECT_EQ(result.steps->steps.at(2).name, "b/say");
 }
 
 TEST_F(DeskTest, APatchOrderReportsTheRunAndAheadOfItWhatTheNodeHasNow) {
@@ -258,7 +373,7 @@ TEST_F(DeskTest, AnOrderSurvivesTheAgent) {
   ASSERT_TRUE(desk_->receive(sign(shell({"echo late"})), {}).ok());
   open_desk();  // a new process, before anything was begun
   finish();
-  EXPECT_EQ(sent<wire::OrderResult>().at(0).standard_output, "late\n");
+  EXPECT_EQ(output_of(sent<wire::OrderResult>().at(0)), "late\n");
 }
 
 TEST_F(DeskTest, AReplayIsRefusedAndTold) {

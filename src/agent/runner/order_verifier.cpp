@@ -21,7 +21,7 @@ Status check_shape(const wire::Order& order) {
   const bool whole =
       is_uuid(order.order_id) && order.counter > 0 &&
       ((order.kind == wire::OrderKind::scan && order.scan) || (order.kind == wire::OrderKind::patch && order.patch) ||
-       (order.kind == wire::OrderKind::shell && order.shell) || (order.kind == wire::OrderKind::plan && order.plan));
+       (order.kind == wire::OrderKind::steps && order.steps) || (order.kind == wire::OrderKind::plan && order.plan));
   if (!whole) return Error(Code::invalid_argument, "the order lacks what its kind needs", "order-malformed");
   const auto& changes = order.patch  ? order.patch->changes
                         : order.plan ? order.plan->changes

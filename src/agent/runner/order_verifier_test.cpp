@@ -92,7 +92,7 @@ TEST_F(Verifier, RefusesWhatIsLateOrFromTheFuture) {
 }
 
 TEST_F(Verifier, RefusesAnOrderWithoutWhatItsKindNeeds) {
-  for (const auto kind : {wire::OrderKind::patch, wire::OrderKind::shell, wire::OrderKind::plan}) {
+  for (const auto kind : {wire::OrderKind::patch, wire::OrderKind::steps, wire::OrderKind::plan}) {
     auto made = order(1);
     made.kind = kind;
     EXPECT_EQ(verifier.check(made, kNow).error().reason(), "order-malformed");

@@ -7,7 +7,7 @@
 #include "agent/runner/problems.hpp"
 #include "agent/runner/run_driver.hpp"
 #include "agent/runner/scan_work.hpp"
-#include "agent/runner/shell_work.hpp"
+#include "agent/runner/steps_work.hpp"
 #include "base/text.hpp"
 
 namespace belay::agent {
@@ -147,14 +147,15 @@ wire::OrderResult cancelled_before_start(const WorkTools& tools, const AcceptedO
 
 Result<wire::OrderResult> work(const WorkTools& tools, const StatePaths& paths, const AcceptedOrder& accepted) {
   const bool patches = accepted.order.kind == wire::OrderKind::patch;  // its machine hears a cancel itself
+  const bool has_steps = accepted.order.kind == wire::OrderKind::steps;
   if (!patches && OrderBook(tools.files, paths).is_cancelled(accepted.order.order_id) &&
-      !tools.files.info(paths.begun(accepted.order.order_id)).ok())
+      !(has_steps && tools.files.info(paths.steps(accepted.order.order_id)).ok()))
     return cancelled_before_start(tools, accepted);
   switch (accepted.order.kind) {
     case wire::OrderKind::patch: return patch(tools, paths, accepted);
     case wire::OrderKind::plan: return plan(tools, accepted);
     case wire::OrderKind::scan: return scan(tools, paths, accepted);
-    case wire::OrderKind::shell: return run_shell_order(tools, paths, accepted);
+    case wire::OrderKind::steps: return run_steps_order(tools, paths, accepted);
   }
   return Error(Code::unsupported, "this agent does not know the order's kind");
 }
@@ -166,9 +167,9 @@ Status work_on_order(const WorkTools& tools, const StatePaths& paths, const std:
   BELAY_TRY_ASSIGN(const auto accepted, book.load(order_id));
   BELAY_TRY_ASSIGN(const auto order_lock, wait_for_lock(tools.host, paths.order_lock(order_id), 10));
   if (book.has_result(order_id)) return {};
-  // One run at a time on a node. A shell order is its author's own affair.
+  // One run at a time on a node. A document's steps are their author's own affair.
   std::optional<io::FileLock> run_lock;
-  if (accepted.order.kind != wire::OrderKind::shell) {
+  if (accepted.order.kind != wire::OrderKind::steps) {
     BELAY_TRY_ASSIGN(run_lock, wait_for_lock(tools.host, paths.run_lock(), kLockAttempts));
   }
   BELAY_TRY_ASSIGN(const auto result, work(tools, paths, accepted));

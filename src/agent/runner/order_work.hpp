@@ -6,6 +6,7 @@
 #include "agent/runner/order_book.hpp"
 #include "agent/runner/run_actions.hpp"
 #include "agent/runner/state_paths.hpp"
+#include "agent/steps/step_work.hpp"
 #include "core/fleet/facts.hpp"
 #include "io/process.hpp"
 
@@ -21,10 +22,11 @@ struct WorkTools {
   std::vector<SnapshotProvider*> snapshots;
   std::vector<HealthProbe*> probes;
   std::function<fleet::NodeFacts()> collect_facts;  // agent/inventory
+  StepTools steps;
 };
 
-// Waits up to two minutes for the locks (of the order; of the node, unless it is a shell order). ok where the order has
-// a result when it returns, also where it had one before. conflict: another process works on it.
+// Waits up to two minutes for the locks (of the order; of the node, unless it is a document's steps). ok where the
+// order has a result when it returns, also where it had one before. conflict: another process works on it.
 Status work_on_order(const WorkTools& tools, const StatePaths& paths, const std::string& order_id);
 
 }  // namespace belay::agent

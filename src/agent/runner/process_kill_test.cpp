@@ -120,8 +120,15 @@ class ProcessKill : public testing::Test {
       DeadlyFiles files(deadly_change, after);
       FakePackageManager packages({files, io::real_processes(), io::system_clock()}, packages_path());
       MortalHost host((directory_ / "boots").string());
-      const WorkTools tools{
-          files, io::real_processes(), io::system_clock(), packages, host, {}, {}, [] { return fleet::NodeFacts{}; }};
+      const WorkTools tools{files,
+                            io::real_processes(),
+                            io::system_clock(),
+                            packages,
+                            host,
+                            {},
+                            {},
+                            [] { return fleet::NodeFacts{}; },
+                            {files, io::real_processes(), {}}};
       const auto done = work_on_order(tools, paths_, kOrderId);
       ::_exit(done.ok() ? 0 : 1);
     }

@@ -6,7 +6,8 @@
 //   orders/<id>/         one accepted order until its result is on the way to the server:
 //       order.json       as accepted
 //       run.json         the journal of a patch run
-//       begun.json       a script was started; and how often it had the machine restarted
+//       steps.json       the journal of a document's steps
+//       work/            the directory of those steps
 //       cancel           somebody asked for it to stop
 //       output           what it printed so far, bounded
 //       result.json      it has ended; written once
@@ -34,7 +35,7 @@ class StatePaths {
   std::string order_directory(std::string_view id) const { return orders() + "/" + std::string(id); }
   std::string order(std::string_view id) const { return order_directory(id) + "/order.json"; }
   std::string journal(std::string_view id) const { return order_directory(id) + "/run.json"; }
-  std::string begun(std::string_view id) const { return order_directory(id) + "/begun.json"; }
+  std::string steps(std::string_view id) const { return order_directory(id) + "/steps.json"; }
   std::string cancel(std::string_view id) const { return order_directory(id) + "/cancel"; }
   std::string output(std::string_view id) const { return order_directory(id) + "/output"; }
   std::string result(std::string_view id) const { return order_directory(id) + "/result.json"; }

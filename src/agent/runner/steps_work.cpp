@@ -92,7 +92,7 @@ class StepsDriver {
  private:
   Instant now() const { return tools_.clock.now(); }
   bool is_cancelled() const { return tools_.files.info(paths_.cancel(order_.order_id)).ok(); }
-  std::string journal_path() const { return paths_.order_directory(order_.order_id) + "/steps.json"; }
+  std::string journal_path() const { return paths_.steps(order_.order_id); }
 
   Result<Event> load() {
     BELAY_TRY_ASSIGN(const auto boot_id, tools_.host.boot_id());
@@ -192,8 +192,8 @@ class StepsDriver {
     BELAY_TRY_ASSIGN(auto steps, document::expand_typed(read, inner.parameters, {}));
     for (const auto& step : steps)
       if (std::holds_alternative<document::Patch>(step.work))
-        return Error(Code::unsupported, path + ": a document on the node cannot patch; " + step.name +
-                                            " needs the server's decision");
+        return Error(Code::unsupported,
+                     path + ": a document on the node cannot patch; " + step.name + " needs the server's decision");
     return document::splice(journal_.steps, journal_.run, index, std::move(steps));
   }
 

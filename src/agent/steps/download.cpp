@@ -26,8 +26,8 @@ std::string name_of(const std::string& url) {
 Result<std::string> file_for(const StepTools& tools, const DownloadContent& content, const StepContext& context) {
   std::string path = from_directory(context, content.destination);
   const auto info = tools.files.info(path);
-  const bool folder = content.destination.empty() || path.ends_with('/') ||
-                      (info.ok() && info->kind == io::FileInfo::Kind::directory);
+  const bool folder =
+      content.destination.empty() || path.ends_with('/') || (info.ok() && info->kind == io::FileInfo::Kind::directory);
   if (folder) path += (path.ends_with('/') ? "" : "/") + name_of(content.location);
   BELAY_TRY(tools.files.make_directories(path.substr(0, path.rfind('/')), 0700));
   return path;
@@ -51,7 +51,8 @@ StepEnd fetch_file(const StepTools& tools, const DownloadContent& content, const
 
 io::ProcessSpec git(const StepContext& context, std::vector<std::string> words) {
   io::ProcessSpec spec;
-  spec.argv = {"git", "-c", "protocol.allow=never", "-c", "protocol.https.allow=always", "-c", "core.hooksPath=/dev/null"};
+  spec.argv = {
+      "git", "-c", "protocol.allow=never", "-c", "protocol.https.allow=always", "-c", "core.hooksPath=/dev/null"};
   spec.argv.insert(spec.argv.end(), std::make_move_iterator(words.begin()), std::make_move_iterator(words.end()));
   spec.environment = io::plain_environment();
   spec.environment["GIT_TERMINAL_PROMPT"] = "0";  // a password that is asked for is an error, not a wait

@@ -59,8 +59,10 @@ bool is_node_work(const document::Step& step) {
 }
 
 StepEnd do_step(const StepTools& tools, const document::Step& step, const StepContext& context) {
-  if (const auto* script = std::get_if<document::RunShellScript>(&step.work)) return run_script(tools, *script, context);
-  if (const auto* content = std::get_if<document::DownloadContent>(&step.work)) return download(tools, *content, context);
+  if (const auto* script = std::get_if<document::RunShellScript>(&step.work))
+    return run_script(tools, *script, context);
+  if (const auto* content = std::get_if<document::DownloadContent>(&step.work))
+    return download(tools, *content, context);
   return failed("this agent does not know how to do " + step.action + "; update it");
 }
 
