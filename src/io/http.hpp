@@ -138,6 +138,16 @@ class HttpClient {
 };
 Result<std::unique_ptr<HttpClient>> make_http_client(std::string_view url, HttpClientOptions options);
 
+struct FetchLimits {
+  Duration timeout{60'000};  // of each exchange
+  std::size_t bytes_max = 64 << 20;
+  int redirects_max = 5;    // followed to https only
+  bool plain_http = false;  // whether the address itself may be http://: only where a checksum tells what came
+};
+// The body of a GET, from a server that the host's own authorities vouch for. Anything but 200 is an error that names
+// address and status. May be repeated.
+Result<std::string> fetch(const std::string& url, const FetchLimits& limits = {});
+
 // Connects, shakes hands, then calls `opened` on the loop with the socket or the error; exactly once.
 void open_websocket(EventLoop& loop, std::string_view url, const HttpHeaders& headers, const HttpClientOptions& options,
                     const ServerLimits& limits, std::function<void(Result<std::shared_ptr<WebSocket>>)> opened);

@@ -139,11 +139,11 @@ struct StepOutput {
 BOOST_DESCRIBE_STRUCT(StepOutput, (), (step, standard_output, standard_error))
 
 struct StepsReport {
-  std::vector<document::Step> steps;  // with those that local documents added on the node
-  document::Run run;                  // over, or in progress at a step that is not the node's own
-  std::vector<StepOutput> outputs;    // of the steps that ran for this order
+  document::Run run;                // over, or in progress at a step that is not the node's own
+  std::vector<StepOutput> outputs;  // of the steps that ran for this order
+  std::string local_document;       // where that step runs a document of the node's own: its text
 };
-BOOST_DESCRIBE_STRUCT(StepsReport, (), (steps, run, outputs))
+BOOST_DESCRIBE_STRUCT(StepsReport, (), (run, outputs, local_document))
 
 struct OrderResult {
   std::string order_id;
@@ -191,7 +191,8 @@ struct ScanOrder {
 BOOST_DESCRIBE_STRUCT(ScanOrder, (), (refresh))
 
 // Steps of a document, expanded: the node goes on from `run`, to the end or to the first step that is not its own
-// (belay:patch), which it leaves in progress. A step that is in progress at the beginning is the one to begin with.
+// (belay:patch; a document that lies on the node, which the server expands), and leaves that in progress. A step that
+// is in progress at the beginning is the one to begin with.
 struct StepsOrder {
   std::vector<document::Step> steps;
   document::Run run;

@@ -313,21 +313,18 @@ TEST_F(DeskTest, APatchStepIsHandedBackAndTheRestTakenUpAgain) {
   EXPECT_EQ(document::summarize(all, whole.steps->run).status, document::StepStatus::Success);
 }
 
-TEST_F(DeskTest, ADocumentThatAStepPutDownIsRun) {
+TEST_F(DeskTest, ADocumentThatLiesOnTheNodeGoesToTheServer) {
   document::RunShellScript writes;
-  writes.commands = {"cat > doc.json <<'END'",
-                     R"({"schemaVersion":"2.2","parameters":{"Word":{"type":"String"}},"mainSteps":[{"action":)"
-                     R"("aws:runShellScript","name":"say","inputs":{"runCommand":["echo {{ Word }}"]}}]})",
-                     "END"};
-  document::RunDocument local;
+  writes.commands = {"echo '{\"schemaVersion\":\"2.2\"}' > doc.json"};
+  document::RunDocument local, missing;
   local.local_path = "doc.json";
-  local.parameters["Word"] = "hello";
-  ASSERT_TRUE(desk_->receive(sign(steps({step("a", writes), step("b", local)})), {}).ok());
+  missing.local_path = "/no/such";
+  ASSERT_TRUE(desk_->receive(sign(steps({step("a", writes), step("b", missing), step("c", local)})), {}).ok());
   finish();
   const auto result = sent<wire::OrderResult>().at(0);
-  EXPECT_EQ(result.outcome, wire::OrderOutcome::success) << result.standard_error;
-  EXPECT_EQ(output_of(result), "hello\n");
-  EXPECT_EQ(result.steps->steps.at(2).name, "b/say");
+  EXPECT_EQ(result.steps->local_document, "{\"schemaVersion\":\"2.2\"}\n");
+  EXPECT_EQ(result.steps->run.steps[1].status, document::StepStatus::Failed);
+  EXPECT_EQ(result.steps->run.steps[2].status, document::StepStatus::InProgress);
 }
 
 TEST_F(DeskTest, APatchOrderReportsTheRunAndAheadOfItWhatTheNodeHasNow) {

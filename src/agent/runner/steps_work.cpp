@@ -10,8 +10,6 @@
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
-#include "core/document/expand.hpp"
-#include "core/document/versions.hpp"
 
 namespace belay::agent {
 namespace {
@@ -85,6 +83,7 @@ class StepsDriver {
       BELAY_TRY(save());
       if (action.kind == ActionKind::finish || is_the_servers(action)) break;
       event = act(action);
+      if (!local_document_.empty()) break;
     }
     return finish();
   }
@@ -134,7 +133,7 @@ class StepsDriver {
     const auto& step = journal_.steps[index];
     log::info("step_begins", {{"order", order_.order_id}, {"step", step.name}});
     if (const auto* wanted = std::get_if<document::Reboot>(&step.work)) return reboot_step(*wanted);
-    if (const auto* inner = std::get_if<document::RunDocument>(&step.work)) return run_local(index, *inner);
+    if (const auto* inner = std::get_if<document::RunDocument>(&step.work)) return read_local(*inner);
     StepEnd end;
     {
       CancelWatch watch(tools_.files, paths_.cancel(order_.order_id));
@@ -177,24 +176,13 @@ class StepsDriver {
     return {EventKind::failed, 0, "the machine was asked to restart and did not within 15 minutes"};
   }
 
-  // A document that an earlier step put on this node takes its place behind the step that runs it.
-  Event run_local(std::size_t index, const document::RunDocument& inner) {
-    const auto spliced = splice_local(index, inner);
-    if (spliced.ok()) return {EventKind::begin, 0, ""};
-    return {EventKind::failed, 0, spliced.error().chain()};
-  }
-
-  Status splice_local(std::size_t index, const document::RunDocument& inner) {
+  // A document that lies on this node is the server's to expand; what it says goes there.
+  Event read_local(const document::RunDocument& inner) {
     const auto path = inner.local_path.starts_with('/') ? inner.local_path : directory_ + "/" + inner.local_path;
-    BELAY_TRY_ASSIGN(const auto text, tools_.files.read(path, kDocumentBytesMax));
-    BELAY_TRY_ASSIGN(const auto read,
-                     document::parse_command_document(text, document::guess_format(text)).within(path));
-    BELAY_TRY_ASSIGN(auto steps, document::expand_typed(read, inner.parameters, {}));
-    for (const auto& step : steps)
-      if (std::holds_alternative<document::Patch>(step.work))
-        return Error(Code::unsupported,
-                     path + ": a document on the node cannot patch; " + step.name + " needs the server's decision");
-    return document::splice(journal_.steps, journal_.run, index, std::move(steps));
+    auto text = tools_.files.read(path, kDocumentBytesMax);
+    if (!text.ok()) return {EventKind::failed, 0, text.error().chain()};
+    local_document_ = std::move(*text);
+    return {};
   }
 
   Result<wire::OrderResult> finish() {
@@ -216,7 +204,7 @@ class StepsDriver {
       default: result.outcome = wire::OrderOutcome::success; break;
     }
     result.standard_error = summary.why;
-    result.steps = wire::StepsReport{std::move(journal_.steps), std::move(journal_.run), std::move(journal_.outputs)};
+    result.steps = wire::StepsReport{std::move(journal_.run), std::move(journal_.outputs), std::move(local_document_)};
     static_cast<void>(tools_.files.remove_tree(directory_));
     return result;
   }
@@ -230,6 +218,7 @@ class StepsDriver {
   const std::string directory_;
   OutputFile output_;
   Journal journal_;
+  std::string local_document_;
 };
 
 }  // namespace

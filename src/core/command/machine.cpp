@@ -89,7 +89,7 @@ bool is_running(const Invocation& invocation) {
 Duration time_for(const Settings& settings, const Invocation& invocation) {
   const Timeouts& timeouts = settings.timeouts;
   switch (invocation.phase) {
-    case Phase::steps: return settings.segments[invocation.segment].time;
+    case Phase::steps: return invocation.doing.time;
     case Phase::plan: return timeouts.plan;
     case Phase::patch: return timeouts.patch;
     case Phase::scan:
@@ -133,7 +133,7 @@ class Stepper {
       if (!is_running(invocation) || !invocation.deadline || *invocation.deadline > now_) continue;
       act(ActionKind::withdraw, invocation);
       const bool never_begun = !invocation.taken && invocation.segment == 0 &&
-                               invocation.phase == first_phase(command_.settings.segments.front().shape);
+                               invocation.phase == first_phase(command_.settings.first.shape);
       if (never_begun) end(invocation, Details::DeliveryTimedOut, "the node did not take the order in time");
       else if (!invocation.taken)
         end(invocation, Details::ExecutionTimedOut,
@@ -157,7 +157,7 @@ class Stepper {
     for (auto& invocation : command_.invocations) {
       if (running >= command_.settings.concurrency_max) return;
       if (invocation.phase != Phase::waiting) continue;
-      enter(invocation, first_phase(command_.settings.segments.front().shape));
+      enter(invocation, first_phase(command_.settings.first.shape));
       ++running;
     }
   }
@@ -190,6 +190,7 @@ class Stepper {
 
   void enter(Invocation& invocation, Phase phase) {
     touch(invocation);
+    if (invocation.phase == Phase::waiting) invocation.doing = command_.settings.first;
     if (!invocation.started_at) invocation.started_at = now_;
     if (!invocation.cancel_wanted) invocation.details = Details::InProgress;
     invocation.phase = phase;
@@ -216,12 +217,14 @@ class Stepper {
     if (!event.next_segment && details == Details::Success && !event.failed_before.empty())
       return end(invocation, Details::Failed, event.failed_before);
     if (!event.next_segment) return end(invocation, details, std::move(why));
-    BELAY_ASSERT(*event.next_segment > invocation.segment && *event.next_segment < command_.settings.segments.size());
     if (invocation.cancel_wanted) return end(invocation, Details::Canceled, "cancelled between two steps");
-    invocation.segment = *event.next_segment;
+    if (invocation.segment + 1 >= kSegmentsMax)
+      return end(invocation, Details::Failed, "its document never comes to an end");
+    ++invocation.segment;
+    invocation.doing = *event.next_segment;
     invocation.patch_failed = false;
     invocation.why.clear();
-    enter(invocation, first_phase(command_.settings.segments[invocation.segment].shape));
+    enter(invocation, first_phase(invocation.doing.shape));
   }
 
   // Goes on, unless somebody wanted a stop and nothing was changed yet.
@@ -285,7 +288,7 @@ class Stepper {
 
   void after_judge(Invocation& invocation, const Event& event) {
     if (!event.why.empty()) return finish(invocation, Details::Failed, event.why, event);
-    const Shape shape = command_.settings.segments[invocation.segment].shape;
+    const Shape shape = invocation.doing.shape;
     if (shape == Shape::scan || event.wanted == 0) return finish(invocation, Details::Success, "", event);
     go_on(invocation);
   }

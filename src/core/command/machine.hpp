@@ -58,6 +58,8 @@ struct Timeouts {
 };
 BOOST_DESCRIBE_STRUCT(Timeouts, (), (delivery, scan, plan, patch))
 
+inline constexpr std::uint32_t kSegmentsMax = 400;  // of one invocation
+
 struct Segment {
   Shape shape = Shape::scan;
   Duration time{3'600'000};  // of steps: from the node's taking them
@@ -65,16 +67,17 @@ struct Segment {
 BOOST_DESCRIBE_STRUCT(Segment, (), (shape, time))
 
 struct Settings {
-  std::vector<Segment> segments;  // one at least
+  Segment first;
   std::uint32_t concurrency_max = 50;
   std::uint32_t errors_max = 0;
   Timeouts timeouts;
 };
-BOOST_DESCRIBE_STRUCT(Settings, (), (segments, concurrency_max, errors_max, timeouts))
+BOOST_DESCRIBE_STRUCT(Settings, (), (first, concurrency_max, errors_max, timeouts))
 
 struct Invocation {
   std::string node_id;
-  std::uint32_t segment = 0;           // which of the settings'
+  std::uint32_t segment = 0;           // counts them
+  Segment doing;                       // what it is
   Phase phase = Phase::waiting;        // where it is in that
   Details details = Details::Pending;  // how it went
   bool taken = false;                  // the node has this phase's order
@@ -87,8 +90,8 @@ struct Invocation {
   std::optional<Instant> started_at, finished_at, deadline;
 };
 BOOST_DESCRIBE_STRUCT(Invocation, (),
-                      (node_id, segment, phase, details, taken, order_done, scan_ready, cancel_wanted, patch_failed,
-                       why, progress, started_at, finished_at, deadline))
+                      (node_id, segment, doing, phase, details, taken, order_done, scan_ready, cancel_wanted,
+                       patch_failed, why, progress, started_at, finished_at, deadline))
 
 struct Command {
   Settings settings;
@@ -120,8 +123,8 @@ struct Event {
   std::uint32_t wanted = 0;
   std::string why;
   std::uint32_t segment = 0;  // likewise
-  // Where this event ends its segment: the one that follows. Later ones only, so that every invocation ends.
-  std::optional<std::uint32_t> next_segment{};
+  // Where this event ends its segment: what follows. At most kSegmentsMax, so that every invocation ends.
+  std::optional<Segment> next_segment{};
   // Where it ends the invocation: what went wrong in an earlier segment; it has Failed then, however this one went.
   std::string failed_before{};
 };

@@ -18,7 +18,7 @@ std::string node(std::size_t i) { return "mi-" + std::string(i < 10 ? "0" : "") 
 
 Command command_of(Shape shape, std::size_t nodes, std::uint32_t concurrency = 50, std::uint32_t errors = 0) {
   Command command;
-  command.settings = {{{shape}}, concurrency, errors, {}};
+  command.settings = {{shape}, concurrency, errors, {}};
   for (std::size_t i = 0; i < nodes; ++i) command.invocations.emplace_back().node_id = node(i);
   return command;
 }
@@ -235,23 +235,22 @@ TEST(Machine, RunningOnesFinishAfterTheStop) {
 // ---- a document of several segments: a script, an install, a script
 Command hooked() {
   Command command = command_of(Shape::steps, 1);
-  command.settings.segments = {{Shape::steps}, {Shape::install}, {Shape::steps}};
   step(command, {}, kStart);
   return command;
 }
-Event to_next(EventKind kind, Phase phase, std::uint32_t segment, std::uint32_t next, std::string why = "") {
-  return {kind, node(0), phase, 0, std::move(why), segment, next};
+Event to_next(EventKind kind, Phase phase, std::uint32_t segment, Shape next, std::string why = "") {
+  return {kind, node(0), phase, 0, std::move(why), segment, Segment{next}};
 }
 
 TEST(Machine, SegmentsFollowOneAnother) {
   Command command = hooked();
-  const auto second = send(command, to_next(succeeded, Phase::steps, 0, 1));
+  const auto second = send(command, to_next(succeeded, Phase::steps, 0, Shape::install));
   EXPECT_EQ(second.actions, (std::vector<Action>{{ActionKind::send, Phase::scan, node(0), 1}}));
-  send(command, to_next(succeeded, Phase::steps, 0, 1));  // once more: nothing
+  send(command, to_next(succeeded, Phase::steps, 0, Shape::install));  // once more: nothing
   EXPECT_EQ(command.invocations[0].segment, 1U);
   send(command, {succeeded, node(0), Phase::scan, 0, "", 1});
   send(command, {EventKind::scan_ready, node(0), Phase::scan, 0, "", 1});
-  const auto third = send(command, to_next(judged, Phase::judge, 1, 2));
+  const auto third = send(command, to_next(judged, Phase::judge, 1, Shape::steps));
   EXPECT_EQ(third.actions, (std::vector<Action>{{ActionKind::send, Phase::steps, node(0), 2}}));
   EXPECT_FALSE(third.finished);
   EXPECT_TRUE(send(command, {succeeded, node(0), Phase::steps, 0, "", 2}).finished);
@@ -260,10 +259,10 @@ TEST(Machine, SegmentsFollowOneAnother) {
 
 TEST(Machine, AFailureOfAnEarlierSegmentIsNotForgotten) {
   Command command = hooked();
-  send(command, to_next(failed, Phase::steps, 0, 2, "exit status 3"));
-  EXPECT_EQ(command.invocations[0].segment, 2U);
+  send(command, to_next(failed, Phase::steps, 0, Shape::steps, "exit status 3"));
+  EXPECT_EQ(command.invocations[0].segment, 1U);
   EXPECT_EQ(command.invocations[0].details, Details::InProgress);
-  Event last{succeeded, node(0), Phase::steps, 0, "", 2};
+  Event last{succeeded, node(0), Phase::steps, 0, "", 1};
   last.failed_before = "step a: exit status 3";
   EXPECT_TRUE(send(command, last).finished);
   EXPECT_EQ(command.invocations[0].details, Details::Failed);
@@ -272,7 +271,7 @@ TEST(Machine, AFailureOfAnEarlierSegmentIsNotForgotten) {
 
 TEST(Machine, ALaterSegmentThatNobodyTakesIsNoDeliveryTimeout) {
   Command command = hooked();
-  const auto second = send(command, to_next(succeeded, Phase::steps, 0, 2));
+  const auto second = send(command, to_next(succeeded, Phase::steps, 0, Shape::steps));
   step(command, {}, *second.wake_at);
   EXPECT_EQ(command.invocations[0].details, Details::ExecutionTimedOut);
 }
@@ -280,8 +279,15 @@ TEST(Machine, ALaterSegmentThatNobodyTakesIsNoDeliveryTimeout) {
 TEST(Machine, CancelIsHeardBetweenSegments) {
   Command command = hooked();
   send(command, {cancel, node(0), Phase::waiting, 0, ""});
-  EXPECT_TRUE(send(command, to_next(succeeded, Phase::steps, 0, 1)).finished);
+  EXPECT_TRUE(send(command, to_next(succeeded, Phase::steps, 0, Shape::install)).finished);
   EXPECT_EQ(command.invocations[0].details, Details::Canceled);
+}
+
+TEST(Machine, EveryInvocationEnds) {
+  Command command = hooked();
+  std::uint32_t i = 0;
+  while (!send(command, to_next(succeeded, Phase::steps, i, Shape::steps)).finished) ASSERT_LT(++i, kSegmentsMax);
+  EXPECT_EQ(command.invocations[0].details, Details::Failed);
 }
 
 // ---- the clock
@@ -300,7 +306,7 @@ TEST(Machine, DeliveryTimeout) {
 
 TEST(Machine, ExecutionTimeoutCountsFromTheTaking) {
   Command command = command_of(Shape::steps, 1);
-  command.settings.segments[0].time = 5 * kMinute;
+  command.settings.first.time = 5 * kMinute;
   step(command, {}, kStart);
   const auto taken_step = send(command, {taken, node(0), Phase::steps, 0, ""}, kStart + kMinute);
   EXPECT_EQ(taken_step.wake_at, kStart + 6 * kMinute);

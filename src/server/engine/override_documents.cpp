@@ -2,6 +2,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "base/yaml.hpp"
 #include "core/baseline/validate.hpp"
 #include "io/http.hpp"
 
@@ -9,49 +10,6 @@ namespace belay::server {
 namespace {
 
 Error refuse(std::string what) { return Error(Code::invalid_argument, std::move(what), "InvalidParameters"); }
-
-std::string unquoted(std::string_view text) {
-  text = trim(text);
-  if (text.size() >= 2 && (text.front() == '\'' || text.front() == '"') && text.back() == text.front()) {
-    text = text.substr(1, text.size() - 2);
-  }
-  return std::string(text);
-}
-
-// AWS documents one shape only:   patches:\n  - id: 'x'\n    title: 'y'
-Result<std::vector<baseline::OverridePatch>> parse_plain_yaml(std::string_view text) {
-  std::vector<baseline::OverridePatch> patches;
-  bool begun = false;
-  std::size_t number = 0;
-  for (auto line : split(text, '\n')) {
-    ++number;
-    const std::string at = "InstallOverrideList, line " + std::to_string(number);
-    line = trim(line);
-    if (line.empty() || line.starts_with('#') || line == "---") continue;
-    if (!begun) {
-      if (line != "patches:") return refuse(at + ": expected 'patches:'");
-      begun = true;
-      continue;
-    }
-    if (line.starts_with('-')) {
-      patches.emplace_back();
-      line = trim(line.substr(1));
-      if (line.empty()) continue;
-    }
-    const auto colon = line.find(':');
-    if (colon == std::string_view::npos || patches.empty())
-      return refuse(at + ": expected '- id: name' or 'title: version'");
-    const auto key = trim(line.substr(0, colon));
-    const auto value = unquoted(line.substr(colon + 1));
-    if (value.find_first_of("&*!|>") == 0 && value != "*")
-      return refuse(at + ": only plain or quoted text is understood");
-    if (key == "id") patches.back().id = value;
-    else if (key == "title") patches.back().title = value;
-    else return refuse(at + ": unknown member '" + std::string(key.substr(0, 40)) + "'; there are id and title");
-  }
-  if (!begun) return refuse("InstallOverrideList is empty");
-  return patches;
-}
 
 // ---- BaselineOverride: the API's names
 Result<std::vector<std::string>> texts(const json::Value& object, std::string_view member) {
@@ -139,34 +97,21 @@ Result<std::string> fetch_override(std::string_view text_or_address) {
         Code::unsupported,
         "'" + sanitize(text_or_address, 200) + "' cannot be fetched: give an https address, or the text itself",
         "InvalidParameters");
-  io::HttpClientOptions options;
-  options.tls.system_ca = true;
-  options.timeout = Duration(20'000);
-  options.body_bytes_max = kOverrideBytesMax;
-  BELAY_TRY_ASSIGN(const auto url, io::parse_url(text_or_address));
-  BELAY_TRY_ASSIGN(auto client, io::make_http_client(text_or_address, options));
-  io::HttpRequest request;
-  request.method = "GET";
-  request.target = url.target;
-  BELAY_TRY_ASSIGN(auto response, client->send(request).within("cannot fetch " + sanitize(text_or_address, 200)));
-  if (response.status != 200)
-    return refuse(sanitize(text_or_address, 200) + " answers with status " + std::to_string(response.status));
-  return std::move(response.body);
+  const auto body =
+      io::fetch(std::string(text_or_address), {.timeout = Duration(20'000), .bytes_max = kOverrideBytesMax});
+  if (!body.ok()) return refuse(body.error().chain());
+  return *body;
 }
 
 Result<std::vector<baseline::OverridePatch>> parse_override_list(std::string_view text) {
   if (text.size() > kOverrideBytesMax) return refuse("InstallOverrideList is over a megabyte");
-  std::vector<baseline::OverridePatch> patches;
-  if (trim(text).starts_with('{')) {
-    const auto value = json::parse(text);
-    if (!value.ok()) return refuse("InstallOverrideList: " + value.error().chain());
-    const auto* list = json::find(*value, "patches");
-    if (!list) return refuse("InstallOverrideList has no member 'patches'");
-    BELAY_TRY_ASSIGN(patches, json::decode<std::vector<baseline::OverridePatch>>(*list, "patches"));
-  } else {
-    BELAY_TRY_ASSIGN(patches, parse_plain_yaml(text));
-  }
-  BELAY_TRY(baseline::check(patches));
+  const auto read = yaml::parse(text);  // JSON is YAML
+  if (!read.ok()) return refuse("InstallOverrideList: " + read.error().chain());
+  const auto* list = read->value.is_object() ? json::find(read->value, "patches") : nullptr;
+  if (!list) return refuse("InstallOverrideList has no member 'patches'");
+  const auto patches = json::decode<std::vector<baseline::OverridePatch>>(*list, "patches");
+  if (!patches.ok()) return refuse("InstallOverrideList: " + patches.error().chain());
+  BELAY_TRY(baseline::check(*patches));
   return patches;
 }
 
