@@ -67,6 +67,20 @@ Result<Listed<Invocation>> list_invocations(Sql& sql, const Filter& filter, cons
 // Every invocation of one command (at most 100,000), by node, without output: what core/command decides on.
 Result<std::vector<Invocation>> invocations_of(Sql& sql, std::string_view command_id);
 
+// What one step of a document with several did on one node.
+struct StepRow {
+  std::uint32_t position = 0;    // in the document, from 0
+  std::string name{}, action{};  // "install", "aws:runShellScript"
+  std::string status{};          // core/document's: "Success", "Skipped", …
+  std::int32_t response_code = -1;
+  std::optional<Instant> started_at{}, finished_at{};
+  std::string standard_output{}, standard_error{};  // cut like an invocation's when kept
+};
+// Adds or overwrites by position; text that is empty leaves what was kept. May be repeated.
+Status put_steps(Sql& sql, std::string_view command_id, std::string_view node_id, std::span<const StepRow> steps);
+// By position; empty where the document has one step only, or none ran yet.
+Result<std::vector<StepRow>> steps_of(Sql& sql, std::string_view command_id, std::string_view node_id);
+
 enum class Stream { standard_output, standard_error };
 BOOST_DESCRIBE_ENUM(Stream, standard_output, standard_error)
 // Whole output, compressed; the newest for the same key stands. Invalid UTF-8 and control characters are made harmless.

@@ -187,4 +187,42 @@ Result<std::string> get_output(Sql& sql, std::string_view command_id, std::strin
   return detail::decompress(row->blob(0), kOutputBytesMax * 4);
 }
 
+Status put_steps(Sql& sql, std::string_view command_id, std::string_view node_id, std::span<const StepRow> steps) {
+  std::vector<Params> rows;
+  for (const auto& step : steps)
+    rows.push_back({command_id, node_id, step.position, step.name, step.action, step.status, step.response_code,
+                    step.started_at, step.finished_at, shown(step.standard_output, kStandardOutputChars),
+                    shown(step.standard_error, kStandardErrorChars)});
+  BELAY_TRY(sql.exec_many(
+      "INSERT INTO invocation_steps (command_id, node_id, position, name, action, status, response_code, started_at, "
+      "finished_at, standard_output, standard_error) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
+      "ON CONFLICT (command_id, node_id, position) DO UPDATE SET status = excluded.status, "
+      "response_code = excluded.response_code, started_at = excluded.started_at, finished_at = excluded.finished_at, "
+      "standard_output = CASE WHEN excluded.standard_output = '' THEN invocation_steps.standard_output "
+      "ELSE excluded.standard_output END, "
+      "standard_error = CASE WHEN excluded.standard_error = '' THEN invocation_steps.standard_error "
+      "ELSE excluded.standard_error END",
+      rows));
+  return {};
+}
+
+Result<std::vector<StepRow>> steps_of(Sql& sql, std::string_view command_id, std::string_view node_id) {
+  BELAY_TRY_ASSIGN(
+      const auto rows,
+      sql.query("SELECT position, name, action, status, response_code, started_at, finished_at, standard_output, "
+                "standard_error FROM invocation_steps WHERE command_id = $1 AND node_id = $2 ORDER BY position",
+                {command_id, node_id}));
+  return detail::read_all<StepRow>(rows, [](const Row& row) -> Result<StepRow> {
+    return StepRow{static_cast<std::uint32_t>(row.integer(0)),
+                   row.text(1),
+                   row.text(2),
+                   row.text(3),
+                   static_cast<std::int32_t>(row.integer(4)),
+                   row.optional_instant(5),
+                   row.optional_instant(6),
+                   row.text(7),
+                   row.text(8)};
+  });
+}
+
 }  // namespace belay::store::commands

@@ -103,6 +103,28 @@ TEST_P(WorkTest, OutputIsCutForShowAndKeptWhole) {
               write([&](Sql& sql) { return commands::update_invocation(sql, invocation("c9", "mi-1", 1)); }));
 }
 
+TEST_P(WorkTest, StepsOfADocumentKeepWhatTheySaid) {
+  ASSERT_OK(write(
+      [](Sql& sql) { return commands::create(sql, command("c1", 1), std::vector{invocation("c1", "mi-1", 1)}); }));
+  const auto put = [&](std::vector<commands::StepRow> steps) {
+    return write([&](Sql& sql) { return commands::put_steps(sql, "c1", "mi-1", steps); });
+  };
+  commands::StepRow first{0, "a", "aws:runShellScript", "Success", 0, at_s(1), at_s(2), "said", ""};
+  commands::StepRow second{1, "b", "belay:patch", "InProgress", -1, at_s(2), {}, "", ""};
+  ASSERT_OK(put({first, second}));
+  first.standard_output = "";
+  second.status = "Failed";
+  second.standard_error = "why";
+  ASSERT_OK(put({first, second}));
+  const auto kept = read([](Sql& sql) { return commands::steps_of(sql, "c1", "mi-1"); });
+  ASSERT_OK(kept);
+  ASSERT_EQ(kept->size(), 2u);
+  EXPECT_EQ(kept->at(0).standard_output, "said");
+  EXPECT_EQ(kept->at(1).status, "Failed");
+  EXPECT_EQ(kept->at(1).standard_error, "why");
+  EXPECT_EQ(read([](Sql& sql) { return commands::steps_of(sql, "c1", "mi-2"); })->size(), 0u);
+}
+
 executions::Execution execution(const std::string& id, std::optional<Instant> wake_at) {
   executions::Execution made;
   made.kind = "command";

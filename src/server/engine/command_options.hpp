@@ -2,39 +2,56 @@
 // What a command was sent with, checked and resolved: kept with it, so that nothing outside can change it later.
 #include <boost/describe.hpp>
 #include <map>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "core/baseline/baseline.hpp"
 #include "core/baseline/override_list.hpp"
 #include "core/command/machine.hpp"
+#include "core/document/run.hpp"
 #include "core/patchrun/order.hpp"
-#include "server/engine/commands.hpp"
+#include "server/engine/documents.hpp"
 #include "server/engine/parent.hpp"
 
 namespace belay::server {
 
-struct CommandOptions {
-  std::string document;   // its name
-  std::string operation;  // "Scan", "Install", "" for a script
+// Of one belay:patch step.
+struct PatchOptions {
+  std::string operation;  // "Scan", "Install"
   patchrun::Reboot reboot = patchrun::Reboot::if_needed;
   std::string snapshot_id;
   bool has_override_list = false;
   std::vector<baseline::OverridePatch> override_list;  // InstallOverrideList
   std::vector<baseline::PatchBaseline> baseline_override;
   std::string change_set_id;
-  std::vector<std::string> shell_commands;
-  std::string working_directory;
-  Duration shell_timeout{3'600'000};
 };
-BOOST_DESCRIBE_STRUCT(CommandOptions, (),
-                      (document, operation, reboot, snapshot_id, has_override_list, override_list, baseline_override,
-                       change_set_id, shell_commands, working_directory, shell_timeout))
+// invalid_argument "InvalidParameters" that names the parameter. What it names by address must be here as text.
+Result<PatchOptions> patch_options(const document::Patch& step);
 
-// invalid_argument "InvalidParameters" that names the parameter.
-Result<CommandOptions> read_options(const Document& document,
-                                    const std::map<std::string, std::vector<std::string>>& parameters);
-command::Shape shape_of(const CommandOptions& options);
+struct CommandOptions {
+  std::string document, document_version;
+  std::vector<document::Step> steps;
+  document::Run run;  // begun: the first step to do is in progress
+};
+BOOST_DESCRIBE_STRUCT(CommandOptions, (), (document, document_version, steps, run))
+
+using ParameterValues = std::map<std::string, std::vector<std::string>>;
+enum class Fetching { allowed, refused };  // of what a patch step names by an https address
+// Expands the document for Linux nodes, checks every patch step and freezes what it names by address.
+Result<CommandOptions> command_options(const FoundDocument& document, const ParameterValues& parameters,
+                                       const document::Resolver& resolver, Fetching fetching, Instant now);
+
+// Checks one expanded step, and freezes what it names by address.
+Status settle_step(document::Step& step, Fetching fetching);
+
+// The step in progress that is no document of documents; nullopt where the run is over.
+std::optional<std::size_t> step_at_work(std::span<const document::Step> steps, const document::Run& run);
+// What core/command does for the step at work, and those after it that the node does in one go.
+command::Segment segment_for(std::span<const document::Step> steps, const document::Run& run);
+// The name that an invocation shows for a document of one step; the action of built-in ones, as AWS has it.
+std::string plugin_name_of(const CommandOptions& options, bool built_in);
 
 // The state of the execution; the invocations' own states are kept in their rows.
 struct CommandState {
@@ -44,6 +61,13 @@ struct CommandState {
   std::optional<Parent> parent;  // told of the end
 };
 BOOST_DESCRIBE_STRUCT(CommandState, (), (settings, stopped, cancel_wanted, parent))
+
+// How far a document of several segments came on one node; kept in its invocation.
+struct DocumentProgress {
+  std::vector<document::Step> steps;  // empty: the command's own
+  document::Run run;
+};
+BOOST_DESCRIBE_STRUCT(DocumentProgress, (), (steps, run))
 
 inline constexpr std::string_view kCommandKind = "command";
 

@@ -100,11 +100,12 @@ Result<Judgement> CommandRun::judge_node(const store::nodes::Node& node) {
   JudgeQuestion question;
   question.node_id = node.node_id;
   question.mind_silence = false;
-  for (const auto& candidate : options_.baseline_override)
+  const auto& options = patch_for(node.node_id);
+  for (const auto& candidate : options.baseline_override)
     if (fleet::to_text(candidate.operating_system) == node.operating_system) question.override_baseline = &candidate;
-  if (!options_.baseline_override.empty() && !question.override_baseline)
+  if (!options.baseline_override.empty() && !question.override_baseline)
     return Error(Code::invalid_argument, "BaselineOverride holds no baseline for " + node.operating_system);
-  if (options_.snapshot_id.empty() || question.override_baseline) return judge_.judge(sql_, question);
+  if (options.snapshot_id.empty() || question.override_baseline) return judge_.judge(sql_, question);
   // All nodes of one snapshot are judged under the baseline as it was for the first of them.
   BELAY_TRY_ASSIGN(const auto rules, judge_.in_force(sql_, store::nodes::brief_of(node)));
   BELAY_TRY_ASSIGN(frozen_rules_, frozen_by_snapshot(node, rules));
@@ -116,7 +117,8 @@ Result<Judgement> CommandRun::judge_node(const store::nodes::Node& node) {
 }
 
 CommandRun::Answer CommandRun::judge_scan(const command::Action& action) {
-  command::Event answer{EventKind::judged, action.node_id, action.phase, 0, ""};
+  command::Event answer{EventKind::judged, action.node_id, action.phase, 0, "", action.segment};
+  const auto& options = patch_for(action.node_id);
   BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql_, action.node_id));
   const auto judgement = judge_node(node);
   if (!judgement.ok() && judgement.error().code() != Code::invalid_argument &&
@@ -124,19 +126,20 @@ CommandRun::Answer CommandRun::judge_scan(const command::Action& action) {
     return judgement.error();
   if (!judgement.ok()) {
     answer.why = judgement.error().chain();
+    say_what_follows(answer);
     return std::optional(std::move(answer));
   }
   BELAY_TRY_ASSIGN(const auto wish, wish_of(node, *judgement));
-  const bool install = command_.settings.shape == command::Shape::install;
+  const bool install = options.operation == "Install";
   const bool last = !install || action.phase == Phase::final_judge || wish.changes.empty();
   VerdictContext context;
   context.operation = install && last ? "Install" : "Scan";
   context.started_at = command_.invocations[index_of(action.node_id)].started_at.value_or(now_);
   context.ended_at = now_;
-  context.snapshot_id = options_.snapshot_id;
+  context.snapshot_id = options.snapshot_id;
   context.command_id = row_.command_id;
   context.run_id = action.phase == Phase::final_judge ? order_id(action.node_id, Phase::patch) : "";
-  context.ad_hoc = !options_.baseline_override.empty();
+  context.ad_hoc = !options.baseline_override.empty();
   const auto recorded = judge_.record(sql_, *judgement, context);
   if (!recorded.ok()) return recorded.error();
   if (!judgement->reasons.empty()) answer.why = join_reasons(judgement->reasons);
@@ -149,28 +152,30 @@ CommandRun::Answer CommandRun::judge_scan(const command::Action& action) {
   }
   for (const auto& remark : wish.remarks) text += remark + "\n";
   output_[action.node_id] = text + describe_judgement(*judgement);
+  say_what_follows(answer);
   return std::optional(std::move(answer));
 }
 
 // ---- what is wanted
 
-Result<const ChangeSetView*> CommandRun::change_set() {
-  if (!change_set_) {
-    BELAY_TRY_ASSIGN(const auto kept, store::change_sets::get(sql_, options_.change_set_id));
-    BELAY_TRY_ASSIGN(change_set_, json::decode_text<ChangeSetView>(kept.content, {.bytes_max = 32u << 20}));
-  }
-  return &*change_set_;
+Result<const ChangeSetView*> CommandRun::change_set(const std::string& change_set_id) {
+  const auto known = change_sets_.find(change_set_id);
+  if (known != change_sets_.end()) return &known->second;
+  BELAY_TRY_ASSIGN(const auto kept, store::change_sets::get(sql_, change_set_id));
+  BELAY_TRY_ASSIGN(auto view, json::decode_text<ChangeSetView>(kept.content, {.bytes_max = 32u << 20}));
+  return &change_sets_.emplace(change_set_id, std::move(view)).first->second;
 }
 
-Result<CommandRun::Wish> CommandRun::wish_of(const store::nodes::Node&, const Judgement& judgement) {
+Result<CommandRun::Wish> CommandRun::wish_of(const store::nodes::Node& node, const Judgement& judgement) {
   Wish wish;
-  if (command_.settings.shape != command::Shape::install || !judgement.scan) return wish;
-  if (!options_.change_set_id.empty()) return wish_of_change_set(judgement);
+  const auto& options = patch_for(node.node_id);
+  if (options.operation != "Install" || !judgement.scan) return wish;
+  if (!options.change_set_id.empty()) return wish_of_change_set(judgement, options.change_set_id);
   BELAY_TRY_ASSIGN(const auto offers, judge_.offers(sql_, judgement.scan->offer_set_hash));
   BELAY_TRY_ASSIGN(const auto packages, judge_.packages(sql_, judgement.scan->package_set_hash));
   if (!offers || !packages) return wish;
-  if (options_.has_override_list) {
-    auto selection = baseline::select(*packages, *offers, options_.override_list);
+  if (options.has_override_list) {
+    auto selection = baseline::select(*packages, *offers, options.override_list);
     wish.changes = std::move(selection.changes);
     for (const auto& entry : selection.unmatched)
       wish.remarks.push_back("InstallOverrideList names " + entry +
@@ -183,9 +188,10 @@ Result<CommandRun::Wish> CommandRun::wish_of(const store::nodes::Node&, const Ju
 
 // A line is for a node that has exactly its old version. One that has its new version needs nothing; one that has yet
 // another is not covered, and hears so. What is on hold on the node stays as it is.
-Result<CommandRun::Wish> CommandRun::wish_of_change_set(const Judgement& judgement) {
+Result<CommandRun::Wish> CommandRun::wish_of_change_set(const Judgement& judgement,
+                                                                const std::string& change_set_id) {
   Wish wish;
-  BELAY_TRY_ASSIGN(const auto* view, change_set());
+  BELAY_TRY_ASSIGN(const auto* view, change_set(change_set_id));
   BELAY_TRY_ASSIGN(const auto packages, judge_.packages(sql_, judgement.scan->package_set_hash));
   if (!packages) return wish;
   std::size_t uncovered = 0;
@@ -218,10 +224,12 @@ Result<CommandRun::Wish> CommandRun::wish_of_change_set(const Judgement& judgeme
 Result<std::optional<std::string>> CommandRun::fill_order(const command::Action& action, const store::nodes::Node& node,
                                                           wire::Order& order) {
   switch (action.phase) {
-    case Phase::shell:
-      order.kind = wire::OrderKind::shell;
-      order.shell = wire::ShellOrder{options_.shell_commands, options_.working_directory, options_.shell_timeout};
+    case Phase::steps: {
+      const auto& now = progress(action.node_id);
+      order.kind = wire::OrderKind::steps;
+      order.steps = wire::StepsOrder{steps_for(now), now.run};
       return std::optional<std::string>();
+    }
     case Phase::scan:
     case Phase::final_scan:
       order.kind = wire::OrderKind::scan;
@@ -249,28 +257,29 @@ Result<std::optional<std::string>> CommandRun::fill_patch(const std::string& nod
   BELAY_TRY_ASSIGN(const auto asked, content_of(sql_, plan_id));
   BELAY_TRY_ASSIGN(const auto result, result_of(sql_, plan_id));
   BELAY_ASSERT(asked.plan && result && result->plan);
+  const auto& options = patch_for(node_id);
   std::vector<PackageChange> frozen;
-  if (!options_.change_set_id.empty()) {
-    BELAY_TRY_ASSIGN(const auto* view, change_set());
+  if (!options.change_set_id.empty()) {
+    BELAY_TRY_ASSIGN(const auto* view, change_set(options.change_set_id));
     for (const auto& part : view->parts) frozen.insert(frozen.end(), part.changes.begin(), part.changes.end());
   }
   std::vector<std::string> blocked;
-  if (options_.change_set_id.empty() && !options_.has_override_list) {
+  if (options.change_set_id.empty() && !options.has_override_list) {
     BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql_, node_id));
     BELAY_TRY_ASSIGN(const auto rules, rules_of(node));
     if (rules.rejected_patches_action == baseline::RejectedPatchesAction::BLOCK) blocked = rules.rejected_patches;
   }
   const auto problems = command::check_plan(
-      {asked.plan->changes, result->plan->changes, options_.change_set_id.empty() ? nullptr : &frozen, blocked});
+      {asked.plan->changes, result->plan->changes, options.change_set_id.empty() ? nullptr : &frozen, blocked});
   if (!problems.empty()) {
     BELAY_TRY(record_refusal(node_id, plan_id, problems));
     return std::optional<std::string>(join_reasons(problems));
   }
   order.kind = wire::OrderKind::patch;
   order.patch.emplace();
-  order.patch->change_set_id = options_.change_set_id;
+  order.patch->change_set_id = options.change_set_id;
   order.patch->changes = result->plan->changes;
-  order.patch->reboot = options_.reboot;
+  order.patch->reboot = options.reboot;
   const auto hash = io::sha256_hex(json::to_canonical_text(json::encode(order.patch->changes)));
   BELAY_TRY(note_in_audit(sql_, now_, "belayd", "node:freeze-changes", node_id,
                           {{"command", row_.command_id},
@@ -283,13 +292,14 @@ Result<std::optional<std::string>> CommandRun::fill_patch(const std::string& nod
 // A plan that cannot be carried out is a run that was refused: what it wanted counts as FAILED, with the reason.
 Status CommandRun::record_refusal(const std::string& node_id, const std::string& order,
                                   const std::vector<fleet::Problem>& problems) {
+  const auto& options = patch_for(node_id);
   store::runs::Run run;
   run.run_id = order;
   run.node_id = node_id;
   run.command_id = row_.command_id;
-  run.change_set_id = options_.change_set_id;
+  run.change_set_id = options.change_set_id;
   run.started_at = run.finished_at = run.received_at = now_;
-  run.reboot = options_.reboot;
+  run.reboot = options.reboot;
   run.report.run_id = order;
   run.report.outcome = patchrun::Outcome::refused;
   run.report.problems = problems;

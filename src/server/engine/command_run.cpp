@@ -13,7 +13,7 @@ namespace {
 using command::EventKind;
 using command::Phase;
 
-constexpr Phase kPhasesWithOrders[] = {Phase::shell, Phase::scan, Phase::plan, Phase::patch, Phase::final_scan};
+constexpr Phase kPhasesWithOrders[] = {Phase::steps, Phase::scan, Phase::plan, Phase::patch, Phase::final_scan};
 constexpr int kRoundsMax = 64;  // of answers to answers within one turn; each ends an invocation or moves it on
 
 std::string name_of(Phase phase) { return boost::describe::enum_to_string(phase, "?"); }
@@ -24,14 +24,6 @@ std::string describe(const fleet::Problem& problem) {
   if (!problem.detail.empty()) text += ": " + problem.detail;
   if (!problem.next.empty()) text += "; " + problem.next;
   return text;
-}
-
-std::string why_of(const wire::OrderResult& result) {
-  if (!result.problems.empty()) return describe(result.problems.front());
-  if (result.run && !result.run->problems.empty()) return describe(result.run->problems.front());
-  if (result.run) return "the run ended " + std::string(json::encode(result.run->outcome).as_string().c_str());
-  if (result.exit_code > 0) return "exit status " + std::to_string(result.exit_code);
-  return sanitize(result.standard_error, 500);
 }
 
 EventKind kind_of(const wire::OrderResult& result, Phase phase) {
@@ -55,8 +47,17 @@ EventKind kind_of(const wire::OrderResult& result, Phase phase) {
 
 }  // namespace
 
+std::string why_of(const wire::OrderResult& result) {
+  if (!result.problems.empty()) return describe(result.problems.front());
+  if (result.run && !result.run->problems.empty()) return describe(result.run->problems.front());
+  if (result.run) return "the run ended " + std::string(json::encode(result.run->outcome).as_string().c_str());
+  if (result.exit_code > 0) return "exit status " + std::to_string(result.exit_code);
+  return sanitize(result.standard_error, 500);
+}
+
 std::string CommandRun::order_id(const std::string& node_id, Phase phase) const {
-  return order_id_for(kCommandKind, row_.command_id, node_id, name_of(phase));
+  const auto segment = command_.invocations[index_of(node_id)].segment;
+  return order_id_for(kCommandKind, row_.command_id, node_id, std::to_string(segment) + "/" + name_of(phase));
 }
 
 Phase CommandRun::phase_of(const std::string& node_id, const std::string& order) const {
@@ -104,6 +105,7 @@ Result<ExecutionKind::Advance> CommandRun::advance(const store::executions::Exec
     BELAY_ASSERT(round < kRoundsMax + static_cast<int>(command_.invocations.size()));
     step = command::step(command_, events, now_);
     changed.insert(step.changed.begin(), step.changed.end());
+    for (const auto index : step.changed) BELAY_TRY(settle_progress(index));
     events.clear();
     for (const auto& action : step.actions) {
       BELAY_TRY_ASSIGN(auto answer, act(action));
@@ -124,13 +126,15 @@ Result<std::optional<command::Event>> CommandRun::translate(const store::executi
   BELAY_TRY_ASSIGN(const auto event, json::decode_text<NodeEvent>(posted.body));
   if (event.kind == NodeEventKind::cancel)
     return std::optional(command::Event{EventKind::cancel, event.node_id, Phase::waiting, 0, ""});
+  const auto at = std::ranges::lower_bound(command_.invocations, event.node_id, {}, &command::Invocation::node_id);
+  if (at == command_.invocations.end() || at->node_id != event.node_id) return std::optional<command::Event>();
   const Phase phase = phase_of(event.node_id, event.order_id);
   if (phase == Phase::waiting) return std::optional<command::Event>();
   switch (event.kind) {
     case NodeEventKind::order_taken:
-      return std::optional(command::Event{EventKind::taken, event.node_id, phase, 0, ""});
+      return std::optional(command::Event{EventKind::taken, event.node_id, phase, 0, "", at->segment});
     case NodeEventKind::scan_ready:
-      return std::optional(command::Event{EventKind::scan_ready, event.node_id, phase, 0, ""});
+      return std::optional(command::Event{EventKind::scan_ready, event.node_id, phase, 0, "", at->segment});
     case NodeEventKind::order_ended: return order_ended(event.node_id, event.order_id, phase);
     case NodeEventKind::cancel: break;
   }
@@ -141,16 +145,16 @@ Result<std::optional<command::Event>> CommandRun::order_ended(const std::string&
                                                               Phase phase) {
   BELAY_TRY_ASSIGN(const auto result, result_of(sql_, order));
   if (!result) return std::optional<command::Event>();
-  command::Event event{kind_of(*result, phase), node_id, phase, 0, ""};
+  if (phase == Phase::steps) {
+    BELAY_TRY_ASSIGN(auto ended, steps_ended(node_id, *result));
+    return std::optional(std::move(ended));
+  }
+  command::Event event{kind_of(*result, phase), node_id, phase, 0, "", command_.invocations[index_of(node_id)].segment};
   if (event.kind != EventKind::succeeded) event.why = why_of(*result);
   if (event.kind == EventKind::failed && event.why.empty()) event.why = "the node gave no reason";
-  if (phase == Phase::shell) {
-    output_[node_id] = result->standard_output;
-    error_output_[node_id] = result->standard_error;
-    exit_code_[node_id] = result->exit_code;
-  }
   if (phase == Phase::plan && event.kind == EventKind::failed)
     BELAY_TRY(record_refusal(node_id, order, result->problems));
+  say_what_follows(event);
   return std::optional(std::move(event));
 }
 
@@ -170,24 +174,28 @@ CommandRun::Answer CommandRun::withdraw(const command::Action& action) {
   BELAY_TRY_ASSIGN(const auto cancelled, store::orders::cancel(sql_, order->order_id, now_));
   if (cancelled.state != store::orders::State::cancelled) return std::optional<command::Event>();
   return std::optional(
-      command::Event{EventKind::cancelled, action.node_id, action.phase, 0, "withdrawn before the node had it"});
+      command::Event{EventKind::cancelled, action.node_id, action.phase, 0, "withdrawn before the node had it", action.segment});
 }
 
 CommandRun::Answer CommandRun::send(const command::Action& action) {
   const auto answer = [&](EventKind kind, std::string why) {
-    return Answer(std::optional(command::Event{kind, action.node_id, action.phase, 0, std::move(why)}));
+    command::Event event{kind, action.node_id, action.phase, 0, std::move(why), action.segment};
+    if (kind == EventKind::refused && action.phase != Phase::steps) say_what_follows(event);
+    return Answer(std::optional(std::move(event)));
   };
   const auto node = store::nodes::get(sql_, action.node_id);
   if (!node.ok() && node.error().code() != Code::not_found) return node.error();
   if (!node.ok() || node->state != store::nodes::NodeState::active)
     return answer(EventKind::undeliverable, "the node is not registered any more");
-  if (!options_.operation.empty() && node->operating_system.empty())
+  if (action.phase != Phase::steps && node->operating_system.empty())
     return answer(EventKind::invalid_platform, "no patch baseline can be in force on '" + node->facts.os_name + "'");
   wire::Order order;
   order.order_id = order_id(action.node_id, action.phase);
   order.node_id = action.node_id;
   order.issued_at = now_;
   order.expires_at = now_ + command_.settings.timeouts.delivery;
+  order.document = row_.document_name;
+  order.requested_by = row_.requested_by;
   BELAY_TRY_ASSIGN(const auto refusal, fill_order(action, *node, order));
   if (refusal) return answer(EventKind::refused, *refusal);
   const Status queued = queue_order(sql_, authority_, std::move(order), {std::string(kCommandKind), row_.command_id});
@@ -218,6 +226,7 @@ Status CommandRun::save_invocation(std::size_t index) {
                                                                         : -1;
   std::string output = output_[row.node_id];
   std::string errors = error_output_[row.node_id];
+  BELAY_TRY(whole_output(row.node_id, output, errors));
   if (!invocation.why.empty() && errors.find(invocation.why) == std::string::npos)
     errors += (errors.empty() ? "" : "\n") + invocation.why;
   using store::commands::Stream;

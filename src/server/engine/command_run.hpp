@@ -42,7 +42,21 @@ class CommandRun {
   Result<std::optional<command::Event>> translate(const store::executions::Event& event);
   Result<std::optional<command::Event>> order_ended(const std::string& node_id, const std::string& order_id,
                                                     command::Phase phase);
+  Result<command::Event> steps_ended(const std::string& node_id, const wire::OrderResult& result);
   command::Phase phase_of(const std::string& node_id, const std::string& order_id) const;
+
+  // ---- documents (command_document.cpp)
+  const DocumentProgress& progress(const std::string& node_id);  // of the segment under way
+  const std::vector<document::Step>& steps_for(const DocumentProgress& progress) const;
+  const PatchOptions& patch_for(const std::string& node_id);  // of the patch step under way
+  // What follows where this event ends the segment of a patch step.
+  void say_what_follows(command::Event& event);
+  void say_what_follows(command::Event& event, DocumentProgress after);
+  Status expand_local(DocumentProgress& progress, const std::string& text);
+  Status keep_steps(const std::string& node_id, const DocumentProgress& progress,
+                    const std::vector<wire::StepOutput>& outputs);
+  Status settle_progress(std::size_t index);  // once the machine has taken the event
+  Status whole_output(const std::string& node_id, std::string& output, std::string& errors);
 
   // ---- what to do; each may answer with an event
   using Answer = Result<std::optional<command::Event>>;
@@ -63,8 +77,8 @@ class CommandRun {
   Result<baseline::PatchBaseline> rules_of(const store::nodes::Node& node);
   Result<Judgement> judge_node(const store::nodes::Node& node);
   Result<Wish> wish_of(const store::nodes::Node& node, const Judgement& judgement);
-  Result<Wish> wish_of_change_set(const Judgement& judgement);
-  Result<const ChangeSetView*> change_set();
+  Result<Wish> wish_of_change_set(const Judgement& judgement, const std::string& change_set_id);
+  Result<const ChangeSetView*> change_set(const std::string& change_set_id);
   Status record_refusal(const std::string& node_id, const std::string& order_id,
                         const std::vector<fleet::Problem>& problems);
 
@@ -81,12 +95,24 @@ class CommandRun {
   command::Command command_;
   std::vector<store::commands::Invocation> invocation_rows_;
   std::optional<Parent> parent_;
-  std::optional<ChangeSetView> change_set_;
+  std::map<std::string, ChangeSetView> change_sets_;
   std::optional<baseline::PatchBaseline> frozen_rules_;
+  // Where the segment ends with what was just heard: so it is once the machine says that it ended.
+  struct After {
+    std::uint32_t segment = 0;
+    DocumentProgress progress;
+    std::vector<wire::StepOutput> outputs;
+  };
+  std::map<std::string, DocumentProgress> progress_;  // by node, as the others here
+  std::map<std::string, After> after_;
+  std::map<std::string, PatchOptions> patches_;               // by text of the step
   std::map<std::string, std::string> output_;  // by node: what its invocation shows at its end
   std::map<std::string, std::string> error_output_;
   std::map<std::string, int> exit_code_;
 };
+
+// Why an order ended as it did, for a person; "" where it does not say.
+std::string why_of(const wire::OrderResult& result);
 
 // The text of a verdict as AWS-RunPatchBaseline prints it, for an invocation's output.
 std::string describe_judgement(const Judgement& judgement);

@@ -16,7 +16,6 @@ namespace {
 using store::Sql;
 
 constexpr std::uint32_t kDeliverySecondsMin = 30, kDeliverySecondsMax = 2'592'000;
-constexpr Duration kMargin{120'000};  // what the node's own clock ends comes to be known before ours does
 
 json::Array targets_json(const std::vector<Target>& targets) {
   json::Array array;
@@ -28,32 +27,41 @@ json::Array targets_json(const std::vector<Target>& targets) {
 Result<CommandState> state_for(const SendCommandRequest& request, const CommandOptions& options,
                                std::uint32_t targets) {
   CommandState state;
-  state.settings.shape = shape_of(options);
+  state.settings.first = segment_for(options.steps, options.run);
   BELAY_TRY_ASSIGN(state.settings.concurrency_max, command::max_concurrency(request.max_concurrency, targets));
   BELAY_TRY_ASSIGN(state.settings.errors_max, command::max_errors(request.max_errors, targets));
   if (request.timeout_seconds < kDeliverySecondsMin || request.timeout_seconds > kDeliverySecondsMax)
     return Error(Code::invalid_argument, "TimeoutSeconds must be 30 to 2592000");
   state.settings.timeouts.delivery = Duration(std::int64_t{request.timeout_seconds} * 1000);
-  state.settings.timeouts.shell = options.shell_timeout + kMargin;
   return state;
+}
+
+// Of one patch step, and of one step that the node does by itself.
+Duration longest_time(const command::Settings& settings, const document::Step& step) {
+  const auto& times = settings.timeouts;
+  const auto* patch = std::get_if<document::Patch>(&step.work);
+  if (!patch) {
+    document::Run alone = document::new_run(std::span(&step, 1));
+    alone.steps[0].status = document::StepStatus::InProgress;
+    return times.delivery + segment_for(std::span(&step, 1), alone).time;
+  }
+  const Duration scan = times.delivery + times.scan;
+  return patch->operation == "Install" ? 2 * scan + 2 * times.delivery + times.plan + times.patch : scan;
 }
 
 // The latest end there can be: every slot in turn, each to its last deadline. Rate control never shortens a node's own
 // delivery time, which counts from its turn.
-Instant latest_end(Instant now, const command::Settings& settings, std::uint32_t targets) {
-  const auto& times = settings.timeouts;
-  Duration one = times.delivery;
-  switch (settings.shape) {
-    case command::Shape::shell: one += times.shell; break;
-    case command::Shape::scan: one += times.scan; break;
-    case command::Shape::install: one += 3 * times.delivery + 2 * times.scan + times.plan + times.patch; break;
-  }
+Instant latest_end(Instant now, const command::Settings& settings, const CommandOptions& options,
+                   std::uint32_t targets) {
+  Duration one{};
+  for (const auto& step : options.steps)
+    if (step.skip.empty()) one += longest_time(settings, step);
   const std::int64_t turns = targets == 0 ? 1 : (targets + settings.concurrency_max - 1) / settings.concurrency_max;
   return now + one * turns;
 }
 
 std::vector<store::commands::Invocation> invocations_for(const std::vector<store::nodes::Node>& nodes,
-                                                         const std::string& command_id, const Document& document,
+                                                         const std::string& command_id, const std::string& plugin,
                                                          Instant now) {
   std::vector<store::commands::Invocation> invocations;
   invocations.reserve(nodes.size());
@@ -63,7 +71,7 @@ std::vector<store::commands::Invocation> invocations_for(const std::vector<store
     invocation.node_id = node.node_id;
     invocation.node_name = node.name;
     invocation.requested_at = now;
-    invocation.plugin_name = document.plugin;
+    invocation.plugin_name = plugin;
   }
   return invocations;
 }
@@ -78,42 +86,40 @@ Result<std::vector<store::nodes::Node>> nodes_of(Sql& sql, const std::vector<std
   return nodes;
 }
 
-// Checked, before any transaction: reading the options may fetch what they name.
 struct Draft {
-  const Document* document = nullptr;
   CommandOptions options;
-  std::string command_id;
+  std::string command_id, plugin;
 };
-Result<Draft> draft_of(const SendCommandRequest& request) {
+Result<Draft> draft_of(Sql& sql, const SendCommandRequest& request, Fetching fetching, Instant now) {
+  BELAY_TRY_ASSIGN(const auto found, find_document(sql, request.document_name, request.document_version));
   Draft draft;
-  draft.document = find_document(request.document_name);
-  if (!draft.document)
-    return Error(Code::not_found, "there is no document '" + sanitize(request.document_name, 128) + "'",
-                 "InvalidDocument");
-  BELAY_TRY_ASSIGN(draft.options, read_options(*draft.document, request.parameters));
+  BELAY_TRY_ASSIGN(draft.options,
+                   command_options(found, request.parameters, document_resolver(sql), fetching, now));
+  draft.plugin = plugin_name_of(draft.options, found.built_in);
   draft.command_id = make_uuid(io::random_bytes(kIdRandomBytes));
   return draft;
 }
 
-Status refuse_what_must_be_fetched(const SendCommandRequest& request) {
-  for (const char* name : {"InstallOverrideList", "BaselineOverride"}) {
-    const auto at = request.parameters.find(name);
-    if (at == request.parameters.end()) continue;
-    for (const auto& value : at->second)
-      if (value.starts_with("https://"))
-        return Error(Code::invalid_argument,
-                     std::string(name) + " is an address: where nobody waits for it, give the text itself",
-                     "InvalidParameters");
+Status check_change_sets(Sql& sql, const CommandOptions& options) {
+  for (const auto& step : options.steps) {
+    const auto* patch = std::get_if<document::Patch>(&step.work);
+    if (!patch || patch->change_set_id.empty()) continue;
+    const auto change_set = store::change_sets::get(sql, patch->change_set_id);
+    if (!change_set.ok()) return change_set.error().within("change set " + patch->change_set_id + " is not ready");
   }
   return {};
 }
 
+// For the audit log: what the document does to packages.
+std::string operation_of(const CommandOptions& options) {
+  for (const auto& step : options.steps)
+    if (const auto* patch = std::get_if<document::Patch>(&step.work)) return patch->operation;
+  return "";
+}
+
 Result<store::commands::Command> queue(Sql& sql, const SendCommandRequest& request, const Draft& draft, Instant now) {
-  const auto& [document, options, command_id] = draft;
-  if (!options.change_set_id.empty()) {
-    const auto change_set = store::change_sets::get(sql, options.change_set_id);
-    if (!change_set.ok()) return change_set.error().within("change set " + options.change_set_id + " is not ready");
-  }
+  const auto& [options, command_id, plugin] = draft;
+  BELAY_TRY(check_change_sets(sql, options));
   std::vector<std::string> ids;
   if (request.node_ids) {
     ids = *request.node_ids;
@@ -126,8 +132,8 @@ Result<store::commands::Command> queue(Sql& sql, const SendCommandRequest& reque
   state.parent = request.parent;
   store::commands::Command command;
   command.command_id = command_id;
-  command.document_name = document->name;
-  command.document_version = request.document_version.empty() ? "1" : request.document_version;
+  command.document_name = options.document;
+  command.document_version = options.document_version;
   command.comment = request.comment;
   command.parameters = json::encode_text(request.parameters);
   command.targets = json::to_text(targets_json(request.targets));
@@ -136,12 +142,12 @@ Result<store::commands::Command> queue(Sql& sql, const SendCommandRequest& reque
   command.max_errors = request.max_errors;
   command.timeout_seconds = request.timeout_seconds;
   command.requested_at = now;
-  command.expires_at = latest_end(now, state.settings, targets);
+  command.expires_at = latest_end(now, state.settings, options, targets);
   command.requested_by = request.requested_by;
   command.target_count = targets;
   command.detail = json::encode_text(options);
   if (targets == 0) command.status = "Success", command.status_details = "NoInstancesInTag";
-  BELAY_TRY(store::commands::create(sql, command, invocations_for(nodes, command_id, *document, now)));
+  BELAY_TRY(store::commands::create(sql, command, invocations_for(nodes, command_id, plugin, now)));
   store::executions::Execution execution;
   execution.execution_id = command_id;
   execution.kind = kCommandKind;
@@ -151,20 +157,21 @@ Result<store::commands::Command> queue(Sql& sql, const SendCommandRequest& reque
   BELAY_TRY(store::executions::create(sql, execution));
   BELAY_TRY(
       note_in_audit(sql, now, request.requested_by, "ssm:SendCommand", command_id,
-                    {{"document", command.document_name}, {"targets", targets}, {"operation", options.operation}}));
+                    {{"document", command.document_name}, {"targets", targets}, {"operation", operation_of(options)}}));
   return command;
 }
 
 }  // namespace
 
 Result<store::commands::Command> Commands::send(const SendCommandRequest& request) {
-  BELAY_TRY_ASSIGN(const auto draft, draft_of(request));
+  // Before the transaction that writes: reading the options may fetch what they name.
+  BELAY_TRY_ASSIGN(const auto draft,
+                   store_.read([&](Sql& sql) { return draft_of(sql, request, Fetching::allowed, clock_.now()); }));
   return store_.write([&](Sql& sql) { return queue(sql, request, draft, clock_.now()); });
 }
 
 Result<store::commands::Command> Commands::send(Sql& sql, const SendCommandRequest& request, Instant now) {
-  BELAY_TRY(refuse_what_must_be_fetched(request));
-  BELAY_TRY_ASSIGN(const auto draft, draft_of(request));
+  BELAY_TRY_ASSIGN(const auto draft, draft_of(sql, request, Fetching::refused, now));
   return queue(sql, request, draft, now);
 }
 

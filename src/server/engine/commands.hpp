@@ -16,27 +16,6 @@
 
 namespace belay::server {
 
-// The documents there are, until documents of the operator's own come.
-enum class DocumentKind { run_patch_baseline, run_shell_script, apply_change_set };
-struct DocumentParameter {
-  std::string_view name;
-  std::string_view type;           // "String" or "StringList"
-  std::string_view default_value;  // "" where none; required says whether it may be left out
-  bool required;
-  std::string_view allowed;  // "Scan,Install", "" where any text is allowed
-  std::string_view description;
-};
-struct Document {
-  DocumentKind kind;
-  std::string_view name;    // "AWS-RunPatchBaseline", "AWS-RunShellScript", "Belay-ApplyChangeSet"
-  std::string_view plugin;  // of the invocations' rows: "aws:runShellScript"
-  std::string_view description;
-  std::vector<DocumentParameter> parameters;
-};
-const std::vector<Document>& built_in_documents();
-// nullptr where there is none; also takes the ARN form.
-const Document* find_document(std::string_view name);
-
 // SSM's Targets: Key "InstanceIds", "tag:Name" or "tag-key", and ours: "PatchGroup" (either spelling of the tag) and
 // "Name"; keys are AND, values are OR.
 struct Target {

@@ -46,6 +46,7 @@ struct FakeNode {
   std::vector<fleet::InstalledPackage> installed;
   std::vector<fleet::Offer> offers;
   std::vector<fleet::PackageChange> pulls_in;  // new dependencies of any upgrade
+  std::set<std::string> failing_steps{};       // names of steps that exit with 3
   std::vector<std::string> held;
   std::vector<fleet::Problem> scan_problems, plan_problems;
   patchrun::Outcome patch_outcome = patchrun::Outcome::committed;
