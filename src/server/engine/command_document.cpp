@@ -13,7 +13,7 @@ using command::Phase;
 using document::StepStatus;
 
 std::string outputs_of(const std::vector<wire::StepOutput>& outputs, const std::vector<std::size_t>& steps,
-                       std::string wire::StepOutput::*stream) {
+                       std::string wire::StepOutput::* stream) {
   std::string text;
   for (const auto& output : outputs)
     if (std::ranges::find(steps, output.step) != steps.end()) text += output.*stream;
@@ -97,8 +97,8 @@ void CommandRun::say_what_follows(command::Event& event, DocumentProgress after)
 }
 
 Result<command::Event> CommandRun::steps_ended(const std::string& node_id, const wire::OrderResult& result) {
-  command::Event event{kind_of(result.outcome), node_id, Phase::steps, 0, "",
-                       command_.invocations[index_of(node_id)].segment};
+  command::Event event{
+      kind_of(result.outcome), node_id, Phase::steps, 0, "", command_.invocations[index_of(node_id)].segment};
   DocumentProgress after = progress(node_id);
   if (!result.steps || result.steps->run.steps.size() != steps_for(after).size()) {
     event.why = result.steps ? "the node's report does not fit the document" : why_of(result);
@@ -108,14 +108,14 @@ Result<command::Event> CommandRun::steps_ended(const std::string& node_id, const
   after.run = result.steps->run;
   if (!result.steps->local_document.empty()) {
     const auto expanded = expand_local(after, result.steps->local_document);
-    const auto next = expanded.ok() ? document::Event{}
-                                    : document::Event{document::EventKind::failed, 1, expanded.error().chain()};
+    const auto next =
+        expanded.ok() ? document::Event{} : document::Event{document::EventKind::failed, 1, expanded.error().chain()};
     document::step(steps_for(after), after.run, next, now_);
   }
   const auto& steps = steps_for(after);
   const auto at = step_at_work(steps, after.run);
-  const bool handed_over = at && (std::holds_alternative<document::Patch>(steps[*at].work) ||
-                                  !result.steps->local_document.empty());
+  const bool handed_over =
+      at && (std::holds_alternative<document::Patch>(steps[*at].work) || !result.steps->local_document.empty());
   if (at && !handed_over)
     document::step(steps, after.run, {document::EventKind::failed, 1, "the node stopped before it had ended"}, now_);
   const auto summary = document::summarize(steps, after.run);

@@ -79,9 +79,10 @@ Status settle_step(document::Step& step, Fetching fetching) {
 Result<CommandOptions> command_options(const FoundDocument& found, const ParameterValues& parameters,
                                        const document::Resolver& resolver, Fetching fetching, Instant now) {
   if (found.document_type != "Command")
-    return Error(Code::invalid_argument,
-                 "document " + found.name + " is of the type " + found.document_type + "; only Command documents are sent",
-                 "InvalidDocument");
+    return Error(
+        Code::invalid_argument,
+        "document " + found.name + " is of the type " + found.document_type + "; only Command documents are sent",
+        "InvalidDocument");
   BELAY_TRY_ASSIGN(const auto document,
                    document::parse_command_document(found.content, found.format).within("document " + found.name));
   CommandOptions options;
@@ -107,7 +108,8 @@ command::Segment segment_for(std::span<const document::Step> steps, const docume
     return {install ? command::Shape::install : command::Shape::scan, {}};
   }
   command::Segment segment{command::Shape::steps, kMargin};
-  for (auto i = at.value_or(steps.size()); i < steps.size() && !is_patch(steps[i]); ++i) segment.time += time_of(steps[i]);
+  for (auto i = at.value_or(steps.size()); i < steps.size() && !is_patch(steps[i]); ++i)
+    segment.time += time_of(steps[i]);
   return segment;
 }
 

@@ -188,8 +188,7 @@ Result<CommandRun::Wish> CommandRun::wish_of(const store::nodes::Node& node, con
 
 // A line is for a node that has exactly its old version. One that has its new version needs nothing; one that has yet
 // another is not covered, and hears so. What is on hold on the node stays as it is.
-Result<CommandRun::Wish> CommandRun::wish_of_change_set(const Judgement& judgement,
-                                                                const std::string& change_set_id) {
+Result<CommandRun::Wish> CommandRun::wish_of_change_set(const Judgement& judgement, const std::string& change_set_id) {
   Wish wish;
   BELAY_TRY_ASSIGN(const auto* view, change_set(change_set_id));
   BELAY_TRY_ASSIGN(const auto packages, judge_.packages(sql_, judgement.scan->package_set_hash));

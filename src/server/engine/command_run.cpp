@@ -173,8 +173,8 @@ CommandRun::Answer CommandRun::withdraw(const command::Action& action) {
     return order.error().code() == Code::not_found ? Answer(std::optional<command::Event>()) : Answer(order.error());
   BELAY_TRY_ASSIGN(const auto cancelled, store::orders::cancel(sql_, order->order_id, now_));
   if (cancelled.state != store::orders::State::cancelled) return std::optional<command::Event>();
-  return std::optional(
-      command::Event{EventKind::cancelled, action.node_id, action.phase, 0, "withdrawn before the node had it", action.segment});
+  return std::optional(command::Event{EventKind::cancelled, action.node_id, action.phase, 0,
+                                      "withdrawn before the node had it", action.segment});
 }
 
 CommandRun::Answer CommandRun::send(const command::Action& action) {

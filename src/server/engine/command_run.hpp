@@ -105,8 +105,8 @@ class CommandRun {
   };
   std::map<std::string, DocumentProgress> progress_;  // by node, as the others here
   std::map<std::string, After> after_;
-  std::map<std::string, PatchOptions> patches_;               // by text of the step
-  std::map<std::string, std::string> output_;  // by node: what its invocation shows at its end
+  std::map<std::string, PatchOptions> patches_;  // by text of the step
+  std::map<std::string, std::string> output_;    // by node: what its invocation shows at its end
   std::map<std::string, std::string> error_output_;
   std::map<std::string, int> exit_code_;
 };

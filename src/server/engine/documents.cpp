@@ -46,28 +46,30 @@ std::string_view document_name_of(std::string_view name) {
 Result<FoundDocument> find_document(store::Sql& sql, std::string_view name_or_arn, std::string_view version,
                                     std::string_view version_name) {
   const auto name = document_name_of(name_or_arn);
-  if (const auto* built_in = document::find_built_in(name)) return find_built_in(*built_in, name, version, version_name);
+  if (const auto* built_in = document::find_built_in(name))
+    return find_built_in(*built_in, name, version, version_name);
   const auto row = store::documents::get(sql, name);
   if (!row.ok() && row.error().code() != Code::not_found) return row.error();
-  if (!row.ok())
-    return Error(Code::not_found, "there is no document '" + sanitize(name, 128) + "'", "InvalidDocument");
+  if (!row.ok()) return Error(Code::not_found, "there is no document '" + sanitize(name, 128) + "'", "InvalidDocument");
   auto found = version_of(sql, *row, version, version_name);
   if (!found.ok() && found.error().code() != Code::not_found) return found.error();
   if (!found.ok())
-    return no_version(name, version_name.empty() ? version : version_name,
-                      std::to_string(row->default_version) + " (the default) and up to " +
-                          std::to_string(row->latest_version));
+    return no_version(
+        name, version_name.empty() ? version : version_name,
+        std::to_string(row->default_version) + " (the default) and up to " + std::to_string(row->latest_version));
   const auto format = found->format == "JSON" ? document::Format::JSON : document::Format::YAML;
-  return FoundDocument{row->name,  std::to_string(found->version), row->document_type, format,
-                       std::move(found->content), false};
+  return FoundDocument{row->name, std::to_string(found->version), row->document_type,
+                       format,    std::move(found->content),      false};
 }
 
 document::Resolver document_resolver(store::Sql& sql) {
   return [&sql](const std::string& name, const std::string& version) -> Result<document::CommandDocument> {
     BELAY_TRY_ASSIGN(const auto found, find_document(sql, name, version));
     if (found.document_type != "Command")
-      return Error(Code::invalid_argument, "document " + found.name + " is of the type " + found.document_type +
-                                               "; only Command documents run on nodes", "InvalidDocument");
+      return Error(
+          Code::invalid_argument,
+          "document " + found.name + " is of the type " + found.document_type + "; only Command documents run on nodes",
+          "InvalidDocument");
     return document::parse_command_document(found.content, found.format).within("document " + found.name);
   };
 }

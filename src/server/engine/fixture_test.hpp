@@ -11,6 +11,7 @@
 
 #include "server/engine/change_set_plan.hpp"
 #include "server/engine/command_kind.hpp"
+#include "server/engine/command_options.hpp"
 #include "server/engine/engine.hpp"
 #include "server/engine/intake.hpp"
 #include "server/engine/services.hpp"

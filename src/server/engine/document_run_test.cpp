@@ -1,0 +1,162 @@
+// Documents of several steps over nodes, patch steps among them, through the engine.
+#include "server/engine/fixture_test.hpp"
+
+namespace belay::server {
+namespace {
+
+using Parameters = std::map<std::string, std::vector<std::string>>;
+
+class DocumentRunTest : public EngineTest {
+ protected:
+  void keep_document(const std::string& name, const std::string& content, const std::string& type = "Command") {
+    store::documents::Document document;
+    document.name = name;
+    document.document_type = type;
+    store::documents::Version version;
+    version.content = content;
+    version.format = "YAML";
+    version.sha256 = std::string(64, 'a');
+    ASSERT_TRUE(disk_->write([&](store::Sql& sql) { return store::documents::create(sql, document, version); }).ok());
+  }
+  std::vector<store::commands::StepRow> steps(const std::string& command_id, const FakeNode& node) {
+    return disk_->read([&](store::Sql& sql) { return store::commands::steps_of(sql, command_id, node.id); }).value();
+  }
+  static std::vector<wire::OrderKind> kinds(const FakeNode& node) {
+    std::vector<wire::OrderKind> found;
+    for (const auto& order : node.done) found.push_back(order.kind);
+    return found;
+  }
+};
+using Kinds = std::vector<wire::OrderKind>;
+using Kind = wire::OrderKind;
+using store::verdicts::Compliance;
+
+constexpr const char* kHooked = R"(
+schemaVersion: '2.2'
+mainSteps:
+  - {action: 'aws:runShellScript', name: before, inputs: {runCommand: [stop], onFailure: exit}}
+  - {action: 'belay:patch', name: patch, inputs: {operation: Install, rebootOption: NoReboot, onFailure: exit}}
+  - {action: 'aws:runShellScript', name: after, inputs: {runCommand: [start]}}
+  - {action: 'aws:runShellScript', name: always, inputs: {runCommand: [tell], finallyStep: true}}
+)";
+
+TEST_F(DocumentRunTest, ScriptsAroundAPatch) {
+  auto& node = with_openssl(add_node("web-1"));
+  say_twice_ = true;
+  keep_document("hooked", kHooked);
+  const auto sent = send({}, "hooked");
+  settle();
+  EXPECT_EQ(command(sent.command_id).status, "Success") << invocation(sent.command_id, node).standard_error;
+  EXPECT_EQ(kinds(node), (Kinds{Kind::steps, Kind::scan, Kind::plan, Kind::patch, Kind::scan, Kind::steps}));
+  EXPECT_EQ(node.done[3].patch->reboot, patchrun::Reboot::never);
+  EXPECT_EQ(node.done[0].document, "hooked");
+  const auto rows = steps(sent.command_id, node);
+  ASSERT_EQ(rows.size(), 4u);
+  for (const auto& row : rows) EXPECT_EQ(row.status, "Success") << row.name;
+  EXPECT_EQ(rows[0].standard_output, "hello\n");
+  EXPECT_NE(rows[1].standard_output.find("compliance: compliant"), std::string::npos) << rows[1].standard_output;
+  EXPECT_EQ(rows[1].action, "belay:patch");
+  EXPECT_EQ(judged(node.id).compliance, Compliance::compliant);
+  EXPECT_NE(invocation(sent.command_id, node).standard_output.find("hello\noutcome: committed"), std::string::npos);
+}
+
+TEST_F(DocumentRunTest, AFailedHookStopsThePatchAndWhatAlwaysRunsRuns) {
+  auto& node = with_openssl(add_node("web-1"));
+  node.failing_steps = {"before"};
+  keep_document("hooked", kHooked);
+  const auto sent = send({}, "hooked");
+  settle();
+  EXPECT_EQ(command(sent.command_id).status, "Failed");
+  EXPECT_EQ(kinds(node), Kinds{Kind::steps});
+  const auto rows = steps(sent.command_id, node);
+  EXPECT_EQ(rows[1].status, "Skipped");
+  EXPECT_EQ(rows[3].status, "Success");
+  EXPECT_EQ(invocation(sent.command_id, node).response_code, 3);
+  EXPECT_NE(invocation(sent.command_id, node).standard_error.find("before"), std::string::npos);
+}
+
+TEST_F(DocumentRunTest, AFailedPatchIsNotForgottenByTheStepsAfterIt) {
+  auto& node = with_openssl(add_node("web-1"));
+  node.patch_outcome = patchrun::Outcome::rolled_back;
+  keep_document("hooked", kHooked);
+  const auto sent = send({}, "hooked");
+  settle();
+  EXPECT_EQ(command(sent.command_id).status, "Failed");
+  const auto rows = steps(sent.command_id, node);
+  EXPECT_EQ(rows[1].status, "Failed");
+  EXPECT_EQ(rows[2].status, "Skipped");
+  EXPECT_EQ(rows[3].status, "Success");
+  EXPECT_NE(invocation(sent.command_id, node).standard_error.find("script_failed"), std::string::npos);
+}
+
+TEST_F(DocumentRunTest, PatchesWithHooksAreDocumentsOfDocuments) {
+  auto& node = with_openssl(add_node("web-1"));
+  keep_document("stop-app",
+                "{schemaVersion: '2.2', mainSteps: [{action: 'aws:runShellScript', name: stop, "
+                "inputs: {runCommand: [stop]}}]}");
+  const auto sent =
+      send({{"Operation", {"Install"}}, {"PreInstallHookDocName", {"stop-app"}}}, "AWS-RunPatchBaselineWithHooks");
+  settle();
+  EXPECT_EQ(command(sent.command_id).status, "Success") << invocation(sent.command_id, node).standard_error;
+  const auto kind = kinds(node);
+  EXPECT_EQ(std::ranges::count(kind, Kind::patch), 1);
+  EXPECT_EQ(kind.front(), Kind::steps);
+  EXPECT_EQ(kind.back(), Kind::steps);
+  EXPECT_EQ(judged(node.id).compliance, Compliance::compliant);
+}
+
+TEST_F(DocumentRunTest, SurvivesKillsOfTheServerAtEveryWrite) {
+  for (int write = 1; write <= 40; ++write) {
+    for (const bool after_commit : {false, true}) {
+      SCOPED_TRACE(std::to_string(write) + (after_commit ? " after" : " before"));
+      const std::string name = "n" + std::to_string(write) + (after_commit ? "a" : "b");
+      auto& node = with_openssl(add_node(name));
+      if (write == 1 && !after_commit) keep_document("hooked", kHooked);
+      SendCommandRequest request;
+      request.document_name = "hooked";
+      request.instance_ids = {node.id};
+      const auto sent = commands_->send(request);
+      ASSERT_TRUE(sent.ok());
+      store_->kill_at(write, after_commit);
+      for (bool done = false; !done;) {
+        try {
+          recover();
+          settle();
+          done = true;
+        } catch (const fakes::Killed&) {
+          boot();
+          clock_.advance(Duration(60'000));  // the lease of the dead one runs out
+        }
+      }
+      store_->disarm();
+      ASSERT_EQ(command(sent->command_id).status, "Success") << invocation(sent->command_id, node).standard_error;
+      EXPECT_EQ(std::ranges::count(kinds(node), Kind::patch), 1);
+      EXPECT_EQ(std::ranges::count(kinds(node), Kind::steps), 2);
+      ASSERT_TRUE(nodes_->deregister(node.id, "test").ok());
+      fleet_.erase(node.id);
+    }
+  }
+}
+
+TEST_F(DocumentRunTest, WrongDocumentsAreRefusedWithSsmsReasons) {
+  add_node("web-1");
+  keep_document("robot", "{schemaVersion: '0.3', mainSteps: []}", "Automation");
+  keep_document("round",
+                "{schemaVersion: '2.2', mainSteps: [{action: 'aws:runDocument', name: again, inputs: "
+                "{documentType: SSMDocument, documentPath: round}}]}");
+  const auto reason = [&](const std::string& name, const std::string& version = "") {
+    SendCommandRequest request;
+    request.document_name = name;
+    request.document_version = version;
+    request.targets = {{"InstanceIds", {"*"}}};
+    return commands_->send(request).error().reason();
+  };
+  EXPECT_EQ(reason("nothing"), "InvalidDocument");
+  EXPECT_EQ(reason("robot"), "InvalidDocument");
+  EXPECT_EQ(reason("round"), "InvalidDocument");
+  EXPECT_EQ(reason("round", "7"), "InvalidDocumentVersion");
+  EXPECT_EQ(reason("AWS-RunShellScript", "2"), "InvalidDocumentVersion");
+}
+
+}  // namespace
+}  // namespace belay::server
