@@ -32,7 +32,8 @@ struct Node {
     disk.put(kPackagesPath, json::encode_text(state));
   }
   std::vector<fleet::Reason> scan(Refresh when) {
-    const WorkTools tools{disk, processes, clock, packages, host, {}, {}, [] { return fleet::NodeFacts{}; }};
+    const WorkTools tools{
+        disk, processes, clock, packages, host, {}, {}, [] { return fleet::NodeFacts{}; }, {disk, processes, {}}};
     const auto report = scan_node(tools, paths, when);
     EXPECT_TRUE(report.ok()) << report.error().chain();
     std::vector<fleet::Reason> reasons;

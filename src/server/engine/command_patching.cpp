@@ -83,16 +83,16 @@ Result<baseline::PatchBaseline> CommandRun::frozen_by_snapshot(const store::node
                                                                const Judge::InForce& rules) {
   const std::string slot = node.operating_system + "/" + rules.choice.patch_group;
   BELAY_TRY_ASSIGN(const auto frozen,
-                   store::snapshots::freeze(sql_, options_.snapshot_id, slot, json::encode_text(rules.content), now_));
+                   store::snapshots::freeze(sql_, patch_for(node.node_id).snapshot_id, slot, json::encode_text(rules.content), now_));
   return json::decode_text<baseline::PatchBaseline>(frozen.content);
 }
 
 // What this command goes by on the node: the override, the snapshot's baseline, or the one in force.
 Result<baseline::PatchBaseline> CommandRun::rules_of(const store::nodes::Node& node) {
-  for (const auto& candidate : options_.baseline_override)
+  for (const auto& candidate : patch_for(node.node_id).baseline_override)
     if (fleet::to_text(candidate.operating_system) == node.operating_system) return candidate;
   BELAY_TRY_ASSIGN(auto rules, judge_.in_force(sql_, store::nodes::brief_of(node)));
-  if (options_.snapshot_id.empty()) return std::move(rules.content);
+  if (patch_for(node.node_id).snapshot_id.empty()) return std::move(rules.content);
   return frozen_by_snapshot(node, rules);
 }
 

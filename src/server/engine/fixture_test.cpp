@@ -171,16 +171,8 @@ void EngineTest::work_on(FakeNode& node, const wire::Order& order) {
   switch (order.kind) {
     case wire::OrderKind::scan: scan(node, order.order_id); break;
     case wire::OrderKind::steps: {
-      result.steps.emplace();
-      auto& run = result.steps->run = order.steps->run;
-      const auto& steps = order.steps->steps;
-      for (auto at = step_at_work(steps, run); at; at = step_at_work(steps, run)) {
-        if (std::holds_alternative<document::Patch>(steps[*at].work)) break;
-        result.steps->outputs.push_back({static_cast<std::uint32_t>(*at), "hello\n", ""});
-        const int code = node.failing_steps.contains(steps[*at].name) ? 3 : 0;
-        document::step(steps, run, {document::EventKind::exited, code, ""}, clock_.now());
-      }
-      const auto summary = document::summarize(steps, run);
+      result.steps = fakes::steps_done(*order.steps, "hello\n", node.failing_steps, clock_.now());
+      const auto summary = document::summarize(order.steps->steps, result.steps->run);
       result.exit_code = summary.exit_code;
       if (summary.status == document::StepStatus::Failed) result.outcome = wire::OrderOutcome::failed;
       break;

@@ -17,6 +17,7 @@
 #include "server/engine/services.hpp"
 #include "tests/fakes/killed.hpp"
 #include "tests/fakes/manual_clock.hpp"
+#include "tests/fakes/steps_done.hpp"
 #include "wire/codec.hpp"
 
 namespace belay::server {

@@ -18,6 +18,7 @@
 #include "store/orders.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 #include "wire/codec.hpp"
+#include "tests/fakes/steps_done.hpp"
 
 namespace belay::server {
 namespace {
@@ -263,6 +264,7 @@ TEST_F(GatewayTest, OrdersComeInOrderAndAgainUntilTaken) {
     result.order_id = content.order_id;
     result.outcome = wire::OrderOutcome::success;
     result.exit_code = 0;
+    result.steps = fakes::steps_done(*content.steps, "");
     ASSERT_TRUE(link->acknowledged(link->send(result)));
   }
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
