@@ -23,4 +23,9 @@ inline wire::StepsReport steps_done(const wire::StepsOrder& order, const std::st
   return report;
 }
 
+// The lines of an order's first step, a script.
+inline const std::vector<std::string>& script_of(const wire::Order& order) {
+  return std::get<document::RunShellScript>(order.steps->steps.at(0).work).commands;
+}
+
 }  // namespace belay::fakes

@@ -62,8 +62,23 @@ io::ProcessSpec git(const StepContext& context, std::vector<std::string> words) 
   return spec;
 }
 
+// Of a repository only the file or folder at `path`, under the destination's name.
+StepEnd take_part(const StepTools& tools, const std::string& folder, const std::string& path,
+                  const std::string& destination, StepEnd cloned) {
+  io::ProcessSpec spec;
+  spec.argv = {"cp", "-aT", "--", folder + "/" + path, destination};
+  spec.environment = io::plain_environment();
+  const auto copied = tools.processes.run(spec);
+  static_cast<void>(tools.files.remove_tree(folder));
+  if (!copied.ok()) return failed(copied.error().chain());
+  if (!copied->success())
+    return failed("the repository has no " + path + ": " + std::string(trim(copied->standard_error)));
+  return cloned;
+}
+
 StepEnd clone(const StepTools& tools, const DownloadContent& content, const StepContext& context) {
-  const auto folder = from_directory(context, content.destination.empty() ? "content" : content.destination);
+  const auto destination = from_directory(context, content.destination.empty() ? "content" : content.destination);
+  const auto folder = content.path.empty() ? destination : context.directory + "/.repository";
   std::vector<std::vector<std::string>> calls;
   if (content.git_commit.empty()) {
     auto& words = calls.emplace_back(std::vector<std::string>{"clone", "--quiet", "--depth=1"});
@@ -82,7 +97,7 @@ StepEnd clone(const StepTools& tools, const DownloadContent& content, const Step
     end = end_of(*ended, "git");
     if (end.how != StepEnd::How::exited || end.exit_code != 0) return end;
   }
-  return end;
+  return content.path.empty() ? end : take_part(tools, folder, content.path, destination, std::move(end));
 }
 
 }  // namespace
@@ -91,7 +106,8 @@ StepEnd download(const StepTools& tools, const DownloadContent& content, const S
   switch (content.source) {
     case Source::HTTP:
     case Source::S3: return fetch_file(tools, content, context);
-    case Source::Git: return clone(tools, content, context);
+    case Source::Git:
+    case Source::GitHub: return clone(tools, content, context);
     case Source::SSMDocument: break;
   }
   return failed("the server did not send the document " + content.location + " along; run it with aws:runDocument");

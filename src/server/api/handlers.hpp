@@ -106,6 +106,17 @@ BELAY_HANDLER(put_remedy_policy);
 BELAY_HANDLER(delete_remedy_policy);
 BELAY_HANDLER(list_remedy_policies);
 BELAY_HANDLER(list_remedies);
+// documents.cpp
+BELAY_HANDLER(create_document);
+BELAY_HANDLER(update_document);
+BELAY_HANDLER(get_document);
+BELAY_HANDLER(describe_document);
+BELAY_HANDLER(delete_document);
+BELAY_HANDLER(list_documents);
+BELAY_HANDLER(update_document_default_version);
+BELAY_HANDLER(list_document_versions);
+BELAY_HANDLER(describe_document_permission);
+BELAY_HANDLER(modify_document_permission);
 #undef BELAY_HANDLER
 
 }  // namespace belay::server

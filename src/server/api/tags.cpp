@@ -5,6 +5,7 @@
 #include "server/api/filters.hpp"
 #include "server/api/handlers.hpp"
 #include "server/api/reply_parts.hpp"
+#include "server/engine/documents.hpp"
 #include "store/baselines.hpp"
 #include "store/windows.hpp"
 
@@ -39,9 +40,16 @@ Result<Resource> find_resource(store::Sql& sql, const Call& call) {
     if (window.ok()) return resource;
     return window.error().code() == Code::not_found ? refused(" does not exist") : window.error();
   }
-  return failure(
-      "InvalidResourceType",
-      "this version of Belay tags ManagedInstance, PatchBaseline and MaintenanceWindow, not " + resource.type);
+  if (resource.type == "Document") {
+    resource.id = document_name_of(resource.id);
+    const auto document = store::documents::get(sql, resource.id);
+    if (document.ok()) return resource;
+    return document.error().code() == Code::not_found ? refused(" does not exist, or comes with the server")
+                                                      : document.error();
+  }
+  return failure("InvalidResourceType",
+                 "this version of Belay tags ManagedInstance, PatchBaseline, MaintenanceWindow and Document, not " +
+                     resource.type);
 }
 
 struct RemoveRequest {

@@ -148,7 +148,7 @@ Status check(store::Sql& sql, const Call& call, const windows::Window& window, c
     return failure("AccessDeniedException", "User: " + call.principal +
                                                 " is not authorized to perform: ssm:SendCommand, which a task of the "
                                                 "type RUN_COMMAND does");
-  return check_command_task(row.task_arn, task);
+  return check_command_task(sql, row.task_arn, task, call.now);
 }
 
 json::Object parameters_reply(const windows::Task& row, const WindowTask& task) {

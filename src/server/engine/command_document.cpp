@@ -82,7 +82,10 @@ void CommandRun::say_what_follows(command::Event& event) {
                          event.why.empty() && !command_.invocations[index_of(event.node_id)].patch_failed;
   DocumentProgress after = now;
   const auto& why = event.why.empty() ? command_.invocations[index_of(event.node_id)].why : event.why;
-  const document::Event ended = went_well ? document::Event{document::EventKind::exited, 0, ""}
+  const bool leaves = event.kind == EventKind::judged && patch_for(event.node_id).leave_if_nothing_missing &&
+                      nothing_missing_[event.node_id];
+  const int code = leaves ? document::kLeaveWithSuccess : 0;
+  const document::Event ended = went_well ? document::Event{document::EventKind::exited, code, ""}
                                           : document::Event{document::EventKind::failed, 1, why};
   document::step(steps_for(after), after.run, ended, now_);
   say_what_follows(event, std::move(after));

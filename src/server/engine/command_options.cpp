@@ -48,6 +48,7 @@ Result<PatchOptions> patch_options(const document::Patch& step) {
   options.reboot = step.reboot_option == "NoReboot" ? patchrun::Reboot::never : patchrun::Reboot::if_needed;
   options.snapshot_id = step.snapshot_id;
   options.change_set_id = step.change_set_id;
+  options.leave_if_nothing_missing = step.leave_if_nothing_missing;
   if (!options.snapshot_id.empty() && !is_uuid(options.snapshot_id)) return refuse("parameter SnapshotId is no GUID");
   if (!options.change_set_id.empty() && !is_id("cs", options.change_set_id))
     return refuse("parameter ChangeSetId is no change set's id (cs-…)");

@@ -26,6 +26,7 @@ struct PatchOptions {
   std::vector<baseline::OverridePatch> override_list;  // InstallOverrideList
   std::vector<baseline::PatchBaseline> baseline_override;
   std::string change_set_id;
+  bool leave_if_nothing_missing = false;
 };
 // invalid_argument "InvalidParameters" that names the parameter. What it names by address must be here as text.
 Result<PatchOptions> patch_options(const document::Patch& step);

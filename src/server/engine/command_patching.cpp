@@ -142,6 +142,8 @@ CommandRun::Answer CommandRun::judge_scan(const command::Action& action) {
   context.ad_hoc = !options.baseline_override.empty();
   const auto recorded = judge_.record(sql_, *judgement, context);
   if (!recorded.ok()) return recorded.error();
+  const auto& counts = judgement->evaluation.counts;
+  nothing_missing_[action.node_id] = judgement->reasons.empty() && counts.missing == 0 && counts.failed == 0;
   if (!judgement->reasons.empty()) answer.why = join_reasons(judgement->reasons);
   else if (action.phase == Phase::judge && install) answer.why = wish.impossible;
   answer.wanted = static_cast<std::uint32_t>(wish.changes.size());

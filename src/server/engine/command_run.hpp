@@ -105,6 +105,7 @@ class CommandRun {
   };
   std::map<std::string, DocumentProgress> progress_;  // by node, as the others here
   std::map<std::string, After> after_;
+  std::map<std::string, bool> nothing_missing_;  // as just judged
   std::map<std::string, PatchOptions> patches_;  // by text of the step
   std::map<std::string, std::string> output_;    // by node: what its invocation shows at its end
   std::map<std::string, std::string> error_output_;

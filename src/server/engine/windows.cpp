@@ -108,10 +108,10 @@ Status Windows::cancel_execution(Sql& sql, std::string_view execution_id, Instan
   return store::executions::post(sql, kWindowExecutionKind, execution_id, event);
 }
 
-Status check_command_task(std::string_view document_name, const WindowTask& task) {
+Status check_command_task(Sql& sql, std::string_view document_name, const WindowTask& task, Instant now) {
   const auto refuse = [](std::string what) { return Error(Code::invalid_argument, std::move(what)); };
-  const auto* document = find_document(document_name);
-  if (!document) return refuse("TaskArn: there is no document '" + sanitize(document_name, 128) + "'");
+  const auto document = find_document(sql, document_name, "");
+  if (!document.ok()) return refuse("TaskArn: " + document.error().chain());
   // A value of the right form for each pseudo parameter: what is checked is all the rest.
   std::map<std::string, std::string, std::less<>> values;
   for (const auto name : window::kPseudoParameters) values[std::string(name)] = "01234567-89ab-4def-8123-456789abcdef";
@@ -120,11 +120,9 @@ Status check_command_task(std::string_view document_name, const WindowTask& task
     for (auto& text : texts) {
       if (const auto wrong = window::not_in_run_command(text); !wrong.empty())
         return refuse("Parameters: {{" + std::string(wrong) + "}} means nothing in a RUN_COMMAND task");
-      if ((name == "InstallOverrideList" || name == "BaselineOverride") && text.starts_with("https://"))
-        return refuse("Parameters: " + name + " is an address; in a maintenance window give the text itself");
       text = window::substitute(text, values);
     }
-  const auto options = read_options(*document, parameters);
+  const auto options = command_options(*document, parameters, document_resolver(sql), Fetching::refused, now);
   return options.ok() ? Status() : refuse("Parameters: " + options.error().chain());
 }
 

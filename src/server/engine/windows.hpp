@@ -67,7 +67,7 @@ class Windows {
 };
 
 // Whether a RUN_COMMAND task's document is there and takes its parameters: invalid_argument that names the field.
-Status check_command_task(std::string_view document, const WindowTask& task);
+Status check_command_task(store::Sql& sql, std::string_view document, const WindowTask& task, Instant now);
 
 Result<std::vector<std::string>> nodes_of_target(store::Sql& sql, const store::windows::Target& target);
 Result<std::vector<Target>> targets_of_text(std::string_view text);  // of the store's JSON

@@ -88,7 +88,7 @@ TEST_F(WindowsTest, KilledAtEveryWriteItGoesOn) {
       ASSERT_EQ(executions(made.window_id).front().status, "SUCCESS");
       Ids scripts;
       for (const auto& order : node.done)
-        if (order.shell->commands[0].find(executions(made.window_id).front().execution_id) != std::string::npos)
+        if (fakes::script_of(order)[0].find(executions(made.window_id).front().execution_id) != std::string::npos)
           scripts.push_back(order.order_id);
       ASSERT_EQ(scripts.size(), 2U) << "each task once";
       ASSERT_TRUE(disk_->write([&](store::Sql& sql) { return windows_->remove(sql, made.window_id); }).ok());

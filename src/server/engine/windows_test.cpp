@@ -30,7 +30,7 @@ TEST_F(WindowsTest, AWindowOpensRunsItsTasksAndSaysHowTheyEnded) {
   EXPECT_EQ(command(ran[0].child_id).status, "Success");
   EXPECT_EQ(command(ran[0].child_id).requested_by, "maintenance window " + made.window_id);
   ASSERT_EQ(node.done.size(), 2U);
-  EXPECT_EQ(node.done[0].shell->commands, Ids{"echo " + execution.execution_id + " " + target});
+  EXPECT_EQ(fakes::script_of(node.done[0]), Ids{"echo " + execution.execution_id + " " + target});
   EXPECT_LE(tasks(execution.execution_id)[0].priority, tasks(execution.execution_id)[1].priority);
   EXPECT_LE(*ran[0].finished_at, *ran[1].started_at);
   EXPECT_EQ(to_iso8601(*window(made.window_id).next_at), "2026-12-06T02:00:00Z");

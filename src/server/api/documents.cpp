@@ -1,0 +1,405 @@
+// Documents and their versions (ssm.md §3.1). The built-in ones can be read and run, not changed.
+#include "store/documents.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/text.hpp"
+#include "core/automation/runbook.hpp"
+#include "core/document/built_in.hpp"
+#include "core/document/versions.hpp"
+#include "io/crypto.hpp"
+#include "server/api/filters.hpp"
+#include "server/api/handlers.hpp"
+#include "server/api/reply_parts.hpp"
+#include "server/engine/documents.hpp"
+
+namespace belay::server {
+namespace {
+
+namespace documents = store::documents;
+
+constexpr std::string_view kTagged = "Document";
+
+// One version of one document, built in or not.
+struct Shown {
+  documents::Document document;
+  documents::Version version;
+  bool built_in = false;
+};
+
+// What can be read from a content that was checked when it was made.
+struct Content {
+  std::string schema_version, description;
+  std::vector<document::Parameter> parameters;
+  std::vector<std::string> platforms{"Linux"};
+};
+
+document::Format format_of(std::string_view text) {
+  return text == "JSON" ? document::Format::JSON : document::Format::YAML;
+}
+
+Error no_document(std::string_view name) {
+  return failure("InvalidDocument", "there is no document '" + sanitize(name, 128) + "'");
+}
+
+Result<Content> read_content(const std::string& type, const std::string& content, document::Format format) {
+  if (type == "Automation") {
+    BELAY_TRY_ASSIGN(auto runbook, automation::parse_runbook(content, format));
+    return Content{"0.3", runbook.description, std::move(runbook.parameters), {"Linux"}};
+  }
+  BELAY_TRY_ASSIGN(auto command, document::parse_command_document(content, format));
+  auto platforms = document::platform_types(command);
+  return Content{command.schema_version, command.description, std::move(command.parameters), std::move(platforms)};
+}
+
+// The errors of core/document carry SSM's exception as their reason.
+Error as_failure(const Error& error) { return error.reason().empty() ? error : failure(error.reason(), error.chain()); }
+
+Shown show_built_in(const document::BuiltIn& built_in, std::string_view name) {
+  Shown shown;
+  shown.built_in = true;
+  shown.document.name = name;
+  shown.version.version = 1;
+  shown.version.format = "YAML";
+  shown.version.content = built_in.content;
+  shown.version.sha256 = io::sha256_hex(built_in.content);
+  return shown;
+}
+
+Result<documents::Document> own_document(store::Sql& sql, std::string_view name) {
+  if (document::find_built_in(name))
+    return failure("InvalidDocument", "document " + std::string(name) + " comes with the server and cannot be changed");
+  auto found = documents::get(sql, document_name_of(name));
+  if (!found.ok() && found.error().code() == Code::not_found) return no_document(name);
+  return found;
+}
+
+Result<Shown> find_shown(store::Sql& sql, const Call& call) {
+  const std::string name(document_name_of(call.text("Name")));
+  const auto found = find_document(sql, name, call.text("DocumentVersion"), call.text("VersionName"));
+  if (!found.ok()) return as_failure(found.error());
+  if (found->built_in) return show_built_in(*document::find_built_in(name), name);
+  Shown shown;
+  BELAY_TRY_ASSIGN(shown.document, documents::get(sql, name));
+  std::uint32_t number = 0;
+  std::from_chars(found->version.data(), found->version.data() + found->version.size(), number);
+  BELAY_TRY_ASSIGN(shown.version, documents::get_version(sql, name, number));
+  return shown;
+}
+
+json::Array parameters_reply(const std::vector<document::Parameter>& parameters) {
+  json::Array rows;
+  for (const auto& parameter : parameters) {
+    json::Object row{{"Name", parameter.name}, {"Type", json::encode(parameter.type)}};
+    put(row, "Description", json::Value(parameter.description));
+    if (parameter.default_value)
+      row["DefaultValue"] = parameter.default_value->is_string() ? *parameter.default_value
+                                                                 : json::Value(json::to_text(*parameter.default_value));
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+json::Object identity_reply(const Shown& shown) {
+  json::Object out{{"Name", shown.document.name},
+                   {"DocumentType", shown.document.document_type},
+                   {"DocumentFormat", shown.version.format},
+                   {"DocumentVersion", std::to_string(shown.version.version)},
+                   {"Owner", shown.built_in ? "Belay" : "Self"}};
+  put(out, "VersionName", json::Value(shown.version.version_name));
+  put(out, "DisplayName", json::Value(shown.version.display_name));
+  put(out, "TargetType", json::Value(shown.document.target_type));
+  if (!shown.built_in) {
+    out["CreatedDate"] = epoch(shown.version.created_at);
+    out["Author"] = shown.version.created_by;
+  }
+  return out;
+}
+
+Result<json::Object> description_reply(store::Sql& sql, const Shown& shown) {
+  auto out = identity_reply(shown);
+  out["Status"] = "Active";
+  out["Hash"] = shown.version.sha256;
+  out["HashType"] = "Sha256";
+  out["DefaultVersion"] = std::to_string(shown.built_in ? 1 : shown.document.default_version);
+  out["LatestVersion"] = std::to_string(shown.built_in ? 1 : shown.document.latest_version);
+  BELAY_TRY_ASSIGN(const auto content,
+                   read_content(shown.document.document_type, shown.version.content, format_of(shown.version.format)));
+  out["SchemaVersion"] = content.schema_version;
+  out["PlatformTypes"] = texts_reply(content.platforms);
+  put(out, "Description", json::Value(content.description));
+  put(out, "Parameters", parameters_reply(content.parameters));
+  BELAY_TRY_ASSIGN(const auto tags, store::tags::list(sql, kTagged, shown.document.name));
+  put(out, "Tags", tags_reply(tags));
+  return out;
+}
+
+// The content as it was sent, checked whole: what would not run is not kept.
+Result<documents::Version> version_from(store::Sql& sql, const Call& call, const std::string& type) {
+  documents::Version version;
+  version.content = call.text("Content");
+  version.format = call.text("DocumentFormat");
+  if (version.format.empty()) version.format = "JSON";
+  if (version.format == "TEXT")
+    return failure("InvalidDocumentContent",
+                   "DocumentFormat TEXT is not for documents of the type " + type + "; write JSON or YAML");
+  version.version_name = call.text("VersionName");
+  version.display_name = call.text("DisplayName");
+  version.sha256 = io::sha256_hex(document::content_to_hash(version.content));
+  version.created_at = call.now;
+  version.created_by = call.principal;
+  const auto format = format_of(version.format);
+  const auto content = read_content(type, version.content, format);
+  if (!content.ok()) return as_failure(content.error());
+  version.schema_version = content->schema_version;
+  if (type != "Command") return version;
+  BELAY_TRY_ASSIGN(const auto command, document::parse_command_document(version.content, format));
+  const auto inner = document::check_inner_documents(call.text("Name"), command, document_resolver(sql));
+  if (!inner.ok()) return failure("InvalidDocumentContent", inner.error().chain());
+  return version;
+}
+
+Error not_kept(const Error& error) {
+  if (error.reason() == "duplicate-content") return failure("DuplicateDocumentContent", error.chain());
+  if (error.reason() == "duplicate-version-name") return failure("DuplicateDocumentVersionName", error.chain());
+  if (error.reason() == "too-many-versions") return failure("DocumentVersionLimitExceeded", error.chain());
+  return error;
+}
+
+struct WireFilter {  // either spelling of ListDocuments
+  std::string key;
+  std::vector<std::string> values;
+};
+Result<std::vector<WireFilter>> filters_of(const Call& call) {
+  std::vector<WireFilter> filters;
+  if (const auto* list = json::find(call.request, "DocumentFilterList"))
+    for (const auto& item : list->as_array())
+      filters.push_back({json::text_or_empty(item, "key"), {json::text_or_empty(item, "value")}});
+  if (const auto* list = json::find(call.request, "Filters"))
+    for (const auto& item : list->as_array()) {
+      WireFilter filter{json::text_or_empty(item, "Key"), {}};
+      if (const auto* values = json::find(item, "Values")) {
+        BELAY_TRY_ASSIGN(filter.values, json::decode<std::vector<std::string>>(*values, "Values"));
+      }
+      filters.push_back(std::move(filter));
+    }
+  for (const auto& filter : filters)
+    if (filter.key != "Name" && filter.key != "Owner" && filter.key != "DocumentType" && filter.key != "TargetType" &&
+        filter.key != "PlatformTypes" && filter.key != "SearchKeyword")
+      return failure("InvalidFilterKey",
+                     "there is no filter '" + sanitize(filter.key, 60) +
+                         "'; there are Name, Owner, DocumentType, TargetType, PlatformTypes and SearchKeyword");
+  return filters;
+}
+
+bool passes(const Shown& shown, const std::vector<WireFilter>& filters) {
+  return std::ranges::all_of(filters, [&](const WireFilter& filter) {
+    return std::ranges::any_of(filter.values, [&](const std::string& value) {
+      if (filter.key == "Name") return shown.document.name.starts_with(value);
+      if (filter.key == "SearchKeyword")
+        return to_lower(shown.document.name).find(to_lower(value)) != std::string::npos;
+      if (filter.key == "DocumentType") return shown.document.document_type == value;
+      if (filter.key == "TargetType") return shown.document.target_type == value;
+      if (filter.key == "PlatformTypes") return value == "Linux";
+      return value == "All" || value == (shown.built_in ? "Amazon" : "Self") || (shown.built_in && value == "Belay") ||
+             (shown.built_in && value == "Public") || (!shown.built_in && value == "Private");
+    });
+  });
+}
+
+}  // namespace
+
+Result<json::Object> list_documents(const Call& call) {
+  BELAY_TRY_ASSIGN(const auto filters, filters_of(call));
+  BELAY_TRY_ASSIGN(auto page, page_of(call, 50, 50));
+  return call.read([&](store::Sql& sql) -> Result<json::Object> {
+    json::Array rows;
+    const auto add = [&](const Shown& shown) {
+      if (!passes(shown, filters)) return;
+      auto row = identity_reply(shown);
+      row["PlatformTypes"] = texts_reply({"Linux"});
+      row["SchemaVersion"] = shown.version.schema_version.empty() ? "2.2" : shown.version.schema_version;
+      rows.push_back(std::move(row));
+    };
+    // The built-in ones, under the names AWS's users know and our own, come with the first page.
+    if (page.after.empty())
+      for (const auto& built_in : document::built_in_documents()) {
+        if (const auto aws = document::aws_name_of(built_in.name); !aws.empty()) add(show_built_in(built_in, aws));
+        add(show_built_in(built_in, built_in.name));
+      }
+    BELAY_TRY_ASSIGN(const auto listed, documents::list(sql, {}, page));
+    for (const auto& document : listed.items) {
+      BELAY_TRY_ASSIGN(const auto version, documents::get_version(sql, document.name, document.default_version));
+      add({document, version, false});
+    }
+    json::Object reply{{"DocumentIdentifiers", std::move(rows)}};
+    put_next(reply, call, listed.next);
+    return reply;
+  });
+}
+
+Result<json::Object> create_document(const Call& call) {
+  for (const char* member : {"Attachments", "Requires"})
+    if (json::find(call.request, member))
+      return failure("ValidationException", std::string(member) + " is not supported: leave it out");
+  documents::Document document;
+  document.name = call.text("Name");
+  document.document_type = call.text("DocumentType").empty() ? "Command" : call.text("DocumentType");
+  document.target_type = call.text("TargetType");
+  document.created_at = call.now;
+  document.created_by = call.principal;
+  if (document.document_type != "Command" && document.document_type != "Automation")
+    return failure("ValidationException", "documents of the type " + document.document_type +
+                                              " are not there yet; there are Command and Automation");
+  if (const auto name = document::check_document_name(document.name); !name.ok()) return as_failure(name.error());
+  BELAY_TRY_ASSIGN(const auto tags, tags_of(call.request));
+  return call.write([&](store::Sql& sql) -> Result<json::Object> {
+    BELAY_TRY_ASSIGN(const auto version, version_from(sql, call, document.document_type));
+    const auto created = documents::create(sql, document, version);
+    if (!created.ok() && created.error().code() == Code::already_exists)
+      return failure("DocumentAlreadyExists",
+                     "document " + document.name + " exists already; UpdateDocument makes a new version");
+    BELAY_TRY(created);
+    BELAY_TRY(store::tags::set(sql, kTagged, document.name, tags));
+    BELAY_TRY(
+        audit_change(sql, call, document.name, {{"DocumentType", document.document_type}, {"Sha256", version.sha256}}));
+    auto first = version;
+    first.version = 1;
+    BELAY_TRY_ASSIGN(auto described, description_reply(sql, {document, first, false}));
+    return json::Object{{"DocumentDescription", std::move(described)}};
+  });
+}
+
+Result<json::Object> update_document(const Call& call) {
+  if (json::find(call.request, "Attachments"))
+    return failure("ValidationException", "Attachments is not supported: leave it out");
+  return call.write([&](store::Sql& sql) -> Result<json::Object> {
+    BELAY_TRY_ASSIGN(auto document, own_document(sql, call.text("Name")));
+    BELAY_TRY_ASSIGN(auto version, version_from(sql, call, document.document_type));
+    const auto number = documents::add_version(sql, document.name, version);
+    if (!number.ok()) return not_kept(number.error());
+    document.latest_version = version.version = *number;
+    BELAY_TRY(
+        audit_change(sql, call, document.name, {{"DocumentVersion", version.version}, {"Sha256", version.sha256}}));
+    BELAY_TRY_ASSIGN(auto described, description_reply(sql, {document, version, false}));
+    return json::Object{{"DocumentDescription", std::move(described)}};
+  });
+}
+
+Result<json::Object> get_document(const Call& call) {
+  return call.read([&](store::Sql& sql) -> Result<json::Object> {
+    BELAY_TRY_ASSIGN(const auto shown, find_shown(sql, call));
+    auto out = identity_reply(shown);
+    out.erase("Owner");
+    out.erase("Author");
+    out.erase("TargetType");
+    const std::string wanted = call.text("DocumentFormat");
+    const std::string format = wanted.empty() ? "JSON" : wanted;  // as SSM: JSON where nothing is said
+    const auto content = document::convert(shown.version.content, format_of(shown.version.format), format_of(format));
+    if (!content.ok()) return as_failure(content.error());
+    out["Content"] = *content;
+    out["DocumentFormat"] = format;
+    out["Status"] = "Active";
+    return out;
+  });
+}
+
+Result<json::Object> describe_document(const Call& call) {
+  return call.read([&](store::Sql& sql) -> Result<json::Object> {
+    BELAY_TRY_ASSIGN(const auto shown, find_shown(sql, call));
+    BELAY_TRY_ASSIGN(auto described, description_reply(sql, shown));
+    return json::Object{{"Document", std::move(described)}};
+  });
+}
+
+Result<json::Object> delete_document(const Call& call) {
+  return call.write([&](store::Sql& sql) -> Result<json::Object> {
+    BELAY_TRY_ASSIGN(const auto document, own_document(sql, call.text("Name")));
+    const bool one = !call.text("DocumentVersion").empty() || !call.text("VersionName").empty();
+    if (one) {
+      BELAY_TRY_ASSIGN(const auto shown, find_shown(sql, call));
+      const auto removed = documents::remove_version(sql, document.name, shown.version.version);
+      if (!removed.ok()) return failure("InvalidDocumentOperation", removed.error().chain());
+    } else {
+      BELAY_TRY(documents::remove(sql, document.name));
+      BELAY_TRY(store::tags::remove_all(sql, kTagged, document.name));
+    }
+    BELAY_TRY(audit_change(sql, call, document.name, {{"DocumentVersion", call.text("DocumentVersion")}}));
+    return json::Object();
+  });
+}
+
+Result<json::Object> update_document_default_version(const Call& call) {
+  return call.write([&](store::Sql& sql) -> Result<json::Object> {
+    BELAY_TRY_ASSIGN(const auto document, own_document(sql, call.text("Name")));
+    BELAY_TRY_ASSIGN(const auto shown, find_shown(sql, call));
+    BELAY_TRY(documents::set_default_version(sql, document.name, shown.version.version));
+    BELAY_TRY(audit_change(sql, call, document.name, {{"DefaultVersion", shown.version.version}}));
+    json::Object description{{"Name", document.name}, {"DefaultVersion", std::to_string(shown.version.version)}};
+    put(description, "DefaultVersionName", json::Value(shown.version.version_name));
+    return json::Object{{"Description", std::move(description)}};
+  });
+}
+
+Result<json::Object> list_document_versions(const Call& call) {
+  BELAY_TRY_ASSIGN(const auto page, page_of(call, 50, 50));
+  return call.read([&](store::Sql& sql) -> Result<json::Object> {
+    const std::string name(document_name_of(call.text("Name")));
+    const auto row = [](const Shown& shown) {
+      auto out = identity_reply(shown);
+      for (const char* member : {"DocumentType", "Owner", "Author", "TargetType"}) out.erase(member);
+      out["Status"] = "Active";
+      out["IsDefaultVersion"] = shown.built_in || shown.version.version == shown.document.default_version;
+      return out;
+    };
+    if (const auto* built_in = document::find_built_in(name))
+      return json::Object{{"DocumentVersions", json::Array{row(show_built_in(*built_in, name))}}};
+    BELAY_TRY_ASSIGN(const auto document, own_document(sql, name));
+    BELAY_TRY_ASSIGN(const auto listed, documents::list_versions(sql, name, page));
+    json::Array rows;
+    for (const auto& version : listed.items) rows.push_back(row({document, version, false}));
+    json::Object reply{{"DocumentVersions", std::move(rows)}};
+    put_next(reply, call, listed.next);
+    return reply;
+  });
+}
+
+Result<json::Object> describe_document_permission(const Call& call) {
+  return call.read([&](store::Sql& sql) -> Result<json::Object> {
+    BELAY_TRY_ASSIGN(const auto document, own_document(sql, call.text("Name")));
+    json::Array sharing;
+    for (const auto& account : document.shared_with)
+      sharing.push_back(json::Object{{"AccountId", account}, {"SharedDocumentVersion", "$DEFAULT"}});
+    return json::Object{{"AccountIds", texts_reply(document.shared_with)},
+                        {"AccountSharingInfoList", std::move(sharing)}};
+  });
+}
+
+Result<json::Object> modify_document_permission(const Call& call) {
+  struct Changes {
+    std::vector<std::string> add, remove;
+  } changes;
+  for (const auto& [member, list] :
+       {std::pair{"AccountIdsToAdd", &changes.add}, {"AccountIdsToRemove", &changes.remove}})
+    if (const auto* value = json::find(call.request, member)) {
+      BELAY_TRY_ASSIGN(*list, json::decode<std::vector<std::string>>(*value, member));
+    }
+  return call.write([&](store::Sql& sql) -> Result<json::Object> {
+    BELAY_TRY_ASSIGN(const auto document, own_document(sql, call.text("Name")));
+    std::vector<std::string> shared = document.shared_with;
+    std::erase_if(shared, [&](const auto& account) {
+      return std::ranges::find(changes.remove, account) != changes.remove.end();
+    });
+    shared.insert(shared.end(), changes.add.begin(), changes.add.end());
+    std::ranges::sort(shared);
+    shared.erase(std::ranges::unique(shared).begin(), shared.end());
+    if (shared.size() > 1'000)
+      return failure("DocumentPermissionLimit", "a document is shared with at most 1000 accounts");
+    BELAY_TRY(documents::share(sql, document.name, shared));
+    BELAY_TRY(audit_change(sql, call, document.name, {{"SharedWith", texts_reply(shared)}}));
+    return json::Object();
+  });
+}
+
+}  // namespace belay::server
