@@ -82,8 +82,8 @@ std::string describe_judgement(const Judgement& judgement) {
 Result<baseline::PatchBaseline> CommandRun::frozen_by_snapshot(const store::nodes::Node& node,
                                                                const Judge::InForce& rules) {
   const std::string slot = node.operating_system + "/" + rules.choice.patch_group;
-  BELAY_TRY_ASSIGN(const auto frozen,
-                   store::snapshots::freeze(sql_, patch_for(node.node_id).snapshot_id, slot, json::encode_text(rules.content), now_));
+  BELAY_TRY_ASSIGN(const auto frozen, store::snapshots::freeze(sql_, patch_for(node.node_id).snapshot_id, slot,
+                                                               json::encode_text(rules.content), now_));
   return json::decode_text<baseline::PatchBaseline>(frozen.content);
 }
 
