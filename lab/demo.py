@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lab import hosts, roots
@@ -18,6 +19,7 @@ from lab.system import LAB_DIRECTORY, LabError, say
 
 RINGS = {"dev": ["dev1"], "staging": ["staging1", "staging2"], "prod": ["prod1", "prod2", "prod3"]}
 DATA = LAB_DIRECTORY / "demo"
+SIDE_BY_SIDE = 3
 
 
 def heading(text: str) -> None:
@@ -50,9 +52,9 @@ def _run() -> int:
         machines = _boot(lab, clock)
         with Fleet(lab, DATA / "server") as fleet:
             clock.lap("the server is ready")
-            for ring, members in RINGS.items():
-                for name in members:
-                    fleet.enrol(machines[name], {"Environment": ring})
+            rings = {name: ring for ring, members in RINGS.items() for name in members}
+            with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
+                list(pool.map(lambda name: fleet.enrol(machines[name], {"Environment": rings[name]}), rings))
             clock.lap("six hosts are enrolled")
             return _patch(fleet, machines, clock)
 
@@ -61,8 +63,9 @@ def _boot(lab: Lab, clock: Clock) -> dict[str, Host]:
     heading("Six hosts: one dev, two staging, three prod")
     booted = lab.boot([name for members in RINGS.values() for name in members])
     clock.lap("six hosts are running, each with its own systemd")
-    for host in booted:
-        print(f"  {host.name:<9} {host.address:<11} {len(_pending(host)):>3} security updates pending", flush=True)
+    with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
+        for host, pending in zip(booted, pool.map(_pending, booted)):
+            print(f"  {host.name:<9} {host.address:<11} {len(pending):>3} security updates pending", flush=True)
     clock.lap("apt on each host was asked what is pending")
     return {host.name: host for host in booted}
 

@@ -6,6 +6,8 @@ import unittest
 
 from lab import hosts, system
 from lab.hosts import Host, Lab
+from lab.keys import SigningKey, make_key
+from lab.repos import RepositoryServer
 
 LAB_TOOLS = ("dpkg-deb", "apt-ftparchive", "gpg")
 
@@ -36,4 +38,22 @@ class LabCase(unittest.TestCase):
         self.assertEqual(sorted(one), sorted(other))  # type: ignore[arg-type, type-var]
 
 
-__all__ = ["Host", "Lab", "LabCase"]
+class ArchiveCase(LabCase):
+    """Besides, a signing key and a web server for archives of the tests' own, under `www`."""
+
+    tools = ("dpkg-deb",)
+    key: SigningKey
+    server: RepositoryServer
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.key = make_key(cls.lab.folder / "key", "Lab archive <archive@example.invalid>")
+        cls.addClassCleanup(cls.key.close)
+        www = cls.lab.folder / "www"
+        www.mkdir()
+        cls.server = RepositoryServer(www, cls.lab.switch)
+        cls.addClassCleanup(cls.server.close)
+
+
+__all__ = ["ArchiveCase", "Host", "Lab", "LabCase"]

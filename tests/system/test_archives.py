@@ -6,26 +6,20 @@ from datetime import datetime, timedelta, timezone
 
 from lab import debs
 from lab.keys import make_key
-from lab.repos import AptRepository, RepositoryServer, apt_get
-from tests.system.case import LabCase
+from lab.repos import AptRepository, apt_get
+from tests.system.case import ArchiveCase
 
 STRICT = ("-o", "APT::Update::Error-Mode=any", "-o", "Acquire::http::Timeout=2", "-o", "Acquire::Retries=0", "update")
 
 
-class Apt(LabCase):
+class Apt(ArchiveCase):
     lab_name = "tapt"
-    tools = ("dpkg-deb",)
 
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cls.key = make_key(cls.lab.folder / "key", "Lab archive <archive@example.invalid>")
         cls.old_key = make_key(cls.lab.folder / "old", "Old archive <old@example.invalid>", expires="30d", clock="20240101T000000")
-        cls.addClassCleanup(cls.key.close)
         cls.addClassCleanup(cls.old_key.close)
-        (cls.lab.folder / "www").mkdir()
-        cls.server = RepositoryServer(cls.lab.folder / "www", cls.lab.switch)
-        cls.addClassCleanup(cls.server.close)
         cls.host = cls.lab.host("apt1")
 
     def setUp(self) -> None:

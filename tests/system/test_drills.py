@@ -20,7 +20,7 @@ from lab.hosts import Lab
 from lab.keys import SigningKey, make_key
 from lab.repos import RepositoryServer, apt_get
 from lab.system import wait_until
-from tests.system.case import LabCase
+from tests.system.case import ArchiveCase, LabCase
 from tests.system.stage import Stage, reasons_in
 
 SIDE_BY_SIDE = 5
@@ -454,22 +454,16 @@ class DrillList(LabCase):
         self.assertEqual((more["tbig"], more["whole"]), ("1.0 ii", ""))
 
 
-class AgentDark(LabCase):
+class AgentDark(ArchiveCase):
     """A node that is not heard of any more, on a server whose patience is short."""
 
     lab_name = "tdark"
-    tools = ("dpkg-deb",)
     binaries = ("belayd", "belay-agent", "belay")
 
     def test_agent_gone_dark(self) -> None:
-        key = make_key(self.lab.folder / "key", "Lab archive <archive@example.invalid>")
-        self.addCleanup(key.close)
-        (self.lab.folder / "www").mkdir()
-        server = RepositoryServer(self.lab.folder / "www", self.lab.switch)
-        self.addCleanup(server.close)
         fleet = Fleet(self.lab, self.lab.folder / "server").start()
         self.addCleanup(fleet.stop)
-        stage = Stage(fleet, server, key, self.lab.host("dark"))
+        stage = Stage(fleet, self.server, self.key, self.lab.host("dark"))
         stage.begin(debs.library("1.0"))
         self.assertEqual(stage.scan(), set())
         self.assertEqual(stage.report["Verdict"]["Status"], "COMPLIANT")

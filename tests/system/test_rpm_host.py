@@ -6,27 +6,20 @@ import json
 
 from lab import system
 from lab.fleet import Fleet, missing_binaries
-from lab.keys import make_key
-from lab.repos import RepositoryServer
 from lab.rpm_repos import Advisory, Rpm, RpmRepository, base
-from tests.system.case import LabCase
+from tests.system.case import ArchiveCase
 from tests.system.stage import reasons_in
 
 AGENT = system.BINARIES / "belay-agent"
 
 
-class RpmHost(LabCase):
+class RpmHost(ArchiveCase):
     lab_name = "trpm"
     tools = ("rpmbuild", "rpmsign", "createrepo_c", "modifyrepo_c", "gpg")
 
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cls.key = make_key(cls.lab.folder / "key", "Lab rpm <rpm@example.invalid>")
-        cls.addClassCleanup(cls.key.close)
-        (cls.lab.folder / "www").mkdir()
-        cls.server = RepositoryServer(cls.lab.folder / "www", cls.lab.switch)
-        cls.addClassCleanup(cls.server.close)
         repository = RpmRepository(cls.lab.folder / "www" / "lab", cls.key)
         fixed = Rpm("foo", "1.1")
         newer = Rpm("bar", "2.1")

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from lab import debs, system
 from lab.hosts import Host
-from lab.keys import make_key
-from lab.repos import AptRepository, RepositoryServer, apt_get
-from tests.system.case import LabCase
+from lab.repos import AptRepository, apt_get
+from tests.system.case import ArchiveCase
 
 AGENT = system.BINARIES / "belay-agent"
 STATE = "/var/lib/belay-agent"
@@ -52,19 +51,10 @@ def make_identity() -> str:
                            "enrolled_at": iso(datetime.now(timezone.utc))})
 
 
-class Runs(LabCase):
+class Runs(ArchiveCase):
     lab_name = "truns"
-    tools = ("openssl",)
+    tools = (*ArchiveCase.tools, "openssl")
     binaries = ("belay-agent",)
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        super().setUpClass()
-        cls.key = make_key(cls.lab.folder / "key", "Lab archive <archive@example.invalid>")
-        cls.addClassCleanup(cls.key.close)
-        (cls.lab.folder / "www").mkdir()
-        cls.server = RepositoryServer(cls.lab.folder / "www", cls.lab.switch)
-        cls.addClassCleanup(cls.server.close)
 
     def host(self, name: str, *pairs: tuple[debs.Deb, debs.Deb]) -> Host:
         """A host with the first of each pair installed and the second on offer, and an agent that is not running yet."""

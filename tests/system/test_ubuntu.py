@@ -11,9 +11,8 @@ import json
 
 from lab import debs, system
 from lab.hosts import Host
-from lab.keys import make_key
-from lab.repos import AptRepository, RepositoryServer, apt_get
-from tests.system.case import LabCase
+from lab.repos import AptRepository, apt_get
+from tests.system.case import ArchiveCase
 
 AGENT = system.BINARIES / "belay-agent"
 OS_RELEASE = """PRETTY_NAME="Ubuntu 24.04.1 LTS"
@@ -43,23 +42,16 @@ def _deb(name: str, version: str, phased: int | None = None) -> debs.Deb:
     return debs.Deb(name, version, fields=fields)
 
 
-class Ubuntu(LabCase):
+class Ubuntu(ArchiveCase):
     lab_name = "tubuntu"
-    tools = ("dpkg-deb",)
     binaries = ("belay-agent",)
 
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        key = make_key(cls.lab.folder / "key", "Ubuntu look-alike <archive@example.invalid>")
-        cls.addClassCleanup(key.close)
-        www = cls.lab.folder / "www"
-        www.mkdir()
-        server = RepositoryServer(www, cls.lab.switch)
-        cls.addClassCleanup(server.close)
 
         def archive(suite: str, origin: str, *packages: debs.Deb) -> AptRepository:
-            made = AptRepository(www / suite, key, suite=suite, origin=origin, label=origin, codename="noble")
+            made = AptRepository(cls.server.folder / suite, cls.key, suite=suite, origin=origin, label=origin, codename="noble")
             made.add(*packages)
             made.publish()
             return made
@@ -80,7 +72,7 @@ class Ubuntu(LabCase):
         cls.host.start()
         cls.host.wait_running()
         for index, one in enumerate(archives):
-            one.offer_to(cls.host, server.url, only=index == 0)
+            one.offer_to(cls.host, cls.server.url, only=index == 0)
         cls.host.put_text("/etc/apt/preferences.d/ubuntu-pro-esm", ESM_PINS)
         apt_get(cls.host, "update")
         apt_get(cls.host, "install", *(f"{name}=1.0" for name in (*PHASED, *singles)))

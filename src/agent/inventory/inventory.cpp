@@ -8,6 +8,7 @@
 
 #include "agent/inventory/proc_text.hpp"
 #include "base/text.hpp"
+#include "core/fleet/operating_system.hpp"
 
 namespace belay::agent {
 namespace {
@@ -48,10 +49,10 @@ class Collector {
   void system() {
     auto release = read("/etc/os-release");
     if (release.empty()) release = read("/usr/lib/os-release");
-    facts_.os_id = os_release_value(release, "ID");
-    facts_.os_version = os_release_value(release, "VERSION_ID");
-    facts_.os_codename = os_release_value(release, "VERSION_CODENAME");
-    facts_.os_name = os_release_value(release, "PRETTY_NAME");
+    facts_.os_id = fleet::os_release_value(release, "ID");
+    facts_.os_version = fleet::os_release_value(release, "VERSION_ID");
+    facts_.os_codename = fleet::os_release_value(release, "VERSION_CODENAME");
+    facts_.os_name = fleet::os_release_value(release, "PRETTY_NAME");
     facts_.computer_name = line("/proc/sys/kernel/hostname");
     if (facts_.computer_name.empty()) facts_.computer_name = line("/etc/hostname");
     facts_.kernel_running = line("/proc/sys/kernel/osrelease");

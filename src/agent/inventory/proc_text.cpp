@@ -65,18 +65,6 @@ std::string inet6_text(std::string_view digits) {
 
 }  // namespace
 
-std::string os_release_value(std::string_view text, std::string_view name) {
-  for (auto line : split(text, '\n')) {
-    line = trim(line);
-    if (!line.starts_with(name) || line.size() <= name.size() || line[name.size()] != '=') continue;
-    auto value = line.substr(name.size() + 1);
-    if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front())
-      value = value.substr(1, value.size() - 2);
-    return sanitize(value, 200);
-  }
-  return {};
-}
-
 std::vector<fleet::Mount> parse_mounts(std::string_view text) {
   static constexpr std::array<std::string_view, 14> kLocal{"ext2",     "ext3",    "ext4",  "xfs",      "btrfs",
                                                            "zfs",      "f2fs",    "jfs",   "reiserfs", "vfat",

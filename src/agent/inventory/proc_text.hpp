@@ -11,9 +11,6 @@
 
 namespace belay::agent::inventory {
 
-// os-release(5): the value of one name, unquoted; "" where it is absent.
-std::string os_release_value(std::string_view text, std::string_view name);
-
 // /proc/self/mounts: file systems on local disks, and the root whatever it is. Never one that may hang (network, FUSE).
 std::vector<fleet::Mount> parse_mounts(std::string_view text);
 

@@ -6,6 +6,7 @@
 #include "agent/packages/dnf/dnf_package_manager.hpp"
 #include "agent/packages/fake_package_manager.hpp"
 #include "base/text.hpp"
+#include "core/fleet/operating_system.hpp"
 
 namespace belay::agent {
 namespace {
@@ -22,22 +23,11 @@ constexpr std::array kBackends{
     Row{"ol", Backend::dnf},        Row{"amzn", Backend::dnf},
 };
 
-std::string value_of(std::string_view os_release, std::string_view name) {
-  for (auto line : split(os_release, '\n')) {
-    line = trim(line);
-    if (!line.starts_with(name) || line.size() <= name.size() || line[name.size()] != '=') continue;
-    auto value = line.substr(name.size() + 1);
-    if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front())
-      value = value.substr(1, value.size() - 2);
-    return sanitize(value, 200);
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<Backend> choose_backend(std::string_view os_release) {
-  const std::string id = value_of(os_release, "ID"), like = value_of(os_release, "ID_LIKE");
+  const std::string id = fleet::os_release_value(os_release, "ID"),
+                    like = fleet::os_release_value(os_release, "ID_LIKE");
   const std::string words = id + " " + like;
   for (const auto word : split(words, ' '))
     for (const auto& row : kBackends)

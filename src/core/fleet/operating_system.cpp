@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "base/text.hpp"
+
 namespace belay::fleet {
 namespace {
 
@@ -71,6 +73,18 @@ std::optional<OperatingSystem> operating_system_from_text(std::string_view text)
   for (const auto& row : kSystemRows)
     if (row.text == text) return row.system;
   return std::nullopt;
+}
+
+std::string os_release_value(std::string_view text, std::string_view name) {
+  for (auto line : split(text, '\n')) {
+    line = trim(line);
+    if (!line.starts_with(name) || line.size() <= name.size() || line[name.size()] != '=') continue;
+    auto value = line.substr(name.size() + 1);
+    if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front())
+      value = value.substr(1, value.size() - 2);
+    return sanitize(value, 200);
+  }
+  return {};
 }
 
 std::optional<OperatingSystem> operating_system_of(std::string_view os_id, std::string_view os_version) {

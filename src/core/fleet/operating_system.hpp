@@ -34,6 +34,9 @@ BOOST_DESCRIBE_ENUM(OperatingSystem, WINDOWS, AMAZON_LINUX, AMAZON_LINUX_2, AMAZ
 std::string_view to_text(OperatingSystem system);
 std::optional<OperatingSystem> operating_system_from_text(std::string_view text);
 
+// os-release(5): the value of one name, unquoted and sanitized; "" where it is absent.
+std::string os_release_value(std::string_view text, std::string_view name);
+
 // From os-release ID and VERSION_ID. nullopt: no baseline can be in force there (Reason::unsupported_system).
 std::optional<OperatingSystem> operating_system_of(std::string_view os_id, std::string_view os_version);
 

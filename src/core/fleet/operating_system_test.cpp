@@ -42,6 +42,15 @@ TEST(OperatingSystem, ComesFromOsRelease) {
   EXPECT_EQ(package_format(OperatingSystem::WINDOWS), std::nullopt);
 }
 
+TEST(OperatingSystem, ValuesOfOsRelease) {
+  const std::string text = "PRETTY_NAME=\"Ubuntu 24.04.1 LTS\"\nID=ubuntu\n ID_LIKE='debian'\nVERSION_ID=\n";
+  EXPECT_EQ(os_release_value(text, "PRETTY_NAME"), "Ubuntu 24.04.1 LTS");
+  EXPECT_EQ(os_release_value(text, "ID"), "ubuntu");
+  EXPECT_EQ(os_release_value(text, "ID_LIKE"), "debian");
+  EXPECT_EQ(os_release_value(text, "VERSION_ID"), "");
+  EXPECT_EQ(os_release_value(text, "NAME"), "");
+}
+
 TEST(OperatingSystem, TextIsWhatTheCodecWrites) {
   for (int value = 0; value <= static_cast<int>(OperatingSystem::ALMA_LINUX); ++value) {
     const auto system = static_cast<OperatingSystem>(value);
