@@ -40,9 +40,9 @@ Result<int> show(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto targets, call_all(context, "DescribeMaintenanceWindowTargets", by_id, "Targets"));
   BELAY_TRY_ASSIGN(const auto tasks, call_all(context, "DescribeMaintenanceWindowTasks", by_id, "Tasks"));
   BELAY_TRY_ASSIGN(const auto missed, call_all(context, "DescribeMissedNodes", by_id, "MissedNodes"));
-  std::cout << json::to_pretty_text(
-                   json::Object{{"Window", window}, {"Targets", targets}, {"Tasks", tasks}, {"MissedNodes", missed}})
-            << "\n";
+  print_record(context,
+               json::Object{{"Window", window}, {"Targets", targets}, {"Tasks", tasks}, {"MissedNodes", missed}},
+               std::cout);
   return kExitOk;
 }
 
@@ -122,7 +122,8 @@ Result<int> create(Context& context, const Arguments& arguments) {
 
 Result<int> remove(Context& context, const Arguments& arguments) {
   BELAY_TRY(call(context, "DeleteMaintenanceWindow", {{"WindowId", arguments.one("WINDOW")}}));
-  std::cout << "deleted " << arguments.one("WINDOW") << "; what runs ends, its history stays for 30 days\n";
+  const std::string id = arguments.one("WINDOW");
+  say(context, "deleted " + id + "; what runs ends, its history stays for 30 days", {{"WindowId", id}}, std::cout);
   return kExitOk;
 }
 

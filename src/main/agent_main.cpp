@@ -38,7 +38,7 @@ struct Options {
 };
 
 int fail(const Error& error) {
-  std::cerr << "belay-agent: " << error.chain() << "\n";
+  std::cerr << "belay-agent: " << error.chain() << "\n  what to do: " << meaning(error.code()).what_to_do << "\n";
   return meaning(error.code()).exit_status;
 }
 

@@ -6,13 +6,14 @@
 
 #include "base/error_table.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "main/server.hpp"
 
 namespace belay {
 namespace {
 
 int fail(const Error& error) {
-  std::cerr << "belayd: " << error.chain() << "\n";
+  std::cerr << "belayd: " << error.chain() << "\n  what to do: " << meaning(error.code()).what_to_do << "\n";
   return meaning(error.code()).exit_status;
 }
 
@@ -31,6 +32,10 @@ Result<ServerSettings> settle(const std::string& data, const std::string& listen
   }
   if (database.empty())
     if (const char* named = std::getenv("BELAY_DATABASE")) database = named;
+  if (!database.empty() && !database.starts_with("postgresql://") && !database.starts_with("postgres://"))
+    return Error(Code::invalid_argument, "--database is '" + sanitize(database.substr(0, database.find(':')), 40) +
+                                             ":…': only PostgreSQL is spoken; write postgresql://USER@HOST/NAME, or "
+                                             "leave it out for the embedded store");
   settings.database = std::move(database);
   return settings;
 }
@@ -46,7 +51,11 @@ int run(int argc, char** argv) {
   app.add_option("--database", database,
                  "postgresql://… instead of the embedded store (or BELAY_DATABASE, or ~/.pgpass for the password)");
   app.add_flag("--verbose", verbose, "log more");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
   if (verbose) log::set_level(log::Level::debug);
   const auto settings = settle(data, listen, http, database);
   if (!settings.ok()) return fail(settings.error());

@@ -71,6 +71,23 @@ class WithoutServer(unittest.TestCase):
             self.assertEqual(answer.returncode, 2, words)
             self.assertTrue(answer.stderr, words)
 
+    def test_the_other_programs_know_the_same_statuses(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        state = folder.name
+        for name, words, status, text in [("belayd", (), 2, "--data"), ("belayd", ("--data", "x", "--nope"), 2, "--nope"), ("belayd", ("--help",), 0, ""),
+                                          ("belayd", ("--data", "/nonexistent/x", "--listen", "nonsense"), 2, "what to do"),
+                                          ("belayd", ("--data", "/nonexistent/x", "--database", "mysql://x/y"), 2, "postgresql://"),
+                                          ("belay-agent", ("enroll",), 2, "--activation-id"), ("belay-agent", ("nonsense",), 2, ""),
+                                          ("belay-agent", ("enroll", "--server", "https://127.0.0.1:1", "--activation-id", "x",
+                                                           "--activation-code", "y", "--state", state), 2, "--ca-sha256")]:
+            try:
+                program = binary(name)
+            except FileNotFoundError as error:
+                self.skipTest(str(error))
+            done = subprocess.run([program, *words], text=True, capture_output=True, timeout=60, check=False)
+            self.assertEqual((done.returncode, text in done.stderr), (status, True), (name, words, done.stderr))
+
     def test_a_mistyped_command_is_answered_with_the_near_one(self):
         for words, text in [(("complience",), "did you mean 'compliance'"), (("-o", "json", "baseline", "shwo"), "did you mean 'show'"),
                             (("bogus",), "no command of belay"), (("command", "bogus"), "run, list, show")]:

@@ -3,6 +3,7 @@
 #include "agent/packages/choose.hpp"
 #include "agent/packages/dnf/output.hpp"
 #include "agent/packages/problems.hpp"
+#include "agent/packages/tool.hpp"
 
 namespace belay::agent {
 namespace {
@@ -113,6 +114,24 @@ TEST(Dnf, InstalledKernelsAreSeveral) {
   EXPECT_EQ(changes[0].from_version, "0:1.0-1");
   EXPECT_EQ(changes[1].from_version, "") << "the old kernel stays";
   EXPECT_FALSE(dnf::parse_installed("not a row\n").ok());
+}
+
+TEST(HeadAndTail, KeepsBothEndsOfWhatIsTooLong) {
+  const auto kept = [](std::size_t lines, std::size_t part) {
+    std::string all;
+    for (std::size_t i = 0; i < lines; ++i) all += "line " + std::to_string(1000 + i) + "\n";  // 10 bytes each
+    HeadAndTail text(100);
+    for (std::size_t at = 0; at < all.size(); at += part) text.add(std::string_view(all).substr(at, part));
+    return text.text();
+  };
+  for (const std::size_t part : {1u, 7u, 10u, 64u, 1000u, 100'000u}) {
+    EXPECT_EQ(kept(10, part).size(), 100u) << "all of it";
+    const auto cut = kept(500, part);
+    EXPECT_TRUE(cut.starts_with("line 1000\n")) << cut;
+    EXPECT_TRUE(cut.ends_with("line 1498\nline 1499\n")) << cut << " of parts of " << part;
+    EXPECT_NE(cut.find("\n[4910 bytes left out]\n"), std::string::npos) << cut;
+  }
+  EXPECT_EQ(HeadAndTail(100).text(), "");
 }
 
 }  // namespace

@@ -8,13 +8,13 @@ namespace {
 
 constexpr std::size_t kLineBytesMax = 2'000;
 
-// Hands whole, sanitized lines on, and keeps the text as far as its bound.
+// Hands whole, sanitized lines on, and keeps the text within its bound.
 class LineSplitter {
  public:
   explicit LineSplitter(const OutputLine& output) : output_(output) {}
 
   void take(std::string_view text) {
-    if (kept_.size() < kToolOutputBytesRead) kept_ += text.substr(0, kToolOutputBytesRead - kept_.size());
+    kept_.add(text);
     for (const char c : text) {
       if (c == '\n' || c == '\r') hand_on();
       else if (line_.size() < kLineBytesMax) line_ += c;
@@ -22,7 +22,7 @@ class LineSplitter {
   }
   std::string finish() {
     hand_on();
-    return std::move(kept_);
+    return kept_.text();
   }
 
  private:
@@ -31,10 +31,29 @@ class LineSplitter {
     line_.clear();
   }
   const OutputLine& output_;
-  std::string line_, kept_;
+  std::string line_;
+  HeadAndTail kept_{kToolOutputBytesRead};
 };
 
 }  // namespace
+
+void HeadAndTail::add(std::string_view text) {
+  bytes_ += text.size();
+  const auto to_head = text.substr(0, half_ - head_.size());
+  head_ += to_head;
+  tail_ += text.substr(to_head.size());
+  if (tail_.size() > 2 * half_) tail_.erase(0, tail_.size() - half_);  // seldom, so that it stays linear
+}
+
+std::string HeadAndTail::text() const {
+  if (bytes_ <= 2 * half_) return head_ + tail_;
+  std::string_view end = std::string_view(tail_).substr(tail_.size() - half_);
+  if (const auto line = end.find('\n'); line != std::string_view::npos) end.remove_prefix(line + 1);
+  const auto line = head_.rfind('\n');
+  const auto begin = std::string_view(head_).substr(0, line == std::string::npos ? head_.size() : line + 1);
+  return std::string(begin) + "[" + std::to_string(bytes_ - begin.size() - end.size()) + " bytes left out]\n" +
+         std::string(end);
+}
 
 Result<ToolEnded> run_tool(io::Processes& processes, const io::ProcessSpec& spec, const OutputLine& output) {
   LineSplitter lines(output);

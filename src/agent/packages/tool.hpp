@@ -11,9 +11,22 @@ namespace belay::agent {
 inline constexpr std::size_t kToolOutputBytesRead = 64u << 20;
 inline constexpr std::size_t kToolOutputBytesReported = 256u << 10;
 
+// Text of any length in bounded memory: its head and its tail, whole lines, and between them a line that says how much
+// was left out. A tool's error stands at the end of what it says.
+class HeadAndTail {
+ public:
+  explicit HeadAndTail(std::size_t bytes_max) : half_(bytes_max / 2) {}
+  void add(std::string_view text);
+  std::string text() const;
+
+ private:
+  std::size_t half_, bytes_ = 0;
+  std::string head_, tail_;
+};
+
 struct ToolEnded {
   io::ProcessOutcome outcome;
-  std::string output;  // both streams as they came, bounded
+  std::string output;  // both streams as they came; of too much its middle is left out
 };
 
 // Runs a tool to its end; whole lines, sanitized, go to `output` as they come.

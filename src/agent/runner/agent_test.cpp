@@ -296,6 +296,23 @@ TEST_F(AgentTest, EnrolsOnceAndSaysSo) {
   EXPECT_TRUE(enroll_at(server, "right", true).ok());
 }
 
+TEST_F(AgentTest, DoesNotEnrolWithoutKnowingTheServer) {
+  TestServer server;
+  EnrolmentRequest request;
+  request.server = server.url();
+  request.activation_id = new_id();
+  request.activation_code = "right";
+  for (const auto& [fingerprint, told] : {std::pair{"", "--ca FILE or --ca-sha256 HEX"},
+                                          {"00", "64 hexadecimal digits"},
+                                          {"zz00", "64 hexadecimal digits"}}) {
+    request.ca_sha256_hex = fingerprint;
+    const auto refused = enroll(io::real_files(), paths_, request, io::system_clock().now());
+    EXPECT_EQ(refused.error().code(), Code::invalid_argument);
+    EXPECT_NE(refused.error().chain().find(told), std::string::npos) << refused.error().chain();
+  }
+  EXPECT_EQ(server.enrolled, 0);
+}
+
 TEST_F(AgentTest, EnrolsByTheAuthoritysFingerprintAndNotByAnother) {
   TestServer server;
   EnrolmentRequest request;

@@ -42,6 +42,19 @@ Result<Reply> post(io::HttpClient& client, std::string_view target, const json::
   return json::decode_text<Reply>(response.body).within("the server's reply cannot be read");
 }
 
+// The server's authority is its own: the host's bundle of authorities cannot know it.
+Status check_authority(const EnrolmentRequest& request) {
+  if (request.ca_pem.empty() && request.ca_sha256_hex.empty())
+    return Error(Code::invalid_argument,
+                 "nothing says how the server is known: give --ca FILE or --ca-sha256 HEX (`belay activation create` "
+                 "prints the fingerprint)");
+  if (request.ca_sha256_hex.empty()) return {};
+  const auto bytes = from_hex(to_lower(request.ca_sha256_hex));
+  if (bytes.ok() && bytes->size() == 32) return {};
+  return Error(Code::invalid_argument,
+               "--ca-sha256 is '" + sanitize(request.ca_sha256_hex, 100) + "': expected 64 hexadecimal digits");
+}
+
 // Kept before it is used: the server may have signed for it when we hear nothing more.
 Result<std::string> pending_key(io::Files& files, const StatePaths& paths) {
   const auto path = paths.identity("pending-key.pem");
@@ -80,13 +93,13 @@ Result<Identity> enroll(io::Files& files, const StatePaths& paths, const Enrolme
   BELAY_TRY_ASSIGN(const auto url, io::parse_url(request.server));
   if (url.scheme != "https")
     return Error(Code::invalid_argument, "the server's address must begin with https://, not " + url.scheme);
+  BELAY_TRY(check_authority(request));
 
   io::HttpClientOptions options;
   options.timeout = kTimeout;
   options.body_bytes_max = kReplyBytesMax;
   options.tls.ca_pem = request.ca_pem;
   options.tls.ca_sha256_hex = request.ca_sha256_hex;
-  options.tls.system_ca = request.ca_pem.empty() && request.ca_sha256_hex.empty();
   BELAY_TRY_ASSIGN(const auto client, io::make_http_client(request.server, options));
   BELAY_TRY_ASSIGN(const auto key, pending_key(files, paths));
   BELAY_TRY_ASSIGN(
