@@ -79,7 +79,10 @@ struct Api::Impl {
                      "the operation " + name + " is known, and this version of Belay does not have it");
     BELAY_TRY_ASSIGN(const auto body, parse_body(request.body, settings.body_bytes_max));
     if (operation->input) BELAY_TRY(validated(*operation->input, body));
-    if (row->effect != Effect::reads && !caller.signature.empty()) BELAY_TRY(refuse_replay(caller, row->effect, now));
+    // With a ClientToken the answer is the first one's, so nothing is made twice.
+    const bool told_apart = row->effect == Effect::makes && !json::text_or_empty(body, "ClientToken").empty();
+    const Effect effect = told_apart ? Effect::sets : row->effect;
+    if (effect != Effect::reads && !caller.signature.empty()) BELAY_TRY(refuse_replay(caller, effect, now));
     return row->handler(
         Call{services, catalogue, row->name, action, caller.principal.name, body, now, base_url_of(request)});
   }

@@ -108,6 +108,30 @@ std::string plugin_output(const commands::Invocation& i) {
   return first_characters(out, kPluginOutputChars);
 }
 
+// A step that was passed over is a Success that says so, as at SSM.
+std::string plugin_status(const std::string& status) {
+  if (status == "Skipped") return "Success";
+  return status == "Rebooting" ? "InProgress" : status;
+}
+
+// One for each step of a document that has several; the invocation itself where there is but one.
+Result<std::vector<commands::Invocation>> plugins_of(store::Sql& sql, const commands::Invocation& invocation) {
+  BELAY_TRY_ASSIGN(const auto steps, commands::steps_of(sql, invocation.command_id, invocation.node_id));
+  std::vector<commands::Invocation> plugins;
+  for (const auto& step : steps) {
+    auto& plugin = plugins.emplace_back(invocation);
+    plugin.plugin_name = step.name;
+    plugin.status = plugin.status_details = plugin_status(step.status);
+    plugin.response_code = step.response_code;
+    plugin.started_at = step.started_at;
+    plugin.finished_at = step.finished_at;
+    plugin.standard_output = step.standard_output;
+    plugin.standard_error = step.standard_error;
+  }
+  if (plugins.empty()) plugins.push_back(invocation);
+  return plugins;
+}
+
 json::Object plugin_reply(const commands::Invocation& i) {
   json::Object out{{"Name", i.plugin_name},
                    {"Status", i.status},
@@ -119,7 +143,8 @@ json::Object plugin_reply(const commands::Invocation& i) {
   return out;
 }
 
-json::Object invocation_reply(const commands::Command& c, const commands::Invocation& i, bool with_details) {
+json::Object invocation_reply(const commands::Command& c, const commands::Invocation& i,
+                              const std::vector<commands::Invocation>& plugins) {
   json::Object out{{"CommandId", i.command_id},
                    {"InstanceId", i.node_id},
                    {"InstanceName", i.node_name},
@@ -129,8 +154,24 @@ json::Object invocation_reply(const commands::Command& c, const commands::Invoca
                    {"RequestedDateTime", epoch(i.requested_at)},
                    {"Status", i.status},
                    {"StatusDetails", i.status_details}};
-  out["CommandPlugins"] = with_details ? json::Array{plugin_reply(i)} : json::Array();
+  json::Array rows;
+  for (const auto& plugin : plugins) rows.push_back(plugin_reply(plugin));
+  out["CommandPlugins"] = std::move(rows);
   return out;
+}
+
+// The whole where no step is asked for.
+Result<commands::Invocation> plugin_named(store::Sql& sql, const commands::Command& command,
+                                          const commands::Invocation& invocation, const std::string& name) {
+  if (name.empty()) return invocation;
+  BELAY_TRY_ASSIGN(auto plugins, plugins_of(sql, invocation));
+  std::string there;
+  for (auto& plugin : plugins) {
+    if (plugin.plugin_name == name) return std::move(plugin);
+    there += (there.empty() ? "" : ", ") + plugin.plugin_name;
+  }
+  return failure("InvalidPluginName", "the document " + command.document_name + " has no plugin '" +
+                                          sanitize(name, 100) + "', only " + there);
 }
 
 Result<Instant> filter_time(const WireCommandFilter& filter) {
@@ -239,7 +280,11 @@ Result<json::Object> list_command_invocations(const Call& call) {
         BELAY_TRY_ASSIGN(auto fetched, commands::get(sql, invocation.command_id));
         command = known.emplace(invocation.command_id, std::move(fetched)).first;
       }
-      list.push_back(invocation_reply(command->second, invocation, request.Details));
+      std::vector<commands::Invocation> plugins;
+      if (request.Details) {
+        BELAY_TRY_ASSIGN(plugins, plugins_of(sql, invocation));
+      }
+      list.push_back(invocation_reply(command->second, invocation, plugins));
     }
     json::Object reply{{"CommandInvocations", std::move(list)}};
     put_next(reply, call, found.next);
@@ -257,10 +302,7 @@ Result<json::Object> get_command_invocation(const Call& call) {
     if (!invocation.ok() && invocation.error().code() == Code::not_found)
       return failure("InvocationDoesNotExist", "command " + command_id + " has no invocation on " + node_id);
     if (!invocation.ok()) return invocation.error();
-    const auto& i = *invocation;
-    if (!plugin.empty() && plugin != i.plugin_name)
-      return failure("InvalidPluginName", "the document " + command.document_name + " has no plugin '" + plugin +
-                                              "', only " + i.plugin_name);
+    BELAY_TRY_ASSIGN(const auto i, plugin_named(sql, command, *invocation, plugin));
     return json::Object{{"CommandId", i.command_id},
                         {"InstanceId", i.node_id},
                         {"Comment", command.comment},
