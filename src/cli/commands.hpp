@@ -14,6 +14,8 @@ CommandSpec compliance_command();
 CommandSpec command_command();
 CommandSpec tag_command();
 CommandSpec audit_command();
+CommandSpec inventory_command();
+CommandSpec remedy_command();
 CommandSpec schedule_command();
 CommandSpec window_command();
 CommandSpec version_compare_command();

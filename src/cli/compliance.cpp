@@ -57,8 +57,32 @@ Result<int> list(Context& context, const std::vector<std::string>& words, const 
   return compliant ? kExitOk : kExitNonCompliant;
 }
 
+// SSM's compliance items of one type, whatever it is.
+Result<int> items(Context& context, const std::vector<std::string>& words, const std::string& type) {
+  BELAY_TRY_ASSIGN(const auto ids, resolve_nodes(context, words));
+  Table table{{"NODE", "TYPE", "ITEM", "TITLE", "STATUS", "SEVERITY", "REPORTED (UTC)"}, {}};
+  bool compliant = true;
+  json::Array found;
+  for (const auto& id : ids) {
+    const json::Object filter{{"Key", "ComplianceType"}, {"Values", json::Array{json::Value(type)}}};
+    const json::Object request{{"ResourceIds", json::Array{json::Value(id)}}, {"Filters", json::Array{filter}}};
+    BELAY_TRY_ASSIGN(const auto of_node, call_all(context, "ListComplianceItems", request, "ComplianceItems"));
+    for (const auto& item : of_node) {
+      compliant &= json::text_or_empty(item, "Status") == "COMPLIANT";
+      const auto* execution = json::find(item, "ExecutionSummary");
+      table.rows.push_back({id, cell(item, "ComplianceType"), cell(item, "Id"), cell(item, "Title"),
+                            cell(item, "Status"), cell(item, "Severity"),
+                            time_cell(execution ? json::find(*execution, "ExecutionTime") : nullptr)});
+      found.push_back(item);
+    }
+  }
+  print(context, table, json::Object{{"ComplianceItems", found}}, std::cout);
+  return compliant ? kExitOk : kExitNonCompliant;
+}
+
 Result<int> run(Context& context, const Arguments& arguments) {
   const auto words = arguments.all("TARGET");
+  if (arguments.has("type")) return items(context, words, arguments.one("type"));
   const std::string as_of = arguments.one("as-of");
   if (!as_of.empty()) BELAY_TRY(parse_iso8601(as_of).within("--as-of"));
   const bool one_node = words.size() == 1 && words.front() != "all" && !words.front().starts_with("tag:");
@@ -73,7 +97,8 @@ CommandSpec compliance_command() {
   return {"compliance",
           "the verdicts: of the fleet, or of one node with its evidence; exit status 9 where one is not compliant",
           {{"TARGET", "nodes, tag:Key=Value, or all", Takes::values, false}},
-          {{"--as-of", "judge by what was known then (2026-11-23T18:00:00Z)"}},
+          {{"--as-of", "judge by what was known then (2026-11-23T18:00:00Z)"},
+           {"--type", "the items of one type instead: Patch, Association or Custom:…"}},
           run,
           {}};
 }

@@ -117,6 +117,15 @@ BELAY_HANDLER(update_document_default_version);
 BELAY_HANDLER(list_document_versions);
 BELAY_HANDLER(describe_document_permission);
 BELAY_HANDLER(modify_document_permission);
+// node_lists.cpp
+BELAY_HANDLER(list_nodes);
+BELAY_HANDLER(list_nodes_summary);
+BELAY_HANDLER(describe_instance_properties);
+BELAY_HANDLER(get_connection_status);
+// service_settings.cpp
+BELAY_HANDLER(get_service_setting);
+BELAY_HANDLER(update_service_setting);
+BELAY_HANDLER(reset_service_setting);
 #undef BELAY_HANDLER
 
 }  // namespace belay::server

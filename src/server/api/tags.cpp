@@ -1,12 +1,16 @@
 // AddTagsToResource, RemoveTagsFromResource, ListTagsForResource.
 #include "store/tags.hpp"
 
+#include <algorithm>
+
+#include "base/text.hpp"
 #include "server/api/baseline_wire.hpp"
 #include "server/api/filters.hpp"
 #include "server/api/handlers.hpp"
 #include "server/api/reply_parts.hpp"
 #include "server/engine/documents.hpp"
 #include "store/baselines.hpp"
+#include "store/documents.hpp"
 #include "store/windows.hpp"
 
 namespace belay::server {
@@ -16,40 +20,51 @@ struct Resource {
   std::string type, id;
 };
 
+// A kind of resource: whether this one is there and may be tagged; "" for yes, else why not. One row for each of SSM's
+// kinds that Belay has; the others are refused by name.
+using Look = Result<std::string> (*)(store::Sql& sql, Resource& resource);
+
+template <typename T>
+Result<std::string> there(const Result<T>& found) {
+  if (found.ok()) return std::string();
+  if (found.error().code() == Code::not_found) return std::string(" does not exist");
+  return found.error();
+}
+
+Result<std::string> look_for_baseline(store::Sql& sql, Resource& resource) {
+  resource.id = baseline_id_of(resource.id);
+  const auto baseline = store::baselines::get(sql, resource.id);
+  if (baseline.ok() && baseline->predefined) return std::string(" is predefined and cannot be tagged");
+  return there(baseline);
+}
+
+Result<std::string> look_for_document(store::Sql& sql, Resource& resource) {
+  resource.id = document_name_of(resource.id);
+  BELAY_TRY_ASSIGN(const auto why_not, there(store::documents::get(sql, resource.id)));
+  return why_not.empty() ? why_not : why_not + ", or comes with the server";
+}
+
+constexpr std::pair<std::string_view, Look> kTaggable[] = {
+    {store::tags::kManagedInstance,
+     [](store::Sql& sql, Resource& resource) { return there(store::nodes::get(sql, resource.id)); }},
+    {store::tags::kPatchBaseline, look_for_baseline},
+    {store::tags::kMaintenanceWindow,
+     [](store::Sql& sql, Resource& resource) { return there(store::windows::get(sql, resource.id)); }},
+    {"Document", look_for_document},
+};
+
 // The resource the request names, where it exists and is of a kind that Belay has.
 Result<Resource> find_resource(store::Sql& sql, const Call& call) {
   Resource resource{call.text("ResourceType"), call.text("ResourceId")};
-  const auto refused = [&](std::string_view why) {
-    return failure("InvalidResourceId", resource.type + " " + resource.id + std::string(why));
-  };
-  if (resource.type == store::tags::kManagedInstance) {
-    const auto node = store::nodes::get(sql, resource.id);
-    if (node.ok()) return resource;
-    return node.error().code() == Code::not_found ? refused(" does not exist") : node.error();
+  const auto* row = std::ranges::find(kTaggable, resource.type, &std::pair<std::string_view, Look>::first);
+  if (row == std::end(kTaggable)) {
+    std::string known;
+    for (const auto& [type, look] : kTaggable) known += (known.empty() ? "" : ", ") + std::string(type);
+    return failure("InvalidResourceType", "this version of Belay tags " + known + ", not " + resource.type);
   }
-  if (resource.type == store::tags::kPatchBaseline) {
-    resource.id = baseline_id_of(resource.id);
-    const auto baseline = store::baselines::get(sql, resource.id);
-    if (!baseline.ok())
-      return baseline.error().code() == Code::not_found ? refused(" does not exist") : baseline.error();
-    if (baseline->predefined) return refused(" is predefined and cannot be tagged");
-    return resource;
-  }
-  if (resource.type == store::tags::kMaintenanceWindow) {
-    const auto window = store::windows::get(sql, resource.id);
-    if (window.ok()) return resource;
-    return window.error().code() == Code::not_found ? refused(" does not exist") : window.error();
-  }
-  if (resource.type == "Document") {
-    resource.id = document_name_of(resource.id);
-    const auto document = store::documents::get(sql, resource.id);
-    if (document.ok()) return resource;
-    return document.error().code() == Code::not_found ? refused(" does not exist, or comes with the server")
-                                                      : document.error();
-  }
-  return failure("InvalidResourceType",
-                 "this version of Belay tags ManagedInstance, PatchBaseline, MaintenanceWindow and Document, not " +
-                     resource.type);
+  BELAY_TRY_ASSIGN(const auto why_not, row->second(sql, resource));
+  if (why_not.empty()) return resource;
+  return failure("InvalidResourceId", resource.type + " " + sanitize(resource.id, 128) + why_not);
 }
 
 struct RemoveRequest {

@@ -104,9 +104,7 @@ Result<ExecutionKind::Advance> RemedyRun::advance(const store::executions::Execu
   BELAY_TRY(act());
   ExecutionKind::Advance advance{json::encode_text(state), state.sweeping ? now_ : *state.next_at, false};
   BELAY_TRY_ASSIGN(const auto next, store::remedies::next_due(sql_, kept_.policy_id));
-  // What was due and stays undecided (the policy leaves unknown nodes alone) waits for the next look, not for none.
-  if (next && *next > now_) advance.wake_at = std::min(*advance.wake_at, *next);
-  else if (next && due.size() == kNodesAtOnce) advance.wake_at = now_ + Duration(1'000);
+  if (next) advance.wake_at = std::min(*advance.wake_at, std::max(*next, now_));
   return advance;
 }
 
@@ -173,6 +171,8 @@ Status RemedyRun::settle(const std::string& node_id, std::optional<Episode> open
   if (!open && decision.change != Change::open) return {};
   Episode episode = open.value_or(Episode());
   episode.due_at = decision.due_at;
+  // Due and left alone (unknown, and the policy ignores that): looked at again later, in nobody's way.
+  if (!decision.act && !episode.acted_at && episode.due_at <= now_) episode.due_at = now_ + kRemedySweepEvery;
   episode.compliance = word(seen.observation.standing);
   episode.severity = word(seen.observation.severity);
   if (!episode.acted_at) episode.detail = json::to_text(json::Object{{"reasons", seen.reasons}});

@@ -142,6 +142,24 @@ TEST_F(RemedyTest, SeverityTargetsAndUnknown) {
   EXPECT_TRUE(execution->finished);
 }
 
+TEST_F(RemedyTest, UnknownThatIsIgnoredWaitsAndActsOnceItIsKnown) {
+  auto& node = with_openssl(add_node("web-1"));
+  scan(node);
+  auto known = policy(remedy::Action::notice, kHour);
+  known.include_unknown = false;
+  put(known);
+  settle();
+  ASSERT_EQ(episodes().size(), 1U);
+  clock_.advance(48 * kHour);  // nobody hears of it: unknown
+  settle();
+  ASSERT_EQ(episodes().size(), 1U);
+  EXPECT_FALSE(episodes()[0].acted_at);
+  EXPECT_GT(episodes()[0].due_at, clock_.now());
+  scan(node);
+  pass(kRemedySweepEvery);
+  EXPECT_TRUE(episodes()[0].acted_at);
+}
+
 TEST_F(RemedyTest, CustomComplianceCountsToo) {
   auto& node = add_node("web-1");
   auto custom = policy(remedy::Action::notice, kHour);
