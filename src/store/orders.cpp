@@ -88,6 +88,11 @@ Result<Order> get(Sql& sql, std::string_view order_id) {
   return std::move(found.front());
 }
 
+Result<std::vector<Order>> open(Sql& sql, std::string_view node_id) {
+  return select(sql, " WHERE node_id = $1 AND state IN ('queued', 'delivered', 'acknowledged') ORDER BY counter",
+                {node_id});
+}
+
 Result<std::vector<Order>> pending(Sql& sql, std::string_view node_id, Instant now, std::uint32_t limit) {
   return select(
       sql, " WHERE node_id = $1 AND state IN ('queued', 'delivered') AND expires_at > $2 ORDER BY counter LIMIT $3",

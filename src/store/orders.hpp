@@ -41,6 +41,8 @@ Result<std::uint64_t> next_counter(Sql& sql, std::string_view node_id);
 // Puts it in the outbox. already_exists where the id or the (node, counter) is taken.
 Status queue(Sql& sql, const Order& order);
 Result<Order> get(Sql& sql, std::string_view order_id);
+// All that has not ended, by counter.
+Result<std::vector<Order>> open(Sql& sql, std::string_view node_id);
 // What the node should be sent: queued and delivered ones that have not expired, by counter.
 Result<std::vector<Order>> pending(Sql& sql, std::string_view node_id, Instant now, std::uint32_t limit = 50);
 // Nodes that have something queued, or hold an order that is to be stopped, by id: what a server compares with the

@@ -151,6 +151,34 @@ TEST_F(EngineTest, ADeregisteredNodeIsUndeliverable) {
   EXPECT_EQ(invocation(sent.command_id, node).status_details, "Undeliverable");
 }
 
+// Orders that the node has taken end with it, those under a cancel too, and whoever waits is told.
+TEST_F(EngineTest, AnOrderAtWorkEndsWithItsNode) {
+  auto& node = with_openssl(add_node("web-1"));
+  node.answers = false;
+  const auto running = send({{"commands", {"sleep 1000"}}}, "AWS-RunShellScript");
+  const auto stopping = send({{"commands", {"sleep 2000"}}}, "AWS-RunShellScript");
+  settle();
+  const auto open = [&] {
+    return disk_->read([&](store::Sql& sql) { return store::orders::open(sql, node.id); }).value();
+  };
+  ASSERT_EQ(open().size(), 2U);
+  for (const auto& order : open())
+    ASSERT_TRUE(disk_
+                    ->write([&](store::Sql& sql) {
+                      return store::orders::acknowledged(sql, node.id, order.order_id, clock_.now());
+                    })
+                    .ok());
+  ASSERT_TRUE(commands_->cancel(stopping.command_id, {}, "test").ok());
+  settle();
+  ASSERT_TRUE(nodes_->deregister(node.id, "test").ok());
+  settle();
+  EXPECT_TRUE(open().empty());
+  for (const auto& sent : {running, stopping}) {
+    EXPECT_TRUE(invocation(sent.command_id, node).finished_at.has_value());
+    EXPECT_NE(invocation(sent.command_id, node).standard_error.find("removed from the fleet"), std::string::npos);
+  }
+}
+
 struct BadRequest {
   const char* what;
   std::string document;

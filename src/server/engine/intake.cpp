@@ -36,14 +36,8 @@ Status check_upload(const std::string& hash, const Set& set) {
 
 // Tells the execution that waits for the order, if any.
 Status post(Sql& sql, const store::orders::Order& order, NodeEventKind kind, Taken& taken, Instant now) {
-  if (order.execution_kind.empty()) return {};
-  store::executions::Event event;
-  event.key = std::string(boost::describe::enum_to_string(kind, "?")) + " " + order.order_id;
-  event.body = json::encode_text(NodeEvent{kind, order.node_id, order.order_id});
-  event.at = now;
-  const Status posted = store::executions::post(sql, order.execution_kind, order.execution_id, event);
-  if (!posted.ok() && posted.error().code() != Code::not_found) return posted;
-  taken.events_posted = true;
+  BELAY_TRY_ASSIGN(const bool told, tell_execution(sql, order, kind, now));
+  taken.events_posted = taken.events_posted || told;
   return {};
 }
 

@@ -8,13 +8,14 @@
 #include "io/crypto.hpp"
 #include "server/engine/audit.hpp"
 #include "server/engine/facts_check.hpp"
+#include "server/engine/order_desk.hpp"
 
 namespace belay::server {
 namespace {
 using store::Sql;
 
 constexpr Duration kHour{3'600'000};
-constexpr Duration kCertificateLifetime = 24 * kHour * 60;  // renewed at two thirds
+constexpr Duration kCertificateLifetime = 24 * kHour * 60;  // renewed at half of it, by the node
 constexpr Duration kActivationLongest = 24 * kHour * 30;
 constexpr Duration kActivationDefault = 24 * kHour;
 constexpr Duration kOldCertificateLives = 24 * kHour;
@@ -71,10 +72,12 @@ Result<wire::EnrollReply> NodeRegistry::enroll(const wire::EnrollRequest& reques
   BELAY_TRY(check_facts(request.facts));
   const Instant now = clock_.now();
   const std::string node_id = make_id("mi", io::random_bytes(kIdRandomBytes));
-  BELAY_TRY_ASSIGN(const auto certificate_pem, sign(authority_, request.csr_pem, node_id, now));
+  std::string certificate_pem;
   BELAY_TRY(store_.write([&](Sql& sql) -> Status {
     BELAY_TRY_ASSIGN(const auto activation,
                      store::activations::consume(sql, request.activation_id, request.activation_code, now));
+    // Only for who may come in: a signature is work that a stranger could ask for without end.
+    BELAY_TRY_ASSIGN(certificate_pem, sign(authority_, request.csr_pem, node_id, now));
     store::nodes::Node node;
     node.node_id = node_id;
     node.facts = cleaned(request.facts);
@@ -120,6 +123,7 @@ Status NodeRegistry::deregister(std::string_view node_id, std::string_view reque
   BELAY_TRY(store_.write([&](Sql& sql) -> Status {
     const Instant now = clock_.now();
     BELAY_TRY(store::nodes::deregister(sql, node_id, now));
+    BELAY_TRY(end_orders_of_removed(sql, node_id, now));
     return note_in_audit(sql, now, requested_by, "ssm:DeregisterManagedInstance", node_id);
   }));
   if (on_revoked) on_revoked(node_id);

@@ -4,6 +4,7 @@
 #include "base/ids.hpp"
 #include "base/json.hpp"
 #include "io/crypto.hpp"
+#include "store/executions.hpp"
 
 namespace belay::server {
 namespace {
@@ -34,6 +35,35 @@ Status queue_order(store::Sql& sql, const Authority& authority, wire::Order draf
   order.issued_at = draft.issued_at;
   order.expires_at = draft.expires_at;
   return store::orders::queue(sql, order);
+}
+
+Result<bool> tell_execution(store::Sql& sql, const store::orders::Order& order, NodeEventKind kind, Instant now) {
+  if (order.execution_kind.empty()) return false;
+  store::executions::Event event;
+  event.key = std::string(boost::describe::enum_to_string(kind, "?")) + " " + order.order_id;
+  event.body = json::encode_text(NodeEvent{kind, order.node_id, order.order_id});
+  event.at = now;
+  const Status posted = store::executions::post(sql, order.execution_kind, order.execution_id, event);
+  if (!posted.ok() && posted.error().code() != Code::not_found) return posted.error();
+  return true;
+}
+
+Status end_orders_of_removed(store::Sql& sql, std::string_view node_id, Instant now) {
+  BELAY_TRY_ASSIGN(const auto open, store::orders::open(sql, node_id));
+  for (const auto& order : open) {
+    wire::OrderResult result;
+    result.order_id = order.order_id;
+    result.outcome = wire::OrderOutcome::refused;
+    result.started_at = order.acknowledged_at.value_or(now);
+    result.finished_at = now;
+    result.problems.push_back({fleet::Reason::other, "", "the node was removed from the fleet before it had answered",
+                               order.acknowledged_at ? "what it had begun is not known here; look on the machine itself"
+                                                     : "enrol it again and repeat the command",
+                               false});
+    BELAY_TRY(store::orders::finish(sql, node_id, order.order_id, json::encode_text(result), now));
+    BELAY_TRY(tell_execution(sql, order, NodeEventKind::order_ended, now));
+  }
+  return {};
 }
 
 Result<std::optional<wire::OrderResult>> result_of(store::Sql& sql, std::string_view order_id) {
