@@ -166,7 +166,7 @@ class ScriptedNode:
             if state["status"] not in ("Pending", "InProgress") or step["skip"]:
                 continue
             if "belay:patch" in step["work"]:
-                state["status"] = "InProgress"
+                state.update(status="InProgress", started_at=now_text())
                 break
             lines = step["work"].get("aws:runShellScript", {}).get("commands", [])
             outputs.append({"step": index, "standard_output": "ran: " + "; ".join(lines) + "\n", "standard_error": ""})
