@@ -112,7 +112,9 @@ Error handshake_error(const SSL* tls, const std::string& peer, const std::string
                  "the certificate of " + peer + " is not valid now (" + words + "); check the clocks of both",
                  "certificate-time");
   if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH)
-    return Error(Code::unauthenticated, "the certificate of " + peer + " is for another name (" + words + ")",
+    return Error(Code::unauthenticated,
+                 "the certificate of " + peer + " is for another name (" + words +
+                     "); reach it by a name that it holds, or give its server this one (belayd --name)",
                  "certificate-name");
   return Error(Code::unauthenticated,
                peer + " is not the one that is trusted (" + words + "); check the authority or its fingerprint",

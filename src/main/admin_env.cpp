@@ -45,11 +45,44 @@ struct Secrets {
   std::string token, access_key_id, secret_access_key;
 };
 
-Status keep_secrets(store::Store& store, const Secrets& secrets, Instant now) {
+// Whether the store still lets these in. Another database, or a new one, knows nothing of them.
+Result<bool> are_known(store::Sql& sql, const Secrets& secrets, Instant now) {
+  const auto token = store::principals::by_bearer(sql, store::principals::BearerKind::token, secrets.token, now);
+  if (!token.ok() && token.error().code() != Code::unauthenticated) return token.error();
+  const auto key = store::principals::by_access_key(sql, secrets.access_key_id);
+  if (!key.ok() && key.error().code() != Code::unauthenticated) return key.error();
+  return token.ok() && key.ok() && key->secret == secrets.secret_access_key;
+}
+
+// Whoever asks for new ones by deleting the file wants the old ones, which somebody may have copied, to be good for
+// nothing.
+Status revoke_all(store::Sql& sql, Instant now) {
+  BELAY_TRY_ASSIGN(const auto tokens, store::principals::bearers(sql, kAdmin));
+  BELAY_TRY_ASSIGN(const auto keys, store::principals::access_keys(sql, kAdmin));
+  for (const auto& token : tokens) {
+    if (token.kind != store::principals::BearerKind::token || token.name.empty()) continue;
+    BELAY_TRY(store::principals::remove_bearer_named(sql, kAdmin, token.name));
+    BELAY_TRY(server::note_in_audit(sql, now, "belayd", "belay:RevokeAdministrator", kAdmin, {{"token", token.name}}));
+  }
+  for (const auto& key : keys) {
+    BELAY_TRY(store::principals::remove_access_key(sql, key.access_key_id));
+    BELAY_TRY(server::note_in_audit(sql, now, "belayd", "belay:RevokeAdministrator", kAdmin,
+                                    {{"access_key", key.access_key_id}}));
+  }
+  return {};
+}
+
+Status keep_secrets(store::Store& store, const Secrets& secrets, bool minted, Instant now) {
   return store.write([&](store::Sql& sql) -> Status {
-    const auto there = store::principals::get(sql, kAdmin);
+    BELAY_TRY_ASSIGN(const bool known, are_known(sql, secrets, now));
+    if (known) return {};
+    auto there = store::principals::get(sql, kAdmin);
     if (!there.ok() && there.error().code() != Code::not_found) return there.error();
     if (!there.ok()) BELAY_TRY(store::principals::create(sql, {std::string(kAdmin), {"*"}, true, now}));
+    if (minted) BELAY_TRY(revoke_all(sql, now));
+    // What is half there is made anew: the file is what its reader will send.
+    BELAY_TRY(store::principals::remove_bearer(sql, store::principals::BearerKind::token, secrets.token));
+    BELAY_TRY(store::principals::remove_access_key(sql, secrets.access_key_id));
     store::principals::Bearer bearer;
     bearer.principal = kAdmin;
     bearer.name = "admin.env " + to_hex(io::sha256(secrets.token).substr(0, 4));
@@ -58,7 +91,7 @@ Status keep_secrets(store::Store& store, const Secrets& secrets, Instant now) {
     BELAY_TRY(store::principals::add_access_key(
         sql, {secrets.access_key_id, std::string(kAdmin), true, now, secrets.secret_access_key}));
     return server::note_in_audit(sql, now, "belayd", "belay:CreateAdministrator", kAdmin,
-                                 {{"access_key", secrets.access_key_id}});
+                                 {{"access_key", secrets.access_key_id}, {"from_file", !minted}});
   });
 }
 
@@ -69,10 +102,9 @@ Status write_admin_environment(io::Files& files, store::Store& store, const Admi
   if (!there.ok() && there.error().code() != Code::not_found) return there.error();
   auto known = there.ok() ? read_assignments(*there) : std::map<std::string, std::string>();
   Secrets secrets{known["BELAY_TOKEN"], known["AWS_ACCESS_KEY_ID"], known["AWS_SECRET_ACCESS_KEY"]};
-  if (secrets.token.empty() || secrets.access_key_id.empty() || secrets.secret_access_key.empty()) {
-    secrets = {"belay-" + to_hex(io::random_bytes(24)), new_access_key_id(), to_base64(io::random_bytes(30))};
-    BELAY_TRY(keep_secrets(store, secrets, now));
-  }
+  const bool minted = secrets.token.empty() || secrets.access_key_id.empty() || secrets.secret_access_key.empty();
+  if (minted) secrets = {"belay-" + to_hex(io::random_bytes(24)), new_access_key_id(), to_base64(io::random_bytes(30))};
+  BELAY_TRY(keep_secrets(store, secrets, minted, now));
   std::string text = "# Written by belayd. Use: set -a; . " + wanted.path + "; set +a\n";
   const auto assign = [&](std::string_view name, std::string_view value) {
     text.append(name).append("=").append(quoted(value)).append("\n");

@@ -128,12 +128,19 @@ Result<io::TlsServerSettings> Server::tls() const {
   if (listening != "0.0.0.0" && listening != "::" && std::ranges::find(addresses, listening) == addresses.end())
     addresses.push_back(listening);
   if (dns_names.front() == "localhost") dns_names.pop_back();
+  for (const auto& name : settings_.names) {
+    auto& those = name.is_address ? addresses : dns_names;
+    if (std::ranges::find(those, name.text) == those.end()) those.push_back(name.text);
+  }
   return keys_.tls(io::real_files(), dns_names, addresses, clock_.now());
 }
 
 std::string Server::url() const {
   const auto& address = settings_.listen.address;
-  const std::string host = address == "0.0.0.0" ? "127.0.0.1" : address == "::" ? "::1" : address;
+  const std::string host = !settings_.names.empty() ? settings_.names.front().text
+                           : address == "0.0.0.0"   ? "127.0.0.1"
+                           : address == "::"        ? "::1"
+                                                    : address;
   return "https://" + in_url(host) + ":" + std::to_string(secure_->port());
 }
 
@@ -182,7 +189,12 @@ void Server::handle(io::HttpRequest request, std::unique_ptr<io::Responder> resp
   if (request.method != "GET" && request.method != "HEAD")
     return responder->respond(text_response(405, "text/plain", "GET only\n"));
   if (path == "/healthz") return in_worker(std::move(responder), [this] { return health(); });
-  if (path == "/metrics") return in_worker(std::move(responder), [this] { return metrics(); });
+  if (path == "/metrics") {
+    if (!is_loopback(request.peer_address))
+      return responder->respond(
+          text_response(403, "text/plain", "metrics are for this machine only: ask on a loopback address (--http)\n"));
+    return in_worker(std::move(responder), [this] { return metrics(); });
+  }
   if (path == "/" || path.starts_with("/console"))
     return in_worker(std::move(responder),
                      [this, request = std::move(request)] { return status_page_.handle(request); });
@@ -231,13 +243,17 @@ Status Server::run(const std::function<void(const std::string&)>& ready) {
   BELAY_TRY(server::install_predefined_baselines(*store_, clock_.now()));
   workers_ =
       std::make_unique<io::WorkerPool>(std::clamp(std::thread::hardware_concurrency() * 2, 4U, 16U), kWorkerQueueMax);
-  api_ = std::make_unique<server::Api>(services_, *workers_);
   gateway_ = std::make_unique<server::Gateway>(
       server::GatewayParts{loop_, *workers_, services_, keys_.authority(), [this] { engine_.poke(); }},
       server::GatewaySettings{});
-  nodes_.on_revoked = [this](std::string_view node_id) { gateway_->revoked(node_id); };
+  nodes_.on_revoked = [this](std::string_view node_id) {
+    gateway_->revoked(node_id);
+    engine_.poke();  // its open orders have ended
+  };
   engine_.on_progress = [this] { gateway_->orders_queued(); };
   BELAY_TRY(listen());
+  // Not as the client says it reached us: a Host header is anybody's word.
+  api_ = std::make_unique<server::Api>(services_, *workers_, server::ApiSettings{.base_url = url()});
   BELAY_TRY(write_admin_environment(io::real_files(), *store_, {settings_.data + "/admin.env", url(), keys_.ca_path()},
                                     clock_.now()));
   gateway_->start();

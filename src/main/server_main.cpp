@@ -18,7 +18,7 @@ int fail(const Error& error) {
 }
 
 Result<ServerSettings> settle(const std::string& data, const std::string& listen, const std::string& http,
-                              std::string database) {
+                              std::string database, const std::vector<std::string>& names) {
   ServerSettings settings;
   settings.data = std::filesystem::absolute(data).lexically_normal().string();
   if (settings.data.size() > 1 && settings.data.ends_with('/')) settings.data.pop_back();
@@ -37,6 +37,10 @@ Result<ServerSettings> settle(const std::string& data, const std::string& listen
                                              ":…': only PostgreSQL is spoken; write postgresql://USER@HOST/NAME, or "
                                              "leave it out for the embedded store");
   settings.database = std::move(database);
+  for (const auto& name : names) {
+    BELAY_TRY_ASSIGN(auto parsed, parse_server_name(name));
+    settings.names.push_back(std::move(parsed));
+  }
   return settings;
 }
 
@@ -44,12 +48,16 @@ int run(int argc, char** argv) {
   CLI::App app{"belayd: the server of Belay. It patches Linux fleets with a rope attached."};
   app.set_version_flag("--version", BELAY_VERSION);
   std::string data, listen = "127.0.0.1:8443", http, database;
+  std::vector<std::string> names;
   bool verbose = false;
   app.add_option("--data", data, "folder of the server: its store, keys and admin.env")->required();
   app.add_option("--listen", listen, "ADDR:PORT for agents, API and console, over TLS")->capture_default_str();
   app.add_option("--http", http, "ADDR:PORT for plain HTTP, on a loopback address");
   app.add_option("--database", database,
                  "postgresql://… instead of the embedded store (or BELAY_DATABASE, or ~/.pgpass for the password)");
+  app.add_option("--name", names,
+                 "DNS name or address by which agents and clients reach the server; may be repeated. Its certificate "
+                 "holds them all, and the first stands in BELAY_URL");
   app.add_flag("--verbose", verbose, "log more");
   try {
     app.parse(argc, argv);
@@ -57,7 +65,7 @@ int run(int argc, char** argv) {
     return app.exit(error) == 0 ? kExitOk : kExitUsage;
   }
   if (verbose) log::set_level(log::Level::debug);
-  const auto settings = settle(data, listen, http, database);
+  const auto settings = settle(data, listen, http, database, names);
   if (!settings.ok()) return fail(settings.error());
   const Status ended = run_server(*settings, [](const std::string& line) { std::cout << line << std::endl; });
   return ended.ok() ? kExitOk : fail(ended.error());

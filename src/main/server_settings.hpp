@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 
@@ -16,12 +17,20 @@ struct ListenAddress {
 Result<ListenAddress> parse_listen_address(std::string_view text);
 bool is_loopback(std::string_view address);
 
+// How others reach the server: a DNS name or an address, without scheme and port.
+struct ServerName {
+  std::string text;
+  bool is_address = false;
+};
+Result<ServerName> parse_server_name(std::string_view text);
+
 struct ServerSettings {
   std::string data;
   ListenAddress listen;
-  bool plain = false;    // whether `http` is wanted
-  ListenAddress http;    // loopback only
-  std::string database;  // "" : DIR/belay.db
+  bool plain = false;             // whether `http` is wanted
+  ListenAddress http;             // loopback only
+  std::string database;           // "" : DIR/belay.db
+  std::vector<ServerName> names;  // besides the host's own
 };
 
 }  // namespace belay

@@ -83,8 +83,8 @@ struct Api::Impl {
     const bool told_apart = row->effect == Effect::makes && !json::text_or_empty(body, "ClientToken").empty();
     const Effect effect = told_apart ? Effect::sets : row->effect;
     if (effect != Effect::reads && !caller.signature.empty()) BELAY_TRY(refuse_replay(caller, effect, now));
-    return row->handler(
-        Call{services, catalogue, row->name, action, caller.principal.name, body, now, base_url_of(request)});
+    return row->handler(Call{services, catalogue, row->name, action, caller.principal.name, body, now,
+                             settings.base_url.empty() ? base_url_of(request) : settings.base_url});
   }
 
   static Status validated(const shapes::Shape& input, const json::Value& body) {

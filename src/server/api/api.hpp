@@ -18,6 +18,7 @@ namespace belay::server {
 struct ApiSettings {
   std::size_t body_bytes_max = 1 << 20;  // of one request; more is refused before it is parsed
   Duration clock_skew_max{300'000};      // of a signed request, either way
+  std::string base_url{};                // "https://host:port" of links that point here; "": as the client reached us
 };
 
 class Api {
