@@ -108,6 +108,9 @@ Result<int> create(Context& context, const Arguments& arguments) {
     task["Targets"] = json::Array{json::Object{{"Key", "WindowTargetIds"},
                                                {"Values", json::Array{json::text_or_empty(target, "WindowTargetId")}}}};
     BELAY_TRY(call(context, "RegisterTaskWithMaintenanceWindow", task));
+    if (arguments.has("calendar"))
+      BELAY_TRY(call(context, "PutMaintenanceWindowCalendars",
+                     {{"WindowId", id}, {"CalendarNames", json::encode(arguments.all("calendar"))}}));
     return {};
   };
   const Status finished = finish();
@@ -154,10 +157,10 @@ Result<int> preview(Context& context, const Arguments& arguments) {
     print(context, runs, preview, std::cout);
     return kExitOk;
   }
-  Table next{{"OPENS (UTC)", "CUT-OFF", "CLOSES"}, {}};
+  Table next{{"OPENS (UTC)", "CUT-OFF", "CLOSES", "HELD BACK"}, {}};
   for (const auto& o : preview.at("Openings").get_array())
     next.rows.push_back({time_cell(json::find(o, "OpensDate")), time_cell(json::find(o, "CutoffDate")),
-                         time_cell(json::find(o, "ClosesDate"))});
+                         time_cell(json::find(o, "ClosesDate")), json::text_or_empty(o, "HeldBack")});
   std::cout << to_text_table(next) << "\n" << to_text_table(runs) << "\n";
   const auto& whole = preview.at("Estimate");
   std::cout << "time to the cut-off " << seconds_cell(preview, "SecondsToCutoff") << ", usual "
@@ -200,6 +203,7 @@ CommandSpec window_command() {
          {"--offset-days", "days after the day that the schedule names, 1 to 6"},
          {"--patch", "Scan or Install"},
          {"--line", "a shell line to run; may be repeated", Takes::values},
+         {"--calendar", "a change calendar that holds it back while it is closed; may be repeated", Takes::values},
          {"--max-concurrency", "nodes at a time", Takes::one_value, false, "10%"},
          {"--max-errors", "stop after more failures than this", Takes::one_value, false, "0"},
          {"--cancel-at-cutoff", "stop what runs at the cut-off", Takes::nothing}},

@@ -82,7 +82,7 @@ class Server {
     engine_.add(server::make_command_kind(keys_.authority(), judge_));
     engine_.add(server::make_change_set_kind(keys_.authority()));
     engine_.add(server::make_inventory_deletion_kind());
-    const server::WindowParts windows{windows_, services_.online_within, nullptr, {}};
+    const server::WindowParts windows{windows_, services_.online_within, nullptr};
     engine_.add(server::make_window_kind(windows));
     engine_.add(server::make_window_execution_kind(windows));
     engine_.add(server::make_remedy_kind(judge_));

@@ -106,6 +106,7 @@ BELAY_HANDLER(put_remedy_policy);
 BELAY_HANDLER(delete_remedy_policy);
 BELAY_HANDLER(list_remedy_policies);
 BELAY_HANDLER(list_remedies);
+BELAY_HANDLER(put_maintenance_window_calendars);
 // documents.cpp
 BELAY_HANDLER(create_document);
 BELAY_HANDLER(update_document);

@@ -8,6 +8,7 @@
 #include "server/api/window_wire.hpp"
 #include "server/engine/window_preview.hpp"
 #include "store/detail.hpp"
+#include "store/documents.hpp"
 
 namespace belay::server {
 namespace {
@@ -138,8 +139,9 @@ Result<json::Object> describe_maintenance_window_schedule(const Call& call) {
     std::map<std::pair<Instant, std::string>, std::string> opens;  // to the name
     for (const auto& window : found) {
       if (!window.enabled) continue;
-      // From an instant before: windows that open in the very instant of the last one shown follow it by id.
-      const auto next = call.services.windows.openings(window, from - Duration(1), page.limit + 1);
+      // From an instant before, and one more: windows that open in the very instant of the last one shown follow it by
+      // id.
+      const auto next = call.services.windows.openings(window, from - Duration(1), page.limit + 2);
       if (!next.ok()) continue;  // its zone is gone from the system; the engine's log says so
       for (const auto& opening : *next)
         if (opening.opens > call.now && std::pair(opening.opens, window.window_id) > std::pair(from, from_id))
@@ -184,10 +186,14 @@ Result<json::Object> preview_maintenance_window(const Call& call) {
     BELAY_TRY_ASSIGN(const auto preview, preview_window(sql, call.services.windows, window, call.services.online_within,
                                                         openings, call.now));
     json::Array next, tasks;
-    for (const auto& opening : preview.openings)
-      next.push_back(json::Object{{"OpensDate", epoch(opening.opens)},
-                                  {"CutoffDate", epoch(opening.cutoff)},
-                                  {"ClosesDate", epoch(opening.closes)}});
+    for (std::size_t i = 0; i < preview.openings.size(); ++i) {
+      const auto& opening = preview.openings[i];
+      json::Object row{{"OpensDate", epoch(opening.opens)},
+                       {"CutoffDate", epoch(opening.cutoff)},
+                       {"ClosesDate", epoch(opening.closes)}};
+      put(row, "HeldBack", json::Value(preview.held[i]));
+      next.push_back(std::move(row));
+    }
     for (const auto& task : preview.tasks) tasks.push_back(task_reply(task));
     BELAY_TRY_ASSIGN(const auto missed, windows::missed_of(sql, window.window_id));
     return json::Object{{"WindowId", window.window_id},
@@ -197,8 +203,30 @@ Result<json::Object> preview_maintenance_window(const Call& call) {
                         {"Tasks", std::move(tasks)},
                         {"Estimate", estimate_reply(preview.estimate)},
                         {"SecondsToCutoff", (window.duration_hours - window.cutoff_hours) * 3600},
+                        {"CalendarNames", texts_reply(window.calendars)},
                         {"Fit", json::encode(preview.fit)},
                         {"MissedNodeCount", missed.size()}};
+  });
+}
+
+// The change calendars that hold the window back while they are closed; none takes them away.
+Result<json::Object> put_maintenance_window_calendars(const Call& call) {
+  BELAY_TRY_ASSIGN(const auto names,
+                   json::decode<std::vector<std::string>>(call.request.at("CalendarNames"), "CalendarNames"));
+  return call.write([&](store::Sql& sql) -> Result<json::Object> {
+    BELAY_TRY_ASSIGN(auto window, window_of(sql, call));
+    for (const auto& name : names) {
+      const auto document = store::documents::get(sql, name);
+      if (!document.ok() && document.error().code() != Code::not_found) return document.error();
+      if (!document.ok() || document->document_type != "ChangeCalendar")
+        return failure("DoesNotExistException",
+                       "CalendarNames: there is no change calendar '" + sanitize(name, 128) + "'");
+    }
+    window.calendars = names;
+    window.modified_at = call.now;
+    BELAY_TRY(call.services.windows.update(sql, window));
+    BELAY_TRY(audit_change(sql, call, window.window_id, {{"CalendarNames", texts_reply(names)}}));
+    return json::Object{{"WindowId", window.window_id}, {"CalendarNames", texts_reply(names)}};
   });
 }
 

@@ -4,6 +4,7 @@
 #include "server/engine/command_kind.hpp"
 #include "server/engine/window_kind.hpp"
 #include "store/commands.hpp"
+#include "store/documents.hpp"
 
 namespace belay::server {
 namespace {
@@ -306,6 +307,24 @@ TEST_F(WindowsApiTest, ThePreviewSaysWhatItKnows) {
   EXPECT_EQ(known.body.at("Estimate").at("WorstSeconds"), 600);
   EXPECT_EQ(known.list("Tasks").at(0).at("Invocations").at(0).at("InstanceIds").at(0), kNode);
   expect_error("DoesNotExistException", "PreviewMaintenanceWindow", json::Object{{"WindowId", "mw-0123456789abcdef0"}});
+}
+
+TEST_F(WindowsApiTest, ChangeCalendarsHoldAWindowBack) {
+  const auto id = create();
+  const json::Object wanted{{"WindowId", id}, {"CalendarNames", json::Array{"freeze"}}};
+  expect_error("DoesNotExistException", "PutMaintenanceWindowCalendars", wanted);
+  store::documents::Document document;
+  document.name = "freeze";
+  document.document_type = "ChangeCalendar";
+  store::documents::Version first;
+  first.content = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nX-CALENDAR-TYPE:DEFAULT_CLOSED\r\nEND:VCALENDAR\r\n";
+  ASSERT_TRUE(store_->write([&](store::Sql& sql) { return store::documents::create(sql, document, first); }).ok());
+  ok("PutMaintenanceWindowCalendars", wanted);
+  const auto held = ok("PreviewMaintenanceWindow", json::Object{{"WindowId", id}});
+  EXPECT_EQ(held.list("Openings").at(0).at("HeldBack"), "the change calendar freeze is closed");
+  ok("PutMaintenanceWindowCalendars", json::Object{{"WindowId", id}, {"CalendarNames", json::Array()}});
+  EXPECT_FALSE(
+      json::find(ok("PreviewMaintenanceWindow", json::Object{{"WindowId", id}}).list("Openings").at(0), "HeldBack"));
 }
 
 }  // namespace

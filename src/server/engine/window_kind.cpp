@@ -57,10 +57,8 @@ class WindowKind : public ExecutionKind {
           sql, window, *opening, window::Status::SKIPPED_OVERLAPPING,
           "the execution " + running->execution_id + " of " + to_iso8601(running->started_at) + " was still running",
           now);
-    if (parts_.held) {
-      BELAY_TRY_ASSIGN(const auto why, parts_.held(sql, window, opening->opens));
-      if (!why.empty()) return record(sql, window, *opening, window::Status::CANCELLED, "held back: " + why, now);
-    }
+    BELAY_TRY_ASSIGN(const auto why, parts_.windows.held(sql, window, opening->opens));
+    if (!why.empty()) return record(sql, window, *opening, window::Status::CANCELLED, "held back: " + why, now);
     return start(sql, window, *opening, remark, now);
   }
 

@@ -2,7 +2,6 @@
 // Executions of the kinds "window" (opens a maintenance window when it is due) and "window_execution" (carries out what
 // core/window says, over the window as it was when it opened).
 #include <boost/describe.hpp>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,8 +43,6 @@ struct WindowParts {
   const Windows& windows;
   Duration online_within{300'000};    // who was not heard of for longer is not caught up first
   TaskStarter* automation = nullptr;  // nullptr: AUTOMATION tasks fail with that reason
-  // Why the window may not open at that time ("the change calendar X is closed until …"); "" where it may.
-  std::function<Result<std::string>(store::Sql&, const store::windows::Window&, Instant)> held{};
 };
 
 std::unique_ptr<ExecutionKind> make_window_kind(WindowParts parts);

@@ -1,5 +1,7 @@
 #include "server/engine/window_preview.hpp"
 
+#include <algorithm>
+
 #include "base/json.hpp"
 #include "core/command/rate.hpp"
 #include "server/engine/window_snapshot.hpp"
@@ -7,6 +9,8 @@
 
 namespace belay::server {
 namespace {
+
+constexpr std::size_t kNodesMeasuredMax = 20'000;  // of one target: a preview is an answer to a person who waits
 
 std::string operation_of(const WindowTask& content) {
   const auto at = content.parameters.find("Operation");
@@ -17,8 +21,10 @@ Result<window::PlannedInvocation> plan(store::Sql& sql, const std::string& docum
                                        const PreviewedInvocation& invocation) {
   window::PlannedInvocation planned;
   planned.concurrency_max = invocation.concurrency_max;
-  BELAY_TRY_ASSIGN(auto times, store::run_times::of(sql, document, operation_of(content), invocation.nodes));
+  const auto looked_at = std::span(invocation.nodes).first(std::min(invocation.nodes.size(), kNodesMeasuredMax));
+  BELAY_TRY_ASSIGN(auto times, store::run_times::of(sql, document, operation_of(content), looked_at));
   for (auto& runs : times) planned.nodes.push_back(window::measure(std::move(runs)));
+  planned.nodes.resize(invocation.nodes.size());  // who was not looked at was not measured
   return planned;
 }
 
@@ -28,6 +34,10 @@ Result<WindowPreview> preview_window(store::Sql& sql, const Windows& windows, co
                                      Duration online_within, std::size_t openings, Instant now) {
   WindowPreview preview;
   BELAY_TRY_ASSIGN(preview.openings, windows.openings(window, now, openings));
+  for (const auto& next : preview.openings) {
+    BELAY_TRY_ASSIGN(auto why, windows.held(sql, window, next.opens));
+    preview.held.push_back(std::move(why));
+  }
   const Duration open_for = std::chrono::hours(window.duration_hours),
                  no_more = std::chrono::hours(window.cutoff_hours);
   const auto opening = preview.openings.empty() ? schedule::Opening{now, now + open_for - no_more, now + open_for}

@@ -25,6 +25,7 @@ struct PreviewedTask {
 };
 struct WindowPreview {
   std::vector<schedule::Opening> openings;  // the next ones
+  std::vector<std::string> held;            // for each of them: why it is held back, "" where it is not
   std::vector<PreviewedTask> tasks;         // in the order they run
   window::Estimate estimate;                // of the whole
   window::Fit fit = window::Fit::UNKNOWN;   // before the cut-off

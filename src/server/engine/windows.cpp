@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "core/window/pseudo.hpp"
 #include "server/engine/command_options.hpp"
+#include "server/engine/window_calendars.hpp"
 #include "server/engine/window_kind.hpp"
 #include "store/executions.hpp"
 #include "store/tags.hpp"
@@ -66,6 +67,10 @@ Result<std::optional<schedule::Opening>> Windows::opening_before(const store::wi
   const auto opens = schedule::previous(made.schedule, *rules, at);
   if (!opens) return std::optional<schedule::Opening>();
   return std::optional(opening_at(window, *opens));
+}
+
+Result<std::string> Windows::held(Sql& sql, const store::windows::Window& window, Instant at) const {
+  return held_by_calendars(sql, zones_, window.calendars, at);
 }
 
 Status Windows::create(Sql& sql, store::windows::Window window) const {

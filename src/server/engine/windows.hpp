@@ -57,8 +57,8 @@ class Windows {
   // not_found; ok where it has ended. Only what has not begun is dropped.
   static Status cancel_execution(store::Sql& sql, std::string_view execution_id, Instant now);
 
-  store::Store& store() const { return store_; }
-  const Clock& clock() const { return clock_; }
+  // Why its change calendars hold the window back at that time; "" where they do not.
+  Result<std::string> held(store::Sql& sql, const store::windows::Window& window, Instant at) const;
 
  private:
   store::Store& store_;

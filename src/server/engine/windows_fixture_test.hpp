@@ -39,7 +39,7 @@ class WindowsTest : public EngineTest {
       return Error(Code::not_found, "there is no zone " + std::string(name));
     });
     windows_ = std::make_unique<Windows>(*store_, clock_, *zones_);
-    WindowParts parts{*windows_, Duration(300'000), with_automation_ ? &automation_ : nullptr, held_};
+    WindowParts parts{*windows_, Duration(300'000), with_automation_ ? &automation_ : nullptr};
     engine_->add(make_window_kind(parts));
     engine_->add(make_window_execution_kind(parts));
   }
@@ -146,7 +146,6 @@ class WindowsTest : public EngineTest {
   std::unique_ptr<Windows> windows_;
   FakeAutomation automation_;
   bool with_automation_ = false;
-  std::function<Result<std::string>(store::Sql&, const windows::Window&, Instant)> held_;
   int made_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/engine/windows_fixture_test.hpp"
+#include "store/documents.hpp"
 #include "store/orders.hpp"
 
 namespace belay::server {
@@ -288,13 +289,34 @@ TEST_F(WindowsTest, AutomationHasASeam) {
   EXPECT_EQ(executions(made.window_id).front().status, "SUCCESS");
 }
 
-TEST_F(WindowsTest, WhatHoldsAWindowBackIsNamed) {
-  held_ = [](store::Sql&, const windows::Window&, Instant) -> Result<std::string> { return std::string("year end"); };
-  boot_windows();
-  const auto made = make_window();
+TEST_F(WindowsTest, AClosedChangeCalendarHoldsAWindowBackAndIsNamed) {
+  auto& node = web("web-1");
+  auto made = weekly_window();
+  made.calendars = {"freeze"};
+  ASSERT_TRUE(disk_->write([&](store::Sql& sql) { return windows_->create(sql, made); }).ok());
+  add_task(made.window_id, {add_target(made.window_id, "tag:role", {"web"})});
   open(made.window_id);
   EXPECT_EQ(executions(made.window_id).front().status, "CANCELLED");
-  EXPECT_EQ(executions(made.window_id).front().status_details, "held back: year end");
+  EXPECT_EQ(executions(made.window_id).front().status_details,
+            "held back: the change calendar freeze is not there any more");
+  store::documents::Document document;
+  document.name = "freeze";
+  document.document_type = "ChangeCalendar";
+  document.created_at = clock_.now();
+  store::documents::Version first;
+  first.format = "TEXT";
+  first.content =
+      "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//AWS//Change Calendar 1.0//EN\r\nX-CALENDAR-TYPE:DEFAULT_OPEN\r\n"
+      "BEGIN:VEVENT\r\nUID:1\r\nDTSTAMP:20261101T000000Z\r\nDTSTART:20261201T000000Z\r\nDTEND:20261210T000000Z\r\n"
+      "SUMMARY:Year end\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+  ASSERT_TRUE(disk_->write([&](store::Sql& sql) { return store::documents::create(sql, document, first); }).ok());
+  open(made.window_id);
+  EXPECT_EQ(executions(made.window_id).front().status, "CANCELLED");
+  EXPECT_EQ(executions(made.window_id).front().status_details,
+            "held back: the change calendar freeze is closed for 'Year end' until 2026-12-10T00:00:00Z");
+  EXPECT_TRUE(node.done.empty());
+  open(made.window_id);
+  EXPECT_EQ(executions(made.window_id).front().status, "SUCCESS");
 }
 
 struct Contradiction {

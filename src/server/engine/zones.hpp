@@ -21,6 +21,7 @@ class Zones {
   // "" and "UTC" are UTC, without any file. not_found or invalid_argument where there is no such zone.
   using Rules = std::shared_ptr<const schedule::ZoneRules>;
   Result<Rules> of(std::string_view name);
+  const ReadFile& reader() const { return read_file_; }
 
  private:
   const Clock& clock_;
