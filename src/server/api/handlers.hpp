@@ -101,12 +101,12 @@ BELAY_HANDLER(describe_missed_nodes);
 BELAY_HANDLER(describe_maintenance_window_schedule);
 BELAY_HANDLER(describe_maintenance_windows_for_target);
 BELAY_HANDLER(preview_maintenance_window);
+BELAY_HANDLER(put_maintenance_window_calendars);
 // remedies.cpp
 BELAY_HANDLER(put_remedy_policy);
 BELAY_HANDLER(delete_remedy_policy);
 BELAY_HANDLER(list_remedy_policies);
 BELAY_HANDLER(list_remedies);
-BELAY_HANDLER(put_maintenance_window_calendars);
 // documents.cpp
 BELAY_HANDLER(create_document);
 BELAY_HANDLER(update_document);

@@ -93,7 +93,6 @@ constexpr OperationRow kRows[] = {
     {"PreviewMaintenanceWindow", preview_maintenance_window},
     {"PutComplianceItems", put_compliance_items, sets},
     {"PutInventory", put_inventory, sets},
-    {"PreviewMaintenanceWindow", preview_maintenance_window},
     {"PutMaintenanceWindowCalendars", put_maintenance_window_calendars, sets},
     {"PutRemedyPolicy", put_remedy_policy, sets},
     {"RegisterDefaultPatchBaseline", register_default_patch_baseline, sets},

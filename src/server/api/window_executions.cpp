@@ -54,6 +54,15 @@ json::Object invocation_reply(const history::Invocation& invocation, const histo
   return out;
 }
 
+std::string_view reason_text(store::windows::MissedReason reason) {
+  switch (reason) {
+    case store::windows::MissedReason::offline: return "OFFLINE";
+    case store::windows::MissedReason::cut_off: return "CUT_OFF";
+    case store::windows::MissedReason::remedy: return "REMEDY";
+  }
+  return "OFFLINE";
+}
+
 Result<history::Execution> execution_of(store::Sql& sql, const Call& call) {
   const std::string id = call.text("WindowExecutionId");
   auto execution = history::get(sql, id);
@@ -187,15 +196,14 @@ Result<json::Object> describe_missed_nodes(const Call& call) {
     BELAY_TRY_ASSIGN(const auto found, store::windows::list_missed(sql, filter, page));
     json::Array list;
     for (const auto& missed : found.items)
-      list.push_back(
-          json::Object{{"WindowId", missed.window_id},
-                       {"WindowTaskId", missed.window_task_id},
-                       {"InstanceId", missed.node_id},
-                       {"WindowExecutionId", missed.execution_id},
-                       {"Reason", missed.reason == store::windows::MissedReason::offline ? "OFFLINE" : "CUT_OFF"},
-                       {"FirstMissedDate", epoch(missed.first_at)},
-                       {"LastMissedDate", epoch(missed.missed_at)},
-                       {"Times", missed.times}});
+      list.push_back(json::Object{{"WindowId", missed.window_id},
+                                  {"WindowTaskId", missed.window_task_id},
+                                  {"InstanceId", missed.node_id},
+                                  {"WindowExecutionId", missed.execution_id},
+                                  {"Reason", reason_text(missed.reason)},
+                                  {"FirstMissedDate", epoch(missed.first_at)},
+                                  {"LastMissedDate", epoch(missed.missed_at)},
+                                  {"Times", missed.times}});
     json::Object reply{{"MissedNodes", std::move(list)}};
     put_next(reply, call, found.next);
     return reply;

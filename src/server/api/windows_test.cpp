@@ -318,6 +318,7 @@ TEST_F(WindowsApiTest, ChangeCalendarsHoldAWindowBack) {
   document.document_type = "ChangeCalendar";
   store::documents::Version first;
   first.content = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nX-CALENDAR-TYPE:DEFAULT_CLOSED\r\nEND:VCALENDAR\r\n";
+  first.sha256 = io::sha256_hex(first.content);
   ASSERT_TRUE(store_->write([&](store::Sql& sql) { return store::documents::create(sql, document, first); }).ok());
   ok("PutMaintenanceWindowCalendars", wanted);
   const auto held = ok("PreviewMaintenanceWindow", json::Object{{"WindowId", id}});

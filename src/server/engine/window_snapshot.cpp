@@ -23,6 +23,7 @@ struct Group {
   std::string window_target_id, owner_information;
   Ids nodes;            // sorted
   std::string problem;  // not empty: they could not be told
+  bool placed = false;  // by a remedy policy: who is away keeps the place for the next opening
 };
 
 class Snapshooter {
@@ -64,7 +65,8 @@ class Snapshooter {
     machine.priority = task.priority;
     machine.cutoff_behavior = content.cutoff_behavior;
     made_.tasks.push_back(row);
-    BELAY_TRY_ASSIGN(const auto groups, groups_of(content));
+    BELAY_TRY_ASSIGN(auto groups, groups_of(content));
+    if (!content.targets.empty()) add_placed(task.window_task_id, groups);
     std::uint32_t nodes = 0;
     for (const auto& group : groups) nodes += static_cast<std::uint32_t>(group.nodes.size());
     if (content.targets.empty()) {
@@ -79,6 +81,7 @@ class Snapshooter {
       if (!early.nodes.empty()) add_invocation(row, machine, early, true, early.nodes.size());
     }
     for (const auto& group : groups) {
+      if (group.placed) continue;
       Group rest = group;
       std::erase_if(rest.nodes, [&](const auto& id) { return first.contains(id); });
       if (rest.nodes.empty() && !group.nodes.empty()) continue;  // all of them come first
@@ -161,6 +164,21 @@ class Snapshooter {
     if (group.nodes.empty() && before > 0)
       group.problem = "its nodes are in no target of the window, and the window does not allow unassociated targets";
     return group;
+  }
+
+  // Nodes that a remedy policy gave a place in this window, though no target of the task names them.
+  void add_placed(const std::string& window_task_id, std::vector<Group>& groups) {
+    const auto at = missed_.find(window_task_id);
+    if (at == missed_.end()) return;
+    std::set<std::string> named;
+    for (const auto& group : groups) named.insert(group.nodes.begin(), group.nodes.end());
+    Group placed;
+    placed.placed = true;
+    for (const auto& item : at->second)
+      if (item.reason == store::windows::MissedReason::remedy && !named.contains(item.node_id))
+        placed.nodes.push_back(item.node_id);
+    std::ranges::sort(placed.nodes);
+    if (!placed.nodes.empty()) groups.insert(groups.begin(), std::move(placed));
   }
 
   // Of the nodes this task missed: those it is still for, and that are there now. They leave missed_; what stays in it

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "io/crypto.hpp"
 #include "server/engine/windows_fixture_test.hpp"
 #include "store/documents.hpp"
 #include "store/orders.hpp"
@@ -131,6 +132,27 @@ TEST_F(WindowsTest, AnOfflineNodeIsMissedAndCaughtUpFirst) {
   EXPECT_EQ(nodes_of(ran[0]), Ids{away.id});
   EXPECT_EQ(nodes_of(ran[1]), Ids{here.id});
   EXPECT_LE(*ran[0].finished_at, *ran[1].started_at);
+  EXPECT_TRUE(missed(made.window_id).empty());
+}
+
+TEST_F(WindowsTest, ANodeThatAPolicyPlacedComesFirstThoughNoTargetNamesIt) {
+  auto& web_node = web("web-1");
+  auto& placed = add_node("lone");
+  const auto made = make_window();
+  const auto task = add_task(made.window_id, {add_target(made.window_id, "tag:role", {"web"})});
+  windows::Missed place{
+      made.window_id, task.window_task_id, placed.id, "episode", windows::MissedReason::remedy, {}, {}, 1};
+  place.first_at = place.missed_at = clock_.now();
+  ASSERT_TRUE(disk_->write([&](store::Sql& sql) { return windows::add_missed(sql, std::span(&place, 1)); }).ok());
+  settle();
+  clock_.set_wall(*window(made.window_id).next_at);
+  heard_of(placed);
+  settle();
+  const auto ran = invocations(executions(made.window_id).front().execution_id);
+  ASSERT_EQ(ran.size(), 2U);
+  EXPECT_EQ(nodes_of(ran[0]), Ids{placed.id});
+  EXPECT_EQ(nodes_of(ran[1]), Ids{web_node.id});
+  EXPECT_EQ(placed.done.size(), 1U);
   EXPECT_TRUE(missed(made.window_id).empty());
 }
 
@@ -309,6 +331,7 @@ TEST_F(WindowsTest, AClosedChangeCalendarHoldsAWindowBackAndIsNamed) {
       "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//AWS//Change Calendar 1.0//EN\r\nX-CALENDAR-TYPE:DEFAULT_OPEN\r\n"
       "BEGIN:VEVENT\r\nUID:1\r\nDTSTAMP:20261101T000000Z\r\nDTSTART:20261201T000000Z\r\nDTEND:20261210T000000Z\r\n"
       "SUMMARY:Year end\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+  first.sha256 = io::sha256_hex(first.content);
   ASSERT_TRUE(disk_->write([&](store::Sql& sql) { return store::documents::create(sql, document, first); }).ok());
   open(made.window_id);
   EXPECT_EQ(executions(made.window_id).front().status, "CANCELLED");
