@@ -17,6 +17,7 @@ constexpr std::array kRows{
     Row{IdKind::change_set, "change set", "cs", "cs- and 17 hexadecimal digits", "belay plan list"},
     Row{IdKind::command, "command", "", "36 hexadecimal digits and dashes", "belay command list"},
     Row{IdKind::activation, "activation", "", "36 hexadecimal digits and dashes", "belay activation list"},
+    Row{IdKind::window, "maintenance window", "mw", "mw- and 17 hexadecimal digits", "belay window list"},
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "base/error_table.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/ids.hpp"
 #include "cli/output.hpp"
 
 namespace belay::cli {
@@ -35,7 +36,8 @@ Result<int> list(Context& context, const Arguments&) {
 }
 
 Result<int> show(Context& context, const Arguments& arguments) {
-  const json::Object by_id{{"WindowId", arguments.one("WINDOW")}};
+  BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::window, arguments.one("WINDOW")));
+  const json::Object by_id{{"WindowId", id}};
   BELAY_TRY_ASSIGN(const auto window, call(context, "GetMaintenanceWindow", by_id));
   BELAY_TRY_ASSIGN(const auto targets, call_all(context, "DescribeMaintenanceWindowTargets", by_id, "Targets"));
   BELAY_TRY_ASSIGN(const auto tasks, call_all(context, "DescribeMaintenanceWindowTasks", by_id, "Tasks"));
@@ -124,8 +126,8 @@ Result<int> create(Context& context, const Arguments& arguments) {
 }
 
 Result<int> remove(Context& context, const Arguments& arguments) {
-  BELAY_TRY(call(context, "DeleteMaintenanceWindow", {{"WindowId", arguments.one("WINDOW")}}));
-  const std::string id = arguments.one("WINDOW");
+  BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::window, arguments.one("WINDOW")));
+  BELAY_TRY(call(context, "DeleteMaintenanceWindow", {{"WindowId", id}}));
   say(context, "deleted " + id + "; what runs ends, its history stays for 30 days", {{"WindowId", id}}, std::cout);
   return kExitOk;
 }
@@ -140,8 +142,9 @@ std::string verdict(const json::Value& preview) {
 
 Result<int> preview(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto openings, number_of(arguments, "openings"));
-  BELAY_TRY_ASSIGN(const auto preview, call(context, "PreviewMaintenanceWindow",
-                                            {{"WindowId", arguments.one("WINDOW")}, {"Openings", openings}}));
+  BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::window, arguments.one("WINDOW")));
+  BELAY_TRY_ASSIGN(const auto preview,
+                   call(context, "PreviewMaintenanceWindow", {{"WindowId", id}, {"Openings", openings}}));
   Table runs{{"PRIORITY", "TASK", "TARGET", "NODES", "AT A TIME", "USUAL", "WORST", "REMARK"}, {}};
   for (const auto& task : preview.at("Tasks").get_array()) {
     const auto& estimate = task.at("Estimate");
@@ -171,8 +174,9 @@ Result<int> preview(Context& context, const Arguments& arguments) {
 }
 
 Result<int> history(Context& context, const Arguments& arguments) {
-  BELAY_TRY_ASSIGN(const auto executions, call_all(context, "DescribeMaintenanceWindowExecutions",
-                                                   {{"WindowId", arguments.one("WINDOW")}}, "WindowExecutions"));
+  BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::window, arguments.one("WINDOW")));
+  BELAY_TRY_ASSIGN(const auto executions,
+                   call_all(context, "DescribeMaintenanceWindowExecutions", {{"WindowId", id}}, "WindowExecutions"));
   Table table{{"EXECUTION", "STARTED (UTC)", "ENDED (UTC)", "STATUS", "DETAILS"}, {}};
   for (const auto& e : executions)
     table.rows.push_back({cell(e, "WindowExecutionId"), time_cell(json::find(e, "StartTime")),
