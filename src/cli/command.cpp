@@ -34,6 +34,20 @@ Result<int> show(Context& context, const Arguments& arguments) {
   return kExitOk;
 }
 
+// All of it, a page at a time.
+Status print_stream(Context& context, const std::string& id, const std::string& node, const char* stream,
+                    std::ostream& out) {
+  for (std::int64_t offset = 0;;) {
+    BELAY_TRY_ASSIGN(const auto page,
+                     call(context, "GetCommandOutput",
+                          {{"CommandId", id}, {"InstanceId", node}, {"Stream", stream}, {"Offset", offset}}));
+    out << sanitize(json::text_or_empty(page, "Text"), std::size_t{8} << 20);
+    const auto* next = json::find(page, "NextOffset");
+    if (!next) return {};
+    BELAY_TRY_ASSIGN(offset, json::decode<std::int64_t>(*next, "NextOffset"));
+  }
+}
+
 Result<int> output(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::command, arguments.one("COMMAND")));
   BELAY_TRY_ASSIGN(const auto node, resolve_node(context, arguments.one("NODE")));
@@ -42,8 +56,8 @@ Result<int> output(Context& context, const Arguments& arguments) {
     std::cout << json::to_pretty_text(answer) << "\n";
     return kExitOk;
   }
-  std::cout << sanitize(json::text_or_empty(answer, "StandardOutputContent"), 1 << 20);
-  std::cerr << sanitize(json::text_or_empty(answer, "StandardErrorContent"), 1 << 20);
+  BELAY_TRY(print_stream(context, id, node, "StandardOutput", std::cout));
+  BELAY_TRY(print_stream(context, id, node, "StandardError", std::cerr));
   return json::text_or_empty(answer, "Status") == "Success" ? kExitOk : kExitNonCompliant;
 }
 

@@ -33,13 +33,18 @@ Result<Invocation> read(const Row& row) {
   return invocation;
 }
 
-// At most so many characters, whole ones; what cannot be printed was made harmless.
+// In SSM's words. put_output() keeps the rest.
+constexpr std::string_view kTruncated = "\n---Output truncated---";
+
+// At most so many characters, whole ones, with a mark where some are missing; what cannot be printed was made harmless.
 std::string shown(std::string_view text, std::size_t characters_max) {
   std::string safe = sanitize(text, text.size() * 4 + 4);
-  std::size_t characters = 0;
+  std::size_t characters = 0, room_for_mark = 0;
   for (std::size_t i = 0; i < safe.size(); ++i) {
     if ((safe[i] & 0xC0) == 0x80) continue;
-    if (++characters > characters_max) return safe.substr(0, i);
+    ++characters;
+    if (characters == characters_max - kTruncated.size() + 1) room_for_mark = i;
+    if (characters > characters_max) return safe.substr(0, room_for_mark) + std::string(kTruncated);
   }
   return safe;
 }

@@ -104,6 +104,19 @@ class Documents(BotoTestCase):
         self.refused("InvalidPluginName", "get_command_invocation", CommandId=invocation["CommandId"], InstanceId=node.node_id,
                      PluginName="nothing")
 
+    def test_output_is_marked_where_it_is_cut_and_kept_whole(self):
+        node = self.new_node("talker-1", INSTALLED, OFFERS)
+        node.live()
+        invocation = self.run_to_end(node, "AWS-RunShellScript", Parameters={"commands": ["x" * 60_000]})
+        shown = self.ssm.get_command_invocation(CommandId=invocation["CommandId"], InstanceId=node.node_id)["StandardOutputContent"]
+        self.assertEqual(len(shown), 24_000)
+        self.assertTrue(shown.endswith("---Output truncated---"), shown[-100:])
+        status, whole = self.post("GetCommandOutput", {"CommandId": invocation["CommandId"], "InstanceId": node.node_id})
+        self.assertEqual((status, whole["Text"], whole["TotalBytes"]), (200, "ran: " + "x" * 60_000 + "\n", 60_006))
+        status, refused = self.post("GetCommandOutput", {"CommandId": invocation["CommandId"], "InstanceId": node.node_id, "Ofset": 1})
+        self.assertEqual(status, 400)
+        self.assertIn("did you mean 'Offset'", refused["message"])
+
     def test_the_built_in_ones(self):
         names = [d["Name"] for d in self.ssm.list_documents()["DocumentIdentifiers"]]
         for name in ("AWS-RunPatchBaseline", "Belay-RunPatchBaseline", "AWS-RunPatchBaselineWithHooks", "AWS-RunShellScript"):

@@ -78,7 +78,8 @@ struct Api::Impl {
       return failure("UnsupportedOperationException",
                      "the operation " + name + " is known, and this version of Belay does not have it");
     BELAY_TRY_ASSIGN(const auto body, parse_body(request.body, settings.body_bytes_max));
-    if (operation->input) BELAY_TRY(validated(*operation->input, body));
+    const bool own_wire = caller.signature.empty();  // no SDK that may know more than we do
+    if (operation->input) BELAY_TRY(validated(*operation->input, body, own_wire));
     // With a ClientToken the answer is the first one's, so nothing is made twice.
     const bool told_apart = row->effect == Effect::makes && !json::text_or_empty(body, "ClientToken").empty();
     const Effect effect = told_apart ? Effect::sets : row->effect;
@@ -87,8 +88,9 @@ struct Api::Impl {
                              settings.base_url.empty() ? base_url_of(request) : settings.base_url});
   }
 
-  static Status validated(const shapes::Shape& input, const json::Value& body) {
-    const auto refusal = shapes::validate(input, body);
+  static Status validated(const shapes::Shape& input, const json::Value& body, bool own_wire) {
+    const auto refusal =
+        shapes::validate(input, body, own_wire ? shapes::Unknown::refused : shapes::Unknown::passed_over);
     if (!refusal) return {};
     const bool serialization = refusal->kind == shapes::Refusal::Kind::serialization;
     return failure(serialization ? "SerializationException" : "ValidationException", refusal->message);

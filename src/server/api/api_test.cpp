@@ -99,7 +99,7 @@ TEST_F(DoorTest, BadInputIsNamed) {
       {"ListCommands", R"({"NextToken":"***"})", "InvalidNextToken"},
       {"ListCommands", "{\"x\":\"" + std::string(1 << 20, 'a') + "\"}", "RequestEntityTooLargeException"},
       {"ListCommands", "", ""},
-      {"ListCommands", R"({"SomethingNew":1})", ""},
+      {"ListCommands", R"({"MaxResult":5})", "ValidationException"},
   };
   const auto before = audit_entries();
   for (const auto& row : rows) {

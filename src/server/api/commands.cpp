@@ -14,6 +14,7 @@ namespace {
 namespace commands = store::commands;
 
 constexpr std::size_t kPluginOutputChars = 2'500;
+constexpr std::size_t kOutputPageBytes = 1u << 20;
 
 struct WireTarget {
   std::string Key;
@@ -319,6 +320,31 @@ Result<json::Object> get_command_invocation(const Call& call) {
                         {"StandardOutputUrl", ""},
                         {"StandardErrorContent", first_characters(i.standard_error, commands::kStandardErrorChars)},
                         {"StandardErrorUrl", ""}};
+  });
+}
+
+// Belay's own: SSM cuts what it shows, and has the rest in S3 only.
+Result<json::Object> get_command_output(const Call& call) {
+  const std::string command_id = call.text("CommandId"), node_id = call.text("InstanceId");
+  const auto stream =
+      call.text("Stream") == "StandardError" ? commands::Stream::standard_error : commands::Stream::standard_output;
+  std::size_t offset = 0;
+  if (const auto* given = json::find(call.request, "Offset")) offset = static_cast<std::size_t>(given->as_int64());
+  return call.read([&](store::Sql& sql) -> Result<json::Object> {
+    BELAY_TRY(known_command(sql, command_id));
+    const auto invocation = commands::get_invocation(sql, command_id, node_id);
+    if (!invocation.ok() && invocation.error().code() == Code::not_found)
+      return failure("InvocationDoesNotExist", "command " + command_id + " has no invocation on " + node_id);
+    if (!invocation.ok()) return invocation.error();
+    auto kept = commands::get_output(sql, command_id, node_id, stream);
+    if (!kept.ok() && kept.error().code() != Code::not_found) return kept.error();
+    const std::string text = kept.ok() ? std::move(*kept) : std::string();
+    auto end = std::min(text.size(), std::min(offset, text.size()) + kOutputPageBytes);
+    while (end < text.size() && end > offset && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+    json::Object out{{"Text", offset < text.size() ? text.substr(offset, end - offset) : std::string()},
+                     {"TotalBytes", text.size()}};
+    if (end < text.size()) out["NextOffset"] = end;
+    return out;
   });
 }
 

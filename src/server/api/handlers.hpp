@@ -46,6 +46,7 @@ BELAY_HANDLER(cancel_command);
 BELAY_HANDLER(list_commands);
 BELAY_HANDLER(list_command_invocations);
 BELAY_HANDLER(get_command_invocation);
+BELAY_HANDLER(get_command_output);
 // compliance.cpp
 BELAY_HANDLER(get_node);
 BELAY_HANDLER(describe_node_compliance);

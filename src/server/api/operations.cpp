@@ -58,6 +58,7 @@ constexpr OperationRow kRows[] = {
     {"DescribePatchProperties", describe_patch_properties},
     {"GetChangeSet", get_change_set},
     {"GetCommandInvocation", get_command_invocation},
+    {"GetCommandOutput", get_command_output},
     {"GetConnectionStatus", get_connection_status},
     {"GetDefaultPatchBaseline", get_default_patch_baseline},
     {"GetDeployablePatchSnapshotForInstance", get_deployable_patch_snapshot_for_instance},

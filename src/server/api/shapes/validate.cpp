@@ -18,6 +18,8 @@ std::size_t characters_of(std::string_view text) {
 
 class Validator {
  public:
+  explicit Validator(Unknown unknown) : unknown_(unknown) {}
+
   std::optional<Refusal> result() {
     if (!serialization_.empty()) return Refusal{Refusal::Kind::serialization, std::move(serialization_)};
     if (count_ == 0) return std::nullopt;
@@ -71,6 +73,18 @@ class Validator {
       const json::Value* found = json::find(value, member.name);
       if (found) check(*member.shape, *found, inner);
       else if (member.required) violate("null", inner, "not be null");
+    }
+    if (unknown_ == Unknown::refused) check_names(shape, *object, path);
+  }
+
+  void check_names(const Shape& shape, const json::Object& object, const std::string& path) {
+    std::vector<std::string_view> known;
+    for (const auto& member : shape.members) known.push_back(member.name);
+    for (const auto& entry : object) {
+      if (std::ranges::find(known, std::string_view(entry.key())) != known.end()) continue;
+      const auto near = nearest(entry.key(), known);
+      violate(shown(entry.key()), path.empty() ? "the request" : path,
+              "be one that there is" + (near.empty() ? std::string() : "; did you mean '" + std::string(near) + "'?"));
     }
   }
 
@@ -138,6 +152,7 @@ class Validator {
     return true;
   }
 
+  const Unknown unknown_;
   std::string serialization_;
   std::vector<std::string> violations_;
   std::size_t count_ = 0;
@@ -145,8 +160,8 @@ class Validator {
 
 }  // namespace
 
-std::optional<Refusal> validate(const Shape& shape, const json::Value& request) {
-  Validator validator;
+std::optional<Refusal> validate(const Shape& shape, const json::Value& request, Unknown unknown) {
+  Validator validator(unknown);
   validator.check(shape, request, {});
   return validator.result();
 }
