@@ -18,6 +18,7 @@
 #include "main/server_keys.hpp"
 #include "server/api/api.hpp"
 #include "server/console/status_page.hpp"
+#include "server/engine/association_kind.hpp"
 #include "server/engine/change_set_plan.hpp"
 #include "server/engine/command_kind.hpp"
 #include "server/engine/engine.hpp"
@@ -83,6 +84,9 @@ class Server {
     engine_.add(server::make_change_set_kind(keys_.authority()));
     engine_.add(server::make_inventory_deletion_kind());
     const server::WindowParts windows{windows_, services_.online_within, nullptr};
+    engine_.add(server::make_association_kind(
+        {windows_, [](std::string_view name) { return io::read_zone_file(io::real_files(), name); }}));
+    engine_.add(server::make_association_matcher_kind());
     engine_.add(server::make_window_kind(windows));
     engine_.add(server::make_window_execution_kind(windows));
     engine_.add(server::make_remedy_kind(judge_));

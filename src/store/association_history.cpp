@@ -119,6 +119,16 @@ Result<Listed<Target>> list_targets(Sql& sql, std::string_view execution_id, con
   return detail::paged(std::move(found), page, [](const Target& item) { return item.node_id; });
 }
 
+Result<Counts> count_targets(Sql& sql, std::string_view execution_id) {
+  BELAY_TRY_ASSIGN(
+      const auto rows,
+      sql.query("SELECT status, COUNT(*) FROM association_execution_targets WHERE execution_id = $1 GROUP BY status",
+                {execution_id}));
+  Counts counts;
+  for (const auto& row : rows) counts[row.text(0)] = row.integer(1);
+  return counts;
+}
+
 Result<std::int64_t> forget(Sql& sql, Instant before, std::uint32_t limit) {
   BELAY_TRY_ASSIGN(const auto rows, sql.query("SELECT execution_id FROM association_executions WHERE finished_at < $1 "
                                               "ORDER BY finished_at LIMIT $2",

@@ -107,6 +107,7 @@ Result<Listed<Execution>> list_executions(Sql& sql, std::string_view association
 // By node. Lists empty: all.
 Result<Listed<Target>> list_targets(Sql& sql, std::string_view execution_id, const std::vector<std::string>& statuses,
                                     const std::vector<std::string>& node_ids, const Page& page);
+Result<Counts> count_targets(Sql& sql, std::string_view execution_id);
 // Forgets executions that ended before, at most `limit`, with their targets. Returns how many.
 Result<std::int64_t> forget(Sql& sql, Instant before, std::uint32_t limit);
 

@@ -134,6 +134,29 @@ Result<bool> confirm(Sql& sql, const Report& report) {
   return true;
 }
 
+Status remove_item(Sql& sql, std::string_view node_id, std::string_view compliance_type, std::string_view item_id) {
+  BELAY_TRY_ASSIGN(auto report, find(sql, node_id, compliance_type));
+  if (!report) return {};
+  BELAY_TRY(sql.exec("DELETE FROM compliance_items WHERE node_id = $1 AND compliance_type = $2 AND item_id = $3",
+                     {node_id, compliance_type, item_id}));
+  BELAY_TRY_ASSIGN(const auto left, items(sql, node_id, compliance_type));
+  if (left.empty()) {
+    BELAY_TRY(sql.exec("DELETE FROM compliance_reports WHERE node_id = $1 AND compliance_type = $2",
+                       {node_id, compliance_type}));
+    return {};
+  }
+  report->compliant_count = report->non_compliant_count = 0;
+  report->severity.clear();
+  sum_up(sql, *report, left);
+  if (report->non_compliant_count == 0) report->non_compliant_since.reset();
+  BELAY_TRY(
+      sql.exec("UPDATE compliance_reports SET sha256 = $3, compliant_count = $4, non_compliant_count = $5, "
+               "severity = $6, non_compliant_since = $7 WHERE node_id = $1 AND compliance_type = $2",
+               {node_id, compliance_type, report->sha256, report->compliant_count, report->non_compliant_count,
+                report->severity, report->non_compliant_since}));
+  return {};
+}
+
 Result<std::optional<Report>> find(Sql& sql, std::string_view node_id, std::string_view compliance_type) {
   BELAY_TRY_ASSIGN(const auto row, sql.query_one("SELECT " + std::string(kReportColumns) +
                                                      " FROM compliance_reports WHERE node_id = $1 "

@@ -48,6 +48,9 @@ Result<Report> put(Sql& sql, const Report& report, std::span<const Item> items, 
 // The newest report of the type has this hash (not ""): only its execution and times move on, also those of its items.
 // false where it is not so, and nothing is changed.
 Result<bool> confirm(Sql& sql, const Report& report);
+// One item that nobody vouches for any more (its association is gone); without items the report goes too. What stands
+// beside it keeps its evidence. May be repeated.
+Status remove_item(Sql& sql, std::string_view node_id, std::string_view compliance_type, std::string_view item_id);
 Result<std::optional<Report>> find(Sql& sql, std::string_view node_id, std::string_view compliance_type);
 // The reports of each node, by type; nodes without any are absent.
 Result<std::map<std::string, std::vector<Report>>> reports_of(Sql& sql, std::span<const std::string> node_ids);

@@ -7,7 +7,7 @@ namespace belay::association {
 namespace {
 
 constexpr Duration kHour{3'600'000};
-constexpr Duration kLookAgain{3'600'000};  // where nobody knows when a hold ends
+constexpr Duration kLookAgain{3'600'000};  // calendars and windows may be edited, too
 
 class Turn {
  public:
@@ -100,7 +100,11 @@ class Turn {
 
   // Of several that passed while no server was running, the last counts.
   void take_due() {
-    if (!state_.due || *state_.due > now_) return;
+    // A window's openings move when the window is edited.
+    if (!state_.due || *state_.due > now_) {
+      if (state_.due && around_.next_due) state_.due = around_.next_due(now_);
+      return;
+    }
     const Instant due = *state_.due;
     state_.due = around_.next_due ? around_.next_due(now_) : std::nullopt;
     const Run* under_way = run_of_all();
@@ -125,15 +129,16 @@ class Turn {
   }
 
   bool may_begin() {
+    look_again_ = now_ + kLookAgain;
     for (const auto& hold : around_.holds) {
       state_.held += (state_.held.empty() ? "" : "; ") + hold.why;
-      const Instant again = hold.until && *hold.until > now_ ? *hold.until : now_ + kLookAgain;
-      look_again_ = std::max(look_again_.value_or(again), again);
+      if (hold.until && *hold.until > now_) look_again_ = std::min(*look_again_, *hold.until);
     }
     if (!state_.held.empty()) return false;
     if (!around_.in_window || cutoff_in_window() > now_) return true;
     state_.held = around_.opening ? "the maintenance window is past its cut-off" : "the maintenance window is not open";
-    look_again_ = around_.window_opens;
+    if (around_.window_opens && *around_.window_opens > now_)
+      look_again_ = std::min(*look_again_, *around_.window_opens);
     return false;
   }
 

@@ -140,13 +140,13 @@ TEST(AssociationMachine, AskedForItRunsOnceEachTime) {
 
 TEST(AssociationMachine, ACalendarHoldsItAndSaysUntilWhen) {
   Play play;
-  play.around.holds = {{"the change calendar freeze is closed", play.now + 5h}};
+  play.around.holds = {{"the change calendar freeze is closed", play.now + 50min}};
   play.change();
   EXPECT_EQ(play.count(ActionKind::start), 0U);
   EXPECT_EQ(play.state.held, "the change calendar freeze is closed");
-  EXPECT_EQ(play.last.wake_at, play.now + 5h);
+  EXPECT_EQ(play.last.wake_at, play.now + 50min);
   play.around.holds.clear();
-  ASSERT_TRUE(play.sleep(5h));
+  ASSERT_TRUE(play.sleep(50min));
   EXPECT_EQ(play.count(ActionKind::start), 1U);
   EXPECT_EQ(play.newest().run.cause, Cause::created);
   EXPECT_TRUE(play.state.held.empty());
@@ -156,12 +156,12 @@ TEST(AssociationMachine, AWindowHoldsItAndItsCutOffStopsWhatHasNotBegun) {
   Play play;
   play.settings.cutoff_hours = 2;
   play.around.in_window = true;
-  play.around.window_opens = play.now + 3h;
+  play.around.window_opens = play.now + 30min;
   play.change();
   EXPECT_EQ(play.count(ActionKind::start), 0U);
-  EXPECT_EQ(play.last.wake_at, play.now + 3h);
-  play.around.opening = schedule::Opening{play.now + 3h, play.now + 6h, play.now + 7h};
-  ASSERT_TRUE(play.sleep(3h));
+  EXPECT_EQ(play.last.wake_at, play.now + 30min);
+  play.around.opening = schedule::Opening{play.now + 30min, play.now + 3h, play.now + 4h};
+  ASSERT_TRUE(play.sleep(30min));
   ASSERT_EQ(play.count(ActionKind::start), 1U);
   EXPECT_EQ(play.newest().run.cutoff_at, play.around.opening->closes - 2h) << "its own cut-off, not the window's";
   ASSERT_TRUE(play.sleep(2h));

@@ -8,6 +8,7 @@
 #include "server/api/filters.hpp"
 #include "server/api/handlers.hpp"
 #include "server/api/reply_parts.hpp"
+#include "server/engine/associations.hpp"
 #include "server/engine/documents.hpp"
 #include "store/baselines.hpp"
 #include "store/documents.hpp"
@@ -79,6 +80,7 @@ Result<json::Object> add_tags_to_resource(const Call& call) {
   return call.write([&](store::Sql& sql) -> Result<json::Object> {
     BELAY_TRY_ASSIGN(const auto resource, find_resource(sql, call));
     BELAY_TRY(store::tags::set(sql, resource.type, resource.id, tags));
+    if (resource.type == store::tags::kManagedInstance) BELAY_TRY(node_changed(sql, resource.id, call.now));
     BELAY_TRY(audit_change(sql, call, resource.id, {{"ResourceType", resource.type}, {"Tags", tags_reply(tags)}}));
     return json::Object();
   });
@@ -89,6 +91,7 @@ Result<json::Object> remove_tags_from_resource(const Call& call) {
   return call.write([&](store::Sql& sql) -> Result<json::Object> {
     BELAY_TRY_ASSIGN(const auto resource, find_resource(sql, call));
     BELAY_TRY(store::tags::remove(sql, resource.type, resource.id, request.TagKeys));
+    if (resource.type == store::tags::kManagedInstance) BELAY_TRY(node_changed(sql, resource.id, call.now));
     BELAY_TRY(audit_change(sql, call, resource.id,
                            {{"ResourceType", resource.type}, {"TagKeys", texts_reply(request.TagKeys)}}));
     return json::Object();

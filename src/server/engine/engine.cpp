@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "store/associations.hpp"
 #include "store/contents.hpp"
 #include "store/idempotency.hpp"
 #include "store/inbox.hpp"
@@ -139,6 +140,7 @@ void Engine::keep_house() {
   const Status status = store_.write([&](Sql& sql) -> Status {
     BELAY_TRY(store::inbox::forget(sql, now - kKeepMessages, kForgottenAtOnce));
     BELAY_TRY(store::executions::forget_finished(sql, now - kKeepExecutions, kForgottenAtOnce));
+    BELAY_TRY(store::associations::forget(sql, now - kKeepExecutions, kForgottenAtOnce));
     BELAY_TRY(store::idempotency::forget_expired(sql, now, kForgottenAtOnce));
     BELAY_TRY(store::principals::forget_expired(sql, now));
     BELAY_TRY(store::orders::expire(sql, now, kForgottenAtOnce));

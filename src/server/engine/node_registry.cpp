@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "core/fleet/operating_system.hpp"
 #include "io/crypto.hpp"
+#include "server/engine/associations.hpp"
 #include "server/engine/audit.hpp"
 #include "server/engine/facts_check.hpp"
 #include "server/engine/order_desk.hpp"
@@ -92,6 +93,7 @@ Result<wire::EnrollReply> NodeRegistry::enroll(const wire::EnrollRequest& reques
     if (!activation.tags.empty())
       BELAY_TRY(store::tags::set(sql, store::tags::kManagedInstance, node_id, activation.tags));
     BELAY_TRY(keep_certificate(sql, node_id, certificate_pem, now));
+    BELAY_TRY(node_changed(sql, node_id, now));
     return note_in_audit(sql, now, node_id, "node:enroll", node_id,
                          {{"activation", activation.activation_id}, {"name", node.name}, {"address", peer_address}});
   }));
@@ -124,6 +126,7 @@ Status NodeRegistry::deregister(std::string_view node_id, std::string_view reque
     const Instant now = clock_.now();
     BELAY_TRY(store::nodes::deregister(sql, node_id, now));
     BELAY_TRY(end_orders_of_removed(sql, node_id, now));
+    BELAY_TRY(node_changed(sql, node_id, now));
     return note_in_audit(sql, now, requested_by, "ssm:DeregisterManagedInstance", node_id);
   }));
   if (on_revoked) on_revoked(node_id);
