@@ -18,6 +18,7 @@ CommandSpec inventory_command();
 CommandSpec remedy_command();
 CommandSpec schedule_command();
 CommandSpec window_command();
+CommandSpec association_command();
 CommandSpec version_compare_command();
 
 }  // namespace belay::cli

@@ -128,6 +128,22 @@ BELAY_HANDLER(get_connection_status);
 BELAY_HANDLER(get_service_setting);
 BELAY_HANDLER(update_service_setting);
 BELAY_HANDLER(reset_service_setting);
+// associations.cpp, association_lists.cpp
+BELAY_HANDLER(create_association);
+BELAY_HANDLER(create_association_batch);
+BELAY_HANDLER(describe_association);
+BELAY_HANDLER(update_association);
+BELAY_HANDLER(update_association_status);
+BELAY_HANDLER(delete_association);
+BELAY_HANDLER(start_associations_once);
+BELAY_HANDLER(set_association_window);
+BELAY_HANDLER(get_association_plan);
+BELAY_HANDLER(list_associations);
+BELAY_HANDLER(list_association_versions);
+BELAY_HANDLER(describe_association_executions);
+BELAY_HANDLER(describe_association_execution_targets);
+BELAY_HANDLER(describe_effective_instance_associations);
+BELAY_HANDLER(describe_instance_associations_status);
 #undef BELAY_HANDLER
 
 }  // namespace belay::server

@@ -52,6 +52,8 @@ constexpr std::pair<std::string_view, Look> kTaggable[] = {
     {store::tags::kMaintenanceWindow,
      [](store::Sql& sql, Resource& resource) { return there(store::windows::get(sql, resource.id)); }},
     {"Document", look_for_document},
+    {"Association",
+     [](store::Sql& sql, Resource& resource) { return there(store::associations::get(sql, resource.id)); }},
 };
 
 // The resource the request names, where it exists and is of a kind that Belay has.
