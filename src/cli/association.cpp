@@ -1,6 +1,7 @@
 #include <charconv>
 #include <iostream>
 
+#include "base/error_table.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
