@@ -32,7 +32,9 @@ Result<ServerSettings> settle(const std::string& data, const std::string& listen
   }
   if (database.empty())
     if (const char* named = std::getenv("BELAY_DATABASE")) database = named;
-  if (!database.empty() && !database.starts_with("postgresql://") && !database.starts_with("postgres://"))
+  // libpq's other spelling, "host=… dbname=…", is taken as well; it may hold a password, so it is never shown.
+  const bool keywords = database.find('=') != std::string::npos && database.find("://") == std::string::npos;
+  if (!database.empty() && !keywords && !database.starts_with("postgresql://") && !database.starts_with("postgres://"))
     return Error(Code::invalid_argument, "--database is '" + sanitize(database.substr(0, database.find(':')), 40) +
                                              ":…': only PostgreSQL is spoken; write postgresql://USER@HOST/NAME, or "
                                              "leave it out for the embedded store");

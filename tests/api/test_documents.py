@@ -65,6 +65,9 @@ class Documents(BotoTestCase):
         listed = self.ssm.list_documents(Filters=[{"Key": "Owner", "Values": ["Self"]}])["DocumentIdentifiers"]
         self.assertIn("say-word", [document["Name"] for document in listed])
         self.assertNotIn("AWS-RunShellScript", [document["Name"] for document in listed])
+        association = self.ssm.create_association(Name="say-word", Targets=[{"Key": "tag:No", "Values": ["x"]}])
+        self.refused("AssociatedInstances", "delete_document", Name="say-word")
+        self.ssm.delete_association(AssociationId=association["AssociationDescription"]["AssociationId"])
         self.ssm.delete_document(Name="say-word")
         self.refused("InvalidDocument", "describe_document", Name="say-word")
 

@@ -13,6 +13,7 @@
 #include "server/api/handlers.hpp"
 #include "server/api/reply_parts.hpp"
 #include "server/engine/documents.hpp"
+#include "store/associations.hpp"
 
 namespace belay::server {
 namespace {
@@ -165,6 +166,13 @@ Error not_kept(const Error& error) {
   if (error.reason() == "duplicate-version-name") return failure("DuplicateDocumentVersionName", error.chain());
   if (error.reason() == "too-many-versions") return failure("DocumentVersionLimitExceeded", error.chain());
   return error;
+}
+
+Status refuse_while_in_use(store::Sql& sql, const std::string& name) {
+  BELAY_TRY_ASSIGN(const auto users, store::associations::list(sql, {.documents = {name}}, {.limit = 1, .after = {}}));
+  if (users.items.empty()) return {};
+  return failure("AssociatedInstances", "association " + users.items.front().association_id + " runs document " + name +
+                                            "; delete its associations first");
 }
 
 struct WireFilter {  // either spelling of ListDocuments
@@ -322,6 +330,7 @@ Result<json::Object> delete_document(const Call& call) {
       const auto removed = documents::remove_version(sql, document.name, shown.version.version);
       if (!removed.ok()) return failure("InvalidDocumentOperation", removed.error().chain());
     } else {
+      BELAY_TRY(refuse_while_in_use(sql, document.name));
       BELAY_TRY(documents::remove(sql, document.name));
       BELAY_TRY(store::tags::remove_all(sql, kTagged, document.name));
     }
