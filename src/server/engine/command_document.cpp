@@ -124,6 +124,7 @@ Result<command::Event> CommandRun::steps_ended(const std::string& node_id, const
   const auto summary = document::summarize(steps, after.run);
   event.kind = handed_over ? EventKind::succeeded : kind_of(summary);
   event.why = handed_over ? "" : summary.why;
+  if (event.kind == EventKind::failed && event.why.empty()) event.why = "the node gave no reason";
   exit_code_[node_id] = summary.exit_code;
   if (steps.size() == 1) {
     output_[node_id] = outputs_of(result.steps->outputs, {0}, &wire::StepOutput::standard_output);

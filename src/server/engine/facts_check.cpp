@@ -13,6 +13,8 @@ constexpr std::size_t kDetailMax = 2'000;  // of a problem
 constexpr std::size_t kItemsMax = 4'096;   // mounts, services, held packages, …
 constexpr std::size_t kProblemsMax = 1'000;
 constexpr std::size_t kChangesMax = 20'000;
+constexpr std::size_t kWhyMax = 64 << 10;           // of a step: a failure may quote what a tool said
+constexpr std::size_t kStepOutputSlack = 64 << 10;  // the node's marks of what it cut
 
 Error refuse(std::string_view field, std::string_view what) {
   return Error(Code::invalid_argument, std::string(field) + " " + std::string(what));
@@ -129,6 +131,20 @@ Status check_set(const fleet::OfferSet& set) {
   return {};
 }
 
+Status check_steps(const wire::StepsReport& report) {
+  BELAY_TRY(check_count(report.run.steps.size(), 2 * document::kStepsMax, "steps.run.steps"));
+  BELAY_TRY(check_count(report.outputs.size(), 2 * document::kStepsMax, "steps.outputs"));
+  if (report.local_document.size() > document::kDocumentBytesMax)
+    return refuse("steps.local_document", "is over " + std::to_string(document::kDocumentBytesMax) + " bytes");
+  std::size_t bytes = 0;
+  for (const auto& output : report.outputs) bytes += output.standard_output.size() + output.standard_error.size();
+  if (bytes > wire::kStepOutputsBytesMax + kStepOutputSlack)
+    return refuse("steps.outputs", "are over " + std::to_string(wire::kStepOutputsBytesMax) + " bytes together");
+  for (const auto& step : report.run.steps)
+    if (step.why.size() > kWhyMax) return refuse("steps.run.steps.why", "is too long");
+  return {};
+}
+
 Status check_result(const wire::OrderResult& result) {
   if (!is_uuid(result.order_id)) return refuse("order_id", "is no UUID");
   if (result.standard_output.size() > wire::kOutputBytesMax || result.standard_error.size() > wire::kOutputBytesMax)
@@ -142,6 +158,7 @@ Status check_result(const wire::OrderResult& result) {
     return {};
   };
   if (result.plan) BELAY_TRY(check_changes(result.plan->changes, "plan.changes"));
+  if (result.steps) BELAY_TRY(check_steps(*result.steps));
   if (!result.run) return {};
   BELAY_TRY(check_changes(result.run->changed, "run.changed"));
   BELAY_TRY(check_count(result.run->problems.size(), kProblemsMax, "run.problems"));

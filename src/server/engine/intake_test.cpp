@@ -65,6 +65,16 @@ std::vector<Hostile> hostile_messages() {
   result.order_id = "0b9cf2a8-4a3c-4f1e-9d5b-0a1b2c3d4e5f";
   result.standard_output = std::string(wire::kOutputBytesMax + 1, 'x');
   add("too much output", result);
+  result.standard_output.clear();
+  result.steps = wire::StepsReport{};
+  result.steps->local_document = std::string(document::kDocumentBytesMax + 1, 'x');
+  add("a document that is too long", result);
+  result.steps->local_document.clear();
+  result.steps->outputs = {{0, std::string(wire::kStepOutputsBytesMax * 2, 'x'), ""}};
+  add("too much output of steps", result);
+  result.steps->outputs.clear();
+  result.steps->run.steps.resize(2 * document::kStepsMax + 1);
+  add("too many steps", result);
   add("an ack of too much", wire::Ack{std::vector<std::string>(2'000, "x")});
   rows.push_back({"a type nobody knows", {1, "id", "please_run", json::Object()}});
   rows.push_back({"a body of another shape", {1, "id", "scan_report", json::Array()}});
