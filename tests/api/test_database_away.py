@@ -38,7 +38,7 @@ class DatabaseAway(ApiTestCase):
         self.cluster.stop()
         self.assertTrue(wait_until(lambda: self.health() == (503, "store unavailable"), 30))
         status, reply = self.post("CreatePatchBaseline", {"Name": "during"})
-        self.assertEqual((status, reply["__type"]), (503, "ServiceUnavailableException"), reply)
+        self.assertEqual((status, reply["__type"]), (503, "ServiceUnavailableException"), self.server.log_text()[-2000:])
         self.assertIn("PostgreSQL cannot be reached", reply["message"])
         self.assertTrue(wait_until(lambda: self.logged("engine-cannot-work"), 30))
         self.assertIsNone(self.server.process.poll(), "it must outlive its database")

@@ -180,13 +180,19 @@ class Runs(ArchiveCase):
     def test_a_script_that_ends_with_194_goes_on_in_the_next_boot(self) -> None:
         host = self.host("script", (debs.library("1.0"), debs.library("1.1")))
         before = host.boot_id()
-        order_id = self.order(host, "shell", {"commands": ["echo boot $(cat /proc/sys/kernel/random/boot_id)", "[ ! -e /var/lib/turned ] || exit 0",
-                                                           "touch /var/lib/turned", "exit 194"], "working_directory": "", "timeout": 60_000})
+        script = {"commands": ["echo boot $(cat /proc/sys/kernel/random/boot_id)", "[ ! -e turned ] || exit 0", "touch turned", "exit 194"],
+                  "working_directory": "", "timeout": 60_000, "environment": {}}
+        step = {"name": "turn", "action": "aws:runShellScript", "work": {"aws:runShellScript": script}, "skip": "", "on_failure": "proceed",
+                "exit_on_success": False, "finally": False}
+        pending = {"status": "Pending", "exit_code": -1, "reboots": 0, "why": ""}
+        order_id = self.order(host, "steps", {"steps": [step], "run": {"format": 1, "cancel_wanted": False, "steps": [pending]}})
         host.run(["systemctl", "enable", "--quiet", "--now", "belay-agent"])
         self.wait_for_boot(host, before, order_id)
         result = self.wait_for_result(host, order_id)
         self.assertEqual((result["outcome"], result["exit_code"]), ("success", 0), result)
-        self.assertEqual(result["standard_output"], f"boot {before}\nboot {host.boot_id()}\n")
+        told = "".join(output["standard_output"] for output in result["steps"]["outputs"])
+        self.assertEqual(told, f"boot {before}\nboot {host.boot_id()}\n")
+        self.assertEqual(result["steps"]["run"]["steps"][0]["reboots"], 1)
 
     def test_a_rollback_by_hand_where_server_and_archive_are_gone(self) -> None:
         host = self.host("byhand", (debs.library("1.0"), debs.library("1.1")), (debs.configured("1.0"), debs.configured("1.1")))

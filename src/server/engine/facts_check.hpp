@@ -1,6 +1,7 @@
 #pragma once
 // What a node says of itself is bounded and made harmless before it is kept.
 #include "base/result.hpp"
+#include "core/document/reader.hpp"
 #include "core/fleet/facts.hpp"
 #include "core/fleet/package.hpp"
 #include "core/fleet/problem.hpp"

@@ -164,7 +164,12 @@ Error Connection::error(std::string_view doing, const PGresult* answer) const {
   const char* said = answer ? PQresultErrorField(answer, PG_DIAG_MESSAGE_PRIMARY) : nullptr;
   const std::string message = "PostgreSQL cannot " + std::string(doing) + ": " +
                               sanitize(trim(said ? said : PQerrorMessage(handle_.get())), 1'000);
-  if (PQstatus(handle_.get()) != CONNECTION_OK) return Error(Code::unavailable, message, std::string(kConnectionLost));
+  // A fatal answer without an SQLSTATE is libpq's own: it could not write or read. Its status may say OK for a while
+  // yet.
+  const bool lost = answer && !state && PQresultStatus(answer) == PGRES_FATAL_ERROR;
+  if (lost) lost_ = true;
+  if (lost || PQstatus(handle_.get()) != CONNECTION_OK)
+    return Error(Code::unavailable, message, std::string(kConnectionLost));
   for (const auto& row : kStates)
     if (state && std::string_view(state).starts_with(row.prefix))
       return Error(row.code, message, std::string(row.reason));

@@ -33,7 +33,7 @@ class Connection {
   Status exec_each(std::string_view text, std::span<const Params> rows,
                    const std::function<Status(const Answer&)>& take);
   bool usable() const {
-    return PQstatus(handle_.get()) == CONNECTION_OK && PQtransactionStatus(handle_.get()) == PQTRANS_IDLE;
+    return !lost_ && PQstatus(handle_.get()) == CONNECTION_OK && PQtransactionStatus(handle_.get()) == PQTRANS_IDLE;
   }
   bool in_transaction() const { return PQtransactionStatus(handle_.get()) != PQTRANS_IDLE; }
   std::string place() const;
@@ -53,6 +53,7 @@ class Connection {
   Status flush(std::string_view text);
 
   std::unique_ptr<PGconn, CloseConnection> handle_;
+  mutable bool lost_ = false;                                                       // seen in an answer
   std::unordered_map<std::string, std::string, Hash, std::equal_to<>> statements_;  // text to name
   std::uint64_t names_ = 0;
 };
