@@ -3,7 +3,7 @@
 # Nothing on the machine is changed. A second run finds everything as it was.
 set -eu
 cd "$(dirname "$0")/.."
-state=$PWD/.belay
+state=${BELAY_STATE:-$PWD/.belay}
 port=${BELAY_PORT:-8443}
 http_port=${BELAY_HTTP_PORT:-8480}
 bin=build/bin
@@ -18,6 +18,7 @@ stop() {
 trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+trap 'exit 141' PIPE
 
 fail() {
   echo "belay: $1" >&2

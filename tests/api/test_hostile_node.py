@@ -51,8 +51,8 @@ class HostileNode(ApiTestCase):
             with self.subTest(kind=kind, word=word):
                 self.assert_refused(kind, body, word)
         self.assertEqual(self.newest_scan(), before, "a refused report was kept")
-        name = self.post("DescribeInstanceInformation", {})[1]["InstanceInformationList"][0]["ComputerName"]
-        self.assertEqual(name, "hostile")
+        names = {row["InstanceId"]: row["ComputerName"] for row in self.post("DescribeInstanceInformation", {})[1]["InstanceInformationList"]}
+        self.assertEqual(names[self.node.node_id], "hostile")
         self.node.scan()  # and it may go on
 
     def test_invalid_text_and_depth(self):

@@ -264,7 +264,9 @@ TEST(AptOutput, WhatUpdateSaysHasNames) {
     EXPECT_TRUE(problems[0].blocks_judgement) << row.text;
   }
   EXPECT_TRUE(problems_of_update("Hit:1 http://h/debian bookworm InRelease\nW: Target Packages (main) is configured "
-                                 "multiple times in x\nW: Download is performed unsandboxed as root\n")
+                                 "multiple times in x\nW: Download is performed unsandboxed as root as file "
+                                 "'/x/partial/InRelease' couldn't be accessed by user '_apt'. - pkgAcquire::Run (13: "
+                                 "Permission denied)\n")
                   .empty());
 }
 
