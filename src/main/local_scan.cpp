@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "core/baseline/predefined.hpp"
 #include "core/fleet/operating_system.hpp"
+#include "core/fleet/problem_text.hpp"
 
 namespace belay {
 namespace {
@@ -192,9 +193,7 @@ std::string to_table(const LocalScan& scan) {
   if (!scan.held_back.empty()) text += "\nSecurity updates that the baseline holds back\n" + patch_rows(scan.held_back);
   if (!scan.problems.empty()) text += "\nProblems\n";
   for (const auto& problem : scan.problems) {
-    text += std::string("  ") + boost::describe::enum_to_string(problem.reason, "?") +
-            (problem.subject.empty() ? "" : " " + problem.subject) + ": " + problem.detail;
-    text += (problem.next.empty() ? "" : "\n      " + problem.next) +
+    text += "  " + fleet::what_is_wrong(problem) + (problem.next.empty() ? "" : "\n      " + problem.next) +
             std::string(problem.blocks_judgement ? " [blocks the verdict]" : "") + "\n";
   }
   return text;

@@ -9,6 +9,7 @@
 #include "base/error_table.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "core/fleet/problem_text.hpp"
 
 namespace belay {
 namespace {
@@ -46,9 +47,7 @@ bool print_simulation(agent::PackageManager& packages, const agent::StatePaths& 
     return false;
   }
   for (const auto& problem : plan->problems)
-    std::cout << "In the way: " << boost::describe::enum_to_string(problem.reason, "?")
-              << (problem.subject.empty() ? "" : " " + problem.subject) << ": " << problem.detail
-              << (problem.next.empty() ? "" : "; " + problem.next) << "\n";
+    std::cout << "In the way: " << fleet::what_is_wrong_and_next(problem) << "\n";
   return plan->problems.empty();
 }
 

@@ -9,6 +9,7 @@
 #include "agent/runner/scan_work.hpp"
 #include "agent/runner/steps_work.hpp"
 #include "base/text.hpp"
+#include "core/fleet/problem_text.hpp"
 
 namespace belay::agent {
 namespace {
@@ -52,10 +53,7 @@ std::string summary_of(const patchrun::PatchRunReport& report) {
 
 std::string problems_text(const std::vector<fleet::Problem>& problems) {
   std::string text;
-  for (const auto& problem : problems)
-    text += std::string(boost::describe::enum_to_string(problem.reason, "?")) +
-            (problem.subject.empty() ? "" : " (" + problem.subject + ")") + ": " + problem.detail +
-            (problem.next.empty() ? "" : "; " + problem.next) + "\n";
+  for (const auto& problem : problems) text += fleet::what_is_wrong_and_next(problem) + "\n";
   return sanitize(text, wire::kOutputBytesMax);
 }
 

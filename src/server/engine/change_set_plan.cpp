@@ -5,6 +5,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "core/command/plan_check.hpp"
+#include "core/fleet/problem_text.hpp"
 #include "io/crypto.hpp"
 #include "server/engine/audit.hpp"
 #include "server/engine/node_event.hpp"
@@ -53,8 +54,9 @@ class ChangeSetKind : public ExecutionKind {
       else if (problems.empty())
         problems.push_back({fleet::Reason::other, "", "the node could not plan it", "", false});
       if (!problems.empty()) {
-        part.failures.push_back(event.node_id + ": " + json::encode(problems.front().reason).as_string().c_str() +
-                                ", " + problems.front().detail);
+        const auto others = problems.size() - 1;
+        part.failures.push_back(event.node_id + ": " + fleet::what_is_wrong_and_next(problems.front()) +
+                                (others > 0 ? " (and " + std::to_string(others) + " more)" : ""));
         continue;
       }
       part.done = true;

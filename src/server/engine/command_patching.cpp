@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "core/baseline/override_list.hpp"
 #include "core/command/plan_check.hpp"
+#include "core/fleet/problem_text.hpp"
 #include "io/crypto.hpp"
 #include "server/engine/audit.hpp"
 #include "server/engine/command_run.hpp"
@@ -21,15 +22,9 @@ using fleet::PackageChange;
 
 constexpr std::size_t kRowsShown = 200;
 
-std::string reason_text(const fleet::Problem& problem) {
-  std::string text = json::encode(problem.reason).as_string().c_str();
-  if (!problem.subject.empty()) text += " (" + problem.subject + ")";
-  return problem.detail.empty() ? text : text + ": " + problem.detail;
-}
-
 std::string join_reasons(const std::vector<fleet::Problem>& problems) {
   std::vector<std::string> texts;
-  for (const auto& problem : problems) texts.push_back(reason_text(problem));
+  for (const auto& problem : problems) texts.push_back(fleet::what_is_wrong(problem));
   return join(texts, "; ");
 }
 
@@ -59,7 +54,7 @@ std::string describe_judgement(const Judgement& judgement) {
                      (judgement.choice.patch_group.empty() ? "" : ", patch group " + judgement.choice.patch_group) +
                      "\n";
   text += "compliance: " + std::string(json::encode(judgement.compliance).as_string().c_str()) + "\n";
-  for (const auto& reason : judgement.reasons) text += "unknown because of " + reason_text(reason) + "\n";
+  for (const auto& reason : judgement.reasons) text += "unknown because of " + fleet::what_is_wrong(reason) + "\n";
   text += "installed " + std::to_string(counts.installed) + ", other " + std::to_string(counts.installed_other) +
           ", missing " + std::to_string(counts.missing) + ", failed " + std::to_string(counts.failed) +
           ", pending reboot " + std::to_string(counts.installed_pending_reboot) + ", rejected " +

@@ -4,6 +4,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "core/fleet/problem_text.hpp"
 #include "server/engine/node_event.hpp"
 #include "server/engine/order_desk.hpp"
 #include "store/orders.hpp"
@@ -17,14 +18,6 @@ constexpr Phase kPhasesWithOrders[] = {Phase::steps, Phase::scan, Phase::plan, P
 constexpr int kRoundsMax = 64;  // of answers to answers within one turn; each ends an invocation or moves it on
 
 std::string name_of(Phase phase) { return boost::describe::enum_to_string(phase, "?"); }
-
-std::string describe(const fleet::Problem& problem) {
-  std::string text = json::encode(problem.reason).as_string().c_str();
-  if (!problem.subject.empty()) text += " (" + problem.subject + ")";
-  if (!problem.detail.empty()) text += ": " + problem.detail;
-  if (!problem.next.empty()) text += "; " + problem.next;
-  return text;
-}
 
 EventKind kind_of(const wire::OrderResult& result, Phase phase) {
   using patchrun::Outcome;
@@ -48,8 +41,8 @@ EventKind kind_of(const wire::OrderResult& result, Phase phase) {
 }  // namespace
 
 std::string why_of(const wire::OrderResult& result) {
-  if (!result.problems.empty()) return describe(result.problems.front());
-  if (result.run && !result.run->problems.empty()) return describe(result.run->problems.front());
+  if (!result.problems.empty()) return fleet::what_is_wrong_and_next(result.problems.front());
+  if (result.run && !result.run->problems.empty()) return fleet::what_is_wrong_and_next(result.run->problems.front());
   if (result.run) return "the run ended " + std::string(json::encode(result.run->outcome).as_string().c_str());
   if (result.exit_code > 0) return "exit status " + std::to_string(result.exit_code);
   return sanitize(result.standard_error, 500);
