@@ -33,12 +33,12 @@ struct Settings {
   std::string schedule;           // "": it runs when it is made or edited, and when somebody asks
   bool only_at_schedule = false;  // ApplyOnlyAtCronInterval
   std::optional<std::int32_t> offset_days, duration_hours;
-  std::string max_concurrency, max_errors;  // "": all at once, and no budget
-  Severity severity = Severity::UNSPECIFIED;
-  SyncCompliance sync_compliance = SyncCompliance::AUTO;
-  std::vector<std::string> calendars;        // while one of them is closed nothing begins
-  std::string window_id;                     // it begins only in this maintenance window, before the cut-off
-  std::optional<std::int32_t> cutoff_hours;  // before the end of Duration or of the window nothing begins any more
+  std::string max_concurrency, max_errors;        // "": all at once, and no budget
+  std::optional<Severity> severity;               // nothing was said: UNSPECIFIED
+  std::optional<SyncCompliance> sync_compliance;  // nothing was said: AUTO
+  std::vector<std::string> calendars;             // while one of them is closed nothing begins
+  std::string window_id;                          // it begins only in this maintenance window, before the cut-off
+  std::optional<std::int32_t> cutoff_hours;       // before the end of Duration or of the window nothing begins any more
   bool operator==(const Settings&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Settings, (),

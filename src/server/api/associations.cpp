@@ -23,8 +23,8 @@ struct WireAssociation {
   std::vector<std::string> CalendarNames;
   bool ApplyOnlyAtCronInterval = false;
   std::optional<std::int32_t> ScheduleOffset, Duration;
-  association::Severity ComplianceSeverity = association::Severity::UNSPECIFIED;
-  association::SyncCompliance SyncCompliance = association::SyncCompliance::AUTO;
+  std::optional<association::Severity> ComplianceSeverity;
+  std::optional<association::SyncCompliance> SyncCompliance;
 };
 BOOST_DESCRIBE_STRUCT(WireAssociation, (),
                       (Name, AssociationName, DocumentVersion, InstanceId, ScheduleExpression, MaxConcurrency,
@@ -151,13 +151,15 @@ Result<Association> make(const Call& call, const json::Value& request) {
   });
 }
 
-// As SSM: what is not given is empty from now on. A document and targets there must be, so those stay.
+// As SSM: what is not given is empty from now on. A document and targets there must be, so those stay; SyncCompliance
+// too, which Terraform's provider sends only where it changes.
 void keep_what_must_be(Settings& settings, const Settings& before) {
   if (settings.document.empty()) settings.document = before.document;
   if (settings.targets.empty()) {
     settings.targets = before.targets;
     settings.single_instance = before.single_instance;
   }
+  if (!settings.sync_compliance) settings.sync_compliance = before.sync_compliance;
   settings.window_id = before.window_id;
   settings.cutoff_hours = before.cutoff_hours;
 }
@@ -180,9 +182,10 @@ json::Object settings_reply(const Settings& settings) {
   json::Object out{{"Name", settings.document},
                    {"DocumentVersion", settings.document_version.empty() ? "$DEFAULT" : settings.document_version},
                    {"ApplyOnlyAtCronInterval", settings.only_at_schedule},
-                   {"ComplianceSeverity", boost::describe::enum_to_string(settings.severity, "")},
-                   {"SyncCompliance", boost::describe::enum_to_string(settings.sync_compliance, "")},
                    {"Targets", targets_reply(targets_of(settings))}};
+  // What nobody said is not answered: a client that compares (Terraform) would see a change.
+  put(out, "ComplianceSeverity", json::encode(settings.severity));
+  put(out, "SyncCompliance", json::encode(settings.sync_compliance));
   put(out, "AssociationName", json::Value(settings.name));
   put(out, "InstanceId", json::Value(instance_of(settings)));
   if (!settings.parameters.empty()) out["Parameters"] = json::encode(settings.parameters);

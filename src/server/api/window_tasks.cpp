@@ -89,7 +89,7 @@ void lay_over(windows::Task& row, WindowTask& task, const TaskRequest& request, 
   take(task.service_role_arn, request.ServiceRoleArn, "");
   take(task.max_concurrency, request.MaxConcurrency, "");
   take(task.max_errors, request.MaxErrors, "");
-  take(task.cutoff_behavior, request.CutoffBehavior, window::CutoffBehavior::CONTINUE_TASK);
+  take(task.cutoff_behavior, request.CutoffBehavior, std::nullopt);
 }
 
 // Nodes that a task names itself are there and, unless the window allows others, in one of its targets.
@@ -157,6 +157,7 @@ json::Object parameters_reply(const windows::Task& row, const WindowTask& task) 
   put(inner, "DocumentVersion", json::Value(task.document_version));
   if (task.timeout_seconds) inner["TimeoutSeconds"] = task.timeout_seconds;
   if (!task.legacy_parameters && !task.parameters.empty()) inner["Parameters"] = json::encode(task.parameters);
+  if (inner.empty()) return {};  // nobody said anything
   return {{row.type == "RUN_COMMAND" ? "RunCommand" : "Automation", std::move(inner)}};
 }
 
@@ -175,10 +176,10 @@ json::Object task_reply(const windows::Task& row, const WindowTask& task, std::s
                    {"Targets", targets_reply(task.targets)},
                    {"Priority", row.priority},
                    {"TaskParameters", legacy_reply(task)},
-                   {"CutoffBehavior", json::encode(task.cutoff_behavior)},
                    {"MaxConcurrency", task.max_concurrency.empty() ? "1" : task.max_concurrency},
                    {"MaxErrors", task.max_errors.empty() ? "1" : task.max_errors}};
   if (!type_member.empty()) out[type_member] = row.type;
+  put(out, "CutoffBehavior", json::encode(task.cutoff_behavior));
   put(out, "Name", json::Value(task.name));
   put(out, "Description", json::Value(task.description));
   put(out, "ServiceRoleArn", json::Value(task.service_role_arn));
@@ -227,7 +228,7 @@ Result<json::Object> get_maintenance_window_task(const Call& call) {
     BELAY_TRY_ASSIGN(const auto row, task_of(sql, call));
     BELAY_TRY_ASSIGN(const auto task, json::decode_text<WindowTask>(row.content));
     auto reply = task_reply(row, task, "TaskType");
-    reply["TaskInvocationParameters"] = parameters_reply(row, task);
+    if (auto given = parameters_reply(row, task); !given.empty()) reply["TaskInvocationParameters"] = std::move(given);
     return reply;
   });
 }
@@ -251,7 +252,7 @@ Result<json::Object> update_maintenance_window_task(const Call& call) {
     BELAY_TRY(windows::update_task(sql, row));
     BELAY_TRY(audit_change(sql, call, window.window_id, window_audit(call)));
     auto reply = task_reply(row, task, "");
-    reply["TaskInvocationParameters"] = parameters_reply(row, task);
+    if (auto given = parameters_reply(row, task); !given.empty()) reply["TaskInvocationParameters"] = std::move(given);
     return reply;
   });
 }

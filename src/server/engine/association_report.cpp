@@ -123,7 +123,7 @@ Status AssociationRun::put_compliance(const associations::Execution& execution, 
   compliance::Item item;
   item.item_id = id_;
   item.title = settings_.name.empty() ? settings_.document : settings_.name;
-  item.severity = word(settings_.severity);
+  item.severity = word(settings_.severity.value_or(association::Severity::UNSPECIFIED));
   item.status = target.status == "Success" ? "COMPLIANT" : "NON_COMPLIANT";
   item.details = {{"DocumentName", settings_.document},
                   {"DocumentVersion", settings_.document_version.empty() ? "$DEFAULT" : settings_.document_version},

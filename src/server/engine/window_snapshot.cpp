@@ -63,7 +63,7 @@ class Snapshooter {
     machine.task_execution_id = row.task_execution_id;
     boost::describe::enum_from_string(task.type.c_str(), machine.type);
     machine.priority = task.priority;
-    machine.cutoff_behavior = content.cutoff_behavior;
+    machine.cutoff_behavior = content.cutoff_behavior.value_or(window::CutoffBehavior::CONTINUE_TASK);
     made_.tasks.push_back(row);
     BELAY_TRY_ASSIGN(auto groups, groups_of(content));
     if (!content.targets.empty()) add_placed(task.window_task_id, groups);

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/schedule/tzif.hpp"
 #include "core/schedule/window.hpp"
 #include "core/window/machine.hpp"
 #include "server/engine/commands.hpp"
@@ -25,7 +26,7 @@ struct WindowTask {
   std::string name, description, service_role_arn;
   std::vector<Target> targets;              // Key "WindowTargetIds" or "InstanceIds"; empty: none (not RUN_COMMAND)
   std::string max_concurrency, max_errors;  // "" where there are no targets
-  window::CutoffBehavior cutoff_behavior = window::CutoffBehavior::CONTINUE_TASK;
+  std::optional<window::CutoffBehavior> cutoff_behavior;  // nothing was said: CONTINUE_TASK
   std::string document_version, comment;
   std::uint32_t timeout_seconds = 0;  // for delivery; 0: SSM's default. Never beyond the cut-off
   std::map<std::string, std::vector<std::string>> parameters;
@@ -59,6 +60,7 @@ class Windows {
 
   // Why its change calendars hold the window back at that time; "" where they do not.
   Result<std::string> held(store::Sql& sql, const store::windows::Window& window, Instant at) const;
+  const schedule::ReadZone& read_zone() const { return zones_.reader(); }  // for calendars
 
  private:
   store::Store& store_;
