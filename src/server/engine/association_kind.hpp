@@ -29,8 +29,6 @@ std::unique_ptr<ExecutionKind> make_association_matcher_kind();
 // ---- for this kind's own sources
 // The command of a run over these nodes.
 SendCommandRequest association_command(const association::Settings& settings, std::vector<std::string> node_ids);
-// "arn:…:document/freeze" or "freeze".
-std::string calendar_name_of(std::string_view name_or_arn);
 inline constexpr std::string_view kNobodyMatches = "no node matches the targets";
 // The node stands for nothing here any more.
 Status drop_association_node(store::Sql& sql, std::string_view association_id, std::string_view node_id);

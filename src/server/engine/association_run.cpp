@@ -4,9 +4,9 @@
 
 #include "base/ids.hpp"
 #include "base/json.hpp"
-#include "core/calendar/calendar.hpp"
 #include "io/crypto.hpp"
 #include "server/engine/audit.hpp"
+#include "server/engine/change_calendars.hpp"
 #include "store/documents.hpp"
 
 namespace belay::server {
@@ -49,12 +49,6 @@ class AssociationKind : public ExecutionKind {
 
 std::unique_ptr<ExecutionKind> make_association_kind(AssociationParts parts) {
   return std::make_unique<AssociationKind>(std::move(parts));
-}
-
-std::string calendar_name_of(std::string_view name_or_arn) {
-  const auto slash = name_or_arn.rfind('/');
-  return std::string(name_or_arn.starts_with("arn:") && slash != std::string_view::npos ? name_or_arn.substr(slash + 1)
-                                                                                        : name_or_arn);
 }
 
 SendCommandRequest association_command(const association::Settings& settings, std::vector<std::string> node_ids) {
@@ -148,26 +142,8 @@ Result<association::Around> AssociationRun::around() {
 }
 
 Status AssociationRun::look_at_calendars(association::Around& around) {
-  for (const auto& name : settings_.calendars) {
-    const std::string held = "the change calendar " + name + " ";
-    const auto document = store::documents::get(sql_, calendar_name_of(name));
-    if (!document.ok() && document.error().code() != Code::not_found) return document.error();
-    if (!document.ok()) {
-      around.holds.push_back({held + "is gone", {}});
-      continue;
-    }
-    BELAY_TRY_ASSIGN(const auto version,
-                     store::documents::get_version(sql_, document->name, document->default_version));
-    const auto calendar = calendar::parse_calendar(name, version.content, parts_.read_zone);
-    if (!calendar.ok()) {
-      around.holds.push_back({held + "cannot be read: " + calendar.error().chain(), {}});
-      continue;
-    }
-    for (const auto& hold : calendar::held_by(std::span(&*calendar, 1), now_))
-      around.holds.push_back({held + "is closed" + (hold.event.empty() ? "" : " (" + hold.event + ")") +
-                                  (hold.until ? " until " + to_iso8601(*hold.until) : ""),
-                              hold.until});
-  }
+  BELAY_TRY_ASSIGN(const auto holds, held_by_calendars(sql_, parts_.read_zone, settings_.calendars, now_));
+  for (const auto& hold : holds) around.holds.push_back({hold.why, hold.until});
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include "io/crypto.hpp"
 #include "server/engine/association_kind.hpp"
 #include "server/engine/audit.hpp"
+#include "server/engine/change_calendars.hpp"
 #include "store/documents.hpp"
 #include "store/executions.hpp"
 
@@ -40,10 +41,9 @@ json::Object audit_detail(const associations::Association& association) {
 
 Status check_calendars(Sql& sql, const association::Settings& settings) {
   for (const auto& name : settings.calendars) {
-    const auto document = store::documents::get(sql, calendar_name_of(name));
-    if (!document.ok() && document.error().code() != Code::not_found) return document.error();
-    if (!document.ok() || document->document_type != "ChangeCalendar")
-      return refuse("CalendarNames: there is no change calendar '" + sanitize(name, 200) + "'", "InvalidDocument");
+    const auto found = find_change_calendar(sql, name);
+    if (!found.ok() && !is_no_calendar(found.error())) return found.error();
+    if (!found.ok()) return refuse("CalendarNames: " + found.error().message(), "InvalidDocument");
   }
   return {};
 }

@@ -50,7 +50,9 @@ Result<FoundDocument> find_document(store::Sql& sql, std::string_view name_or_ar
     return find_built_in(*built_in, name, version, version_name);
   const auto row = store::documents::get(sql, name);
   if (!row.ok() && row.error().code() != Code::not_found) return row.error();
-  if (!row.ok()) return Error(Code::not_found, "there is no document '" + sanitize(name, 128) + "'", "InvalidDocument");
+  // "does not exist" is what Terraform's provider looks for.
+  if (!row.ok())
+    return Error(Code::not_found, "document '" + sanitize(name, 128) + "' does not exist", "InvalidDocument");
   auto found = version_of(sql, *row, version, version_name);
   if (!found.ok() && found.error().code() != Code::not_found) return found.error();
   if (!found.ok())

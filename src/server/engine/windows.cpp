@@ -3,8 +3,8 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "core/window/pseudo.hpp"
+#include "server/engine/change_calendars.hpp"
 #include "server/engine/command_options.hpp"
-#include "server/engine/window_calendars.hpp"
 #include "server/engine/window_kind.hpp"
 #include "store/executions.hpp"
 #include "store/tags.hpp"
@@ -70,7 +70,8 @@ Result<std::optional<schedule::Opening>> Windows::opening_before(const store::wi
 }
 
 Result<std::string> Windows::held(Sql& sql, const store::windows::Window& window, Instant at) const {
-  return held_by_calendars(sql, zones_, window.calendars, at);
+  BELAY_TRY_ASSIGN(const auto holds, held_by_calendars(sql, read_zone(), window.calendars, at));
+  return holds.empty() ? std::string() : holds.front().why;
 }
 
 Status Windows::create(Sql& sql, store::windows::Window window) const {
