@@ -135,6 +135,13 @@ Status set_default_version(Sql& sql, std::string_view name, std::uint32_t versio
   return {};
 }
 
+Status set_target_type(Sql& sql, std::string_view name, std::string_view target_type) {
+  BELAY_TRY_ASSIGN(const auto touched,
+                   sql.exec("UPDATE documents SET target_type = $2 WHERE name = $1", {name, target_type}));
+  if (touched == 0) return detail::missing("document", name);
+  return {};
+}
+
 Status share(Sql& sql, std::string_view name, const std::vector<std::string>& shared_with) {
   BELAY_TRY_ASSIGN(const auto touched, sql.exec("UPDATE documents SET shared_with = $2 WHERE name = $1",
                                                 {name, json::encode_text(shared_with)}));

@@ -47,6 +47,7 @@ Result<Version> get_version_named(Sql& sql, std::string_view name, std::string_v
 // Newest first, without content.
 Result<Listed<Version>> list_versions(Sql& sql, std::string_view name, const Page& page);
 Status set_default_version(Sql& sql, std::string_view name, std::uint32_t version);
+Status set_target_type(Sql& sql, std::string_view name, std::string_view target_type);
 Status share(Sql& sql, std::string_view name, const std::vector<std::string>& shared_with);
 // The whole document with every version. not_found.
 Status remove(Sql& sql, std::string_view name);

@@ -88,6 +88,9 @@ TEST_P(DocumentsTest, AreListedByNameAndFilteredAndShared) {
   EXPECT_EQ(names({.document_types = {"Automation"}}), Names{"database"});
   EXPECT_EQ(names({.names = {"web-b", "none"}}), Names{"web-b"});
   ASSERT_OK(write([](Sql& sql) { return documents::share(sql, "web-a", {"111122223333"}); }));
+  ASSERT_OK(write([](Sql& sql) { return documents::set_target_type(sql, "web-a", "/AWS::EC2::Instance"); }));
+  EXPECT_EQ(read([](Sql& sql) { return documents::get(sql, "web-a"); })->target_type, "/AWS::EC2::Instance");
+  EXPECT_CODE(Code::not_found, write([](Sql& sql) { return documents::set_target_type(sql, "none", ""); }));
   EXPECT_EQ(read([](Sql& sql) { return documents::get(sql, "web-a"); })->shared_with, Names{"111122223333"});
   EXPECT_CODE(Code::not_found, write([](Sql& sql) { return documents::share(sql, "none", {}); }));
 }

@@ -119,9 +119,9 @@ class BotoTestCase(ApiTestCase):
                     "aws_access_key_id": env["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": env["AWS_SECRET_ACCESS_KEY"], **changes}
         return boto3.client("ssm", config=Config(retries={"max_attempts": 2}), **settings)
 
-    def assert_fails(self, code, call, **arguments):
+    def assert_fails(self, code, call, *words, **arguments):
         with self.assertRaises(botocore.exceptions.ClientError) as raised:
-            call(**arguments)
+            call(*words, **arguments)
         self.assertEqual(raised.exception.response["Error"]["Code"], code, raised.exception)
         return raised.exception.response["Error"]["Message"]
 

@@ -71,6 +71,30 @@ class Documents(BotoTestCase):
         self.ssm.delete_document(Name="say-word")
         self.refused("InvalidDocument", "describe_document", Name="say-word")
 
+    def test_permissions(self):
+        self.ssm.create_document(Name="shared", Content=changed())
+        share = lambda **more: self.ssm.modify_document_permission(Name="shared", PermissionType="Share", **more)
+        accounts = [f"{number:012}" for number in range(1, 46)]
+        for at in range(0, 45, 20):
+            share(AccountIdsToAdd=accounts[at:at + 20])
+        read = lambda **more: self.ssm.describe_document_permission(Name="shared", PermissionType="Share", **more)
+        self.assertEqual(read()["AccountIds"], accounts)
+        first = read(MaxResults=30)
+        second = read(MaxResults=30, NextToken=first["NextToken"])
+        self.assertEqual(first["AccountIds"] + second["AccountIds"], accounts)
+        self.assertEqual(second["AccountSharingInfoList"][-1], {"AccountId": accounts[-1], "SharedDocumentVersion": "$DEFAULT"})
+        self.assertNotIn("NextToken", second)
+        share(AccountIdsToRemove=accounts[:20], AccountIdsToAdd=[accounts[30]])
+        self.assertEqual(read()["AccountIds"], accounts[20:])
+        share(AccountIdsToAdd=[accounts[0]], SharedDocumentVersion="$DEFAULT")
+        self.refused("ValidationException", "modify_document_permission", Name="shared", PermissionType="Share",
+                     AccountIdsToAdd=[accounts[0]], SharedDocumentVersion="$ALL")
+        self.refused("ValidationException", "modify_document_permission", Name="shared", PermissionType="Share", AccountIdsToAdd=["x"])
+        self.refused("InvalidDocument", "modify_document_permission", Name="AWS-RunShellScript", PermissionType="Share",
+                     AccountIdsToAdd=accounts[:1])
+        self.refused("InvalidDocument", "describe_document_permission", Name="nothing", PermissionType="Share")
+        self.assertEqual(read()["AccountIds"], [accounts[0], *accounts[20:]])
+
     def test_what_is_wrong_is_refused_and_nothing_is_kept(self):
         create = lambda kind, name="wrong", content=None, **more: self.refused(
             kind, "create_document", Name=name, Content=content or changed(), **more)

@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "io/crypto.hpp"
 #include "server/api/authentication.hpp"
+#include "server/api/not_offered.hpp"
 #include "server/api/operation.hpp"
 #include "server/api/permissions.hpp"
 #include "server/api/shapes/validate.hpp"
@@ -25,6 +26,12 @@ Error unknown_operation(std::string_view name) {
   return failure("UnknownOperationException",
                  name.empty() ? "the request names no operation: send the header 'X-Amz-Target: AmazonSSM.OPERATION'"
                               : "there is no operation '" + sanitize(name, 128) + "'");
+}
+
+Error not_offered(const std::string& name) {
+  const auto instead = instead_of(name);
+  return failure("UnsupportedOperationException", "Belay does not offer the operation " + name +
+                                                      (instead.empty() ? std::string() : ": " + std::string(instead)));
 }
 
 Result<std::string> operation_name(const io::HttpRequest& request, bool by_token) {
@@ -74,9 +81,7 @@ struct Api::Impl {
       return failure("AccessDeniedException", "User: " + caller.principal.name + " is not authorized to perform: " +
                                                   action + " because none of its permissions allows it");
     const auto* row = find_operation(name);
-    if (!row)
-      return failure("UnsupportedOperationException",
-                     "the operation " + name + " is known, and this version of Belay does not have it");
+    if (!row) return not_offered(name);
     BELAY_TRY_ASSIGN(const auto body, parse_body(request.body, settings.body_bytes_max));
     const bool own_wire = caller.signature.empty();  // no SDK that may know more than we do
     if (operation->input) BELAY_TRY(validated(*operation->input, body, own_wire));

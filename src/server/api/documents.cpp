@@ -6,12 +6,14 @@
 
 #include "base/text.hpp"
 #include "core/automation/runbook.hpp"
+#include "core/calendar/calendar.hpp"
 #include "core/document/built_in.hpp"
 #include "core/document/versions.hpp"
 #include "io/crypto.hpp"
+#include "server/api/document_wire.hpp"
 #include "server/api/filters.hpp"
-#include "server/api/handlers.hpp"
 #include "server/api/reply_parts.hpp"
+#include "server/engine/change_calendars.hpp"
 #include "server/engine/documents.hpp"
 #include "store/associations.hpp"
 
@@ -22,16 +24,11 @@ namespace documents = store::documents;
 
 constexpr std::string_view kTagged = "Document";
 
-// One version of one document, built in or not.
-struct Shown {
-  documents::Document document;
-  documents::Version version;
-  bool built_in = false;
-};
+using Shown = ShownDocument;
 
 // What can be read from a content that was checked when it was made.
 struct Content {
-  std::string schema_version, description;
+  std::string schema_version, description;  // "" where the type has none
   std::vector<document::Parameter> parameters;
   std::vector<std::string> platforms{"Linux"};
 };
@@ -41,10 +38,11 @@ document::Format format_of(std::string_view text) {
 }
 
 Error no_document(std::string_view name) {
-  return failure("InvalidDocument", "there is no document '" + sanitize(name, 128) + "'");
+  return failure("InvalidDocument", "document '" + sanitize(name, 128) + "' does not exist");
 }
 
 Result<Content> read_content(const std::string& type, const std::string& content, document::Format format) {
+  if (type == kChangeCalendarType) return Content{"", "", {}, {}};
   if (type == "Automation") {
     BELAY_TRY_ASSIGN(auto runbook, automation::parse_runbook(content, format));
     return Content{"0.3", runbook.description, std::move(runbook.parameters), {"Linux"}};
@@ -54,9 +52,6 @@ Result<Content> read_content(const std::string& type, const std::string& content
   return Content{command.schema_version, command.description, std::move(command.parameters), std::move(platforms)};
 }
 
-// The errors of core/document carry SSM's exception as their reason.
-Error as_failure(const Error& error) { return error.reason().empty() ? error : failure(error.reason(), error.chain()); }
-
 Shown show_built_in(const document::BuiltIn& built_in, std::string_view name) {
   Shown shown;
   shown.built_in = true;
@@ -65,27 +60,6 @@ Shown show_built_in(const document::BuiltIn& built_in, std::string_view name) {
   shown.version.format = "YAML";
   shown.version.content = built_in.content;
   shown.version.sha256 = io::sha256_hex(built_in.content);
-  return shown;
-}
-
-Result<documents::Document> own_document(store::Sql& sql, std::string_view name) {
-  if (document::find_built_in(name))
-    return failure("InvalidDocument", "document " + std::string(name) + " comes with the server and cannot be changed");
-  auto found = documents::get(sql, document_name_of(name));
-  if (!found.ok() && found.error().code() == Code::not_found) return no_document(name);
-  return found;
-}
-
-Result<Shown> find_shown(store::Sql& sql, const Call& call) {
-  const std::string name(document_name_of(call.text("Name")));
-  const auto found = find_document(sql, name, call.text("DocumentVersion"), call.text("VersionName"));
-  if (!found.ok()) return as_failure(found.error());
-  if (found->built_in) return show_built_in(*document::find_built_in(name), name);
-  Shown shown;
-  BELAY_TRY_ASSIGN(shown.document, documents::get(sql, name));
-  std::uint32_t number = 0;
-  std::from_chars(found->version.data(), found->version.data() + found->version.size(), number);
-  BELAY_TRY_ASSIGN(shown.version, documents::get_version(sql, name, number));
   return shown;
 }
 
@@ -127,13 +101,26 @@ Result<json::Object> description_reply(store::Sql& sql, const Shown& shown) {
   out["LatestVersion"] = std::to_string(shown.built_in ? 1 : shown.document.latest_version);
   BELAY_TRY_ASSIGN(const auto content,
                    read_content(shown.document.document_type, shown.version.content, format_of(shown.version.format)));
-  out["SchemaVersion"] = content.schema_version;
-  out["PlatformTypes"] = texts_reply(content.platforms);
+  put(out, "SchemaVersion", json::Value(content.schema_version));
+  put(out, "PlatformTypes", texts_reply(content.platforms));
   put(out, "Description", json::Value(content.description));
   put(out, "Parameters", parameters_reply(content.parameters));
   BELAY_TRY_ASSIGN(const auto tags, store::tags::list(sql, kTagged, shown.document.name));
   put(out, "Tags", tags_reply(tags));
+  if (shown.built_in) return out;
+  BELAY_TRY_ASSIGN(const auto review, newest_review(sql, shown));
+  out["ReviewStatus"] = json::encode(review.status);
+  if (review.status != document::ReviewStatus::NOT_REVIEWED)
+    out["ReviewInformation"] = json::Array{json::Object{
+        {"ReviewedTime", epoch(review.at)}, {"Status", json::encode(review.status)}, {"Reviewer", review.reviewer}}};
   return out;
+}
+
+Status check_calendar(const Call& call, const std::string& content) {
+  const auto read = calendar::parse_calendar(call.text("Name"), content, call.services.windows.read_zone());
+  if (read.ok()) return {};
+  const bool large = read.error().code() == Code::resource_exhausted;
+  return failure(large ? "MaxDocumentSizeExceeded" : "InvalidDocumentContent", read.error().chain());
 }
 
 // The content as it was sent, checked whole: what would not run is not kept.
@@ -141,18 +128,24 @@ Result<documents::Version> version_from(store::Sql& sql, const Call& call, const
   documents::Version version;
   version.content = call.text("Content");
   version.format = call.text("DocumentFormat");
-  if (version.format.empty()) version.format = "JSON";
-  if (version.format == "TEXT")
+  const bool is_calendar = type == kChangeCalendarType;
+  if (version.format.empty()) version.format = is_calendar ? "TEXT" : "JSON";
+  if ((version.format == "TEXT") != is_calendar)
     return failure("InvalidDocumentContent",
-                   "DocumentFormat TEXT is not for documents of the type " + type + "; write JSON or YAML");
+                   "DocumentFormat " + version.format + " is not for documents of the type " + type +
+                       (is_calendar ? ": a change calendar is iCalendar text, TEXT" : "; write JSON or YAML"));
   version.version_name = call.text("VersionName");
   version.display_name = call.text("DisplayName");
   version.sha256 = io::sha256_hex(document::content_to_hash(version.content));
   version.created_at = call.now;
   version.created_by = call.principal;
+  if (is_calendar) {
+    BELAY_TRY(check_calendar(call, version.content));
+    return version;
+  }
   const auto format = format_of(version.format);
   const auto content = read_content(type, version.content, format);
-  if (!content.ok()) return as_failure(content.error());
+  if (!content.ok()) return document_failure(content.error());
   version.schema_version = content->schema_version;
   if (type != "Command") return version;
   BELAY_TRY_ASSIGN(const auto command, document::parse_command_document(version.content, format));
@@ -209,7 +202,7 @@ bool passes(const Shown& shown, const std::vector<WireFilter>& filters) {
         return to_lower(shown.document.name).find(to_lower(value)) != std::string::npos;
       if (filter.key == "DocumentType") return shown.document.document_type == value;
       if (filter.key == "TargetType") return shown.document.target_type == value;
-      if (filter.key == "PlatformTypes") return value == "Linux";
+      if (filter.key == "PlatformTypes") return value == "Linux" && shown.document.document_type != kChangeCalendarType;
       return value == "All" || value == (shown.built_in ? "Amazon" : "Self") || (shown.built_in && value == "Belay") ||
              (shown.built_in && value == "Public") || (!shown.built_in && value == "Private");
     });
@@ -217,6 +210,31 @@ bool passes(const Shown& shown, const std::vector<WireFilter>& filters) {
 }
 
 }  // namespace
+
+Error document_failure(const Error& error) {
+  return error.reason().empty() ? error : failure(error.reason(), error.chain());
+}
+
+Result<documents::Document> own_document(store::Sql& sql, std::string_view name) {
+  if (document::find_built_in(name))
+    return failure("InvalidDocument", "document " + std::string(name) + " comes with the server and cannot be changed");
+  auto found = documents::get(sql, document_name_of(name));
+  if (!found.ok() && found.error().code() == Code::not_found) return no_document(name);
+  return found;
+}
+
+Result<ShownDocument> find_shown_document(store::Sql& sql, const Call& call) {
+  const std::string name(document_name_of(call.text("Name")));
+  const auto found = find_document(sql, name, call.text("DocumentVersion"), call.text("VersionName"));
+  if (!found.ok()) return document_failure(found.error());
+  if (found->built_in) return show_built_in(*document::find_built_in(name), name);
+  Shown shown;
+  BELAY_TRY_ASSIGN(shown.document, documents::get(sql, name));
+  std::uint32_t number = 0;
+  std::from_chars(found->version.data(), found->version.data() + found->version.size(), number);
+  BELAY_TRY_ASSIGN(shown.version, documents::get_version(sql, name, number));
+  return shown;
+}
 
 Result<json::Object> list_documents(const Call& call) {
   BELAY_TRY_ASSIGN(const auto filters, filters_of(call));
@@ -226,8 +244,10 @@ Result<json::Object> list_documents(const Call& call) {
     const auto add = [&](const Shown& shown) {
       if (!passes(shown, filters)) return;
       auto row = identity_reply(shown);
-      row["PlatformTypes"] = texts_reply({"Linux"});
-      row["SchemaVersion"] = shown.version.schema_version.empty() ? "2.2" : shown.version.schema_version;
+      if (shown.document.document_type != kChangeCalendarType) {
+        row["PlatformTypes"] = texts_reply({"Linux"});
+        row["SchemaVersion"] = shown.version.schema_version.empty() ? "2.2" : shown.version.schema_version;
+      }
       rows.push_back(std::move(row));
     };
     // The built-in ones, under the names AWS's users know and our own, come with the first page.
@@ -257,10 +277,11 @@ Result<json::Object> create_document(const Call& call) {
   document.target_type = call.text("TargetType");
   document.created_at = call.now;
   document.created_by = call.principal;
-  if (document.document_type != "Command" && document.document_type != "Automation")
-    return failure("ValidationException", "documents of the type " + document.document_type +
-                                              " are not there yet; there are Command and Automation");
-  if (const auto name = document::check_document_name(document.name); !name.ok()) return as_failure(name.error());
+  if (document.document_type != "Command" && document.document_type != "Automation" &&
+      document.document_type != kChangeCalendarType)
+    return failure("ValidationException", "DocumentType: documents of the type " + document.document_type +
+                                              " are not offered; there are Command, Automation and ChangeCalendar");
+  if (const auto name = document::check_document_name(document.name); !name.ok()) return document_failure(name.error());
   BELAY_TRY_ASSIGN(const auto tags, tags_of(call.request));
   return call.write([&](store::Sql& sql) -> Result<json::Object> {
     BELAY_TRY_ASSIGN(const auto version, version_from(sql, call, document.document_type));
@@ -284,10 +305,17 @@ Result<json::Object> update_document(const Call& call) {
     return failure("ValidationException", "Attachments is not supported: leave it out");
   return call.write([&](store::Sql& sql) -> Result<json::Object> {
     BELAY_TRY_ASSIGN(auto document, own_document(sql, call.text("Name")));
+    // The version that the change was made from: it must be there, and the change becomes the newest one all the same.
+    const auto base = find_document(sql, document.name, call.text("DocumentVersion"));
+    if (!base.ok()) return document_failure(base.error());
     BELAY_TRY_ASSIGN(auto version, version_from(sql, call, document.document_type));
     const auto number = documents::add_version(sql, document.name, version);
     if (!number.ok()) return not_kept(number.error());
     document.latest_version = version.version = *number;
+    if (const auto target_type = call.text("TargetType"); !target_type.empty()) {
+      BELAY_TRY(documents::set_target_type(sql, document.name, target_type));
+      document.target_type = target_type;
+    }
     BELAY_TRY(
         audit_change(sql, call, document.name, {{"DocumentVersion", version.version}, {"Sha256", version.sha256}}));
     BELAY_TRY_ASSIGN(auto described, description_reply(sql, {document, version, false}));
@@ -297,25 +325,29 @@ Result<json::Object> update_document(const Call& call) {
 
 Result<json::Object> get_document(const Call& call) {
   return call.read([&](store::Sql& sql) -> Result<json::Object> {
-    BELAY_TRY_ASSIGN(const auto shown, find_shown(sql, call));
+    BELAY_TRY_ASSIGN(const auto shown, find_shown_document(sql, call));
     auto out = identity_reply(shown);
     out.erase("Owner");
     out.erase("Author");
     out.erase("TargetType");
+    out["Status"] = "Active";
+    out["Content"] = shown.version.content;
+    if (shown.version.format == "TEXT") return out;  // there is no other spelling of it
     const std::string wanted = call.text("DocumentFormat");
     const std::string format = wanted.empty() ? "JSON" : wanted;  // as SSM: JSON where nothing is said
+    if (format == "TEXT")
+      return failure("ValidationException", "DocumentFormat TEXT is for change calendars; ask for JSON or YAML");
     const auto content = document::convert(shown.version.content, format_of(shown.version.format), format_of(format));
-    if (!content.ok()) return as_failure(content.error());
+    if (!content.ok()) return document_failure(content.error());
     out["Content"] = *content;
     out["DocumentFormat"] = format;
-    out["Status"] = "Active";
     return out;
   });
 }
 
 Result<json::Object> describe_document(const Call& call) {
   return call.read([&](store::Sql& sql) -> Result<json::Object> {
-    BELAY_TRY_ASSIGN(const auto shown, find_shown(sql, call));
+    BELAY_TRY_ASSIGN(const auto shown, find_shown_document(sql, call));
     BELAY_TRY_ASSIGN(auto described, description_reply(sql, shown));
     return json::Object{{"Document", std::move(described)}};
   });
@@ -326,7 +358,7 @@ Result<json::Object> delete_document(const Call& call) {
     BELAY_TRY_ASSIGN(const auto document, own_document(sql, call.text("Name")));
     const bool one = !call.text("DocumentVersion").empty() || !call.text("VersionName").empty();
     if (one) {
-      BELAY_TRY_ASSIGN(const auto shown, find_shown(sql, call));
+      BELAY_TRY_ASSIGN(const auto shown, find_shown_document(sql, call));
       const auto removed = documents::remove_version(sql, document.name, shown.version.version);
       if (!removed.ok()) return failure("InvalidDocumentOperation", removed.error().chain());
     } else {
@@ -342,7 +374,7 @@ Result<json::Object> delete_document(const Call& call) {
 Result<json::Object> update_document_default_version(const Call& call) {
   return call.write([&](store::Sql& sql) -> Result<json::Object> {
     BELAY_TRY_ASSIGN(const auto document, own_document(sql, call.text("Name")));
-    BELAY_TRY_ASSIGN(const auto shown, find_shown(sql, call));
+    BELAY_TRY_ASSIGN(const auto shown, find_shown_document(sql, call));
     BELAY_TRY(documents::set_default_version(sql, document.name, shown.version.version));
     BELAY_TRY(audit_change(sql, call, document.name, {{"DefaultVersion", shown.version.version}}));
     json::Object description{{"Name", document.name}, {"DefaultVersion", std::to_string(shown.version.version)}};
@@ -355,19 +387,27 @@ Result<json::Object> list_document_versions(const Call& call) {
   BELAY_TRY_ASSIGN(const auto page, page_of(call, 50, 50));
   return call.read([&](store::Sql& sql) -> Result<json::Object> {
     const std::string name(document_name_of(call.text("Name")));
-    const auto row = [](const Shown& shown) {
+    const auto row = [&sql](const Shown& shown) -> Result<json::Object> {
       auto out = identity_reply(shown);
       for (const char* member : {"DocumentType", "Owner", "Author", "TargetType"}) out.erase(member);
       out["Status"] = "Active";
       out["IsDefaultVersion"] = shown.built_in || shown.version.version == shown.document.default_version;
+      if (shown.built_in) return out;
+      BELAY_TRY_ASSIGN(const auto review, newest_review(sql, shown));
+      out["ReviewStatus"] = json::encode(review.status);
       return out;
     };
-    if (const auto* built_in = document::find_built_in(name))
-      return json::Object{{"DocumentVersions", json::Array{row(show_built_in(*built_in, name))}}};
+    if (const auto* built_in = document::find_built_in(name)) {
+      BELAY_TRY_ASSIGN(auto only, row(show_built_in(*built_in, name)));
+      return json::Object{{"DocumentVersions", json::Array{std::move(only)}}};
+    }
     BELAY_TRY_ASSIGN(const auto document, own_document(sql, name));
     BELAY_TRY_ASSIGN(const auto listed, documents::list_versions(sql, name, page));
     json::Array rows;
-    for (const auto& version : listed.items) rows.push_back(row({document, version, false}));
+    for (const auto& version : listed.items) {
+      BELAY_TRY_ASSIGN(auto one, row({document, version, false}));
+      rows.push_back(std::move(one));
+    }
     json::Object reply{{"DocumentVersions", std::move(rows)}};
     put_next(reply, call, listed.next);
     return reply;
@@ -375,13 +415,23 @@ Result<json::Object> list_document_versions(const Call& call) {
 }
 
 Result<json::Object> describe_document_permission(const Call& call) {
+  BELAY_TRY_ASSIGN(const auto page, page_of(call, 1'000, 1'000));  // whole, for who does not page
   return call.read([&](store::Sql& sql) -> Result<json::Object> {
     BELAY_TRY_ASSIGN(const auto document, own_document(sql, call.text("Name")));
-    json::Array sharing;
-    for (const auto& account : document.shared_with)
+    json::Array accounts, sharing;
+    json::Object reply;
+    for (const auto& account : document.shared_with) {  // sorted
+      if (account <= page.after) continue;
+      if (accounts.size() == page.limit) {
+        put_next(reply, call, std::string(accounts.back().get_string()));
+        break;
+      }
+      accounts.push_back(json::Value(account));
       sharing.push_back(json::Object{{"AccountId", account}, {"SharedDocumentVersion", "$DEFAULT"}});
-    return json::Object{{"AccountIds", texts_reply(document.shared_with)},
-                        {"AccountSharingInfoList", std::move(sharing)}};
+    }
+    reply["AccountIds"] = std::move(accounts);
+    reply["AccountSharingInfoList"] = std::move(sharing);
+    return reply;
   });
 }
 
@@ -394,6 +444,8 @@ Result<json::Object> modify_document_permission(const Call& call) {
     if (const auto* value = json::find(call.request, member)) {
       BELAY_TRY_ASSIGN(*list, json::decode<std::vector<std::string>>(*value, member));
     }
+  if (const auto version = call.text("SharedDocumentVersion"); !version.empty() && version != "$DEFAULT")
+    return failure("ValidationException", "SharedDocumentVersion: it is the default version that is shared, $DEFAULT");
   return call.write([&](store::Sql& sql) -> Result<json::Object> {
     BELAY_TRY_ASSIGN(const auto document, own_document(sql, call.text("Name")));
     std::vector<std::string> shared = document.shared_with;

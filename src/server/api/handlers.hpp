@@ -119,6 +119,11 @@ BELAY_HANDLER(update_document_default_version);
 BELAY_HANDLER(list_document_versions);
 BELAY_HANDLER(describe_document_permission);
 BELAY_HANDLER(modify_document_permission);
+// document_reviews.cpp
+BELAY_HANDLER(update_document_metadata);
+BELAY_HANDLER(list_document_metadata_history);
+// calendars.cpp
+BELAY_HANDLER(get_calendar_state);
 // node_lists.cpp
 BELAY_HANDLER(list_nodes);
 BELAY_HANDLER(list_nodes_summary);

@@ -6,9 +6,9 @@
 #include "server/api/filters.hpp"
 #include "server/api/reply_parts.hpp"
 #include "server/api/window_wire.hpp"
+#include "server/engine/change_calendars.hpp"
 #include "server/engine/window_preview.hpp"
 #include "store/detail.hpp"
-#include "store/documents.hpp"
 
 namespace belay::server {
 namespace {
@@ -215,18 +215,19 @@ Result<json::Object> put_maintenance_window_calendars(const Call& call) {
                    json::decode<std::vector<std::string>>(call.request.at("CalendarNames"), "CalendarNames"));
   return call.write([&](store::Sql& sql) -> Result<json::Object> {
     BELAY_TRY_ASSIGN(auto window, window_of(sql, call));
+    window.calendars.clear();
     for (const auto& name : names) {
-      const auto document = store::documents::get(sql, name);
-      if (!document.ok() && document.error().code() != Code::not_found) return document.error();
-      if (!document.ok() || document->document_type != "ChangeCalendar")
-        return failure("DoesNotExistException",
-                       "CalendarNames: there is no change calendar '" + sanitize(name, 128) + "'");
+      const auto found = find_change_calendar(sql, name);
+      if (!found.ok() && !is_no_calendar(found.error())) return found.error();
+      if (!found.ok()) return failure("DoesNotExistException", "CalendarNames: " + found.error().message());
+      if (std::ranges::find(window.calendars, found->name) == window.calendars.end())
+        window.calendars.push_back(found->name);
     }
-    window.calendars = names;
     window.modified_at = call.now;
     BELAY_TRY(call.services.windows.update(sql, window));
-    BELAY_TRY(audit_change(sql, call, window.window_id, {{"CalendarNames", texts_reply(names)}}));
-    return json::Object{{"WindowId", window.window_id}, {"CalendarNames", texts_reply(names)}};
+    const auto kept = texts_reply(window.calendars);
+    BELAY_TRY(audit_change(sql, call, window.window_id, {{"CalendarNames", kept}}));
+    return json::Object{{"WindowId", window.window_id}, {"CalendarNames", kept}};
   });
 }
 
