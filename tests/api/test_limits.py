@@ -1,4 +1,5 @@
-"""Every field of every operation over its limit, one at a time, over the socket: the answer names the field, and nothing is stored.
+"""Every field of every operation over its limit, against its pattern or of another type, at every depth, one at a time, over the
+socket: the answer names the field, and nothing is stored.
 The limits come from the tables that the server itself embeds; what is asked is made from them here."""
 import http.client
 import json
@@ -63,6 +64,24 @@ def lengths(words, at, make):
         yield make(least - 1)
 
 
+CLASSES = (("\\p{L}", "a-zA-Z"), ("\\p{Z}", " "), ("\\p{N}", "0-9"))  # as far as what is tried here goes
+REPEATS_MAX = 65_535  # of PCRE2; for longer ones the length stands
+
+
+def against_the_pattern(words):
+    """A text of the right length that the pattern does not take, where there is one among these."""
+    pattern = " ".join(words[4:])
+    if not pattern or any(int(count) > REPEATS_MAX for count in re.findall(r"\d{5,}", pattern)):
+        return
+    for seen, meant in CLASSES:
+        pattern = pattern.replace(seen, meant)
+    length = max(1, bound(words[2]) or 0)
+    for character in "!\1\n -a":
+        if not re.fullmatch(pattern, character * length):
+            yield character * length
+            return
+
+
 def wrong(name, depth=0):
     """(path, value) for each limit of the shape and of what it holds."""
     words = SHAPES[name]
@@ -73,6 +92,8 @@ def wrong(name, depth=0):
         for text in lengths(words, 2, lambda count: "a" * count):
             yield "", text
         yield "", "nul\0"
+        for text in against_the_pattern(words):
+            yield "", text
     elif kind == "enum":
         yield "", "NO_SUCH_WORD"
     elif kind in ("int", "long"):
@@ -89,9 +110,34 @@ def wrong(name, depth=0):
             yield "", value
         for path, value in wrong(words[3], depth + 1):
             yield ".key.member" + path, {"key": value}
+        for _, key in wrong(words[2], depth + 1):
+            if key.isprintable() and 0 < len(key) < 200:  # others are not shown as they are
+                yield f".{key}.member", {key: right(words[3], depth + 1)}
     elif kind == "st":
         for member, _, shape in members(words):
             for path, value in wrong(shape, depth + 1):
+                yield f".{member[0].lower()}{member[1:]}{path}", {**right(name, depth), member: value}
+
+
+OTHER = {"str": 7, "enum": [], "int": "7", "long": {}, "list": {}, "map": [], "st": [], "bool": 0, "time": [], "blob": 7}
+
+
+def of_another_type(name, depth=0):
+    """(path, value) for the shape itself and for everything that it holds."""
+    words = SHAPES[name]
+    kind = words[0]
+    yield "", OTHER[kind]
+    if depth > DEPTH_MAX:
+        return
+    if kind == "list":
+        for path, value in of_another_type(words[2], depth + 1):
+            yield ".1.member" + path, [value]
+    elif kind == "map":
+        for path, value in of_another_type(words[3], depth + 1):
+            yield ".key.member" + path, {"key": value}
+    elif kind == "st":
+        for member, _, shape in members(words):
+            for path, value in of_another_type(shape, depth + 1):
                 yield f".{member[0].lower()}{member[1:]}{path}", {**right(name, depth), member: value}
 
 
@@ -125,10 +171,14 @@ class Limits(ApiTestCase):
 
     def test_every_field_of_another_type(self):
         before = self.post("VerifyAudit", {})[1]["LastSequence"]
-        other = {"str": 7, "enum": [], "int": "7", "long": {}, "list": {}, "map": [], "st": [], "bool": 0, "time": [], "blob": 7}
+        tried = 0
         for operation in BUILT:
-            input_shape = SHAPES[OPERATIONS[operation]]
-            for member, _, shape in members(input_shape):
-                status, reply = self.ask(operation, {**right(OPERATIONS[operation]), member: other[SHAPES[shape][0]]})
-                self.assertEqual((status, reply["__type"]), (400, "SerializationException"), f"{operation}.{member}: {reply}")
+            for path, request in of_another_type(OPERATIONS[operation]):
+                tried += 1
+                status, reply = self.ask(operation, request)
+                said = f"{operation}{path}: {str(request)[:200]} -> {status} {str(reply)[:500]}"
+                self.assertEqual((status, reply["__type"]), (400, "SerializationException"), said)
+                self.assertIn(f"'{path[1:]}'" if path else "JSON object", reply["message"], said)
+        print(f"{tried} fields of another type in {len(BUILT)} operations", flush=True)
+        self.assertGreater(tried, 1_000)
         self.assertEqual(self.post("VerifyAudit", {})[1]["LastSequence"], before)
