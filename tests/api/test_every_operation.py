@@ -1,0 +1,93 @@
+"""Each of SSM's 146 operations either works or says by name that it is not offered, and the guide's table says the same of each."""
+import json
+import pathlib
+import re
+
+from tests.api.support import BotoTestCase
+from tests.api.test_limits import BUILT, OPERATIONS, SHAPES, members, right
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TABLE = (ROOT / "src/server/api/shapes/ssm.shapes").read_text(encoding="utf-8")
+ERRORS = {name: errors.split(",") for name, errors in re.findall(r"^op (\w+) \S+ \S+ (\S+)$", TABLE, re.MULTILINE)}
+SSM = list(ERRORS)
+GUIDE = (ROOT / "docs/guide/from-aws.md").read_text(encoding="utf-8")
+ANSWERS = ("as at AWS", "differs", "not offered")
+
+
+def table_of_the_guide():
+    """{operation: (answer, what it says)}; a row may name several operations that are answered alike."""
+    rows = {}
+    for names, answer, words in re.findall(r"^\| (`[^|]*`) \| ([^|]*) \| ([^|]*) \|$", GUIDE, re.MULTILINE):
+        for name in re.findall(r"`(\w+)`", names):
+            assert name not in rows, f"{name} is in the table twice"
+            rows[name] = (answer, words.strip())
+    return rows
+
+
+BESIDES = {"GetDeployablePatchSnapshotForInstance": ["InvalidInstanceId"]}  # the model has no word for a node that is not there
+# One of them fits each pattern that a required member of an operation here has.
+FITTING = ("1", "3", "aaa", "aws:RunCommand", "Custom:Rack", "tag:Role", "mw-0123456789abcdef0", "mi-0123456789abcdef0", "pb-0123456789abcdef0",
+           "01234567-89ab-4def-8123-456789abcdef", "2027-01-01T00:00:00Z", "arn:aws:iam::123456789012:role/x", "$LATEST", "/ssm/nothing")
+
+
+def fitting(name):
+    """The least value of a shape: what must be there, each as its pattern wants it."""
+    words = SHAPES[name]
+    if words[0] == "str" and (len(words) > 4 or words[2] == "36"):
+        least, most = (int(words[2]) if words[2] != "-" else 0), (int(words[3]) if words[3] != "-" else 1 << 20)
+        pattern = re.sub(r"\\p\{.\}", "a-z", " ".join(words[4:]) or ".*")
+        return next((text for text in FITTING if least <= len(text) <= most and re.fullmatch(pattern, text)), "a" * max(1, least))
+    if words[0] == "st":
+        return {member: fitting(shape) for member, needed, shape in members(words) if needed == "!"}
+    if words[0] == "list":
+        return [fitting(words[2])]
+    return right(name)
+
+
+class EveryOperation(BotoTestCase):
+    def answer(self, operation):
+        status, _, reply = self.send("POST", "/", b"{}", self.signed(operation))
+        return status, reply.get("__type", ""), reply.get("message", "")
+
+    def test_it_works_or_says_that_it_is_not_offered(self):
+        self.assertEqual(len(SSM), 146)
+        offered = set()
+        for operation in SSM:
+            status, kind, message = self.answer(operation)
+            said = f"{operation}: {status} {kind} {message}"
+            self.assertNotEqual(kind, "UnknownOperationException", said)
+            self.assertNotEqual(kind, "InternalServerError", said)
+            if kind == "UnsupportedOperationException":
+                self.assertEqual(status, 501, said)
+                self.assertRegex(message, rf"^Belay does not offer the operation {operation}: .{{20,}}", said)
+            else:
+                offered.add(operation)
+        self.assertEqual(offered, set(SSM) & set(BUILT))
+
+    def test_what_is_no_operation_is_answered_otherwise(self):
+        for garbage in ("NoSuchOperation", "createdocument", "CreateDocumentX", "RegisterManagedInstance"):
+            self.assertEqual(self.answer(garbage)[1], "UnknownOperationException", garbage)
+
+    def test_the_errors_are_those_of_the_operation(self):
+        """Asked for things that are not there, each operation says so with an exception that SSM's model has for it."""
+        reached = 0
+        for operation in sorted(set(SSM) & set(BUILT)):
+            request = fitting(OPERATIONS[operation])
+            status, reply = self.post(operation, request)
+            kind = reply.get("__type", "")
+            said = f"{operation} {json.dumps(request)[:200]}: {status} {json.dumps(reply)[:300]}"
+            with self.subTest(operation=operation):
+                self.assertTrue(status == 200 or kind == "ValidationException" or kind in ERRORS[operation] + BESIDES.get(operation, []),
+                                f"{said}; there are {ERRORS[operation]}")
+            reached += kind != "ValidationException"
+        self.assertGreater(reached, 80, "most requests are to get past the shapes")
+
+    def test_the_guides_table_is_true(self):
+        rows = table_of_the_guide()
+        self.assertEqual(sorted(set(SSM) - set(rows)), [], "operations that the table lacks")
+        self.assertEqual(sorted(set(rows) - set(SSM)), [], "rows that are no operations of SSM")
+        for operation, (answer, words) in sorted(rows.items()):
+            self.assertIn(answer, ANSWERS, operation)
+            self.assertEqual(answer != "not offered", operation in BUILT, f"{operation}: the table says '{answer}'")
+            if answer != "as at AWS":
+                self.assertGreater(len(words), 10, f"{operation}: what differs, or what to use instead?")
