@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+#include "io/public_address.hpp"
+
 namespace belay::io {
 namespace {
 
@@ -54,13 +56,24 @@ Result<Descriptor> connect_to(const addrinfo& address, const std::string& peer, 
   return fd;
 }
 
-// One address after the other, each with its part of the time.
-Result<Descriptor> connect_any(const Url& url, const Patience& patience) {
+Error private_address(const Url& url) {
+  return Error(Code::permission_denied,
+               url.host + " has an address of a private or special network; only public ones are fetched from",
+               "address-private");
+}
+
+// One address after the other, each with its part of the time. What was checked is what is connected to: a second
+// answer of the name's server does not count.
+Result<Descriptor> connect_any(const Url& url, bool public_only, const Patience& patience) {
   BELAY_TRY_ASSIGN(const auto addresses, resolve(url));
   std::size_t left = 0;
   for (const addrinfo* a = addresses.get(); a; a = a->ai_next) ++left;
   Result<Descriptor> last = Error(Code::unavailable, "the name " + url.host + " has no address");
   for (const addrinfo* a = addresses.get(); a; a = a->ai_next, --left) {
+    if (public_only && !is_public_address(*a->ai_addr)) {
+      if (a == addresses.get()) last = private_address(url);
+      continue;
+    }
     last = connect_to(*a, name_of(url), patience.share_of(left));
     if (last.ok() || last.error().code() == Code::cancelled) break;
   }
@@ -99,8 +112,8 @@ Status Patience::wait(int fd, Step::Kind want, const std::string& what) const {
 
 Result<std::unique_ptr<ClientConnection>> ClientConnection::open(const Url& url, const TlsContext& context,
                                                                  const TlsClientSettings& settings,
-                                                                 const Patience& patience) {
-  BELAY_TRY_ASSIGN(auto fd, connect_any(url, patience));
+                                                                 const Patience& patience, bool public_only) {
+  BELAY_TRY_ASSIGN(auto fd, connect_any(url, public_only, patience));
   TlsPtr tls;
   if (context) {
     BELAY_TRY_ASSIGN(tls, connect_tls(context, settings, url.host, fd.get()));

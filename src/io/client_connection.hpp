@@ -32,7 +32,8 @@ class ClientConnection {
  public:
   // `context` is null for plain HTTP; `settings` must outlive the call.
   static Result<std::unique_ptr<ClientConnection>> open(const Url& url, const TlsContext& context,
-                                                        const TlsClientSettings& settings, const Patience& patience);
+                                                        const TlsClientSettings& settings, const Patience& patience,
+                                                        bool public_only = false);
   // False where the server hung up, or sent what nobody asked for, while the connection was idle.
   bool is_usable() const;
   Status write(std::string_view bytes, const Patience& patience);

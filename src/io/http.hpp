@@ -126,6 +126,7 @@ struct HttpClientOptions {
   TlsClientSettings tls;
   Duration timeout{30'000};  // of the whole exchange
   std::size_t body_bytes_max = 64 << 20;
+  bool public_only = false;  // private, loopback, link-local and like addresses are refused (HttpClient only)
 };
 
 // Blocking; keeps the connection to one origin alive. One thread at a time. Not retried: the caller knows what may be.
@@ -143,6 +144,10 @@ struct FetchLimits {
   std::size_t bytes_max = 64 << 20;
   int redirects_max = 5;    // followed to https only
   bool plain_http = false;  // whether the address itself may be http://: only where a checksum tells what came
+  // For one who fetches what others name: a name is resolved once, each address is checked, and just that one is used;
+  // so is each redirect. permission_denied "address-private", but for the hosts named here, in lower case.
+  bool public_only = false;
+  std::vector<std::string> private_hosts{};
 };
 // The body of a GET, from a server that the host's own authorities vouch for. Anything but 200 is an error that names
 // address and status. May be repeated.

@@ -26,7 +26,8 @@ class BlockingHttpClient final : public HttpClient {
  private:
   Result<HttpResponse> exchange(const HttpRequest& request, const Patience& patience) {
     if (!connection_) {
-      BELAY_TRY_ASSIGN(connection_, ClientConnection::open(url_, context_, options_.tls, patience));
+      BELAY_TRY_ASSIGN(connection_,
+                       ClientConnection::open(url_, context_, options_.tls, patience, options_.public_only));
       if (connection_->tls()) server_ca_pem_ = trusted_authority_pem(connection_->tls());
     }
     BELAY_TRY_ASSIGN(const auto checked, check(request));

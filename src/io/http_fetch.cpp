@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/text.hpp"
 #include "io/http.hpp"
 
@@ -18,6 +20,8 @@ Result<HttpResponse> ask(const std::string& url, const FetchLimits& limits) {
   options.timeout = limits.timeout;
   options.body_bytes_max = limits.bytes_max;
   BELAY_TRY_ASSIGN(const auto parts, parse_url(url));
+  options.public_only =
+      limits.public_only && std::ranges::find(limits.private_hosts, parts.host) == limits.private_hosts.end();
   BELAY_TRY_ASSIGN(auto client, make_http_client(url, options));
   HttpRequest request;
   request.method = "GET";

@@ -72,7 +72,7 @@ class Server {
         keys_(std::move(keys)),
         store_(std::move(store)),
         judge_(*store_, clock_),
-        commands_(*store_, clock_),
+        commands_(*store_, clock_, settings_.fetch_from),
         change_sets_(*store_, clock_, judge_),
         nodes_(*store_, clock_, keys_.authority()),
         zones_(clock_, [](std::string_view name) { return io::read_zone_file(io::real_files(), name); }),

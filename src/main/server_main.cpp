@@ -18,7 +18,8 @@ int fail(const Error& error) {
 }
 
 Result<ServerSettings> settle(const std::string& data, const std::string& listen, const std::string& http,
-                              std::string database, const std::vector<std::string>& names) {
+                              std::string database, const std::vector<std::string>& names,
+                              const std::vector<std::string>& fetch_from) {
   ServerSettings settings;
   settings.data = std::filesystem::absolute(data).lexically_normal().string();
   if (settings.data.size() > 1 && settings.data.ends_with('/')) settings.data.pop_back();
@@ -43,6 +44,10 @@ Result<ServerSettings> settle(const std::string& data, const std::string& listen
     BELAY_TRY_ASSIGN(auto parsed, parse_server_name(name));
     settings.names.push_back(std::move(parsed));
   }
+  for (const auto& host : fetch_from) {
+    BELAY_TRY_ASSIGN(const auto parsed, parse_server_name(host).within("--fetch-from"));
+    settings.fetch_from.push_back(to_lower(parsed.text));
+  }
   return settings;
 }
 
@@ -50,7 +55,7 @@ int run(int argc, char** argv) {
   CLI::App app{"belayd: the server of Belay. It patches Linux fleets with a rope attached."};
   app.set_version_flag("--version", BELAY_VERSION);
   std::string data, listen = "127.0.0.1:8443", http, database;
-  std::vector<std::string> names;
+  std::vector<std::string> names, fetch_from;
   bool verbose = false;
   app.add_option("--data", data, "folder of the server: its store, keys and admin.env")->required();
   app.add_option("--listen", listen, "ADDR:PORT for agents, API and console, over TLS")->capture_default_str();
@@ -60,6 +65,8 @@ int run(int argc, char** argv) {
   app.add_option("--name", names,
                  "DNS name or address by which agents and clients reach the server; may be repeated. Its certificate "
                  "holds them all, and the first stands in BELAY_URL");
+  app.add_option("--fetch-from", fetch_from,
+                 "host on a private address from which override lists may be fetched all the same; may be repeated");
   app.add_flag("--verbose", verbose, "log more");
   try {
     app.parse(argc, argv);
@@ -67,7 +74,7 @@ int run(int argc, char** argv) {
     return app.exit(error) == 0 ? kExitOk : kExitUsage;
   }
   if (verbose) log::set_level(log::Level::debug);
-  const auto settings = settle(data, listen, http, database, names);
+  const auto settings = settle(data, listen, http, database, names, fetch_from);
   if (!settings.ok()) return fail(settings.error());
   const Status ended = run_server(*settings, [](const std::string& line) { std::cout << line << std::endl; });
   return ended.ok() ? kExitOk : fail(ended.error());

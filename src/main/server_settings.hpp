@@ -27,10 +27,11 @@ Result<ServerName> parse_server_name(std::string_view text);
 struct ServerSettings {
   std::string data;
   ListenAddress listen;
-  bool plain = false;             // whether `http` is wanted
-  ListenAddress http;             // loopback only
-  std::string database;           // "" : DIR/belay.db
-  std::vector<ServerName> names;  // besides the host's own
+  bool plain = false;                   // whether `http` is wanted
+  ListenAddress http;                   // loopback only
+  std::string database;                 // "" : DIR/belay.db
+  std::vector<ServerName> names;        // besides the host's own
+  std::vector<std::string> fetch_from;  // hosts on private addresses that the server may fetch from, in lower case
 };
 
 }  // namespace belay

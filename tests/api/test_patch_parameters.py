@@ -58,11 +58,19 @@ class PatchParameters(BotoTestCase):
         self.assertEqual(self.run_baseline(Operation="Install", SnapshotId=SNAPSHOT, RebootOption="NoReboot")["Status"], "Success")
         self.assertEqual(self.versions(), {"curl": "7.2", "openssl": "3.0.2"}, "as it was when the snapshot was begun")
 
+    def test_the_server_fetches_nothing_from_its_own_network(self):
+        said = self.assert_fails("InvalidParameters", self.ssm.send_command, DocumentName="AWS-RunPatchBaseline", InstanceIds=[self.node.node_id],
+                                 Parameters={"Operation": ["Install"], "InstallOverrideList": ["https://169.254.169.254/latest/meta-data"]})
+        self.assertIn("private", said)
+        self.assertIn("--fetch-from", said)
+
     def test_what_is_refused(self):
         rows = [{"Operation": "Dance"}, {"Operation": "Scan", "RebootOption": "Perhaps"}, {"Operation": "Scan", "SnapshotId": "not-a-uuid"},
                 {"Operation": "Scan", "InstallOverrideList": "patches:\n  - id: curl\n    title: '*'\n"},
                 {"Operation": "Install", "InstallOverrideList": "nonsense"},
                 {"Operation": "Install", "InstallOverrideList": "s3://bucket/list.yaml"},
+                *({"Operation": "Install", "InstallOverrideList": f"https://{host}/list.yaml"}
+                  for host in ("127.0.0.1:1", "localhost", "[::1]", "[::ffff:169.254.169.254]", "169.254.169.254", "10.0.0.1")),
                 {"Operation": "Install", "BaselineOverride": "{"}, {"Operation": "Scan", "BaselineOverride": "[]"},
                 {"Operation": "Install", "InstallOverrideList": "patches:\n  - id: a\n    title: '*'\n", "BaselineOverride": "[]"},
                 {"Operation": "Scan", "NoSuch": "x"}, {}]

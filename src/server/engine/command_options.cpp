@@ -5,7 +5,6 @@
 #include "base/ids.hpp"
 #include "base/text.hpp"
 #include "core/document/built_in.hpp"
-#include "server/engine/override_documents.hpp"
 
 namespace belay::server {
 namespace {
@@ -17,10 +16,10 @@ constexpr std::size_t kScriptBytesMax = 1u << 20;
 
 Error refuse(std::string what) { return Error(Code::invalid_argument, std::move(what), "InvalidParameters"); }
 
-Status freeze(std::string& text, std::string_view name, Fetching fetching) {
-  if (fetching == Fetching::refused && text.starts_with("https://"))
+Status freeze(std::string& text, std::string_view name, const Fetching& fetching) {
+  if (!fetching.allowed && text.starts_with("https://"))
     return refuse(std::string(name) + " is an address: where nobody waits for it, give the text itself");
-  BELAY_TRY_ASSIGN(text, fetch_override(text));
+  BELAY_TRY_ASSIGN(text, fetch_override(text, fetching));
   return {};
 }
 
@@ -66,7 +65,7 @@ Result<PatchOptions> patch_options(const document::Patch& step) {
   return options;
 }
 
-Status settle_step(document::Step& step, Fetching fetching) {
+Status settle_step(document::Step& step, const Fetching& fetching) {
   if (!step.skip.empty()) return {};
   if (const auto* script = std::get_if<document::RunShellScript>(&step.work)) return check_script(*script);
   auto* patch = std::get_if<document::Patch>(&step.work);
@@ -78,7 +77,7 @@ Status settle_step(document::Step& step, Fetching fetching) {
 }
 
 Result<CommandOptions> command_options(const FoundDocument& found, const ParameterValues& parameters,
-                                       const document::Resolver& resolver, Fetching fetching, Instant now) {
+                                       const document::Resolver& resolver, const Fetching& fetching, Instant now) {
   if (found.document_type != "Command")
     return Error(
         Code::invalid_argument,

@@ -13,6 +13,7 @@
 #include "core/document/run.hpp"
 #include "core/patchrun/order.hpp"
 #include "server/engine/documents.hpp"
+#include "server/engine/override_documents.hpp"
 #include "server/engine/parent.hpp"
 
 namespace belay::server {
@@ -39,13 +40,12 @@ struct CommandOptions {
 BOOST_DESCRIBE_STRUCT(CommandOptions, (), (document, document_version, steps, run))
 
 using ParameterValues = std::map<std::string, std::vector<std::string>>;
-enum class Fetching { allowed, refused };  // of what a patch step names by an https address
 // Expands the document for Linux nodes, checks every patch step and freezes what it names by address.
 Result<CommandOptions> command_options(const FoundDocument& document, const ParameterValues& parameters,
-                                       const document::Resolver& resolver, Fetching fetching, Instant now);
+                                       const document::Resolver& resolver, const Fetching& fetching, Instant now);
 
 // Checks one expanded step, and freezes what it names by address.
-Status settle_step(document::Step& step, Fetching fetching);
+Status settle_step(document::Step& step, const Fetching& fetching);
 
 // The step in progress that is no document of documents; nullopt where the run is over.
 std::optional<std::size_t> step_at_work(std::span<const document::Step> steps, const document::Run& run);

@@ -90,7 +90,7 @@ struct Draft {
   CommandOptions options;
   std::string command_id, plugin;
 };
-Result<Draft> draft_of(Sql& sql, const SendCommandRequest& request, Fetching fetching, Instant now) {
+Result<Draft> draft_of(Sql& sql, const SendCommandRequest& request, const Fetching& fetching, Instant now) {
   BELAY_TRY_ASSIGN(const auto found, find_document(sql, request.document_name, request.document_version));
   Draft draft;
   BELAY_TRY_ASSIGN(draft.options, command_options(found, request.parameters, document_resolver(sql), fetching, now));
@@ -165,7 +165,7 @@ Result<store::commands::Command> queue(Sql& sql, const SendCommandRequest& reque
 Result<store::commands::Command> Commands::send(const SendCommandRequest& request) {
   // Before the transaction that writes: reading the options may fetch what they name.
   BELAY_TRY_ASSIGN(const auto draft,
-                   store_.read([&](Sql& sql) { return draft_of(sql, request, Fetching::allowed, clock_.now()); }));
+                   store_.read([&](Sql& sql) { return draft_of(sql, request, fetching_, clock_.now()); }));
   return store_.write([&](Sql& sql) { return queue(sql, request, draft, clock_.now()); });
 }
 

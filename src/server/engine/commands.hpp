@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "server/engine/override_documents.hpp"
 #include "server/engine/parent.hpp"
 #include "store/commands.hpp"
 #include "store/nodes.hpp"
@@ -43,7 +44,9 @@ struct SendCommandRequest {
 // "InvalidInstanceId", "InvalidCommandId", "UnsupportedPlatformType".
 class Commands {
  public:
-  Commands(store::Store& store, const Clock& clock) : store_(store), clock_(clock) {}
+  // `private_hosts`: what may be fetched from though its address is private (override_documents.hpp).
+  Commands(store::Store& store, const Clock& clock, std::vector<std::string> private_hosts = {})
+      : store_(store), clock_(clock), fetching_{true, std::move(private_hosts)} {}
 
   // Returns once the command is durable; the nodes follow. Targets that match nobody make a command that is at once
   // Success with the details NoInstancesInTag, as at AWS.
@@ -61,6 +64,7 @@ class Commands {
  private:
   store::Store& store_;
   const Clock& clock_;
+  const Fetching fetching_;
 };
 
 // Ids of the active nodes that the targets name, sorted, at most `nodes_max` (resource_exhausted beyond).

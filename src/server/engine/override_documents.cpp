@@ -88,7 +88,7 @@ Result<baseline::PatchBaseline> one_baseline(const json::Value& item) {
 
 }  // namespace
 
-Result<std::string> fetch_override(std::string_view text_or_address) {
+Result<std::string> fetch_override(std::string_view text_or_address, const Fetching& fetching) {
   const auto scheme = text_or_address.find("://");
   if (scheme == std::string_view::npos || scheme > 10 || text_or_address.find('\n') != std::string_view::npos)
     return std::string(text_or_address);
@@ -97,10 +97,15 @@ Result<std::string> fetch_override(std::string_view text_or_address) {
         Code::unsupported,
         "'" + sanitize(text_or_address, 200) + "' cannot be fetched: give an https address, or the text itself",
         "InvalidParameters");
-  const auto body =
-      io::fetch(std::string(text_or_address), {.timeout = Duration(20'000), .bytes_max = kOverrideBytesMax});
-  if (!body.ok()) return refuse(body.error().chain());
-  return *body;
+  const auto body = io::fetch(std::string(text_or_address), {.timeout = Duration(20'000),
+                                                             .bytes_max = kOverrideBytesMax,
+                                                             .public_only = true,
+                                                             .private_hosts = fetching.private_hosts});
+  if (body.ok()) return *body;
+  const bool is_private = body.error().reason() == "address-private";
+  return refuse(
+      body.error().chain() +
+      (is_private ? "; give the text itself, or have the operator allow this host (belayd --fetch-from)" : ""));
 }
 
 Result<std::vector<baseline::OverridePatch>> parse_override_list(std::string_view text) {
