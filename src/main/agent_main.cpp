@@ -50,7 +50,6 @@ Result<AgentSettings> settle(const Options& options) {
   prefer(settings.server, options.given.server);
   prefer(settings.state, options.given.state);
   prefer(settings.lists, options.given.lists);
-  prefer(settings.fake_packages, options.given.fake_packages);
   if (settings.state.empty()) settings.state = agent::kStateDirectoryDefault;
   return settings;
 }
@@ -64,7 +63,6 @@ Result<std::unique_ptr<agent::PackageManager>> package_manager(const AgentSettin
   agent::PackageManagerOptions options;
   options.lists_directory = settings.lists;
   if (!settings.lists.empty()) options.cache_directory = settings.lists + "-cache";
-  options.fake_state_path = settings.fake_packages;
   return agent::make_package_manager(real_host(), options);
 }
 
@@ -121,7 +119,6 @@ std::unique_ptr<agent::Launcher> launcher_of(const AgentSettings& settings, cons
                                              const std::string& program) {
   std::vector<std::string> arguments{"--config", options.config, "--state", settings.state};
   if (!settings.lists.empty()) arguments.insert(arguments.end(), {"--lists", settings.lists});
-  if (!settings.fake_packages.empty()) arguments.insert(arguments.end(), {"--fake-packages", settings.fake_packages});
   return agent::make_launcher(io::real_files(), io::real_processes(), program, arguments);
 }
 
@@ -250,8 +247,6 @@ void describe_places(CLI::App& command, Options& options) {
 void describe_packages(CLI::App& command, Options& options) {
   command.add_option("--lists", options.given.lists,
                      "use package lists of Belay's own in this directory; the host's are not touched");
-  command.add_option("--fake-packages", options.given.fake_packages, "a rehearsal: packages are rows of this file")
-      ->group("");
 }
 
 int main_of(int argc, char** argv) {

@@ -12,8 +12,7 @@ inline constexpr const char* kAgentConfigDefault = "/etc/belay/agent.toml";
 struct AgentSettings {
   std::string server;
   std::string state;
-  std::string lists;          // package lists of Belay's own; "" for the host's
-  std::string fake_packages;  // a rehearsal: no real package is touched
+  std::string lists;  // package lists of Belay's own; "" for the host's
 };
 
 // From TOML: server, state, lists. An absent file says nothing; an unknown name or a wrong type is an error, since a

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The agent must run on any x86-64 Linux: fully static, under 9 MB, and alive with nothing around it."""
+"""The agent must run on any x86-64 Linux: fully static, under 9 MB, alive with nothing around it, and without what is for tests."""
 import os
 import struct
 import subprocess
@@ -31,6 +31,9 @@ def main():
         complaints.append(f"it has {size:,} bytes, at most {BYTES_MAX:,} are allowed")
     if version.returncode != 0 or not version.stdout.startswith("belay-agent "):
         complaints.append(f"`version` in an empty environment: status {version.returncode}, {version.stdout!r} {version.stderr!r}")
+    with open(agent, "rb") as file:
+        if b"fake" in file.read().lower():
+            complaints.append("it holds the package manager that only pretends, which is for tests")
     for complaint in complaints:
         print(f"{agent}: {complaint}")
     print(f"{agent}: static, {size:,} bytes, {version.stdout.strip()}" if not complaints else "the agent is not what it must be")

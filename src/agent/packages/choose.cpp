@@ -4,7 +4,6 @@
 
 #include "agent/packages/apt/apt_package_manager.hpp"
 #include "agent/packages/dnf/dnf_package_manager.hpp"
-#include "agent/packages/fake_package_manager.hpp"
 #include "base/text.hpp"
 #include "core/fleet/operating_system.hpp"
 
@@ -39,8 +38,6 @@ Result<Backend> choose_backend(std::string_view os_release) {
 }
 
 Result<std::unique_ptr<PackageManager>> make_package_manager(const Host& host, const PackageManagerOptions& options) {
-  if (!options.fake_state_path.empty())
-    return std::unique_ptr<PackageManager>(std::make_unique<FakePackageManager>(host, options.fake_state_path));
   auto os_release = host.files.read(options.root + "/etc/os-release", 64 << 10);
   if (!os_release.ok()) os_release = host.files.read(options.root + "/usr/lib/os-release", 64 << 10);
   if (!os_release.ok())

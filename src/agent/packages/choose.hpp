@@ -8,14 +8,13 @@
 
 namespace belay::agent {
 
-enum class Backend { apt, dnf, fake };
+enum class Backend { apt, dnf };
 
 struct PackageManagerOptions {
   std::string root;             // prefix of every path that is read; "" on the host itself
   std::string lists_directory;  // apt: package lists of Belay's own instead of /var/lib/apt/lists; "" for the host's
   std::string
       cache_directory;  // apt: beside lists of our own, for what refresh() and simulate() write; "" for the host's
-  std::string fake_state_path;                         // not empty: the fake backend, its state in this file
   Duration lists_age_max{std::chrono::hours(7 * 24)};  // older lists are a release_stale problem
 };
 
