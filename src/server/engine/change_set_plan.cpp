@@ -29,7 +29,8 @@ class ChangeSetKind : public ExecutionKind {
     BELAY_TRY_ASSIGN(auto state, json::decode_text<PlanningState>(execution.state, kStateLimits));
     for (const auto& posted : events) {
       BELAY_TRY_ASSIGN(const auto event, json::decode_text<NodeEvent>(posted.body));
-      if (event.kind == NodeEventKind::order_ended) BELAY_TRY(take_answer(sql, state, event));
+      if (event.kind == NodeEventKind::order_ended || event.kind == NodeEventKind::node_removed)
+        BELAY_TRY(take_answer(sql, state, event));
     }
     for (std::size_t i = 0; i < state.planning.size(); ++i) BELAY_TRY(ask_on(sql, state, i, now));
     return conclude(sql, std::move(state), now);

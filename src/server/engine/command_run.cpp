@@ -129,6 +129,11 @@ Result<std::optional<command::Event>> CommandRun::translate(const store::executi
     case NodeEventKind::scan_ready:
       return std::optional(command::Event{EventKind::scan_ready, event.node_id, phase, 0, "", at->segment});
     case NodeEventKind::order_ended: return order_ended(event.node_id, event.order_id, phase);
+    case NodeEventKind::node_removed: {
+      BELAY_TRY_ASSIGN(const auto result, result_of(sql_, event.order_id));
+      return std::optional(command::Event{EventKind::undeliverable, event.node_id, phase, 0,
+                                          result ? why_of(*result) : "the node was removed", at->segment});
+    }
     case NodeEventKind::cancel: break;
   }
   return std::optional<command::Event>();

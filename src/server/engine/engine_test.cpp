@@ -176,7 +176,10 @@ TEST_F(EngineTest, AnOrderAtWorkEndsWithItsNode) {
   for (const auto& sent : {running, stopping}) {
     EXPECT_TRUE(invocation(sent.command_id, node).finished_at.has_value());
     EXPECT_NE(invocation(sent.command_id, node).standard_error.find("removed from the fleet"), std::string::npos);
+    EXPECT_EQ(invocation(sent.command_id, node).status_details, "Undeliverable");
+    EXPECT_EQ(command(sent.command_id).error_count, 0U) << "it does not count against MaxErrors";
   }
+  EXPECT_EQ(command(running.command_id).status_details, "Incomplete");
 }
 
 struct BadRequest {

@@ -61,7 +61,7 @@ Status end_orders_of_removed(store::Sql& sql, std::string_view node_id, Instant 
                                                      : "enrol it again and repeat the command",
                                false});
     BELAY_TRY(store::orders::finish(sql, node_id, order.order_id, json::encode_text(result), now));
-    BELAY_TRY(tell_execution(sql, order, NodeEventKind::order_ended, now));
+    BELAY_TRY(tell_execution(sql, order, NodeEventKind::node_removed, now));
   }
   return {};
 }
