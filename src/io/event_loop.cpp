@@ -1,11 +1,15 @@
 #include "io/event_loop.hpp"
 
+#include <sys/inotify.h>
+#include <unistd.h>
+
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <csignal>
 
 #include "io/event_loop_impl.hpp"
+#include "io/posix.hpp"
 
 namespace belay::io {
 namespace {
@@ -78,6 +82,29 @@ EventLoop::TimerId EventLoop::run_after(Duration delay, std::function<void()> ta
 
 void EventLoop::cancel(TimerId timer) {
   boost::asio::dispatch(impl_->context, [impl = impl_.get(), timer] { impl->timers.erase(timer); });
+}
+
+// What is there is read away; the caller looks for itself.
+void EventLoop::Impl::read_watch(std::shared_ptr<std::function<void()>> task) {
+  watched->async_wait(boost::asio::posix::descriptor_base::wait_read,
+                      [this, task = std::move(task)](const boost::system::error_code& failure) {
+                        char events[4096];
+                        bool any = false;
+                        while (!failure && ::read(watched->native_handle(), events, sizeof events) > 0) any = true;
+                        if (!any) return;  // the directory is gone, or the loop ends
+                        (*task)();
+                        read_watch(task);
+                      });
+}
+
+Status EventLoop::watch_directory(const std::string& path, std::function<void()> task) {
+  BELAY_ASSERT(!impl_->watched);
+  Descriptor fd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  if (!fd || ::inotify_add_watch(fd.get(), path.c_str(), IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0)
+    return posix_error(errno, "cannot watch " + path);
+  impl_->watched.emplace(impl_->context, fd.release());
+  impl_->read_watch(std::make_shared<std::function<void()>>(std::move(task)));
+  return {};
 }
 
 void EventLoop::on_termination(std::function<void()> task) {

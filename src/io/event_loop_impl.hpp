@@ -2,6 +2,7 @@
 // What an EventLoop is made of. Only for io's own sources.
 #include <atomic>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <mutex>
@@ -33,6 +34,7 @@ class LoopPort {
 struct EventLoop::Impl {
   Impl();
   ~Impl();
+  void read_watch(std::shared_ptr<std::function<void()>> task);
 
   DeadlineWheel wheel;  // first: connections that wait in `context` leave it when they are destroyed
   boost::asio::io_context context{1};
@@ -42,6 +44,7 @@ struct EventLoop::Impl {
   std::atomic<TimerId> next_timer{1};
   std::unordered_map<TimerId, std::unique_ptr<boost::asio::steady_timer>> timers;
   std::optional<boost::asio::signal_set> signals;
+  std::optional<boost::asio::posix::stream_descriptor> watched;  // an inotify descriptor
   // Called when the loop is destroyed, by those whose owners may keep them for longer. They erase themselves.
   std::unordered_map<void*, std::function<void()>> at_end;
 

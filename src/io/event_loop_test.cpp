@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
 #include <future>
 #include <map>
 #include <random>
@@ -183,6 +185,25 @@ TEST(DeadlineWheel, CatchesUpAfterALongSleep) {
   EXPECT_EQ(rings, 2);
   bench.advance(Duration(3'000'000));
   EXPECT_EQ(rings, 3);
+}
+
+TEST(EventLoop, TellsWhatIsMadeInADirectory) {
+  const auto directory = std::filesystem::temp_directory_path() / ("belay-watch-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(directory);
+  EventLoop loop;
+  EXPECT_EQ(loop.watch_directory(directory.string() + "/none", [] {}).error().code(), Code::not_found);
+  int told = 0;
+  ASSERT_TRUE(loop.watch_directory(directory.string(),
+                                   [&] {
+                                     if (++told == 1) std::filesystem::create_directory(directory / "second");
+                                     else loop.stop();
+                                   })
+                  .ok());
+  loop.post([&] { std::filesystem::create_directory(directory / "first"); });
+  loop.run_after(Duration(20'000), [&] { loop.stop(); });
+  loop.run();
+  EXPECT_EQ(told, 2);
+  std::filesystem::remove_all(directory);
 }
 
 }  // namespace

@@ -160,6 +160,16 @@ BOOST_DESCRIBE_STRUCT(OrderResult, (),
                       (order_id, outcome, exit_code, standard_output, standard_error, started_at, finished_at, problems,
                        run, plan, steps))
 
+// A patch run that no server ordered: `belay-agent rollback`. Kept once, by its id.
+struct OwnRun {
+  std::string run_id;  // UUID
+  std::string undoes;  // the run that it undid
+  Instant started_at{}, finished_at{};
+  patchrun::Reboot reboot = patchrun::Reboot::never;
+  patchrun::PatchRunReport run;
+};
+BOOST_DESCRIBE_STRUCT(OwnRun, (), (run_id, undoes, started_at, finished_at, reboot, run))
+
 // ---- server to agent
 struct Welcome {  // answers hello
   Instant server_time{};

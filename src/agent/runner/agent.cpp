@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kInFlightMax = 32;
 constexpr Duration kRenewalRetry{std::chrono::hours(1)};
 constexpr Duration kTimerMax{std::chrono::hours(24)};
+constexpr Duration kLookAfter{2'000};
 constexpr Duration kRescanEvery{std::chrono::minutes(10)};
 
 std::string new_id() { return make_uuid(io::random_bytes(kIdRandomBytes)); }
@@ -75,6 +76,7 @@ void Agent::start() {
                               {"server", identity_.server},
                               {"version", BELAY_VERSION},
                               {"waiting_messages", outbox_.size()}});
+  watch_orders();
   gather_facts([this] {
     link_->start();
     wake_desk();
@@ -220,6 +222,21 @@ void Agent::wake_desk() {
     desk_awake_ = false;
     wake_desk();
   });
+}
+
+// `belay-agent rollback` lays an order from another process: it is taken up at once, so that its result is told as soon
+// as there is one. The directory comes before the order in it, so the look comes a little later.
+void Agent::watch_orders() {
+  const auto watched = parts_.loop.watch_directory(parts_.paths.orders(), [this, alive = alive_] {
+    if (!*alive || look_planned_) return;
+    look_planned_ = true;
+    later(kLookAfter, [this] {
+      look_planned_ = false;
+      desk_->adopt();
+      wake_desk();
+    });
+  });
+  if (!watched.ok()) log::warning("orders_not_watched", {{"why", watched.error()}});
 }
 
 void Agent::plan_renewal() {

@@ -44,6 +44,7 @@ class Agent {
   Status upload(const wire::NeedSets& wanted);
   void pump();
   void wake_desk();
+  void watch_orders();
   void gather_facts(std::function<void()> then);
   void plan_renewal();
   void renew_certificate(bool fresh_key);
@@ -65,6 +66,7 @@ class Agent {
   std::uint64_t pumped_ = 0;  // sequence of the newest message sent over this connection
   std::set<std::string> in_flight_;
   bool desk_awake_ = false;
+  bool look_planned_ = false;  // for orders that others laid
   bool renewing_ = false;
   std::optional<Duration> rescanned_at_;  // for sets that the server asked for and we no longer had
   std::uint64_t scan_plan_ = 0;           // the newest plan's number: older timers do nothing

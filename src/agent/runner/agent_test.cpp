@@ -13,6 +13,7 @@
 #include "agent/runner/enrolment.hpp"
 #include "agent/runner/fake_host.hpp"
 #include "agent/runner/order_work.hpp"
+#include "agent/runner/undo.hpp"
 #include "base/bytes.hpp"
 #include "base/ids.hpp"
 #include "base/json.hpp"
@@ -343,6 +344,47 @@ TEST_F(AgentTest, CarriesOutAnOrderAndReportsItOnce) {
   ASSERT_TRUE(second);
   EXPECT_EQ(second->steps->outputs.at(0).standard_output, "again\n");
   EXPECT_EQ(server.count("order_result"), 2u);
+}
+
+// `belay-agent rollback` is another process: what it did is told at once, without waiting for the next scan, and once.
+TEST_F(AgentTest, TellsOfARunThatWasUndoneByHand) {
+  FakeState state;
+  state.installed.packages = {{"curl", "amd64", "1"}};
+  state.offers.offers.resize(2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    state.offers.offers[i].name = "curl";
+    state.offers.offers[i].arch = "amd64";
+    state.offers.offers[i].version = std::to_string(i + 1);
+  }
+  ASSERT_TRUE(
+      io::real_files().write_durable((directory_ / "packages.json").string(), json::encode_text(state), 0600).ok());
+  TestServer server;
+  ASSERT_TRUE(enroll_at(server).ok());
+  const TestAgent agent(directory_, paths_);
+  ASSERT_TRUE(server.wait_for<wire::Hello>());
+  wire::Order patch;
+  patch.kind = wire::OrderKind::patch;
+  patch.patch = patchrun::PatchRunOrder{};
+  patch.patch->changes = {{"curl", "amd64", "1", "2", "", 0}};
+  server.send(server.order(patch));
+  const auto patched = server.wait_for<wire::OrderResult>();
+  ASSERT_TRUE(patched && patched->run && patched->run->outcome == patchrun::Outcome::committed)
+      << (patched ? patched->standard_error : "nothing");
+  std::optional<Undo> undo;
+  for (int i = 0; i < 600 && !undo; ++i, std::this_thread::sleep_for(std::chrono::milliseconds(50)))
+    if (auto planned = plan_undo(io::real_files(), paths_); planned.ok()) undo = *planned;
+  ASSERT_TRUE(undo);
+  ASSERT_TRUE(accept_undo(io::real_files(), paths_, *undo, patchrun::Reboot::never, io::system_clock().now()).ok());
+  const auto own = server.wait_for<wire::OwnRun>();
+  ASSERT_TRUE(own);
+  EXPECT_EQ(own->run_id, undo->order_id);
+  EXPECT_EQ(own->undoes, patched->order_id);
+  EXPECT_EQ(own->run.outcome, patchrun::Outcome::committed);
+  ASSERT_EQ(own->run.changed.size(), 1U);
+  EXPECT_EQ(own->run.changed[0].to_version, "1");
+  EXPECT_TRUE(server.wait_for<wire::ScanReport>(2)) << "and what the node has since";
+  EXPECT_EQ(server.count("own_run"), 1U);
+  EXPECT_EQ(server.count("order_result"), 1U);
 }
 
 TEST_F(AgentTest, SendsTheSetsThatTheServerLacks) {

@@ -18,9 +18,10 @@ inline constexpr std::size_t kArchivedResultsMax = 100;
 struct AcceptedOrder {
   wire::Order order;
   Instant accepted_at{};
-  bool local = false;  // the node's own, not the server's: its report has no order id and no result is sent
+  bool local = false;    // the node's own, not the server's: its report has no order id and no result is sent
+  std::string undoes{};  // of such a one: the run that it undoes; it is told as an own_run
 };
-BOOST_DESCRIBE_STRUCT(AcceptedOrder, (), (order, accepted_at, local))
+BOOST_DESCRIBE_STRUCT(AcceptedOrder, (), (order, accepted_at, local, undoes))
 
 class OrderBook {
  public:

@@ -226,7 +226,7 @@ Status OrderDesk::collect_report(const Work& work) {
 }
 
 Status OrderDesk::collect_result(const Work& work) {
-  if (work.accepted.local) return {};
+  if (work.accepted.local) return collect_own_run(work);
   const auto& id = work.accepted.order.order_id;
   auto result = book_.result(id);
   if (!result.ok()) {
@@ -239,6 +239,17 @@ Status OrderDesk::collect_result(const Work& work) {
   }
   if (!*result) return {};
   return parts_.outbox.put(wire::pack(message_id("result", id), **result), Outbox::Keep::always);
+}
+
+// What was done here by hand belongs into the server's history as well.
+Status OrderDesk::collect_own_run(const Work& work) {
+  const auto& [order, accepted_at, local, undoes] = work.accepted;
+  if (order.kind != wire::OrderKind::patch) return {};
+  BELAY_TRY_ASSIGN(const auto result, book_.result(order.order_id));
+  if (!result || !result->run) return {};
+  const wire::OwnRun own{order.order_id,      undoes,      result->started_at, result->finished_at,
+                         order.patch->reboot, *result->run};
+  return parts_.outbox.put(wire::pack(message_id("own-run", order.order_id), own), Outbox::Keep::always);
 }
 
 wire::OrderUpdate OrderDesk::update_of(Work& work, wire::OrderState state, std::string step, std::string detail) {

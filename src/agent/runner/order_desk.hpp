@@ -76,6 +76,7 @@ class OrderDesk {
   bool collect(const Work& work);
   Status collect_report(const Work& work);
   Status collect_result(const Work& work);
+  Status collect_own_run(const Work& work);
   void tell_progress(Work& work);
   void tell_output(Work& work);
   wire::OrderUpdate update_of(Work& work, wire::OrderState state, std::string step, std::string detail);

@@ -93,6 +93,7 @@ Result<Undo> plan_undo(const io::Files& files, const StatePaths& paths) {
 Status accept_undo(io::Files& files, const StatePaths& paths, const Undo& undo, patchrun::Reboot reboot, Instant now) {
   AcceptedOrder accepted;
   accepted.local = true;
+  accepted.undoes = undo.run_id;
   accepted.accepted_at = now;
   accepted.order.order_id = undo.order_id;
   accepted.order.kind = wire::OrderKind::patch;

@@ -45,6 +45,17 @@ json::Object scan_reply(const store::scans::Scan& scan, Instant now) {
           {"Problems", problems_reply(scan.problems)}};
 }
 
+// `CommandId` is absent where somebody undid a run on the node itself.
+json::Object run_reply(const store::runs::Run& run) {
+  json::Object out{{"RunId", run.run_id},
+                   {"Outcome", boost::describe::enum_to_string(run.report.outcome, "?")},
+                   {"StartedDate", epoch(run.started_at)},
+                   {"FinishedDate", epoch(run.finished_at)},
+                   {"ChangedCount", run.report.changed.size()}};
+  put(out, "CommandId", json::Value(run.command_id));
+  return out;
+}
+
 json::Array pending_reply(const std::vector<store::runs::PendingReboot>& packages) {
   json::Array out;
   for (const auto& p : packages)
@@ -72,6 +83,8 @@ Result<json::Object> node_reply(store::Sql& sql, const Call& call, const store::
   out["Tags"] = tags_reply(tags);
   BELAY_TRY_ASSIGN(const auto scan, store::scans::newest(sql, node.node_id));
   if (scan) out["NewestScan"] = scan_reply(*scan, call.now);
+  BELAY_TRY_ASSIGN(const auto run, store::runs::newest(sql, node.node_id));
+  if (run) out["NewestRun"] = run_reply(*run);
   BELAY_TRY_ASSIGN(const auto pending, store::runs::pending_reboot(sql, node.node_id));
   out["PendingReboot"] = pending_reply(pending);
   return out;

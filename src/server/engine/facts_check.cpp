@@ -145,26 +145,40 @@ Status check_steps(const wire::StepsReport& report) {
   return {};
 }
 
+namespace {
+
+Status check_changes(const std::vector<fleet::PackageChange>& changes, std::string_view field) {
+  BELAY_TRY(check_count(changes.size(), kChangesMax, field));
+  for (const auto& change : changes)
+    for (const auto* text : {&change.name, &change.arch, &change.from_version, &change.to_version, &change.sha256})
+      BELAY_TRY(check_name(*text, field));
+  return {};
+}
+
+Status check_run(const patchrun::PatchRunReport& run) {
+  BELAY_TRY(check_changes(run.changed, "run.changed"));
+  BELAY_TRY(check_count(run.problems.size(), kProblemsMax, "run.problems"));
+  BELAY_TRY(check_count(run.steps.size(), kItemsMax, "run.steps"));
+  if (run.output.size() > 2 * wire::kOutputBytesMax) return refuse("run.output", "is too long");
+  return {};
+}
+
+}  // namespace
+
 Status check_result(const wire::OrderResult& result) {
   if (!is_uuid(result.order_id)) return refuse("order_id", "is no UUID");
   if (result.standard_output.size() > wire::kOutputBytesMax || result.standard_error.size() > wire::kOutputBytesMax)
     return refuse("standard_output", "is over " + std::to_string(wire::kOutputBytesMax) + " bytes");
   BELAY_TRY(check_count(result.problems.size(), kProblemsMax, "problems"));
-  const auto check_changes = [](const std::vector<fleet::PackageChange>& changes, std::string_view field) -> Status {
-    BELAY_TRY(check_count(changes.size(), kChangesMax, field));
-    for (const auto& change : changes)
-      for (const auto* text : {&change.name, &change.arch, &change.from_version, &change.to_version, &change.sha256})
-        BELAY_TRY(check_name(*text, field));
-    return {};
-  };
   if (result.plan) BELAY_TRY(check_changes(result.plan->changes, "plan.changes"));
   if (result.steps) BELAY_TRY(check_steps(*result.steps));
-  if (!result.run) return {};
-  BELAY_TRY(check_changes(result.run->changed, "run.changed"));
-  BELAY_TRY(check_count(result.run->problems.size(), kProblemsMax, "run.problems"));
-  BELAY_TRY(check_count(result.run->steps.size(), kItemsMax, "run.steps"));
-  if (result.run->output.size() > 2 * wire::kOutputBytesMax) return refuse("run.output", "is too long");
-  return {};
+  return result.run ? check_run(*result.run) : Status();
+}
+
+Status check_own_run(const wire::OwnRun& own) {
+  if (!is_uuid(own.run_id)) return refuse("run_id", "is no UUID");
+  if (!is_uuid(own.undoes)) return refuse("undoes", "is no UUID");
+  return check_run(own.run);
 }
 
 }  // namespace belay::server

@@ -19,5 +19,6 @@ Status check_report(const wire::ScanReport& report);
 Status check_set(const fleet::PackageSet& set);
 Status check_set(const fleet::OfferSet& set);
 Status check_result(const wire::OrderResult& result);
+Status check_own_run(const wire::OwnRun& own);
 
 }  // namespace belay::server

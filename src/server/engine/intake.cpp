@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "core/fleet/operating_system.hpp"
 #include "io/crypto.hpp"
+#include "server/engine/audit.hpp"
 #include "server/engine/facts_check.hpp"
 #include "server/engine/node_event.hpp"
 #include "server/engine/order_desk.hpp"
@@ -56,6 +57,26 @@ Result<bool> awaited(Sql& sql, const store::orders::Order& order) {
   return execution.error();
 }
 
+// False where it is there already.
+Result<bool> add_run(Sql& sql, store::runs::Run run, patchrun::PatchRunReport report, const std::string& boot_id,
+                     Instant now) {
+  run.started_at = std::min(run.started_at, now);
+  run.finished_at = std::min(run.finished_at, now);
+  run.received_at = now;
+  run.report = std::move(report);
+  run.report.run_id = run.run_id;
+  run.report.problems = cleaned(std::move(run.report.problems));
+  run.report.output = sanitize(run.report.output, wire::kOutputBytesMax);
+  BELAY_TRY_ASSIGN(const bool added, store::runs::add(sql, run));
+  if (!added || !run.report.reboot_pending) return added;
+  std::vector<store::runs::PendingReboot> pending;
+  for (const auto& change : run.report.changed)
+    if (!change.to_version.empty())
+      pending.push_back({change.name, change.arch, change.to_version, run.run_id, boot_id, now});
+  BELAY_TRY(store::runs::add_pending_reboot(sql, run.node_id, pending));
+  return true;
+}
+
 Status keep_run(Sql& sql, const store::orders::Order& order, const wire::OrderResult& result,
                 const std::string& boot_id, Instant now) {
   BELAY_TRY_ASSIGN(const auto content, content_of(sql, order.order_id));
@@ -64,21 +85,11 @@ Status keep_run(Sql& sql, const store::orders::Order& order, const wire::OrderRe
   run.node_id = order.node_id;
   run.command_id = order.execution_kind == "command" ? order.execution_id : "";
   run.change_set_id = content.patch ? content.patch->change_set_id : "";
-  run.started_at = std::min(result.started_at, now);
-  run.finished_at = std::min(result.finished_at, now);
-  run.received_at = now;
+  run.started_at = result.started_at;
+  run.finished_at = result.finished_at;
   run.reboot = content.patch ? content.patch->reboot : patchrun::Reboot::if_needed;
-  run.report = *result.run;
-  run.report.run_id = order.order_id;
-  run.report.problems = cleaned(std::move(run.report.problems));
-  run.report.output = sanitize(run.report.output, wire::kOutputBytesMax);
-  BELAY_TRY_ASSIGN(const bool added, store::runs::add(sql, run));
-  if (!added || !run.report.reboot_pending) return {};
-  std::vector<store::runs::PendingReboot> pending;
-  for (const auto& change : run.report.changed)
-    if (!change.to_version.empty())
-      pending.push_back({change.name, change.arch, change.to_version, run.run_id, boot_id, now});
-  return store::runs::add_pending_reboot(sql, order.node_id, pending);
+  const auto added = add_run(sql, std::move(run), *result.run, boot_id, now);
+  return added.ok() ? Status() : Status(added.error());
 }
 
 }  // namespace
@@ -86,6 +97,8 @@ Status keep_run(Sql& sql, const store::orders::Order& order, const wire::OrderRe
 Result<wire::Envelope> Intake::parse(std::string_view text) const { return wire::parse_envelope(text); }
 
 Status Intake::check(const wire::Envelope& message) const {
+  if (std::ranges::any_of(message.id, [](char c) { return c <= 0x20 || c >= 0x7f; }))
+    return Error(Code::invalid_argument, "the message's id has characters that no id has");
   if (is<wire::Hello>(message)) {
     BELAY_TRY_ASSIGN(const auto hello, wire::unpack<wire::Hello>(message));
     if (hello.instance_nonce.empty() || hello.instance_nonce.size() > 128 || !is_valid_utf8(hello.instance_nonce))
@@ -111,6 +124,10 @@ Status Intake::check(const wire::Envelope& message) const {
   if (is<wire::OrderResult>(message)) {
     BELAY_TRY_ASSIGN(const auto result, wire::unpack<wire::OrderResult>(message));
     return check_result(result);
+  }
+  if (is<wire::OwnRun>(message)) {
+    BELAY_TRY_ASSIGN(const auto own, wire::unpack<wire::OwnRun>(message));
+    return check_own_run(own);
   }
   if (is<wire::OrderUpdate>(message)) {
     BELAY_TRY_ASSIGN(const auto update, wire::unpack<wire::OrderUpdate>(message));
@@ -163,6 +180,10 @@ Result<Taken> Intake::take(Sql& sql, const std::string& node_id, const wire::Env
   if (is<wire::OrderResult>(message)) {
     BELAY_TRY_ASSIGN(const auto result, wire::unpack<wire::OrderResult>(message));
     return take_result(sql, node_id, result, now);
+  }
+  if (is<wire::OwnRun>(message)) {
+    BELAY_TRY_ASSIGN(const auto own, wire::unpack<wire::OwnRun>(message));
+    return take_own_run(sql, node_id, own, now);
   }
   if (is<wire::Refused>(message)) {
     BELAY_TRY_ASSIGN(const auto refused, wire::unpack<wire::Refused>(message));
@@ -319,6 +340,27 @@ Result<Taken> Intake::take_result(Sql& sql, const std::string& node_id, const wi
   }
   BELAY_TRY(post(sql, order, NodeEventKind::order_ended, taken, now));
   return taken;
+}
+
+// What somebody did on the node by hand. It can only add a run of this node's own, never speak for an order.
+Result<Taken> Intake::take_own_run(Sql& sql, const std::string& node_id, const wire::OwnRun& own, Instant now) const {
+  const auto order = store::orders::get(sql, own.run_id);
+  if (order.ok()) return Error(Code::invalid_argument, "run " + own.run_id + " is an order's, not the node's own");
+  if (order.error().code() != Code::not_found) return order.error();
+  BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql, node_id));
+  store::runs::Run run;
+  run.run_id = own.run_id;
+  run.node_id = node_id;
+  run.started_at = own.started_at;
+  run.finished_at = own.finished_at;
+  run.reboot = own.reboot;
+  BELAY_TRY_ASSIGN(const bool added, add_run(sql, std::move(run), own.run, node.facts.boot_id, now));
+  if (added)
+    BELAY_TRY(note_in_audit(sql, now, node_id, "node:rollback", node_id,
+                            {{"run", own.run_id},
+                             {"undoes", own.undoes},
+                             {"outcome", boost::describe::enum_to_string(own.run.outcome, "?")}}));
+  return Taken{};
 }
 
 Result<Taken> Intake::take_ack(Sql& sql, const std::string& node_id, const wire::Ack& ack, Instant now) const {

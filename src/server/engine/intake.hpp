@@ -42,6 +42,7 @@ class Intake {
                           Instant now) const;
   Result<Taken> take_set(store::Sql& sql, store::contents::Kind kind, const std::string& hash, const std::string& text,
                          Instant now) const;
+  Result<Taken> take_own_run(store::Sql& sql, const std::string& node_id, const wire::OwnRun& own, Instant now) const;
   Result<Taken> take_update(store::Sql& sql, const std::string& node_id, const wire::OrderUpdate& update,
                             Instant now) const;
   Result<Taken> take_result(store::Sql& sql, const std::string& node_id, const wire::OrderResult& result,

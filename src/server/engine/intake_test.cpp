@@ -4,6 +4,7 @@
 #include "server/engine/fixture_test.hpp"
 #include "store/contents.hpp"
 #include "store/orders.hpp"
+#include "store/runs.hpp"
 
 namespace belay::server {
 namespace {
@@ -129,6 +130,36 @@ TEST_F(IntakeTest, TheSameMessageHasItsEffectOnce) {
   say_twice_ = true;
   scan(node);
   EXPECT_EQ(count(), before + 1);
+}
+
+// What an administrator undid on the node by hand: in the history once, whatever the node repeats, and for itself only.
+TEST_F(IntakeTest, ARunOfTheNodesOwnIsKeptOnce) {
+  auto& node = with_openssl(add_node("web-1"));
+  auto& other = with_openssl(add_node("web-2"));
+  wire::OwnRun own;
+  own.run_id = "0b9cf2a8-4a3c-4f1e-9d5b-0a1b2c3d4e5f";
+  own.undoes = "0b9cf2a8-4a3c-4f1e-9d5b-0a1b2c3d4e60";
+  own.started_at = own.finished_at = clock_.now() - Duration(60'000);
+  own.run.outcome = patchrun::Outcome::committed;
+  own.run.changed = {{"openssl", "amd64", "2", "1", "", 0}};
+  const auto take = [&](const std::string& from, const std::string& message_id) {
+    return disk_->write(
+        [&](store::Sql& sql) { return intake_->take(sql, from, wire::pack(message_id, own), clock_.now()); });
+  };
+  const auto kept = [&](const std::string& id) {
+    return disk_->read([&](store::Sql& sql) { return store::runs::history(sql, id, {}); }).value().items;
+  };
+  ASSERT_TRUE(intake_->check(wire::pack("a", own)).ok());
+  EXPECT_TRUE(take(node.id, "a")->acknowledge);
+  EXPECT_TRUE(take(node.id, "a").ok()) << "the acknowledgement was lost";
+  EXPECT_TRUE(take(node.id, "b").ok()) << "and the agent's memory with it";
+  ASSERT_EQ(kept(node.id).size(), 1U);
+  EXPECT_EQ(kept(node.id)[0].run_id, own.run_id);
+  EXPECT_EQ(kept(node.id)[0].report.changed, own.run.changed);
+  EXPECT_FALSE(take(other.id, "c").ok()) << "another node's run";
+  EXPECT_TRUE(kept(other.id).empty());
+  own.run_id = "no uuid";
+  EXPECT_FALSE(intake_->check(wire::pack("d", own)).ok());
 }
 
 TEST_F(IntakeTest, AClockThatRunsAheadMakesNothingFresher) {

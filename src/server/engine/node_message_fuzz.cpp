@@ -32,5 +32,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try_as<wire::PackageSetUpload>(*envelope, [](const auto& m) { return server::check_set(m.set); });
   try_as<wire::OfferSetUpload>(*envelope, [](const auto& m) { return server::check_set(m.set); });
   try_as<wire::OrderResult>(*envelope, [](const auto& m) { return server::check_result(m); });
+  try_as<wire::OwnRun>(*envelope, [](const auto& m) { return server::check_own_run(m); });
   return 0;
 }
