@@ -91,6 +91,27 @@ class Walker {
   Mark mark_{1, 1};
 };
 
+// Each member has one colon that stands in no string.
+std::size_t members_said(std::string_view text) {
+  std::size_t colons = 0;
+  bool in_string = false;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '"') in_string = !in_string;
+    else if (in_string && text[at] == '\\') ++at;
+    else if (!in_string && text[at] == ':') ++colons;
+  }
+  return colons;
+}
+
+std::size_t members_kept(const json::Value& value) {
+  std::size_t members = 0;
+  if (const auto* array = value.if_array())
+    for (const auto& item : *array) members += members_kept(item);
+  if (const auto* object = value.if_object())
+    for (const auto& member : *object) members += 1 + members_kept(member.value());
+  return members;
+}
+
 Mark mark_at(std::string_view text, std::size_t offset) {
   Mark mark{1, 1};
   for (const char c : text.substr(0, offset)) {
@@ -135,6 +156,14 @@ Result<MarkedValue> parse_marked_json(std::string_view text, MarkedLimits limits
   out.value = parser.release();
   BELAY_TRY(Walker(text, limits.nodes_max, out).walk(""));
   return out;
+}
+
+Result<json::Value> parse_strict_json(std::string_view text, json::Limits limits) {
+  BELAY_TRY_ASSIGN(auto value, json::parse(text, limits));
+  if (members_said(text) == members_kept(value)) return value;
+  const auto marked = parse_marked_json(text, {limits.bytes_max, text.size(), limits.depth_max});
+  if (!marked.ok()) return marked.error();
+  return Error(Code::invalid_argument, "a member stands twice; keep one of them");
 }
 
 }  // namespace belay

@@ -36,4 +36,7 @@ struct MarkedLimits {
 // readers do not agree which of the two counts.
 Result<MarkedValue> parse_marked_json(std::string_view text, MarkedLimits limits = {});
 
+// The same refusal for what is read often and whose places nobody asks for: costs one more look over the text.
+Result<json::Value> parse_strict_json(std::string_view text, json::Limits limits = {});
+
 }  // namespace belay

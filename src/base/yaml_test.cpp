@@ -140,6 +140,13 @@ TEST(MarkedJson, PlacesAndRefusals) {
   EXPECT_EQ(parsed->mark_of("b[3]").line, 3u);
   const auto twice = parse_marked_json("{\"a\":1,\n\"a\":2}");
   EXPECT_NE(twice.error().message().find("a stands twice, again at line 2 column 1"), std::string::npos);
+  for (const auto* text : {R"({"x":[{"a:b":1,"a:b":2}]})", R"({"a":{},"a":{}})", R"({"a":1,"\u0061":2})"}) {
+    const auto strict = parse_strict_json(text);
+    ASSERT_FALSE(strict.ok()) << text;
+    EXPECT_NE(strict.error().message().find("stands twice"), std::string::npos) << strict.error().message();
+  }
+  for (const auto* text : {R"({"a":":\":","b":[{"a":1},{"a":2}],"c":{"a":{"a":1}}})", R"([":",1])", R"(":")"})
+    EXPECT_TRUE(parse_strict_json(text).ok()) << text;
   const auto broken = parse_marked_json("{\"a\":1,\n\"b\" 2}");
   EXPECT_NE(broken.error().message().find("line 2"), std::string::npos) << broken.error().message();
   EXPECT_FALSE(parse_marked_json("{} x").ok());

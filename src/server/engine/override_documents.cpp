@@ -1,6 +1,9 @@
 #include "server/engine/override_documents.hpp"
 
+#include <algorithm>
+
 #include "base/json.hpp"
+#include "base/marked_json.hpp"
 #include "base/text.hpp"
 #include "base/yaml.hpp"
 #include "core/baseline/validate.hpp"
@@ -10,6 +13,19 @@ namespace belay::server {
 namespace {
 
 Error refuse(std::string what) { return Error(Code::invalid_argument, std::move(what), "InvalidParameters"); }
+
+// A misspelt member would be passed over, and other patches installed than were meant.
+Status only(const json::Value& value, const std::string& path, const std::vector<std::string_view>& known) {
+  const auto* object = value.if_object();
+  if (!object) return refuse(path + ": expected an object");
+  for (const auto& member : *object) {
+    if (std::ranges::find(known, std::string_view(member.key())) != known.end()) continue;
+    const auto near = nearest(member.key(), known);
+    return refuse(path + " has no member '" + sanitize(member.key(), 100) + "'" +
+                  (near.empty() ? "" : "; did you mean '" + std::string(near) + "'?"));
+  }
+  return {};
+}
 
 // ---- BaselineOverride: the API's names
 Result<std::vector<std::string>> texts(const json::Value& object, std::string_view member) {
@@ -35,11 +51,13 @@ Status read_flag(const json::Value& object, std::string_view member, bool& targe
 
 Result<std::vector<baseline::PatchFilter>> filters(const json::Value* group) {
   std::vector<baseline::PatchFilter> found;
+  if (group) BELAY_TRY(only(*group, "the filter group", {"PatchFilters"}));
   const auto* list = group ? json::find(*group, "PatchFilters") : nullptr;
   if (!list) return found;
   if (!list->is_array()) return refuse("PatchFilters: expected a list");
   for (const auto& item : list->get_array()) {
     baseline::PatchFilter filter;
+    BELAY_TRY(only(item, "PatchFilters", {"Key", "Values"}));
     BELAY_TRY(read_enum(item, "Key", filter.key));
     BELAY_TRY_ASSIGN(filter.values, texts(item, "Values"));
     found.push_back(std::move(filter));
@@ -49,6 +67,8 @@ Result<std::vector<baseline::PatchFilter>> filters(const json::Value* group) {
 
 Result<baseline::PatchRule> rule(const json::Value& item) {
   baseline::PatchRule rule;
+  BELAY_TRY(only(item, "PatchRules",
+                 {"PatchFilterGroup", "ComplianceLevel", "EnableNonSecurity", "ApproveAfterDays", "ApproveUntilDate"}));
   BELAY_TRY_ASSIGN(rule.filters, filters(json::find(item, "PatchFilterGroup")));
   BELAY_TRY(read_enum(item, "ComplianceLevel", rule.compliance_level));
   BELAY_TRY(read_flag(item, "EnableNonSecurity", rule.enable_non_security));
@@ -62,7 +82,14 @@ Result<baseline::PatchRule> rule(const json::Value& item) {
 }
 
 Result<baseline::PatchBaseline> one_baseline(const json::Value& item) {
-  if (!item.is_object()) return refuse("expected an object");
+  // Those of SSM's BaselineOverride, and what GetPatchBaseline answers besides: its answer may be given as it is.
+  BELAY_TRY(only(item, "a baseline",
+                 {"OperatingSystem", "GlobalFilters", "ApprovalRules", "ApprovedPatches",
+                  "ApprovedPatchesComplianceLevel", "ApprovedPatchesEnableNonSecurity", "RejectedPatches",
+                  "RejectedPatchesAction", "Sources", "AvailableSecurityUpdatesComplianceStatus", "Name", "Description",
+                  "BaselineId", "PatchGroups", "CreatedDate", "ModifiedDate"}));
+  if (const auto* sources = json::find(item, "Sources"); sources && *sources != json::Value(json::Array()))
+    return refuse("Sources: repositories cannot be overridden for one run; give them to a patch baseline");
   baseline::PatchBaseline parsed;
   parsed.name = json::text_or_empty(item, "Name");
   if (parsed.name.empty()) parsed.name = "BaselineOverride";
@@ -70,6 +97,7 @@ Result<baseline::PatchBaseline> one_baseline(const json::Value& item) {
   BELAY_TRY(read_enum(item, "OperatingSystem", parsed.operating_system));
   BELAY_TRY_ASSIGN(parsed.global_filters, filters(json::find(item, "GlobalFilters")));
   const auto* rules = json::find(item, "ApprovalRules");
+  if (rules) BELAY_TRY(only(*rules, "ApprovalRules", {"PatchRules"}));
   if (const auto* list = rules ? json::find(*rules, "PatchRules") : nullptr) {
     if (!list->is_array()) return refuse("ApprovalRules.PatchRules: expected a list");
     for (const auto& each : list->get_array()) {
@@ -82,6 +110,11 @@ Result<baseline::PatchBaseline> one_baseline(const json::Value& item) {
   BELAY_TRY(read_enum(item, "ApprovedPatchesComplianceLevel", parsed.approved_patches_compliance_level));
   BELAY_TRY(read_enum(item, "RejectedPatchesAction", parsed.rejected_patches_action));
   BELAY_TRY(read_flag(item, "ApprovedPatchesEnableNonSecurity", parsed.approved_patches_enable_non_security));
+  if (const auto* status = json::find(item, "AvailableSecurityUpdatesComplianceStatus")) {
+    BELAY_TRY_ASSIGN(parsed.available_security_updates_compliance_status,
+                     json::decode<baseline::AvailableSecurityUpdatesComplianceStatus>(
+                         *status, "AvailableSecurityUpdatesComplianceStatus"));
+  }
   BELAY_TRY(baseline::check(parsed));
   return parsed;
 }
@@ -114,6 +147,9 @@ Result<std::vector<baseline::OverridePatch>> parse_override_list(std::string_vie
   if (!read.ok()) return refuse("InstallOverrideList: " + read.error().chain());
   const auto* list = read->value.is_object() ? json::find(read->value, "patches") : nullptr;
   if (!list) return refuse("InstallOverrideList has no member 'patches'");
+  BELAY_TRY(only(read->value, "InstallOverrideList", {"patches"}));
+  if (list->is_array())
+    for (const auto& patch : list->get_array()) BELAY_TRY(only(patch, "InstallOverrideList: a patch", {"id", "title"}));
   const auto patches = json::decode<std::vector<baseline::OverridePatch>>(*list, "patches");
   if (!patches.ok()) return refuse("InstallOverrideList: " + patches.error().chain());
   BELAY_TRY(baseline::check(*patches));
@@ -121,15 +157,15 @@ Result<std::vector<baseline::OverridePatch>> parse_override_list(std::string_vie
 }
 
 Result<std::vector<baseline::PatchBaseline>> parse_baseline_override(std::string_view text) {
-  const auto value = json::parse(text, {.bytes_max = kOverrideBytesMax});
+  const auto value = parse_strict_json(text, {.bytes_max = kOverrideBytesMax});
   if (!value.ok()) return refuse("BaselineOverride: " + value.error().chain());
   const json::Array single{*value};
   const json::Array& list = value->is_array() ? value->get_array() : single;
   std::vector<baseline::PatchBaseline> baselines;
   for (const auto& item : list) {
-    BELAY_TRY_ASSIGN(auto parsed,
-                     one_baseline(item).within("BaselineOverride[" + std::to_string(baselines.size()) + "]"));
-    baselines.push_back(std::move(parsed));
+    auto parsed = one_baseline(item).within("BaselineOverride[" + std::to_string(baselines.size()) + "]");
+    if (!parsed.ok()) return refuse(parsed.error().chain());
+    baselines.push_back(std::move(*parsed));
   }
   if (baselines.empty() || baselines.size() > 20) return refuse("BaselineOverride must hold 1 to 20 baselines");
   return baselines;
