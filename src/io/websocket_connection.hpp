@@ -1,6 +1,6 @@
 #pragma once
 // A WebSocket on a stream, either end. Only for io's own sources.
-#include <deque>
+#include <list>
 
 #include "io/event_loop_impl.hpp"
 #include "io/http_server_core.hpp"
@@ -70,7 +70,7 @@ class WebSocketConnection final : public WebSocket,
   FrameDecoder decoder_;
   const std::size_t bytes_queued_max_;
   const Duration ping_every_;
-  std::deque<Queued> queue_;
+  std::list<Queued> queue_;  // a deque would hold half a kilobyte while it is empty
   std::atomic<std::size_t> bytes_queued_{0};
   std::atomic<bool> closed_{false};  // nothing more may be sent
   bool writing_ = false;
