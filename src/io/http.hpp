@@ -58,13 +58,20 @@ class WebSocket {
   // Set once, before or in on_open; called on the loop. on_close is called exactly once, last.
   std::function<void(std::string message)> on_message;
   std::function<void(std::string_view reason)> on_close;
-  HttpRequest handshake;  // server side: the request that opened it
+  HttpRequest handshake;  // server side: the request that opened it; its headers only until `opened` returns
 };
 
 struct TlsServerSettings {
   std::string certificate_chain_pem;
   std::string key_pem;
   std::string client_ca_pem;  // client certificates are asked for and, where given, verified against it; none is fine
+};
+
+// Of the bodies of one kind of client.
+struct BodyLimits {
+  std::size_t bytes_max = 0;
+  std::size_t bytes_total_max = 0;  // of all of them being read or handled; beyond it 503
+  Duration timeout{};
 };
 
 struct ServerLimits {
@@ -75,6 +82,10 @@ struct ServerLimits {
   Duration header_timeout{10'000};  // also of the TLS handshake: a slow client is cut
   Duration body_timeout{60'000};
   Duration idle_timeout{75'000};
+  // Where given, for clients that showed no certificate, instead of the three above. Whether a signature or a token is
+  // good is known only when the request is whole: so little is held for those who say they have one (an Authorization
+  // header), and next to nothing for the rest, heads included. Neither takes the room of the others.
+  std::optional<BodyLimits> claimed, nameless;
   std::size_t message_bytes_max = 16 << 20;  // WebSocket
   std::size_t bytes_queued_max = 4 << 20;    // per WebSocket
   Duration websocket_ping_every{55'000};     // a peer that misses two is closed

@@ -47,24 +47,6 @@ const std::string& date_now() {
   return text;
 }
 
-// What a request's body takes of the server's budget, until it is answered.
-class BodyShare {
- public:
-  explicit BodyShare(ServerCore& core) : core_(core) {}
-  ~BodyShare() { core_.body_bytes -= bytes_; }
-  BodyShare(const BodyShare&) = delete;
-  BodyShare& operator=(const BodyShare&) = delete;
-  bool grow_to(std::size_t bytes) {
-    core_.body_bytes += bytes - bytes_;
-    bytes_ = bytes;
-    return core_.body_bytes <= core_.options.limits.body_bytes_total_max;
-  }
-
- private:
-  ServerCore& core_;
-  std::size_t bytes_ = 0;
-};
-
 }  // namespace
 
 Membership::Membership(std::shared_ptr<ServerCore> core, Peer* peer) : core_(std::move(core)), peer_(peer) {
@@ -84,6 +66,37 @@ void Membership::hand_over(Peer* peer) {
   peer_ = peer;
   core_->peers.insert(peer_);
 }
+
+// What a request takes of its senders' budget, until it is answered.
+class HttpConnection::BodyShare {
+ public:
+  BodyShare(ServerCore& core, ServerCore::Standing standing) : core_(core), standing_(standing) {}
+  ~BodyShare() { core_.body_bytes[standing_] -= bytes_; }
+  BodyShare(const BodyShare&) = delete;
+  BodyShare& operator=(const BodyShare&) = delete;
+
+  void move_to(ServerCore::Standing standing) {
+    core_.body_bytes[standing_] -= bytes_;
+    standing_ = standing;
+    core_.body_bytes[standing_] += bytes_;
+  }
+  bool grow_to(std::size_t bytes) {
+    core_.body_bytes[standing_] += bytes - bytes_;
+    bytes_ = bytes;
+    return core_.body_bytes[standing_] <= limits().bytes_total_max;
+  }
+  BodyLimits limits() const {
+    const auto& limits = core_.options.limits;
+    const BodyLimits general{limits.body_bytes_max, limits.body_bytes_total_max, limits.body_timeout};
+    if (standing_ == ServerCore::claimed) return limits.claimed.value_or(general);
+    return standing_ == ServerCore::nameless ? limits.nameless.value_or(general) : general;
+  }
+
+ private:
+  ServerCore& core_;
+  ServerCore::Standing standing_;
+  std::size_t bytes_ = 0;
+};
 
 // Shared by the connection that waits and the responder that may answer from any thread.
 struct HttpConnection::Exchange {
@@ -169,10 +182,9 @@ bool HttpConnection::note_peer() {
 // False where the connection ends.
 Task<bool> HttpConnection::serve_one() {
   RequestParser parser(core_->options.limits.header_bytes_max, core_->options.limits.body_bytes_max);
-  BodyShare share(*core_);
-  ParseFailure failure = co_await read_request(parser);
+  BodyShare share(*core_, peer_.common_name.empty() ? ServerCore::nameless : ServerCore::certified);
+  const ParseFailure failure = co_await read_request(parser, share);
   if (!parser.done() && failure == ParseFailure::none) co_return false;  // the client went away, or was cut
-  if (failure == ParseFailure::none && !share.grow_to(parser.body_bytes())) failure = ParseFailure::overloaded;
   if (failure != ParseFailure::none) {
     co_await refuse(failure);
     co_return false;
@@ -209,16 +221,15 @@ std::size_t HttpConnection::feed(RequestParser& parser, std::string_view bytes) 
 }
 
 // Until the parser is done or refuses; the scratch buffer is emptied before each wait.
-Task<ParseFailure> HttpConnection::read_request(RequestParser& parser) {
+Task<ParseFailure> HttpConnection::read_request(RequestParser& parser, BodyShare& share) {
   bool body_begun = false;
   if (!pending_.empty()) feed(parser, {});
   while (parser.failure() == ParseFailure::none && !parser.done() && !is_cut_) {
+    if (const auto too_much = weigh(parser, share); too_much != ParseFailure::none) co_return too_much;
     if (parser.head_done() && !body_begun) {
-      body_begun = co_await begin_body(parser);
+      body_begun = co_await begin_body(parser, share);
       if (!body_begun) co_return ParseFailure::none;
     }
-    if (core_->body_bytes + parser.body_bytes() > core_->options.limits.body_bytes_total_max)
-      co_return ParseFailure::overloaded;
     const Step step = stream_->try_read(scratch_buffer());
     if (step.kind == Step::Kind::done) {
       feed(parser, {scratch_buffer().data(), step.bytes});
@@ -228,11 +239,21 @@ Task<ParseFailure> HttpConnection::read_request(RequestParser& parser) {
     const bool ready = co_await stream_->wait_for(step);
     if (!ready) co_return ParseFailure::none;
   }
-  co_return parser.failure();
+  co_return parser.failure() == ParseFailure::none&& parser.done() ? weigh(parser, share) : parser.failure();
 }
 
-Task<bool> HttpConnection::begin_body(const RequestParser& parser) {
-  set_deadline(core_->options.limits.body_timeout);
+// Whether this request, and with it all those of its kind, is still within bounds.
+ParseFailure HttpConnection::weigh(const RequestParser& parser, BodyShare& share) const {
+  if (parser.head_done() && peer_.common_name.empty())
+    share.move_to(parser.has_authorization() ? ServerCore::claimed : ServerCore::nameless);
+  const auto bytes_max = share.limits().bytes_max;
+  if (parser.head_done() && (parser.body_bytes_announced() > bytes_max || parser.body_bytes() > bytes_max))
+    return ParseFailure::body_too_large;
+  return share.grow_to(parser.body_bytes() + pending_.size()) ? ParseFailure::none : ParseFailure::overloaded;
+}
+
+Task<bool> HttpConnection::begin_body(const RequestParser& parser, const BodyShare& share) {
+  set_deadline(share.limits().timeout);
   if (!parser.expects_continue() || parser.body_bytes() > 0) co_return true;
   const bool written = co_await stream_->write_all("HTTP/1.1 100 Continue\r\n\r\n");
   co_return written;
@@ -308,6 +329,8 @@ Task<void> HttpConnection::upgrade(HttpRequest request) {
   socket->join(std::move(membership_));
   socket->handshake = std::move(request);
   options.opened(socket);
+  socket->handshake.headers = {};  // thousands of these are idle for months
+  socket->handshake.target = {};
   socket->start(std::move(pending_));
   if (core_->draining) socket->drain();
 }

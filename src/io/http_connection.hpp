@@ -20,13 +20,15 @@ class HttpConnection final : public Peer,
  private:
   struct Exchange;  // one request's way to its answer
   class Answer;
+  class BodyShare;
 
   void on_deadline() override { cut(); }
   bool note_peer();
   Task<bool> shake_hands();
   Task<bool> serve_one();
-  Task<ParseFailure> read_request(RequestParser& parser);
-  Task<bool> begin_body(const RequestParser& parser);
+  Task<ParseFailure> read_request(RequestParser& parser, BodyShare& share);
+  ParseFailure weigh(const RequestParser& parser, BodyShare& share) const;
+  Task<bool> begin_body(const RequestParser& parser, const BodyShare& share);
   std::size_t feed(RequestParser& parser, std::string_view bytes);
   Task<HttpResponse> answer(HttpRequest request);
   Task<bool> write_response(HttpResponse response, bool keep_alive, bool without_body);

@@ -140,6 +140,11 @@ bool RequestParser::expects_continue() const {
   return impl_->parser.get().version() >= 11 &&
          equal_ignoring_case(view(impl_->parser.get()[http::field::expect]), "100-continue");
 }
+bool RequestParser::has_authorization() const { return impl_->parser.get().count(http::field::authorization) > 0; }
+std::uint64_t RequestParser::body_bytes_announced() const {
+  const auto length = impl_->parser.content_length();
+  return length ? *length : 0;
+}
 bool RequestParser::keep_alive() const { return impl_->parser.get().keep_alive(); }
 bool RequestParser::is_head_request() const { return view(impl_->parser.get().method_string()) == "HEAD"; }
 std::size_t RequestParser::body_bytes() const { return impl_->parser.get().body().size(); }

@@ -22,6 +22,8 @@ class RequestParser {
   bool head_done() const;
   bool done() const;
   bool expects_continue() const;  // after head_done()
+  bool has_authorization() const;
+  std::uint64_t body_bytes_announced() const;  // 0 where it does not say
   bool keep_alive() const;
   bool is_head_request() const;
   std::size_t body_bytes() const;  // so far

@@ -1,5 +1,6 @@
 #pragma once
 // What a server's connections share. Loop thread only, but for the counters. Only for io's own sources.
+#include <array>
 #include <atomic>
 #include <unordered_set>
 
@@ -27,7 +28,9 @@ struct ServerCore {
   TlsContext tls;
   std::unordered_set<Peer*> peers;
   std::atomic<std::size_t> connections{0};
-  std::size_t body_bytes = 0;  // of all requests being read or handled
+  // Of all requests being read or handled, by who sent them.
+  enum Standing { certified, claimed, nameless, kStandings };
+  std::array<std::size_t, kStandings> body_bytes{};
   bool draining = false;
   std::function<void()> drained;
 };

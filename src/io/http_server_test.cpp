@@ -218,6 +218,61 @@ TEST(HttpServer, HoldsTheBudgetOfAllBodies) {
   EXPECT_THAT(second.read_to_end(), StartsWith("HTTP/1.1 200 "));
 }
 
+// Strangers hold little memory together and none of what others need, however many they are and however slow.
+TEST(HttpServer, StrangersBodiesAreFewAndSmall) {
+  TestServer server([](HttpServerOptions& options) {
+    options.limits.nameless = BodyLimits{1000, 3500, Duration(60'000)};
+    options.limits.claimed = BodyLimits{2000, 4000, Duration(60'000)};
+  });
+  const auto head = [](int bytes, const std::string& more) {
+    return "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + more + "Content-Length: " + std::to_string(bytes) +
+           "\r\n\r\n";
+  };
+  const std::string claim = "Authorization: Bearer perhaps\r\n";
+  for (const auto& [bytes, more, answer] : {std::tuple{1000, std::string(), "HTTP/1.1 200 "},
+                                            {1001, std::string(), "HTTP/1.1 413 "},
+                                            {2000, claim, "HTTP/1.1 200 "},
+                                            {2001, claim, "HTTP/1.1 413 "}}) {
+    RawClient client(server.port());
+    client.send(head(bytes, more) + std::string(static_cast<std::size_t>(bytes), 'x'));
+    EXPECT_THAT(client.read_to_end(), StartsWith(answer)) << bytes << more;
+  }
+  RawClient chunked(server.port());
+  chunked.send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" + std::string(1001, 'x'));
+  EXPECT_THAT(chunked.read_to_end(), StartsWith("HTTP/1.1 413 "));
+
+  std::vector<std::unique_ptr<RawClient>> slow;
+  for (int i = 0; i < 3; ++i) {
+    slow.push_back(std::make_unique<RawClient>(server.port()));
+    slow.back()->send(head(1000, "Expect: 100-continue\r\n"));
+    slow.back()->read_until("\r\n\r\n");  // taken on
+    slow.back()->send(std::string(999, 'x'));
+  }
+  // The fourth finds no room as soon as the others' bytes are there.
+  std::string answer;
+  for (int i = 0; i < 2000 && !answer.starts_with("HTTP/1.1 503 "); ++i) {
+    RawClient fourth(server.port());
+    fourth.send(head(1000, "") + std::string(1000, 'x'));
+    answer = fourth.read_to_end();
+  }
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 "));
+  RawClient other(server.port());
+  other.send(head(2000, claim) + std::string(2000, 'x'));
+  EXPECT_THAT(other.read_to_end(), StartsWith("HTTP/1.1 200 "));
+  for (auto& client : slow) {
+    client->send("x");
+    EXPECT_THAT(client->read_to_end(), StartsWith("HTTP/1.1 200 "));
+  }
+}
+
+TEST(HttpServer, StrangersGetLittleTime) {
+  TestServer server(
+      [](HttpServerOptions& options) { options.limits.nameless = BodyLimits{1000, 3000, Duration(100)}; });
+  RawClient client(server.port());
+  client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123");
+  EXPECT_EQ(client.read_to_end(), "") << "cut off";
+}
+
 TEST(HttpServer, ServesManyConnectionsAtOnce) {
   TestServer server;
   constexpr int kClients = 200;

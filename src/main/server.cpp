@@ -37,6 +37,9 @@ constexpr Duration kDrainWithin{10'000};
 constexpr Duration kCertificateLook{12LL * 3600 * 1000};
 constexpr std::size_t kWorkerQueueMax = 20'000;
 constexpr std::size_t kPlainBodyMax = 4u << 20;
+// Before anybody is known: the API's bodies end at a megabyte, an enrolment says a few facts.
+constexpr io::BodyLimits kClaimedBodies{2u << 20, 64u << 20, Duration(30'000)};
+constexpr io::BodyLimits kNamelessBodies{256u << 10, 16u << 20, Duration(10'000)};
 
 std::string host_name() {
   char name[256] = {};
@@ -155,6 +158,8 @@ Status Server::listen() {
   BELAY_TRY_ASSIGN(options.tls, tls());
   options.limits.body_bytes_max = wire::kMessageBytesMax;
   options.limits.message_bytes_max = wire::kMessageBytesMax;
+  options.limits.claimed = kClaimedBodies;
+  options.limits.nameless = kNamelessBodies;
   options.handler = [this](io::HttpRequest request, std::unique_ptr<io::Responder> responder) {
     handle(std::move(request), std::move(responder));
   };
@@ -168,6 +173,8 @@ Status Server::listen() {
   plain.address = settings_.http.address;
   plain.port = settings_.http.port;
   plain.limits.body_bytes_max = kPlainBodyMax;
+  plain.limits.claimed = kClaimedBodies;
+  plain.limits.nameless = kNamelessBodies;
   plain.handler = options.handler;
   BELAY_TRY_ASSIGN(plain_, io::start_http_server(loop_, std::move(plain))
                                .within("cannot listen on " + in_url(settings_.http.address) + ":" +
