@@ -55,6 +55,34 @@ class HostileNode(ApiTestCase):
         self.assertEqual(names[self.node.node_id], "hostile")
         self.node.scan()  # and it may go on
 
+    def test_envelopes(self):
+        facts = {"facts": self.node.facts}
+        for identity in ("a\x01b", "a b", "ä"):
+            _, reply = self.node.post("/agent/v1/exchange", {"messages": [self.node.message("facts_report", facts, identity)]})
+            self.assertIn("no id has", json.dumps(reply))
+        status, reply = self.node.post("/agent/v1/exchange", {"messages": [self.node.message("ack", {"ids": ["x"]})] * 5000})
+        self.assertEqual(status, 400, reply)
+        self.assertIn("messages has more than", reply["message"])
+
+    def test_a_list_of_a_million_rows(self):
+        for row in (b'{"name":"a","arch":"b","version":"1"}', b'{"name":"a"}'):  # over the message's bound, and within it
+            upload = json.dumps(self.node.message("package_set_upload", {"hash": HASH, "set": {"format": "deb", "packages": []}})).encode()
+            body = b'{"messages":[' + upload.replace(b'"packages": []', b'"packages": [' + b",".join([row] * 1_000_000) + b"]") + b"]}"
+            try:
+                status, reply = self.node.post("/agent/v1/exchange", body)
+            except OSError:
+                continue  # cut off while it was still sending
+            self.assertTrue(status == 413 or "more than 50000 entries" in json.dumps(reply), str(reply)[:300])
+        self.node.scan()
+
+    def test_what_enrols_is_checked_by_name(self):
+        for field, text in (("activation_id", "\0"), ("activation_id", "x" * 5000), ("activation_code", "a\x1b[31m"), ("activation_code", "ä")):
+            body = {"activation_id": str(uuid.uuid4()), "activation_code": "wrong", "csr_pem": "zz", "agent_version": "1", "facts": self.node.facts}
+            status, reply = self.node.post("/agent/v1/enroll", {**body, field: text}, False)
+            self.assertEqual(status, 400, reply)
+            self.assertIn(field, reply["message"])
+            self.assertNotIn(text, reply["message"])
+
     def test_invalid_text_and_depth(self):
         message = json.dumps({"messages": [self.node.message("facts_report", {"facts": self.node.facts})]}).encode()
         for body in (message.replace(b"hostile", b"\xff\xfe"), b"{", b"[]", b'{"messages":' + b"[" * 3000, b""):

@@ -1,5 +1,7 @@
 #include "server/engine/node_registry.hpp"
 
+#include <algorithm>
+
 #include "base/bytes.hpp"
 #include "base/ids.hpp"
 #include "base/json.hpp"
@@ -22,6 +24,7 @@ constexpr Duration kActivationDefault = 24 * kHour;
 constexpr Duration kOldCertificateLives = 24 * kHour;
 constexpr Duration kSkew{300'000};  // a node's clock may lag a little
 constexpr std::uint32_t kRegistrationsMax = 1'000;
+constexpr std::size_t kActivationTextMax = 128;
 
 Result<std::string> sign(const Authority& authority, const std::string& csr_pem, const std::string& node_id,
                          Instant now) {
@@ -45,6 +48,10 @@ Status keep_certificate(Sql& sql, const std::string& node_id, const std::string&
 std::string operating_system_text(const fleet::NodeFacts& facts) {
   const auto system = fleet::operating_system_of(facts.os_id, facts.os_version);
   return system ? std::string(fleet::to_text(*system)) : "";
+}
+
+bool is_word(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
 }  // namespace
@@ -71,6 +78,12 @@ Result<NewActivation> NodeRegistry::create_activation(store::activations::Activa
 
 Result<wire::EnrollReply> NodeRegistry::enroll(const wire::EnrollRequest& request, std::string_view peer_address) {
   BELAY_TRY(check_facts(request.facts));
+  // What is asked of the store is text that it can hold; and a code is never repeated, not even a wrong one.
+  for (const auto& [text, name] :
+       {std::pair{&request.activation_id, "activation_id"}, {&request.activation_code, "activation_code"}})
+    if (text->size() > kActivationTextMax || !is_word(*text))
+      return Error(Code::invalid_argument,
+                   std::string(name) + " is none: give it as `belay activation create` printed it");
   const Instant now = clock_.now();
   const std::string node_id = make_id("mi", io::random_bytes(kIdRandomBytes));
   std::string certificate_pem;
