@@ -23,10 +23,13 @@
 #include "server/engine/command_kind.hpp"
 #include "server/engine/engine.hpp"
 #include "server/engine/inventory_deletion.hpp"
+#include "server/engine/metrics_text.hpp"
 #include "server/engine/remedy_kind.hpp"
 #include "server/engine/services.hpp"
 #include "server/engine/window_kind.hpp"
 #include "server/gateway/gateway.hpp"
+#include "store/executions.hpp"
+#include "store/orders.hpp"
 #include "store/postgres/postgres_store.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
@@ -223,12 +226,32 @@ io::HttpResponse Server::health() {
 }
 
 io::HttpResponse Server::metrics() {
-  std::string text = gateway_->metrics();
-  const auto nodes = store_->read([](store::Sql& sql) { return store::nodes::count(sql, {}); });
-  if (nodes.ok()) text += "# TYPE belay_nodes gauge\nbelay_nodes " + std::to_string(*nodes) + "\n";
-  text += "# TYPE belay_connections gauge\nbelay_connections " + std::to_string(secure_->connections()) + "\n";
-  text += "# TYPE belay_info gauge\nbelay_info{version=\"" BELAY_VERSION "\"} 1\n";
-  return text_response(200, "text/plain; version=0.0.4", std::move(text));
+  server::MetricsText out;
+  // Where the store does not answer, what it would say is left out: absent is no number.
+  static_cast<void>(store_->read([&](store::Sql& sql) -> Status {
+    BELAY_TRY_ASSIGN(const auto nodes, store::nodes::count(sql, {}));
+    BELAY_TRY_ASSIGN(const auto orders, store::orders::waiting(sql));
+    BELAY_TRY_ASSIGN(const auto executions, store::executions::open_by_kind(sql));
+    out.one("belay_nodes", "gauge", static_cast<std::uint64_t>(nodes));
+    out.one("belay_orders_queued", "gauge", static_cast<std::uint64_t>(orders.queued));
+    out.one("belay_orders_unacknowledged", "gauge", static_cast<std::uint64_t>(orders.delivered));
+    out.family("belay_executions_open", "gauge");
+    for (const auto& [kind, count] : executions)
+      out.sample("belay_executions_open", {{"kind", kind}}, static_cast<std::uint64_t>(count));
+    return {};
+  }));
+  if (const auto bytes = store_->bytes(); bytes.ok()) out.one("belay_store_bytes", "gauge", *bytes);
+  const auto& counters = store_->counters();
+  out.family("belay_store_transactions_total", "counter");
+  out.sample("belay_store_transactions_total", {{"kind", "read"}}, counters.reads);
+  out.sample("belay_store_transactions_total", {{"kind", "write"}}, counters.writes);
+  out.one("belay_store_transactions_failed_total", "counter", counters.failed);
+  out.one("belay_store_retries_total", "counter", counters.retries);
+  out.one("belay_connections", "gauge", secure_->connections());
+  out.family("belay_info", "gauge");
+  out.sample("belay_info", {{"version", BELAY_VERSION}}, std::uint64_t{1});
+  return text_response(200, "text/plain; version=0.0.4",
+                       api_->metrics() + engine_.metrics() + gateway_->metrics() + out.take());
 }
 
 void Server::renew_certificate() {

@@ -140,6 +140,15 @@ Result<Listed<Execution>> list(Sql& sql, const Filter& filter, const Page& page)
                        [](const Execution& item) { return item.kind + "/" + item.execution_id; });
 }
 
+Result<std::vector<std::pair<std::string, std::int64_t>>> open_by_kind(Sql& sql) {
+  BELAY_TRY_ASSIGN(const auto rows, sql.query("SELECT kind, COUNT(*) FROM executions WHERE finished = 0 GROUP BY kind "
+                                              "ORDER BY kind",
+                                              {}));
+  std::vector<std::pair<std::string, std::int64_t>> counts;
+  for (const auto& row : rows) counts.emplace_back(row.text(0), row.integer(1));
+  return counts;
+}
+
 Result<std::optional<Instant>> next_wake(Sql& sql) {
   BELAY_TRY_ASSIGN(const auto row,
                    sql.query_one("SELECT wake_at FROM executions WHERE finished = 0 AND wake_at IS NOT NULL "

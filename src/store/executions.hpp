@@ -46,6 +46,8 @@ struct Filter {
   std::optional<bool> finished{};
 };
 Result<Listed<Execution>> list(Sql& sql, const Filter& filter, const Page& page);
+// Not finished, by kind.
+Result<std::vector<std::pair<std::string, std::int64_t>>> open_by_kind(Sql& sql);
 // Earliest wake-up of what is not finished: how long the loop may sleep.
 Result<std::optional<Instant>> next_wake(Sql& sql);
 

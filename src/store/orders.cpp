@@ -99,6 +99,16 @@ Result<std::vector<Order>> pending(Sql& sql, std::string_view node_id, Instant n
       {node_id, now, limit});
 }
 
+Result<Waiting> waiting(Sql& sql) {
+  BELAY_TRY_ASSIGN(const auto rows,
+                   sql.query("SELECT state, COUNT(*) FROM orders WHERE state IN ('queued', 'delivered') "
+                             "GROUP BY state",
+                             {}));
+  Waiting counts;
+  for (const auto& row : rows) (row.text(0) == "queued" ? counts.queued : counts.delivered) = row.integer(1);
+  return counts;
+}
+
 Result<Listed<std::string>> nodes_to_reach(Sql& sql, Instant now, const Page& page) {
   BELAY_TRY_ASSIGN(const auto rows,
                    sql.query("SELECT node_id FROM orders WHERE state = 'queued' AND expires_at > $1 AND node_id > $2 "

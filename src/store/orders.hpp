@@ -45,6 +45,11 @@ Result<Order> get(Sql& sql, std::string_view order_id);
 Result<std::vector<Order>> open(Sql& sql, std::string_view node_id);
 // What the node should be sent: queued and delivered ones that have not expired, by counter.
 Result<std::vector<Order>> pending(Sql& sql, std::string_view node_id, Instant now, std::uint32_t limit = 50);
+// How many wait to be sent, and how many were sent and not yet acknowledged.
+struct Waiting {
+  std::int64_t queued = 0, delivered = 0;
+};
+Result<Waiting> waiting(Sql& sql);
 // Nodes that have something queued, or hold an order that is to be stopped, by id: what a server compares with the
 // nodes it holds.
 Result<Listed<std::string>> nodes_to_reach(Sql& sql, Instant now, const Page& page);

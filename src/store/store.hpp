@@ -10,6 +10,7 @@
 //
 // A transaction is whole or nothing, serializable, and durable once write() has returned ok: neither a killed process
 // nor a power cut takes it back. Safe from any thread; calls block (a few ms), so an event loop hands them to a pool.
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -43,11 +44,20 @@ class Store {
   virtual Status check() = 0;
   // "SQLite /var/lib/belay/belay.db" or "PostgreSQL host/database", never with a password.
   virtual std::string describe() const = 0;
+  // What it takes on disk.
+  virtual Result<std::uint64_t> bytes() = 0;
+
+  struct Counters {
+    std::atomic<std::uint64_t> reads{0}, writes{0}, failed{0};  // transactions; those whose work said no are failed
+    std::atomic<std::uint64_t> retries{0};                      // tried again: busy, or another's change in between
+  };
+  const Counters& counters() const { return counters_; }
 
  protected:
   using Work = std::function<Status(Sql&)>;
   virtual Status run_write(const Work& work) = 0;
   virtual Status run_read(const Work& work) = 0;
+  Counters counters_;
 
  private:
   template <typename Answer, typename Call>
@@ -59,6 +69,8 @@ class Store {
       return {};
     };
     const Status status = writes ? run_write(work) : run_read(work);
+    ++(writes ? counters_.writes : counters_.reads);
+    if (!status.ok()) ++counters_.failed;
     if (!status.ok()) return status.error();
     return std::move(*answer);
   }

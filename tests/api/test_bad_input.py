@@ -33,6 +33,8 @@ class BadInput(ApiTestCase):
             ("CreatePatchBaseline/../x", {}, "UnknownOperationException"),
             ("ListCommands", b"{", "SerializationException"),
             ("ListCommands", b"[1]", "SerializationException"),
+            ("ListCommands", b'{"MaxResults":5,"MaxResults":50}', "SerializationException"),
+            ("SendCommand", b'{"DocumentName":"AWS-RunShellScript","Parameters":{"commands":["id"],"commands":["true"]}}', "SerializationException"),
             ("ListCommands", b"nonsense", "SerializationException"),
             ("ListCommands", b'{"NextToken":"\xff"}', "SerializationException"),
             ("ListCommands", b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}", "SerializationException"),
@@ -56,6 +58,10 @@ class BadInput(ApiTestCase):
         for operation, request, kind in rows:
             with self.subTest(operation=operation, request=str(request)[:60]):
                 self.assert_error(self.post(operation, request), kind)
+
+    def test_a_member_that_stands_twice_is_named(self):
+        _, reply = self.post("SendCommand", b'{"Parameters":{"commands":["id"],"commands":["true"]}}')
+        self.assertIn("Parameters.commands stands twice", reply["message"])
 
     def test_sign_in(self):
         self.assert_error(self.post("ListCommands", {}, token=""), "MissingAuthenticationTokenException")

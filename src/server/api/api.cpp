@@ -2,12 +2,14 @@
 
 #include "base/ids.hpp"
 #include "base/log.hpp"
+#include "base/marked_json.hpp"
 #include "base/text.hpp"
 #include "io/crypto.hpp"
 #include "server/api/authentication.hpp"
 #include "server/api/not_offered.hpp"
 #include "server/api/operation.hpp"
 #include "server/api/permissions.hpp"
+#include "server/api/request_metrics.hpp"
 #include "server/api/shapes/validate.hpp"
 #include "server/api/snapshot_link.hpp"
 #include "store/idempotency.hpp"
@@ -47,7 +49,7 @@ std::string base_url_of(const io::HttpRequest& request) {
 
 Result<json::Value> parse_body(const std::string& body, std::size_t bytes_max) {
   if (trim(body).empty()) return json::Value(json::Object());
-  auto parsed = json::parse(body, {.bytes_max = bytes_max, .depth_max = kJsonDepthMax});
+  auto parsed = parse_strict_json(body, {.bytes_max = bytes_max, .depth_max = kJsonDepthMax});
   if (!parsed.ok())
     return failure("SerializationException", "the body is no JSON that can be read: " + parsed.error().message());
   if (!parsed->is_object()) return failure("SerializationException", "the body must be a JSON object");
@@ -61,6 +63,9 @@ struct Api::Impl {
   io::WorkerPool& workers;
   ApiSettings settings;
   Catalogue catalogue{};
+  RequestMetrics metrics{};
+
+  io::HttpResponse reply_to(const io::HttpRequest& request);
 
   Result<json::Object> carry_out(const io::HttpRequest& request) {
     if (request.method != "POST") return failure("MethodNotAllowedException", "operations are asked for with POST");
@@ -120,7 +125,7 @@ struct Api::Impl {
 };
 
 Api::Api(const Services& services, io::WorkerPool& workers, ApiSettings settings)
-    : impl_(new Impl{services, workers, settings}) {
+    : impl_(new Impl{.services = services, .workers = workers, .settings = settings}) {
   shapes::model();  // read the tables now, not at the first request
 }
 Api::~Api() = default;
@@ -137,16 +142,29 @@ void Api::handle(io::HttpRequest request, std::unique_ptr<io::Responder> respond
   const auto work = std::make_shared<Work>(Work{std::move(request), std::move(responder)});
   if (impl_->workers.submit([this, work] { work->responder->respond(answer(work->request)); })) return;
   const std::string request_id = make_uuid(io::random_bytes(kIdRandomBytes));
-  work->responder->respond(error_response(
+  const auto response = error_response(
       wire_error(failure("ThrottlingException", "Rate exceeded: the server has too much to do at once"), request_id),
-      request_id));
+      request_id);
+  impl_->metrics.note("", response.status, Duration::zero());
+  work->responder->respond(response);
 }
 
 io::HttpResponse Api::answer(const io::HttpRequest& request) {
   if (request.method == "GET" && request.path().starts_with(kSnapshotPath))
     return answer_snapshot_link(impl_->services, request);
+  const Duration begun = impl_->services.clock.monotonic();
+  auto response = impl_->reply_to(request);
+  const auto name = operation_name(request, request.path().starts_with(kTokenPath));
+  const bool known = name.ok() && shapes::model().operation(*name);
+  impl_->metrics.note(known ? *name : "", response.status, impl_->services.clock.monotonic() - begun);
+  return response;
+}
+
+std::string Api::metrics() const { return impl_->metrics.text(); }
+
+io::HttpResponse Api::Impl::reply_to(const io::HttpRequest& request) {
   const std::string request_id = make_uuid(io::random_bytes(kIdRandomBytes));
-  const auto reply = impl_->carry_out(request);
+  const auto reply = carry_out(request);
   if (!reply.ok()) {
     const WireError error = wire_error(reply.error(), request_id);
     if (error.http_status == 500)

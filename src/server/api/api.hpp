@@ -35,6 +35,8 @@ class Api {
   void handle(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
   // The same on the calling thread; blocks. For tests and for callers that have a thread.
   io::HttpResponse answer(const io::HttpRequest& request);
+  // Requests by operation and status, and their times, as Prometheus reads them.
+  std::string metrics() const;
 
  private:
   struct Impl;

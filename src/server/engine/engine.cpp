@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "server/engine/metrics_text.hpp"
 #include "store/associations.hpp"
 #include "store/contents.hpp"
 #include "store/idempotency.hpp"
@@ -46,7 +47,9 @@ Result<std::size_t> Engine::run_once() {
   }));
   std::size_t advanced = 0;
   for (const auto& execution : due) {
+    count(execution.kind, &Counts::due);
     const Status status = advance(execution);
+    count(execution.kind, status.ok() ? &Counts::advanced : &Counts::failed);
     if (status.ok()) {
       ++advanced;
       if (on_progress) on_progress();
@@ -61,6 +64,24 @@ Result<std::size_t> Engine::run_once() {
       log::warning("lease-not-released", {{"id", execution.execution_id}, {"error", released.error()}});
   }
   return advanced;
+}
+
+// Of kinds that this server knows, so that they are few.
+void Engine::count(const std::string& kind, std::uint64_t Counts::* what) {
+  const std::scoped_lock lock(counts_mutex_);
+  ++(counts_[kind_named(kind) ? kind : "unknown"].*what);
+}
+
+std::string Engine::metrics() const {
+  MetricsText out;
+  const std::scoped_lock lock(counts_mutex_);
+  for (const auto& [name, what] : {std::pair{"belay_executions_due_total", &Counts::due},
+                                   {"belay_executions_advanced_total", &Counts::advanced},
+                                   {"belay_executions_failed_total", &Counts::failed}}) {
+    out.family(name, "counter");
+    for (const auto& [kind, counts] : counts_) out.sample(name, {{"kind", kind}}, counts.*what);
+  }
+  return out.take();
 }
 
 Status Engine::advance(const store::executions::Execution& execution) {

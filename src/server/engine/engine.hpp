@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -59,11 +60,17 @@ class Engine {
   void start();
   void stop();  // after the row at hand; may be repeated
   void poke();  // something is due: look now. From any thread
+  // Executions by kind: how often one was due, was advanced, could not be. As Prometheus reads them; any thread.
+  std::string metrics() const;
   // Called after each transaction that may have queued orders, on the engine's thread.
   std::function<void()> on_progress;
 
  private:
+  struct Counts {
+    std::uint64_t due = 0, advanced = 0, failed = 0;
+  };
   Status advance(const store::executions::Execution& execution);
+  void count(const std::string& kind, std::uint64_t Counts::* what);
   ExecutionKind* kind_named(std::string_view name) const;
   void loop();
   Duration sleep_time();
@@ -78,6 +85,8 @@ class Engine {
   std::condition_variable changed_;
   bool poked_ = false, stopping_ = false;
   std::optional<Duration> house_kept_at_;
+  mutable std::mutex counts_mutex_;
+  std::map<std::string, Counts> counts_;             // by kind
   std::string package_sets_seen_, offer_sets_seen_;  // how far the walk over unused ones is
   Trouble trouble_{"engine-cannot-work", "engine-works-again"};
   std::thread thread_;

@@ -27,6 +27,7 @@ class MortalStore final : public store::Store {
  public:
   explicit MortalStore(store::Store& inner) : inner_(inner) {}
   Status check() override { return inner_.check(); }
+  Result<std::uint64_t> bytes() override { return inner_.bytes(); }
   std::string describe() const override { return inner_.describe(); }
   void kill_at(int write, bool after_commit) { countdown_ = write, after_ = after_commit; }
   bool armed() const { return countdown_ > 0; }

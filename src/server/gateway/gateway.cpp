@@ -5,6 +5,7 @@
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "io/crypto.hpp"
+#include "server/engine/metrics_text.hpp"
 #include "server/gateway/gateway_impl.hpp"
 
 namespace belay::server {
@@ -14,6 +15,7 @@ using store::Sql;
 constexpr std::size_t kAddressesMax = 10'000;  // with failed enrolments, remembered
 constexpr std::size_t kEnrollBytesMax = 1u << 20;
 constexpr Duration kGreetWithin{60'000};
+constexpr Duration kSilentLook{10'000};
 
 io::HttpResponse json_response(int status, std::string body) {
   io::HttpResponse response;
@@ -157,6 +159,10 @@ void Gateway::Impl::exchange_in_worker(const io::HttpRequest& request,
   auto decoded =
       json::decode_text<wire::Exchange>(request.body, {.bytes_max = wire::kMessageBytesMax, .depth_max = 20});
   if (!decoded.ok()) return responder->respond(error_response(decoded.error()));
+  if (decoded->messages.size() > settings.session_messages_max)
+    return responder->respond(
+        error_response(Error(Code::invalid_argument,
+                             "messages has more than " + std::to_string(settings.session_messages_max) + " entries")));
   for (const auto& message : decoded->messages)
     if (message.version == 0 || message.version > wire::kProtocolVersion || message.id.empty() ||
         message.id.size() > 64)
@@ -218,9 +224,16 @@ void Gateway::Impl::opened(std::shared_ptr<io::WebSocket> socket) {
   };
   session->socket = std::move(socket);
   ungreeted.insert(session);
-  parts.loop.run_after(kGreetWithin, [session_weak = std::weak_ptr(session)] {
-    if (const auto alive = session_weak.lock(); alive && !alive->greeted) alive->close("no hello came");
-  });
+  counters.ungreeted = ungreeted.size();
+  session->opened_at = passed();
+}
+
+// One look over the few that have said nothing yet, instead of a timer for each of thousands.
+void Gateway::Impl::close_silent() {
+  std::vector<std::shared_ptr<Session>> silent;
+  for (const auto& session : ungreeted)
+    if (passed() - session->opened_at >= kGreetWithin) silent.push_back(session);
+  for (const auto& session : silent) session->close("no hello came");
 }
 
 void Gateway::Impl::received(const std::shared_ptr<Session>& session, std::string text) {
@@ -243,6 +256,7 @@ wire::Welcome Gateway::Impl::welcome(const Session& session) const {
 void Gateway::Impl::greeted(const std::shared_ptr<Session>& session) {
   if (!session->socket) return;
   ungreeted.erase(session);
+  counters.ungreeted = ungreeted.size();
   if (session->closed) return;
   auto& place = links[session->node_id];
   if (place && place != session) {
@@ -257,6 +271,7 @@ void Gateway::Impl::greeted(const std::shared_ptr<Session>& session) {
 void Gateway::Impl::gone(const std::shared_ptr<Session>& session) {
   session->closed = true;
   ungreeted.erase(session);
+  counters.ungreeted = ungreeted.size();
   const auto at = links.find(session->node_id);
   if (at != links.end() && at->second == session) links.erase(at);
   counters.links = links.size();
@@ -306,6 +321,7 @@ void Gateway::opened(std::shared_ptr<io::WebSocket> socket) { impl_->opened(std:
 void Gateway::start() {
   impl_->every(impl_->settings.look_every, &Impl::look);
   impl_->every(impl_->settings.touch_every, &Impl::touch);
+  impl_->every(kSilentLook, &Impl::close_silent);
   impl_->every(impl_->settings.resend_after, &Impl::resend);
 }
 
@@ -330,33 +346,23 @@ void Gateway::revoked(std::string_view node_id) {
 std::string Gateway::metrics() const {
   const auto& counters = impl_->counters;
   const auto& taken = impl_->intake->counters;
-  std::string text;
-  const auto line = [&](std::string_view name, std::string_view kind, std::uint64_t value) {
-    text.append("# TYPE ")
-        .append(name)
-        .append(" ")
-        .append(kind)
-        .append("\n")
-        .append(name)
-        .append(" ")
-        .append(std::to_string(value))
-        .append("\n");
-  };
-  line("belay_links", "gauge", counters.links);
-  line("belay_polls", "gauge", counters.polls);
-  line("belay_links_refused_total", "counter", counters.links_refused);
-  line("belay_link_takeovers_total", "counter", counters.takeovers);
-  line("belay_enrolments_total", "counter", counters.enrolled);
-  line("belay_enrolments_failed_total", "counter", counters.enrolments_failed);
-  line("belay_orders_sent_total", "counter", counters.orders_sent);
-  line("belay_cancels_sent_total", "counter", counters.cancels_sent);
-  line("belay_orders_held_back_total", "counter", counters.held_back);
-  line("belay_hellos_total", "counter", taken.hellos);
-  line("belay_messages_taken_total", "counter", taken.taken);
-  line("belay_messages_refused_total", "counter", taken.refused);
-  line("belay_message_batches_total", "counter", taken.batches);
-  line("belay_clones_suspected_total", "counter", taken.clones);
-  return text;
+  MetricsText out;
+  out.one("belay_links", "gauge", counters.links);
+  out.one("belay_links_ungreeted", "gauge", counters.ungreeted);
+  out.one("belay_polls", "gauge", counters.polls);
+  out.one("belay_links_refused_total", "counter", counters.links_refused);
+  out.one("belay_link_takeovers_total", "counter", counters.takeovers);
+  out.one("belay_enrolments_total", "counter", counters.enrolled);
+  out.one("belay_enrolments_failed_total", "counter", counters.enrolments_failed);
+  out.one("belay_orders_sent_total", "counter", counters.orders_sent);
+  out.one("belay_cancels_sent_total", "counter", counters.cancels_sent);
+  out.one("belay_orders_held_back_total", "counter", counters.held_back);
+  out.one("belay_hellos_total", "counter", taken.hellos);
+  out.one("belay_messages_taken_total", "counter", taken.taken);
+  out.one("belay_messages_refused_total", "counter", taken.refused);
+  out.one("belay_message_batches_total", "counter", taken.batches);
+  out.one("belay_clones_suspected_total", "counter", taken.clones);
+  return out.take();
 }
 
 }  // namespace belay::server

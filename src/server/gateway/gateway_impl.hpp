@@ -27,8 +27,8 @@ struct ParkedPoll {
 };
 
 struct GatewayCounters {
-  std::atomic<std::uint64_t> links{0}, polls{0}, links_refused{0}, enrolled{0}, enrolments_failed{0}, orders_sent{0},
-      cancels_sent{0}, held_back{0}, takeovers{0};
+  std::atomic<std::uint64_t> links{0}, ungreeted{0}, polls{0}, links_refused{0}, enrolled{0}, enrolments_failed{0},
+      orders_sent{0}, cancels_sent{0}, held_back{0}, takeovers{0};
 };
 
 // Everything here runs on the loop, but where a name says otherwise.
@@ -61,6 +61,7 @@ struct Gateway::Impl : std::enable_shared_from_this<Gateway::Impl> {
   void opened(std::shared_ptr<io::WebSocket> socket);
   void received(const std::shared_ptr<Session>& session, std::string text);
   void greeted(const std::shared_ptr<Session>& session);
+  void close_silent();
   void gone(const std::shared_ptr<Session>& session);
   wire::Welcome welcome(const Session& session) const;  // any thread
 

@@ -38,6 +38,7 @@ class Session {
 
   // Of a link; a poll has none.
   std::shared_ptr<io::WebSocket> socket;
+  Duration opened_at{};
   std::string instance_nonce;        // set by the intake thread before `greeted`
   std::atomic<bool> greeted{false};  // hello was taken in
   std::atomic<bool> closed{false};

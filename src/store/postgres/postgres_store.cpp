@@ -40,6 +40,12 @@ class PostgresStore final : public Store {
     return run_read([](Sql& sql) { return schema::verify(sql); });
   }
   std::string describe() const override { return "PostgreSQL " + place_; }
+  Result<std::uint64_t> bytes() override {
+    return read([](Sql& sql) -> Result<std::uint64_t> {
+      BELAY_TRY_ASSIGN(const auto row, sql.query_one("SELECT pg_database_size(current_database())", {}));
+      return row ? static_cast<std::uint64_t>(row->integer(0)) : 0;
+    });
+  }
 
  protected:
   Status run_write(const Work& work) override { return run(true, work); }
@@ -164,7 +170,7 @@ Status PostgresStore::attempt(Connection& connection, Access access, const Work&
 Status PostgresStore::run(bool writes, const Work& work) {
   Status status;
   for (int i = 0; i < kAttemptsMax; ++i) {
-    if (i > 0) wait_before(i);
+    if (i > 0) ++counters_.retries, wait_before(i);
     BELAY_TRY_ASSIGN(auto connection, take());
     Next next = Next::done;
     const Access access = !writes ? Access::read : i == 0 ? Access::write : Access::write_alone;

@@ -39,6 +39,14 @@ class SqliteStore final : public Store {
     return run_read([](Sql& sql) { return schema::verify(sql); });
   }
   std::string describe() const override { return "SQLite " + path_; }
+  Result<std::uint64_t> bytes() override {
+    return read([](Sql& sql) -> Result<std::uint64_t> {
+      BELAY_TRY_ASSIGN(const auto row, sql.query_one("SELECT page_count * page_size FROM pragma_page_count(), "
+                                                     "pragma_page_size()",
+                                                     {}));
+      return row ? static_cast<std::uint64_t>(row->integer(0)) : 0;
+    });
+  }
 
  protected:
   Status run_write(const Work& work) override;
@@ -111,6 +119,7 @@ Status SqliteStore::run_write(const Work& work) {
 Status SqliteStore::begin() {
   Status begun;
   for (int attempt = 0; attempt < kBusyAttemptsMax; ++attempt) {
+    if (attempt > 0) ++counters_.retries;
     begun = writer_->run("BEGIN IMMEDIATE");
     if (begun.ok() || begun.error().code() != Code::unavailable) return begun;
   }
