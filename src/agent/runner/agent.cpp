@@ -252,6 +252,7 @@ void Agent::plan_renewal() {
 
 void Agent::renew_certificate(bool fresh_key) {
   if (renewing_) return;
+  if (link_->is_refused()) return later(kRenewalRetry, [this] { plan_renewal(); });
   renewing_ = true;
   const auto renewed = std::make_shared<Result<Identity>>(Error(Code::unavailable, "too busy"));
   const bool taken = parts_.workers.submit([this, &loop = parts_.loop, &files = parts_.files, paths = parts_.paths,
@@ -295,9 +296,11 @@ void Agent::plan_scan(Duration every) {
 
 void Agent::take_refusal(const wire::Refused& refused) {
   log::error("server_refused", {{"id", refused.id}, {"code", refused.code}, {"why", refused.message}});
-  // What may be taken later stays and is sent over the next connection; the rest would be refused for ever.
-  const bool for_now = refused.code == name(Code::unavailable) || refused.code == name(Code::resource_exhausted) ||
-                       refused.code == name(Code::internal) || refused.code == name(Code::timed_out);
+  // What may be taken later stays and is sent over the next connection; the rest would be refused for ever. That the
+  // node is not known is no fault of the message.
+  const bool for_now = refused.code == name(Code::unauthenticated) || refused.code == name(Code::unavailable) ||
+                       refused.code == name(Code::resource_exhausted) || refused.code == name(Code::internal) ||
+                       refused.code == name(Code::timed_out);
   in_flight_.erase(refused.id);
   if (!for_now) outbox_.acknowledge(refused.id);
   pump();

@@ -56,6 +56,7 @@ class TestServer {
     options.upgrade = [this](const io::HttpRequest& request) -> std::optional<io::HttpResponse> {
       if (!websockets_) return io::HttpResponse{403, {}, "no"};
       if (request.peer_common_name != kNode) return io::HttpResponse{401, {}, "who?"};
+      if (removed && refuses_upgrades) return ++refused, io::HttpResponse{401, {}, "not a node"};
       return std::nullopt;
     };
     options.opened = [this](const std::shared_ptr<io::WebSocket>& socket) {
@@ -138,6 +139,8 @@ class TestServer {
 
   std::atomic<bool> acknowledges = true;
   std::atomic<int> enrolled = 0, renewed = 0;
+  std::atomic<bool> removed = false, refuses_upgrades = false;  // the node, from the next word on
+  std::atomic<int> refused = 0;
   Duration certificate_life{std::chrono::hours(2)};
   std::atomic<bool> wants_renewal = false;
 
@@ -150,6 +153,8 @@ class TestServer {
       return responder.respond(
           {200, {}, json::encode_text(wire::RenewReply{certificate(body.csr_pem), ca_.certificate_pem})});
     }
+    if (request.path() == "/agent/v1/exchange" && removed)
+      return ++refused, responder.respond({401, {}, "{\"message\":\"is of a deregistered node\"}"});
     if (request.path() == "/agent/v1/exchange" && request.peer_common_name == kNode) {
       wire::Exchange replies;
       const auto sent = json::decode_text<wire::Exchange>(request.body, {.bytes_max = 16 << 20}).value();
@@ -177,6 +182,11 @@ class TestServer {
     return io::sign_csr(ca_, csr, {kNode, {}, {}, false, now - std::chrono::seconds(5), certificate_life}).value();
   }
   void hear(const wire::Envelope& message, const std::function<void(std::string)>& reply) {
+    if (removed) {
+      refused += message.type == "hello" ? 1 : 0;
+      reply(wire::to_text(wire::pack(new_id(), wire::Refused{message.id, "unauthenticated", "deregistered"})));
+      return;
+    }
     if (message.type == "hello") {
       wire::Welcome welcome;
       welcome.server_time = io::system_clock().now();
@@ -234,10 +244,12 @@ class WorkingLauncher final : public Launcher {
 // One agent on a loop of its own.
 class TestAgent {
  public:
-  TestAgent(const std::filesystem::path& directory, const StatePaths& paths)
+  static constexpr BackoffSettings kQuick{Duration(50),  Duration(100), Duration(50),
+                                          Duration(400), Duration(50),  Duration(50)};
+  TestAgent(const std::filesystem::path& directory, const StatePaths& paths, const BackoffSettings& backoff = kQuick)
       : launcher_(paths, (directory / "packages.json").string()) {
     LinkSettings link;
-    link.backoff = {Duration(50), Duration(100), Duration(50), Duration(400)};
+    link.backoff = backoff;
     auto made = Agent::make({loop_, workers_, io::real_files(), io::system_clock(), paths, launcher_,
                              [] { return fleet::NodeFacts{}; }, link});
     EXPECT_TRUE(made.ok()) << (made.ok() ? "" : made.error().chain());
@@ -432,6 +444,64 @@ TEST_F(AgentTest, PollsWhereNoWebSocketGetsThrough) {
   const auto result = server.wait_for<wire::OrderResult>();
   ASSERT_TRUE(result);
   EXPECT_EQ(result->steps->outputs.at(0).standard_output, "polled\n");
+}
+
+// What the agent logs on standard error meanwhile.
+std::string logged(const std::function<void()>& work) {
+  testing::internal::CaptureStderr();
+  work();
+  return testing::internal::GetCapturedStderr();
+}
+
+std::size_t times(std::string_view text, std::string_view word) {
+  std::size_t count = 0;
+  for (auto at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) ++count;
+  return count;
+}
+
+// However it hears of it: at the greeting, at the upgrade, or at the long poll.
+TEST_F(AgentTest, ARemovedNodeSaysSoOnceKeepsItsReportsAndIsTakenBackWhenTheServerKnowsItAgain) {
+  for (const auto& [websockets, at_upgrade] : {std::pair{true, false}, {true, true}, {false, false}}) {
+    TestServer server(websockets);
+    ASSERT_TRUE(enroll_at(server, "right", true).ok());
+    server.removed = true;
+    server.refuses_upgrades = at_upgrade;
+    {
+      auto outbox = Outbox::open(io::real_files(), paths_);
+      ASSERT_TRUE(outbox.ok() && outbox->put(wire::pack(new_id(), wire::FactsReport{}), Outbox::Keep::always).ok());
+    }
+    const auto text = logged([&] {
+      const TestAgent agent(directory_, paths_);
+      for (int i = 0; i < 1200 && server.refused < 3; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      EXPECT_GE(server.refused, 3);
+      server.removed = false;
+      EXPECT_TRUE(server.wait_for<wire::FactsReport>());
+    });
+    EXPECT_EQ(times(text, "identity_refused"), 1u) << text;
+    EXPECT_NE(text.find("enroll --force"), std::string::npos) << text;
+  }
+}
+
+TEST_F(AgentTest, ARemovedNodeAsksSlowly) {
+  TestServer server;
+  ASSERT_TRUE(enroll_at(server).ok());
+  server.removed = true;
+  auto backoff = TestAgent::kQuick;
+  backoff.refused_base = backoff.refused_longest = std::chrono::hours(1);
+  const TestAgent agent(directory_, paths_, backoff);
+  for (int i = 0; i < 1200 && server.refused < 1; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  std::this_thread::sleep_for(std::chrono::milliseconds(1'500));  // at the pace of other failures, several more
+  EXPECT_EQ(server.refused, 1);
+}
+
+TEST(Backoff, AfterARefusalItIsSlowBoundedAndSpread) {
+  const BackoffSettings settings;
+  for (std::uint32_t refusals = 1; refusals < 40; ++refusals) {
+    EXPECT_GE(wait_after_refusal(settings, refusals, 0), settings.refused_base / 2);
+    EXPECT_LE(wait_after_refusal(settings, refusals, ~0ULL), settings.refused_longest);
+  }
+  EXPECT_EQ(wait_after_refusal(settings, 40, 0), settings.refused_longest / 2);
+  EXPECT_NE(wait_after_refusal(settings, 40, 12'345), wait_after_refusal(settings, 40, 54'321));
 }
 
 TEST_F(AgentTest, RenewsItsCertificateAtHalfItsLife) {

@@ -6,6 +6,7 @@
 #include "base/ids.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "io/crypto.hpp"
 #include "io/system_clock.hpp"
 #include "wire/codec.hpp"
@@ -14,6 +15,8 @@ namespace belay::agent {
 namespace {
 
 constexpr std::size_t kPollQueueMax = 64;
+constexpr std::size_t kWordsShown = 300;
+constexpr std::string_view kNotKnown = "node-not-known";
 constexpr Duration kPingEvery{150'000};  // ours only finds a dead server; the server's keeps the way open
 
 std::uint64_t random_number() {
@@ -25,6 +28,17 @@ std::uint64_t random_number() {
 
 std::string new_id() { return make_uuid(io::random_bytes(kIdRandomBytes)); }
 
+Error not_known(std::string_view words) {
+  return Error(Code::unauthenticated, "the server does not know this node: " + sanitize(words, kWordsShown),
+               std::string(kNotKnown));
+}
+
+// What the gateway says of a refusal.
+std::string refusal_words(const std::string& body) {
+  const auto parsed = json::parse(body);
+  return parsed.ok() ? json::text_or_empty(*parsed, "message") : std::string();
+}
+
 Result<wire::Exchange> exchange(io::HttpClient& client, const wire::Exchange& sent) {
   io::HttpRequest request;
   request.method = "POST";
@@ -32,9 +46,9 @@ Result<wire::Exchange> exchange(io::HttpClient& client, const wire::Exchange& se
   request.headers.set("Content-Type", "application/json");
   request.body = json::encode_text(sent);
   BELAY_TRY_ASSIGN(const auto response, client.send(request));
+  if (response.status == 401) return not_known(refusal_words(response.body));
   if (response.status != 200)
-    return Error(response.status == 401 || response.status == 403 ? Code::unauthenticated : Code::unavailable,
-                 "the server answered HTTP " + std::to_string(response.status));
+    return Error(Code::unavailable, "the server answered HTTP " + std::to_string(response.status));
   return json::decode_text<wire::Exchange>(response.body, {.bytes_max = wire::kMessageBytesMax, .depth_max = 20});
 }
 
@@ -126,12 +140,36 @@ void Link::greet() {
   }
 }
 
+// Growing pauses after failures; far longer ones where the server does not know us.
+void Link::wait_longer() {
+  wait(is_refused() ? wait_after_refusal(settings_.backoff, refusals_, random_number())
+                    : wait_after_failure(settings_.backoff, failures_, random_number()));
+}
+
+// Nothing that this process does mends it; but a server that was restored, or a clock set right, may know us again.
+void Link::refused(const Error& why) {
+  refusals_ += 1;
+  if (refusals_ == 1)
+    log::error(
+        "identity_refused",
+        {{"why", why},
+         {"server", identity_.server},
+         {"node", identity_.node_id},
+         {"what_to_do",
+          "the server does not know this node (any longer). To make this machine a node again: `belay activation "
+          "create` there, `belay-agent enroll --force` here, then restart the agent. What it still has to report "
+          "is kept; until then it asks again now and then."}});
+  wait_longer();
+}
+
 void Link::failed(const Error& why) {
+  // Other errors of this code are about the server: one that is not the pinned authority's says nothing of us.
+  if (why.code() == Code::unauthenticated && why.reason() == "upgrade-refused") return refused(why);
   failures_ += 1;
   log::warning("link_failed", {{"why", why}, {"failures", failures_}});
   // Every other failure tries the long poll: a proxy on the way may let only plain requests through.
   if (failures_ >= settings_.failures_before_polling && failures_ % 2 == 0) return start_polling();
-  wait(wait_after_failure(settings_.backoff, failures_, random_number()));
+  wait_longer();
 }
 
 void Link::lost(std::string_view why) {
@@ -163,6 +201,13 @@ void Link::take(const wire::Envelope& message) {
     log::warning("message_refused", {{"why", words.error()}});
     return;
   }
+  if (state_ == LinkState::greeting && message.type == wire::type_name<wire::Refused>()) {
+    const auto words = wire::unpack<wire::Refused>(message);
+    if (words.ok() && words->code == name(Code::unauthenticated)) {
+      drop_connection("not known");
+      return refused(not_known(words->message));
+    }
+  }
   events_.received(message);
 }
 
@@ -171,7 +216,7 @@ void Link::welcome(const wire::Welcome& words) {
     stop_timer();
     state_ = LinkState::linked;
   }
-  failures_ = 0;
+  failures_ = refusals_ = 0;
   poll_greeted_ = true;
   log::info("linked", {{"server", identity_.server}, {"by", state_ == LinkState::polling ? "long poll" : "websocket"}});
   events_.welcomed(words);
@@ -188,7 +233,7 @@ void Link::start_polling() {
   auto poll_options = options();
   poll_options.timeout = settings_.poll_timeout;
   auto client = io::make_http_client(identity_.server, poll_options);
-  if (!client.ok()) return wait(wait_after_failure(settings_.backoff, failures_, random_number()));
+  if (!client.ok()) return wait_longer();
   attempt_ += 1;
   poller_ = std::move(*client);
   poll_greeted_ = false;
@@ -209,7 +254,7 @@ void Link::poll() {
   });
   if (!taken) {
     drop_connection("busy");
-    wait(wait_after_failure(settings_.backoff, failures_, random_number()));
+    wait_longer();
   }
 }
 
@@ -218,9 +263,10 @@ void Link::polled(std::uint64_t attempt, Result<wire::Exchange> answer) {
     const bool was_good = poll_greeted_;
     drop_connection("poll failed");
     if (was_good) events_.lost("poll failed");
+    if (answer.error().reason() == kNotKnown) return refused(answer.error());
     failures_ += 1;
     log::warning("poll_failed", {{"why", answer.error()}});
-    return wait(wait_after_failure(settings_.backoff, failures_, random_number()));
+    return wait_longer();
   }
   for (const auto& message : answer->messages) {
     take(message);

@@ -55,6 +55,8 @@ class Link {
   // From the next connection on.
   void use(Identity identity) { identity_ = std::move(identity); }
   LinkState state() const { return state_; }
+  // The server does not know this node: said once in the log, and asked again only now and then.
+  bool is_refused() const { return refusals_ > 0; }
 
  private:
   void wait(Duration delay);
@@ -62,6 +64,8 @@ class Link {
   void opened(std::uint64_t attempt, Result<std::shared_ptr<io::WebSocket>> socket);
   void greet();
   void failed(const Error& why);
+  void refused(const Error& why);
+  void wait_longer();
   void lost(std::string_view why);
   void take(std::string_view text);
   void take(const wire::Envelope& message);
@@ -81,6 +85,7 @@ class Link {
   LinkState state_ = LinkState::stopped;
   std::uint64_t attempt_ = 0;  // tells late answers of an earlier connection
   std::uint32_t failures_ = 0;
+  std::uint32_t refusals_ = 0;  // of our identity, since the last welcome
   std::uint64_t timer_ = 0;
   bool timer_set_ = false;
   std::shared_ptr<io::WebSocket> socket_;
