@@ -16,7 +16,8 @@ struct FileInfo {
   Kind kind = Kind::other;
   std::uint64_t bytes = 0;
   Instant modified{};
-  std::uint32_t mode = 0;  // permission bits
+  std::uint32_t mode = 0;   // permission bits
+  std::uint32_t owner = 0;  // a user's number; 0 is root
 };
 
 struct Space {

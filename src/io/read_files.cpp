@@ -127,6 +127,7 @@ Result<FileInfo> ReadFiles::info(const std::string& path) const {
   info.modified = Instant(std::chrono::seconds(information.st_mtim.tv_sec) +
                           std::chrono::floor<Duration>(std::chrono::nanoseconds(information.st_mtim.tv_nsec)));
   info.mode = information.st_mode & 07777;
+  info.owner = information.st_uid;
   return info;
 }
 

@@ -1,7 +1,7 @@
 #include "main/agent_settings.hpp"
 
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
+#include "base/text.hpp"
+#include "base/toml.hpp"
 
 namespace belay {
 namespace {
@@ -13,21 +13,20 @@ Result<AgentSettings> read_agent_settings(const io::Files& files, const std::str
   const auto text = files.read(path, kConfigBytesMax);
   if (!text.ok() && text.error().code() == Code::not_found) return settings;
   if (!text.ok()) return text.error().within("the configuration cannot be read");
-  const auto parsed = toml::parse(*text, path);
-  if (!parsed)
-    return Error(Code::invalid_argument, path + ", line " + std::to_string(parsed.error().source().begin.line) + ": " +
-                                             std::string(parsed.error().description()));
-  for (const auto& [key, value] : parsed.table()) {
-    std::string* target = key.str() == "server"  ? &settings.server
-                          : key.str() == "state" ? &settings.state
-                          : key.str() == "lists" ? &settings.lists
-                                                 : nullptr;
+  BELAY_TRY_ASSIGN(const auto parsed, toml::parse(*text).within(path));
+  for (const auto& member : parsed.value.get_object()) {
+    const std::string_view key = member.key();
+    std::string* target = key == "server"   ? &settings.server
+                          : key == "state"  ? &settings.state
+                          : key == "lists"  ? &settings.lists
+                          : key == "policy" ? &settings.policy
+                                            : nullptr;
     if (!target)
       return Error(Code::invalid_argument,
-                   path + ": unknown setting '" + std::string(key.str()) + "' (known: server, state, lists)");
-    const auto words = value.value<std::string>();
-    if (!words) return Error(Code::invalid_argument, path + ": " + std::string(key.str()) + " must be text");
-    *target = *words;
+                   path + ": unknown setting '" + sanitize(key, 100) + "' (known: server, state, lists, policy)");
+    if (!member.value().is_string())
+      return Error(Code::invalid_argument, path + ": " + std::string(key) + " must be text");
+    *target = member.value().get_string().c_str();
   }
   return settings;
 }

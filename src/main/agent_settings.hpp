@@ -12,10 +12,11 @@ inline constexpr const char* kAgentConfigDefault = "/etc/belay/agent.toml";
 struct AgentSettings {
   std::string server;
   std::string state;
-  std::string lists;  // package lists of Belay's own; "" for the host's
+  std::string lists;   // package lists of Belay's own; "" for the host's
+  std::string policy;  // what this node lets be done to it; "" for the usual place
 };
 
-// From TOML: server, state, lists. An absent file says nothing; an unknown name or a wrong type is an error, since a
+// From TOML: server, state, lists, policy. An absent file says nothing; an unknown name or a wrong type is an error, since a
 // setting that is silently passed over is worse.
 Result<AgentSettings> read_agent_settings(const io::Files& files, const std::string& path);
 

@@ -274,7 +274,7 @@ Result<io::FileInfo> MemoryFiles::info(const std::string& path) const {
   const std::scoped_lock lock(mutex_);
   const Node* node = find(normal(path));
   if (!node) return absent("cannot look at", path);
-  return io::FileInfo{node->kind, node->content.size(), node->modified, node->mode};
+  return io::FileInfo{node->kind, node->content.size(), node->modified, node->mode, 0};
 }
 
 Result<std::string> MemoryFiles::read_link(const std::string& path) const {

@@ -38,12 +38,13 @@ struct DownloadContent {
   std::string location;                // the https address, the repository, or the document's name
   std::string sha256;                  // of what is fetched over HTTP; "" where the address is https and none was given
   std::string git_branch, git_commit;  // Git; at most one
-  std::string path;                    // Git: the file or folder within; "" is all
+  std::string path;                    // Git: the file or folder within; "" is all. SSMDocument: the file's name
+  std::string content;                 // SSMDocument: what it says, sent along by the server
   std::string document_version;
   std::string destination;
 };
 BOOST_DESCRIBE_STRUCT(DownloadContent, (),
-                      (source, location, sha256, git_branch, git_commit, path, document_version, destination))
+                      (source, location, sha256, git_branch, git_commit, path, content, document_version, destination))
 
 // Begins the next `inner_steps` steps, which are the document's. A local document has none until the node has read it.
 struct RunDocument {
@@ -61,13 +62,14 @@ struct SoftwareInventory {
 };
 BOOST_DESCRIBE_STRUCT(SoftwareInventory, (), (gather))
 
-// Only our own agent.
+// Only our own agent. The server says of which file it is (GET /agent/v1/program/SHA256).
 struct ConfigurePackage {
   static constexpr std::string_view kKind = "aws:configurePackage";
   std::string name, action, version;  // action "Install" or "Uninstall"; version "" is the server's own
   bool allow_downgrade = false;
+  std::string sha256;
 };
-BOOST_DESCRIBE_STRUCT(ConfigurePackage, (), (name, action, version, allow_downgrade))
+BOOST_DESCRIBE_STRUCT(ConfigurePackage, (), (name, action, version, allow_downgrade, sha256))
 
 struct RefreshAssociation {
   static constexpr std::string_view kKind = "aws:refreshAssociation";
