@@ -70,6 +70,8 @@ chmod 755 "$stage/belay-server/DEBIAN/postinst"
 control belay-agent "agent of the Belay patch management server" "systemd | sysvinit-core"
 install_binary belay-agent belay-agent
 unit belay-agent belay-agent.service
+mkdir -p "$stage/belay-agent/usr/share/doc/belay-agent/examples"
+cp packaging/agent-policy.toml "$stage/belay-agent/usr/share/doc/belay-agent/examples/"
 cat >"$stage/belay-agent/DEBIAN/postinst" <<'TEXT'
 #!/bin/sh
 set -e

@@ -12,6 +12,7 @@
 #include "agent/packages/choose.hpp"
 #include "agent/runner/agent.hpp"
 #include "agent/runner/enrolment.hpp"
+#include "agent/runner/node_policy.hpp"
 #include "agent/runner/order_work.hpp"
 #include "base/error_table.hpp"
 #include "base/log.hpp"
@@ -50,6 +51,8 @@ Result<AgentSettings> settle(const Options& options) {
   prefer(settings.server, options.given.server);
   prefer(settings.state, options.given.state);
   prefer(settings.lists, options.given.lists);
+  prefer(settings.policy, options.given.policy);
+  if (settings.policy.empty()) settings.policy = agent::kPolicyFileDefault;
   if (settings.state.empty()) settings.state = agent::kStateDirectoryDefault;
   return settings;
 }
@@ -119,10 +122,17 @@ std::unique_ptr<agent::Launcher> launcher_of(const AgentSettings& settings, cons
                                              const std::string& program) {
   std::vector<std::string> arguments{"--config", options.config, "--state", settings.state};
   if (!settings.lists.empty()) arguments.insert(arguments.end(), {"--lists", settings.lists});
+  if (settings.policy != agent::kPolicyFileDefault) arguments.insert(arguments.end(), {"--policy", settings.policy});
   return agent::make_launcher(io::real_files(), io::real_processes(), program, arguments);
 }
 
-int run(const Options& options, const std::string& program) {
+// Leaves only where the program cannot be begun anew; whoever watches over this process begins it then.
+int begin_anew(const std::string& program, char** argv) {
+  ::execv(program.c_str(), argv);
+  return fail(Error(Code::internal, program + " cannot be begun anew"));
+}
+
+int run(const Options& options, const std::string& program, char** argv) {
   const auto settings = settle(options);
   if (!settings.ok()) return fail(settings.error());
   const agent::StatePaths paths(settings->state);
@@ -130,16 +140,25 @@ int run(const Options& options, const std::string& program) {
 
   io::EventLoop loop;
   io::WorkerPool workers(2, 16);
-  auto agent = agent::Agent::make({loop, workers, io::real_files(), io::system_clock(), paths, *launcher, facts, {}});
+  bool anew = false;
+  agent::AgentParts parts{loop, workers, io::real_files(), io::system_clock(), paths, *launcher, facts, {}, {}};
+  std::unique_ptr<agent::Agent> running;
+  parts.restart = [&] {
+    anew = true;
+    running->stop();
+    loop.stop();
+  };
+  auto agent = agent::Agent::make(std::move(parts));
   if (!agent.ok()) return fail(agent.error());
+  running = std::move(*agent);
   loop.on_termination([&] {
     log::info("agent_stops");
-    (*agent)->stop();
+    running->stop();
     loop.stop();
   });
-  (*agent)->start();
+  running->start();
   loop.run();
-  return kExitOk;
+  return anew ? begin_anew(program, argv) : kExitOk;
 }
 
 int scan(const Options& options) {
@@ -150,6 +169,17 @@ int scan(const Options& options) {
   const auto scanned = scan_locally(**packages, facts(), io::system_clock().now(), options.refresh);
   if (!scanned.ok()) return fail(scanned.error().within("this machine could not be scanned"));
   std::cout << (options.output == "json" ? to_json(*scanned) : to_table(*scanned));
+  return kExitOk;
+}
+
+int check_policy(const Options& options) {
+  const auto settings = settle(options);
+  if (!settings.ok()) return fail(settings.error());
+  const auto read = agent::read_node_policy(io::real_files(), settings->policy);
+  if (!read.ok() && read.error().code() == Code::not_found)
+    return std::cout << "there is no " << settings->policy << ": everything is allowed\n", kExitOk;
+  if (!read.ok()) return fail(read.error());
+  for (const auto& line : policy::describe(read->policy)) std::cout << line << "\n";
   return kExitOk;
 }
 
@@ -200,7 +230,7 @@ class InventoryRebootCheck final : public agent::RebootCheck {
   }
 };
 
-int run_order(const Options& options) {
+int run_order(const Options& options, const std::string& program) {
   const auto settings = settle(options);
   if (!settings.ok()) return fail(settings.error());
   const agent::StatePaths paths(settings->state);
@@ -225,7 +255,13 @@ int run_order(const Options& options) {
                                {},
                                {},
                                facts,
-                               {io::real_files(), io::real_processes(), fetch_for_a_step}};
+                               {io::real_files(), io::real_processes(), fetch_for_a_step},
+                               settings->policy,
+                               program,
+                               [&](const std::string& sha256) -> Result<std::string> {
+                                 BELAY_TRY_ASSIGN(const auto identity, agent::load_identity(io::real_files(), paths));
+                                 return agent::fetch_program(identity, sha256);
+                               }};
   const auto done = agent::work_on_order(tools, paths, options.order_id);
   if (done.ok()) return kExitOk;
   log::error("order_failed", {{"order", options.order_id}, {"why", done.error()}});
@@ -242,6 +278,11 @@ void describe_places(CLI::App& command, Options& options) {
   command.add_option("--config", options.config, "configuration file")->capture_default_str();
   command.add_option("--state", options.given.state,
                      "state directory (default " + std::string(agent::kStateDirectoryDefault) + ")");
+}
+
+void describe_policy(CLI::App& command, Options& options) {
+  command.add_option("--policy", options.given.policy,
+                     "policy file (default " + std::string(agent::kPolicyFileDefault) + ")");
 }
 
 void describe_packages(CLI::App& command, Options& options) {
@@ -269,6 +310,7 @@ int main_of(int argc, char** argv) {
 
   auto* run_command = app.add_subcommand("run", "stay connected to the server and carry out its orders");
   describe_places(*run_command, options);
+  describe_policy(*run_command, options);
   describe_packages(*run_command, options);
 
   auto* scan_command = app.add_subcommand("scan", "judge this machine here and now; needs no server and no root");
@@ -289,9 +331,17 @@ int main_of(int argc, char** argv) {
   auto* order_command =
       app.add_subcommand("run-order", "work on one accepted order (the agent's own doing)")->group("");
   describe_places(*order_command, options);
+  describe_policy(*order_command, options);
   describe_packages(*order_command, options);
   order_command->add_option("order-id", options.order_id)->required();
   order_command->add_flag("--detach", options.detach);
+
+  auto* policy_command = app.add_subcommand("policy", "this machine's own policy: what a server may do here");
+  policy_command->require_subcommand(1);
+  auto* check_command =
+      policy_command->add_subcommand("check", "say what the policy file allows, or what is wrong with it");
+  check_command->add_option("--config", options.config, "configuration file")->capture_default_str();
+  check_command->add_option("file", options.given.policy, "(default " + std::string(agent::kPolicyFileDefault) + ")");
 
   auto* version_command = app.add_subcommand("version", "print the version");
   try {
@@ -301,10 +351,11 @@ int main_of(int argc, char** argv) {
   }
   if (version_command->parsed()) return std::cout << "belay-agent " << BELAY_VERSION << "\n", kExitOk;
   if (enroll_command->parsed()) return enroll(options);
-  if (run_command->parsed()) return run(options, program);
+  if (run_command->parsed()) return run(options, program, argv);
   if (scan_command->parsed()) return scan(options);
   if (rollback_command->parsed()) return rollback(options, program);
-  return run_order(options);
+  if (check_command->parsed()) return check_policy(options);
+  return run_order(options, program);
 }
 
 }  // namespace

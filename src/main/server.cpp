@@ -18,6 +18,7 @@
 #include "main/server_keys.hpp"
 #include "server/api/api.hpp"
 #include "server/console/status_page.hpp"
+#include "server/engine/agent_program.hpp"
 #include "server/engine/association_kind.hpp"
 #include "server/engine/change_set_plan.hpp"
 #include "server/engine/command_kind.hpp"
@@ -73,8 +74,10 @@ Result<std::unique_ptr<store::Store>> open_store(const ServerSettings& settings,
 // The parts in the order they need each other; gone in the other order, the workers' last tasks before all.
 class Server {
  public:
-  Server(ServerSettings settings, ServerKeys keys, std::unique_ptr<store::Store> store)
+  Server(ServerSettings settings, ServerKeys keys, std::unique_ptr<store::Store> store,
+         std::optional<server::AgentProgram> program)
       : settings_(std::move(settings)),
+        program_(std::move(program)),
         keys_(std::move(keys)),
         store_(std::move(store)),
         judge_(*store_, clock_),
@@ -86,7 +89,7 @@ class Server {
         services_{*store_, clock_, judge_, commands_, change_sets_, nodes_, windows_},
         engine_(*store_, clock_, {.owner = host_name() + " " + to_hex(io::random_bytes(6))}),
         status_page_(*store_, clock_, {BELAY_VERSION, services_.online_within}) {
-    engine_.add(server::make_command_kind(keys_.authority(), judge_));
+    engine_.add(server::make_command_kind(keys_.authority(), judge_, program_ ? &*program_ : nullptr));
     engine_.add(server::make_change_set_kind(keys_.authority()));
     engine_.add(server::make_inventory_deletion_kind());
     const server::WindowParts windows{windows_, services_.online_within, nullptr};
@@ -113,6 +116,7 @@ class Server {
 
   Clock& clock_ = io::system_clock();
   const ServerSettings settings_;
+  const std::optional<server::AgentProgram> program_;
   const ServerKeys keys_;
   std::unique_ptr<store::Store> store_;
   server::Judge judge_;
@@ -278,7 +282,8 @@ Status Server::run(const std::function<void(const std::string&)>& ready) {
   workers_ =
       std::make_unique<io::WorkerPool>(std::clamp(std::thread::hardware_concurrency() * 2, 4U, 16U), kWorkerQueueMax);
   gateway_ = std::make_unique<server::Gateway>(
-      server::GatewayParts{loop_, *workers_, services_, keys_.authority(), [this] { engine_.poke(); }},
+      server::GatewayParts{loop_, *workers_, services_, keys_.authority(), [this] { engine_.poke(); },
+                           program_ ? &*program_ : nullptr},
       server::GatewaySettings{});
   nodes_.on_revoked = [this](std::string_view node_id) {
     gateway_->revoked(node_id);
@@ -311,8 +316,13 @@ Status run_server(const ServerSettings& settings, const std::function<void(const
   auto lock = io::FileLock::acquire(settings.data + "/lock");
   if (!lock.ok()) return lock.error().within("another belayd runs on " + settings.data);
   BELAY_TRY_ASSIGN(auto keys, ServerKeys::open(files, settings.data + "/keys", io::system_clock().now()));
+  std::optional<server::AgentProgram> program;
+  if (!settings.agent.empty()) {
+    BELAY_TRY_ASSIGN(program,
+                     server::read_agent_program(files, io::real_processes(), settings.agent).within("--agent"));
+  }
   BELAY_TRY_ASSIGN(auto store, open_store(settings, keys.seal_key()));
-  return Server(settings, std::move(keys), std::move(store)).run(ready);
+  return Server(settings, std::move(keys), std::move(store), std::move(program)).run(ready);
 }
 
 }  // namespace belay

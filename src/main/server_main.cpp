@@ -54,7 +54,7 @@ Result<ServerSettings> settle(const std::string& data, const std::string& listen
 int run(int argc, char** argv) {
   CLI::App app{"belayd: the server of Belay. It patches Linux fleets with a rope attached."};
   app.set_version_flag("--version", BELAY_VERSION);
-  std::string data, listen = "127.0.0.1:8443", http, database;
+  std::string data, listen = "127.0.0.1:8443", http, database, agent;
   std::vector<std::string> names, fetch_from;
   bool verbose = false;
   app.add_option("--data", data, "folder of the server: its store, keys and admin.env")->required();
@@ -67,6 +67,7 @@ int run(int argc, char** argv) {
                  "holds them all, and the first stands in BELAY_URL");
   app.add_option("--fetch-from", fetch_from,
                  "host on a private address from which override lists may be fetched all the same; may be repeated");
+  app.add_option("--agent", agent, "belay-agent to give to nodes that update themselves (Belay-UpdateAgent)");
   app.add_flag("--verbose", verbose, "log more");
   try {
     app.parse(argc, argv);
@@ -74,8 +75,9 @@ int run(int argc, char** argv) {
     return app.exit(error) == 0 ? kExitOk : kExitUsage;
   }
   if (verbose) log::set_level(log::Level::debug);
-  const auto settings = settle(data, listen, http, database, names, fetch_from);
+  auto settings = settle(data, listen, http, database, names, fetch_from);
   if (!settings.ok()) return fail(settings.error());
+  settings->agent = agent;
   const Status ended = run_server(*settings, [](const std::string& line) { std::cout << line << std::endl; });
   return ended.ok() ? kExitOk : fail(ended.error());
 }

@@ -29,6 +29,7 @@ struct ServerSettings {
   ListenAddress listen;
   bool plain = false;                   // whether `http` is wanted
   ListenAddress http;                   // loopback only
+  std::string agent;                    // the agent that nodes are given; "" for none
   std::string database;                 // "" : DIR/belay.db
   std::vector<ServerName> names;        // besides the host's own
   std::vector<std::string> fetch_from;  // hosts on private addresses that the server may fetch from, in lower case

@@ -17,6 +17,7 @@
 #include "core/fleet/facts.hpp"
 #include "core/fleet/package.hpp"
 #include "core/fleet/problem.hpp"
+#include "core/inventory/report.hpp"
 #include "core/patchrun/order.hpp"
 
 namespace belay::wire {
@@ -139,11 +140,12 @@ struct StepOutput {
 BOOST_DESCRIBE_STRUCT(StepOutput, (), (step, standard_output, standard_error))
 
 struct StepsReport {
-  document::Run run;                // over, or in progress at a step that is not the node's own
-  std::vector<StepOutput> outputs;  // of the steps that ran for this order
-  std::string local_document;       // where that step runs a document of the node's own: its text
+  document::Run run;                               // over, or in progress at a step that is not the node's own
+  std::vector<StepOutput> outputs;                 // of the steps that ran for this order
+  std::string local_document;                      // where that step runs a document of the node's own: its text
+  std::vector<inventory::ReportedItem> inventory;  // what those steps gathered
 };
-BOOST_DESCRIBE_STRUCT(StepsReport, (), (run, outputs, local_document))
+BOOST_DESCRIBE_STRUCT(StepsReport, (), (run, outputs, local_document, inventory))
 
 struct OrderResult {
   std::string order_id;
@@ -206,8 +208,9 @@ BOOST_DESCRIBE_STRUCT(ScanOrder, (), (refresh))
 struct StepsOrder {
   std::vector<document::Step> steps;
   document::Run run;
+  std::string run_id;  // UUID: the same in every order of one document on one node, which share a working directory
 };
-BOOST_DESCRIBE_STRUCT(StepsOrder, (), (steps, run))
+BOOST_DESCRIBE_STRUCT(StepsOrder, (), (steps, run, run_id))
 
 // Asks the resolver what these upgrades pull in; changes nothing on the node. The problems of the plan are the
 // problems of the result: outcome success means it could be installed as reported.

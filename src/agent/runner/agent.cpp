@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "agent/runner/agent_update.hpp"
 #include "agent/runner/enrolment.hpp"
 #include "base/bytes.hpp"
 #include "base/ids.hpp"
@@ -117,6 +118,11 @@ void Agent::welcomed(const wire::Welcome& words) {
   if (words.order_public_key != identity_.order_public_key)
     log::error("order_key_differs",
                {{"what", "the server names another key for orders than at enrolment; it is not believed"}});
+  if (!welcome_noted_)
+    welcome_noted_ =
+        parts_.files
+            .write_durable(parts_.paths.welcomed(), json::encode_text(WelcomedAgent{BELAY_VERSION, nonce_}), 0600)
+            .ok();
   in_flight_.clear();
   pumped_ = 0;
   pump();
@@ -204,8 +210,20 @@ void Agent::pump() {
   }
 }
 
+// Left by an update of the agent; runs under way are processes of their own and do not notice.
+bool Agent::restart_wanted() {
+  if (!parts_.restart || !parts_.files.info(parts_.paths.restart()).ok()) return false;
+  if (const auto removed = parts_.files.remove(parts_.paths.restart()); !removed.ok()) {
+    log::error("restart_refused", {{"why", removed.error()}});
+    return false;
+  }
+  log::info("agent_restarts");
+  parts_.restart();
+  return true;
+}
+
 void Agent::wake_desk() {
-  if (desk_awake_) return;
+  if (desk_awake_ || restart_wanted()) return;
   desk_awake_ = true;
   const bool was_idle = desk_->is_idle();
   const auto again = desk_->tick();

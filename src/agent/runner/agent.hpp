@@ -22,6 +22,7 @@ struct AgentParts {
   Launcher& launcher;
   std::function<fleet::NodeFacts()> collect_facts;  // may block
   LinkSettings link;
+  std::function<void()> restart;  // begins anew as the program that lies at the agent's path by now
 };
 
 class Agent {
@@ -43,6 +44,7 @@ class Agent {
   void take_refusal(const wire::Refused& refused);
   Status upload(const wire::NeedSets& wanted);
   void pump();
+  bool restart_wanted();
   void wake_desk();
   void watch_orders();
   void gather_facts(std::function<void()> then);
@@ -68,6 +70,7 @@ class Agent {
   bool desk_awake_ = false;
   bool look_planned_ = false;  // for orders that others laid
   bool renewing_ = false;
+  bool welcome_noted_ = false;
   std::optional<Duration> rescanned_at_;  // for sets that the server asked for and we no longer had
   std::uint64_t scan_plan_ = 0;           // the newest plan's number: older timers do nothing
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -1,5 +1,6 @@
 #include "agent/runner/enrolment.hpp"
 
+#include "agent/runner/agent_update.hpp"
 #include "base/bytes.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
@@ -10,6 +11,7 @@ namespace belay::agent {
 namespace {
 
 constexpr std::size_t kReplyBytesMax = 256 << 10;
+constexpr Duration kProgramTimeout{600'000};
 constexpr Duration kTimeout{30'000};
 
 // What the server says of a refusal, in its own words where it has any.
@@ -116,6 +118,23 @@ Result<Identity> enroll(io::Files& files, const StatePaths& paths, const Enrolme
   BELAY_TRY(files.remove(paths.counter()));
   BELAY_TRY(files.remove(paths.identity("pending-key.pem")));
   return identity;
+}
+
+Result<std::string> fetch_program(const Identity& identity, const std::string& sha256) {
+  io::HttpClientOptions options;
+  options.timeout = kProgramTimeout;
+  options.body_bytes_max = kProgramBytesMax;
+  options.tls = tls_of(identity);
+  BELAY_TRY_ASSIGN(const auto client, io::make_http_client(identity.server, options));
+  io::HttpRequest request;
+  request.method = "GET";
+  request.target = "/agent/v1/program/" + sha256;
+  BELAY_TRY_ASSIGN(auto response,
+                   client->send(request).within("the program cannot be fetched from " + identity.server));
+  if (response.status == 200) return std::move(response.body);
+  return Error(response.status == 404 ? Code::not_found : Code::unavailable,
+               identity.server + " answers with status " + std::to_string(response.status) + " where the program " +
+                   sha256 + " is asked for");
 }
 
 Result<Identity> renew(io::Files& files, const StatePaths& paths, const Identity& identity, bool fresh_key) {

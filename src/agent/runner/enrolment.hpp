@@ -24,6 +24,8 @@ struct EnrolmentRequest {
 Result<Identity> enroll(io::Files& files, const StatePaths& paths, const EnrolmentRequest& request, Instant now);
 
 // A new certificate for the node, for the same key or a fresh one; saved before it is returned.
+// The agent's program of that SHA-256, as the server has it; not_found where it has another by now.
+Result<std::string> fetch_program(const Identity& identity, const std::string& sha256);
 Result<Identity> renew(io::Files& files, const StatePaths& paths, const Identity& identity, bool fresh_key);
 
 }  // namespace belay::agent

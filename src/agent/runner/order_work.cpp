@@ -8,6 +8,7 @@
 #include "agent/runner/run_driver.hpp"
 #include "agent/runner/scan_work.hpp"
 #include "agent/runner/steps_work.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "core/fleet/problem_text.hpp"
 
@@ -143,12 +144,37 @@ wire::OrderResult cancelled_before_start(const WorkTools& tools, const AcceptedO
   return result;
 }
 
+// Something was done for the order already: by an earlier process, or before a reboot.
+bool has_begun(const WorkTools& tools, const StatePaths& paths, const std::string& order_id) {
+  return tools.files.info(paths.journal(order_id)).ok() || tools.files.info(paths.steps(order_id)).ok();
+}
+
+// What root lays into the order book by hand (a rollback, a scan) is no document's and needs nobody's leave.
+Status may_begin(const WorkTools& tools, const StatePaths& paths, const AcceptedOrder& accepted) {
+  const auto& order = accepted.order;
+  if ((accepted.local && order.document.empty()) || has_begun(tools, paths, order.order_id)) return {};
+  return check_policy(tools.files, tools.policy_file, order, tools.clock.now());
+}
+
+wire::OrderResult refused(const WorkTools& tools, const AcceptedOrder& accepted, const Error& why) {
+  log::warning("order_forbidden", {{"order", accepted.order.order_id}, {"why", why}});
+  wire::OrderResult result;
+  result.order_id = accepted.order.order_id;
+  result.outcome = wire::OrderOutcome::refused;
+  result.started_at = result.finished_at = tools.clock.now();
+  result.problems.push_back(problem_of(why));
+  result.standard_error = problems_text(result.problems);
+  return result;
+}
+
 Result<wire::OrderResult> work(const WorkTools& tools, const StatePaths& paths, const AcceptedOrder& accepted) {
   const bool patches = accepted.order.kind == wire::OrderKind::patch;  // its machine hears a cancel itself
   const bool has_steps = accepted.order.kind == wire::OrderKind::steps;
   if (!patches && OrderBook(tools.files, paths).is_cancelled(accepted.order.order_id) &&
       !(has_steps && tools.files.info(paths.steps(accepted.order.order_id)).ok()))
     return cancelled_before_start(tools, accepted);
+  if (const auto allowed = may_begin(tools, paths, accepted); !allowed.ok())
+    return refused(tools, accepted, allowed.error());
   switch (accepted.order.kind) {
     case wire::OrderKind::patch: return patch(tools, paths, accepted);
     case wire::OrderKind::plan: return plan(tools, accepted);

@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 
+#include "agent/runner/node_policy.hpp"
 #include "agent/runner/order_book.hpp"
 #include "agent/runner/run_actions.hpp"
 #include "agent/runner/state_paths.hpp"
@@ -23,6 +24,10 @@ struct WorkTools {
   std::vector<HealthProbe*> probes;
   std::function<fleet::NodeFacts()> collect_facts;  // agent/inventory
   StepTools steps;
+  std::string policy_file{kPolicyFileDefault};
+  // Of updates of the agent: its own file, and how another one is fetched from the server. Empty where there are none.
+  std::string program{};
+  std::function<Result<std::string>(const std::string& sha256)> fetch_program{};
 };
 
 // Waits up to two minutes for the locks (of the order; of the node, unless it is a document's steps). ok where the

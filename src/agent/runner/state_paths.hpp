@@ -7,11 +7,13 @@
 //       order.json       as accepted
 //       run.json         the journal of a patch run
 //       steps.json       the journal of a document's steps
-//       work/            the directory of those steps
 //       cancel           somebody asked for it to stop
 //       output           what it printed so far, bounded
 //       result.json      it has ended; written once
 //       lock             held while a process works on it
+//   runs/<id>/           the directory of a document's steps, shared by the orders of one document
+//   custom-inventory/    what people report of this machine (aws:softwareInventory), *.json
+//   welcomed.json        which agent the server welcomed last; restart: somebody wants it to begin anew
 //   archive/<id>.json    results of the newest orders, for people
 //   outbox/              messages that the server has not acknowledged
 //   sets/<hash>.json     package and offer sets that the server may ask for
@@ -41,6 +43,11 @@ class StatePaths {
   std::string result(std::string_view id) const { return order_directory(id) + "/result.json"; }
   std::string order_lock(std::string_view id) const { return order_directory(id) + "/lock"; }
   std::string reserve(std::string_view id) const { return order_directory(id) + "/reserve"; }
+  std::string runs() const { return root_ + "/runs"; }
+  std::string run_directory(std::string_view id) const { return runs() + "/" + std::string(id); }
+  std::string custom_inventory() const { return root_ + "/custom-inventory"; }
+  std::string welcomed() const { return root_ + "/welcomed.json"; }
+  std::string restart() const { return root_ + "/restart"; }
   std::string run_lock() const { return root_ + "/run.lock"; }
   std::string agent_lock() const { return root_ + "/agent.lock"; }
   std::string archive() const { return root_ + "/archive"; }

@@ -1,12 +1,16 @@
 #include "agent/runner/steps_work.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <stop_token>
 #include <thread>
 
+#include "agent/runner/agent_update.hpp"
 #include "agent/runner/output_file.hpp"
 #include "agent/runner/problems.hpp"
+#include "agent/runner/scan_work.hpp"
+#include "base/ids.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
@@ -21,6 +25,7 @@ using document::StepStatus;
 
 constexpr Duration kCancelPoll{100};
 constexpr Duration kRebootTimeout{900'000};
+constexpr Duration kRunKeptFor{std::chrono::days(7)};  // every step writes into it, and none lasts longer than two days
 constexpr json::Limits kJournalLimits{.bytes_max = 32 << 20, .depth_max = 32};
 
 // On disk before the act it announces.
@@ -29,8 +34,9 @@ struct Journal {
   std::vector<document::Step> steps;
   document::Run run;
   std::vector<wire::StepOutput> outputs;
+  std::vector<inventory::ReportedItem> inventory;
 };
-BOOST_DESCRIBE_STRUCT(Journal, (), (boot_id, steps, run, outputs))
+BOOST_DESCRIBE_STRUCT(Journal, (), (boot_id, steps, run, outputs, inventory))
 
 // Passes the cancel file on to the running process.
 class CancelWatch {
@@ -66,13 +72,15 @@ class StepsDriver {
         paths_(paths),
         accepted_(accepted),
         order_(accepted.order),
-        directory_(paths.order_directory(order_.order_id) + "/work"),
+        directory_(is_uuid(order_.steps->run_id) ? paths.run_directory(order_.steps->run_id)
+                                                 : paths.order_directory(order_.order_id) + "/work"),
         output_(tools.files, tools.clock, paths.output(order_.order_id)) {}
 
   Result<wire::OrderResult> run() {
     BELAY_TRY_ASSIGN(auto event, load());
     const bool begins = event.kind == EventKind::begin;
     if (!begins) log::info("steps_resumed", {{"order", order_.order_id}});
+    sweep();
     BELAY_TRY(tools_.files.make_directories(directory_, 0700));
     for (bool first = begins;; first = false) {
       if (!journal_.run.cancel_wanted && is_cancelled() && event.kind != EventKind::begin)
@@ -98,7 +106,7 @@ class StepsDriver {
     const auto text = tools_.files.read(journal_path(), kJournalLimits.bytes_max);
     if (!text.ok() && text.error().code() != Code::not_found) return text.error();
     if (!text.ok()) {
-      journal_ = {boot_id, order_.steps->steps, order_.steps->run, {}};
+      journal_ = {boot_id, order_.steps->steps, order_.steps->run, {}, {}};
       if (journal_.run.steps.size() != journal_.steps.size())
         return Error(Code::invalid_argument, "the order's run does not fit its steps", "order-malformed");
       return Event{EventKind::begin, 0, ""};
@@ -110,6 +118,26 @@ class StepsDriver {
   Status save() {
     BELAY_TRY_ASSIGN(journal_.boot_id, tools_.host.boot_id());
     return tools_.files.write_durable(journal_path(), json::encode_text(journal_), 0600);
+  }
+
+  // A document that was given up while the server had it (a cancel, a time-out) leaves its directory behind.
+  void sweep() const {
+    const auto names = tools_.files.list(paths_.runs());
+    if (!names.ok()) return;
+    for (const auto& name : *names) {
+      const auto info = tools_.files.info(paths_.run_directory(name));
+      if (paths_.run_directory(name) != directory_ && info.ok() && now() - info->modified > kRunKeptFor)
+        static_cast<void>(tools_.files.remove_tree(paths_.run_directory(name)));
+    }
+  }
+
+  // The server has the document now, and gives it back for the steps after that one.
+  bool comes_back() const {
+    if (!local_document_.empty()) return true;
+    const auto at = std::ranges::find(journal_.run.steps, StepStatus::InProgress, &document::StepRun::status);
+    if (at == journal_.run.steps.end()) return false;
+    return std::any_of(at, journal_.run.steps.end(),
+                       [](const auto& step) { return step.status == StepStatus::Pending; });
   }
 
   bool is_the_servers(const document::Action& action) const {
@@ -134,15 +162,33 @@ class StepsDriver {
     log::info("step_begins", {{"order", order_.order_id}, {"step", step.name}});
     if (const auto* wanted = std::get_if<document::Reboot>(&step.work)) return reboot_step(*wanted);
     if (const auto* inner = std::get_if<document::RunDocument>(&step.work)) return read_local(*inner);
+    if (const auto* package = std::get_if<document::ConfigurePackage>(&step.work)) return configure(index, *package);
     StepEnd end;
     {
       CancelWatch watch(tools_.files, paths_.cancel(order_.order_id));
-      const StepContext context{order_.order_id, order_.node_id, directory_, step.finally ? nullptr : watch.flag(),
+      const StepContext context{order_.order_id,
+                                order_.node_id,
+                                directory_,
+                                paths_.custom_inventory(),
+                                now(),
+                                step.finally ? nullptr : watch.flag(),
                                 [this](std::string_view text) { output_.add(text); }};
       end = do_step(tools_.steps, step, context);
     }
+    if (const auto* wanted = std::get_if<document::SoftwareInventory>(&step.work)) report_packages(*wanted, end);
+    std::ranges::move(end.inventory, std::back_inserter(journal_.inventory));
     keep_output(index, end);
     return event_of(end.how, end.exit_code, std::move(end.why));
+  }
+
+  // Packages travel as they always do, in a report of what was seen, ahead of the result.
+  void report_packages(const document::SoftwareInventory& wanted, StepEnd& end) {
+    const auto asked = wanted.gather.find("applications");
+    if (asked == wanted.gather.end() || asked->second != "Enabled" || end.exit_code != 0) return;
+    const auto seen = scan_node(tools_, paths_, Refresh::never);
+    const auto kept = seen.ok() ? OrderBook(tools_.files, paths_).write_report(order_.order_id, *seen) : seen.error();
+    if (kept.ok()) end.standard_output += "AWS:Application: " + std::to_string(seen->packages) + " packages\n";
+    else end = {StepEnd::How::failed, -1, "", kept.error().chain() + "\n", kept.error().chain(), {}};
   }
 
   // Together they must fit one message.
@@ -157,6 +203,13 @@ class StepsDriver {
     };
     auto errors = cut(std::move(end.standard_error));
     journal_.outputs.push_back({static_cast<std::uint32_t>(index), cut(std::move(end.standard_output)), errors});
+  }
+
+  Event configure(std::size_t index, const document::ConfigurePackage& wanted) {
+    auto end = update_agent({tools_.files, tools_.processes, tools_.host, paths_, tools_.program, tools_.fetch_program},
+                            wanted);
+    keep_output(index, end);
+    return event_of(end.how, end.exit_code, std::move(end.why));
   }
 
   Event reboot_step(const document::Reboot& wanted) {
@@ -197,6 +250,7 @@ class StepsDriver {
     result.finished_at = now();
     const auto summary = document::summarize(journal_.steps, journal_.run);
     result.exit_code = summary.exit_code;
+    if (!comes_back()) static_cast<void>(tools_.files.remove_tree(directory_));
     switch (summary.status) {
       case StepStatus::Failed: result.outcome = wire::OrderOutcome::failed; break;
       case StepStatus::TimedOut: result.outcome = wire::OrderOutcome::timed_out; break;
@@ -204,8 +258,8 @@ class StepsDriver {
       default: result.outcome = wire::OrderOutcome::success; break;
     }
     result.standard_error = summary.why;
-    result.steps = wire::StepsReport{std::move(journal_.run), std::move(journal_.outputs), std::move(local_document_)};
-    static_cast<void>(tools_.files.remove_tree(directory_));
+    result.steps = wire::StepsReport{std::move(journal_.run), std::move(journal_.outputs), std::move(local_document_),
+                                     std::move(journal_.inventory)};
     return result;
   }
 

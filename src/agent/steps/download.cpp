@@ -1,4 +1,4 @@
-// aws:downloadContent: one file over HTTP, or a repository over Git.
+// aws:downloadContent: one file over HTTP, a repository over Git, or a document that the server sent along.
 #include <cstdlib>
 
 #include "agent/steps/parts.hpp"
@@ -14,7 +14,9 @@ using document::Source;
 constexpr Duration kGitTimeout{1'800'000};
 
 // The address's last part, where the destination is a folder.
-std::string name_of(const std::string& url) {
+std::string name_of(const DownloadContent& content) {
+  if (content.source == Source::SSMDocument) return content.path;
+  const auto& url = content.location;
   auto path = url.substr(0, url.find_first_of("?#"));
   path = path.substr(path.find("//") + 2);
   const auto slash = path.rfind('/');
@@ -28,7 +30,7 @@ Result<std::string> file_for(const StepTools& tools, const DownloadContent& cont
   const auto info = tools.files.info(path);
   const bool folder =
       content.destination.empty() || path.ends_with('/') || (info.ok() && info->kind == io::FileInfo::Kind::directory);
-  if (folder) path += (path.ends_with('/') ? "" : "/") + name_of(content.location);
+  if (folder) path += (path.ends_with('/') ? "" : "/") + name_of(content);
   BELAY_TRY(tools.files.make_directories(path.substr(0, path.rfind('/')), 0700));
   return path;
 }
@@ -47,6 +49,16 @@ StepEnd fetch_file(const StepTools& tools, const DownloadContent& content, const
   if (!kept.ok()) return failed(kept.error().chain());
   return succeeded("downloaded " + content.location + " (" + std::to_string(body->size()) + " bytes, sha256 " + sum +
                    ") to " + *path + "\n");
+}
+
+StepEnd put_document(const StepTools& tools, const DownloadContent& content, const StepContext& context) {
+  if (content.content.empty() || content.path.empty() || content.path.find('/') != std::string::npos)
+    return failed("the server did not send the document " + content.location + " along");
+  const auto path = file_for(tools, content, context);
+  if (!path.ok()) return failed(path.error().chain());
+  const auto kept = tools.files.write_durable(*path, content.content, 0700);
+  if (!kept.ok()) return failed(kept.error().chain());
+  return succeeded("put document " + content.location + " down as " + *path + "\n");
 }
 
 io::ProcessSpec git(const StepContext& context, std::vector<std::string> words) {
@@ -108,9 +120,9 @@ StepEnd download(const StepTools& tools, const DownloadContent& content, const S
     case Source::S3: return fetch_file(tools, content, context);
     case Source::Git:
     case Source::GitHub: return clone(tools, content, context);
-    case Source::SSMDocument: break;
+    case Source::SSMDocument: return put_document(tools, content, context);
   }
-  return failed("the server did not send the document " + content.location + " along; run it with aws:runDocument");
+  return failed("this agent does not know where " + content.location + " comes from; update it");
 }
 
 }  // namespace belay::agent

@@ -6,6 +6,7 @@ namespace belay::agent {
 
 StepEnd run_script(const StepTools& tools, const document::RunShellScript& script, const StepContext& context);
 StepEnd download(const StepTools& tools, const document::DownloadContent& content, const StepContext& context);
+StepEnd gather_inventory(const StepTools& tools, const document::SoftwareInventory& work, const StepContext& context);
 
 // `path` as a document means it: from the document's own directory, where it is not absolute.
 std::string from_directory(const StepContext& context, const std::string& path);

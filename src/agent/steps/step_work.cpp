@@ -55,7 +55,8 @@ StepEnd succeeded(std::string output) {
 
 bool is_node_work(const document::Step& step) {
   return std::holds_alternative<document::RunShellScript>(step.work) ||
-         std::holds_alternative<document::DownloadContent>(step.work);
+         std::holds_alternative<document::DownloadContent>(step.work) ||
+         std::holds_alternative<document::SoftwareInventory>(step.work);
 }
 
 StepEnd do_step(const StepTools& tools, const document::Step& step, const StepContext& context) {
@@ -63,6 +64,8 @@ StepEnd do_step(const StepTools& tools, const document::Step& step, const StepCo
     return run_script(tools, *script, context);
   if (const auto* content = std::get_if<document::DownloadContent>(&step.work))
     return download(tools, *content, context);
+  if (const auto* wanted = std::get_if<document::SoftwareInventory>(&step.work))
+    return gather_inventory(tools, *wanted, context);
   return failed("this agent does not know how to do " + step.action + "; update it");
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/result.hpp"
 #include "core/document/steps.hpp"
+#include "core/inventory/report.hpp"
 #include "io/files.hpp"
 #include "io/process.hpp"
 
@@ -25,6 +26,8 @@ struct StepContext {
   std::string order_id, node_id;
   // The document's own, kept through all its steps: where scripts begin, where downloads go. Only root reads it.
   std::string directory;
+  std::string custom_inventory;  // the folder people lay their own inventory down in
+  Instant now{};
   const std::atomic<bool>* cancel = nullptr;
   std::function<void(std::string_view)> output;  // what it says, as it says it
 };
@@ -35,6 +38,7 @@ struct StepEnd {
   int exit_code = -1;                           // of `exited`
   std::string standard_output, standard_error;  // each at most `output_bytes_max`, head and tail
   std::string why;                              // of `failed`, for a person
+  std::vector<inventory::ReportedItem> inventory;
 };
 
 inline constexpr std::size_t kStepOutputBytesMax = 256 << 10;

@@ -22,7 +22,8 @@ class StepTest : public testing::Test {
     step.name = "s";
     step.work = std::move(work);
     return do_step({io::real_files(), io::real_processes(), fetch_}, step,
-                   {"o-1", "mi-1", directory_.string(), &cancel_, [this](std::string_view text) { said_ += text; }});
+                   {"o-1", "mi-1", directory_.string(), (directory_ / "custom").string(), Instant{}, &cancel_,
+                    [this](std::string_view text) { said_ += text; }});
   }
   StepEnd script(std::vector<std::string> lines) {
     document::RunShellScript work;
@@ -111,6 +112,64 @@ TEST_F(StepTest, GitTakesHttpsOnly) {
   const auto end = run(work);
   EXPECT_TRUE(end.how == StepEnd::How::failed || end.exit_code != 0);
   EXPECT_FALSE(std::filesystem::exists(directory_ / "content" / ".git"));
+}
+
+TEST_F(StepTest, ADocumentThatWasSentAlongIsPutDownAsAFile) {
+  document::DownloadContent work;
+  work.source = document::Source::SSMDocument;
+  work.location = "Team-Tune";
+  EXPECT_EQ(run(work).how, StepEnd::How::failed) << "nothing was sent along";
+  work.content = "schemaVersion: '2.2'\n";
+  work.path = "../Team-Tune.yaml";
+  EXPECT_EQ(run(work).how, StepEnd::How::failed) << "a name that leads out";
+  work.path = "Team-Tune.yaml";
+  work.destination = "documents/";
+  EXPECT_EQ(run(work).exit_code, 0);
+  EXPECT_EQ(content("documents/Team-Tune.yaml"), work.content);
+}
+
+TEST_F(StepTest, InventoryListsFilesWithinItsBounds) {
+  auto& files = io::real_files();
+  for (const auto* name : {"etc/a.conf", "etc/b.txt", "etc/deep/c.conf"}) {
+    const auto path = directory_ / name;
+    std::filesystem::create_directories(path.parent_path());
+    ASSERT_TRUE(files.write_durable(path.string(), "12345", 0600).ok());
+  }
+  std::filesystem::create_directory_symlink(directory_ / "etc", directory_ / "etc/deep/circle");
+  const auto ask = [&](const std::string& more) {
+    return run(document::SoftwareInventory{
+        {{"files", R"([{"Path":")" + (directory_ / "etc").string() + R"(",)" + more + "}]"}}});
+  };
+  const auto flat = ask(R"("Pattern":["*.conf"])");
+  ASSERT_EQ(flat.inventory.size(), 1U) << flat.why;
+  ASSERT_EQ(flat.inventory[0].content.size(), 1U);
+  EXPECT_EQ(flat.inventory[0].type_name, "AWS:File");
+  EXPECT_EQ(flat.inventory[0].content[0].at("Name"), "a.conf");
+  EXPECT_EQ(flat.inventory[0].content[0].at("Size"), "5");
+  EXPECT_EQ(flat.inventory[0].content[0].at("InstalledDir"), (directory_ / "etc").string());
+  EXPECT_EQ(ask(R"("Pattern":["*.conf"],"Recursive":true)").inventory.at(0).content.size(), 2U);
+  const auto cut = ask(R"("Pattern":["*"],"Recursive":true,"DirScanLimit":2)");
+  EXPECT_EQ(cut.inventory.at(0).content.size(), 2U);
+  EXPECT_NE(cut.standard_output.find("DirScanLimit"), std::string::npos);
+  EXPECT_EQ((ask(R"("Pattern":[])").how), StepEnd::How::failed);
+}
+
+TEST_F(StepTest, InventoryTakesWhatPeopleLaidDown) {
+  const document::SoftwareInventory wanted{{{"customInventory", "Enabled"}}};
+  EXPECT_EQ(run(wanted).exit_code, 0) << "no folder, nothing to say";
+  std::filesystem::create_directories(directory_ / "custom");
+  const auto put = [&](const std::string& name, std::string_view text) {
+    ASSERT_TRUE(io::real_files().write_durable((directory_ / "custom" / name).string(), text, 0600).ok());
+  };
+  put("rack.json", R"({"SchemaVersion":"1.0","TypeName":"Custom:Rack","Content":{"Bay":"A"}})");
+  put("notes.txt", "no inventory");
+  const auto end = run(wanted);
+  ASSERT_EQ(end.inventory.size(), 1U) << end.why;
+  EXPECT_EQ(end.inventory[0].type_name, "Custom:Rack");
+  put("rack2.json", R"({"SchemaVersion":"1.0","TypeName":"Custom:Rack","Content":{}})");
+  EXPECT_NE(run(wanted).why.find("there twice"), std::string::npos);
+  put("rack2.json", "{");
+  EXPECT_NE(run(wanted).why.find("rack2.json"), std::string::npos);
 }
 
 TEST_F(StepTest, WhatThisAgentDoesNotKnowFails) {

@@ -16,6 +16,7 @@ enum class Turn {
   end_success,
   end_failed,
   end_timed_out,
+  end_denied,
   end_cancelled,
   after_judge,
   after_final_judge,
@@ -32,6 +33,7 @@ constexpr Row kRows[] = {
     {Phase::steps, EventKind::succeeded, Turn::end_success},
     {Phase::steps, EventKind::failed, Turn::end_failed},
     {Phase::steps, EventKind::refused, Turn::end_failed},
+    {Phase::steps, EventKind::forbidden, Turn::end_denied},
     {Phase::steps, EventKind::timed_out, Turn::end_timed_out},
     {Phase::steps, EventKind::cancelled, Turn::end_cancelled},
     {Phase::scan, EventKind::taken, Turn::note_taken},
@@ -39,6 +41,7 @@ constexpr Row kRows[] = {
     {Phase::scan, EventKind::scan_ready, Turn::note_ready},
     {Phase::scan, EventKind::failed, Turn::end_failed},
     {Phase::scan, EventKind::refused, Turn::end_failed},
+    {Phase::scan, EventKind::forbidden, Turn::end_denied},
     {Phase::scan, EventKind::timed_out, Turn::end_timed_out},
     {Phase::scan, EventKind::cancelled, Turn::end_cancelled},
     {Phase::judge, EventKind::judged, Turn::after_judge},
@@ -46,6 +49,7 @@ constexpr Row kRows[] = {
     {Phase::plan, EventKind::succeeded, Turn::next},
     {Phase::plan, EventKind::failed, Turn::end_failed},
     {Phase::plan, EventKind::refused, Turn::end_failed},
+    {Phase::plan, EventKind::forbidden, Turn::end_denied},
     {Phase::plan, EventKind::timed_out, Turn::end_timed_out},
     {Phase::plan, EventKind::cancelled, Turn::end_cancelled},
     {Phase::patch, EventKind::taken, Turn::note_taken},
@@ -53,12 +57,14 @@ constexpr Row kRows[] = {
     {Phase::patch, EventKind::failed, Turn::patch_ended_badly},
     {Phase::patch, EventKind::timed_out, Turn::patch_ended_badly},
     {Phase::patch, EventKind::refused, Turn::end_failed},
+    {Phase::patch, EventKind::forbidden, Turn::end_denied},
     {Phase::patch, EventKind::cancelled, Turn::end_cancelled},
     {Phase::final_scan, EventKind::taken, Turn::note_taken},
     {Phase::final_scan, EventKind::succeeded, Turn::note_done},
     {Phase::final_scan, EventKind::scan_ready, Turn::note_ready},
     {Phase::final_scan, EventKind::failed, Turn::end_failed},
     {Phase::final_scan, EventKind::refused, Turn::end_failed},
+    {Phase::final_scan, EventKind::forbidden, Turn::end_failed},
     {Phase::final_scan, EventKind::timed_out, Turn::end_timed_out},
     {Phase::final_scan, EventKind::cancelled, Turn::end_failed},
     {Phase::final_judge, EventKind::judged, Turn::after_final_judge},
@@ -259,6 +265,7 @@ class Stepper {
                       phase == Phase::final_scan ? "patched, but the scan after it failed: " + event.why : event.why,
                       event);
       case Turn::end_timed_out: return finish(invocation, Details::ExecutionTimedOut, event.why, event);
+      case Turn::end_denied: return finish(invocation, Details::AccessDenied, event.why, event);
       case Turn::end_cancelled: return end(invocation, Details::Canceled, event.why);
       case Turn::after_judge: return after_judge(invocation, event);
       case Turn::after_final_judge: return after_final_judge(invocation, event);

@@ -107,13 +107,14 @@ enum class EventKind {
   timed_out,      // … by the node's own clock
   cancelled,      // … because it was asked to, or it was withdrawn before the node had it
   refused,        // the node, or the check before sending, refused: nothing was begun
+  forbidden,      // the node's own policy does not allow it: nothing was begun
   scan_ready,     // the scan of `phase`'s order is in the store with its sets
   judged,         // answer to Action judge: `wanted` changes; `why` not empty: it cannot be judged
   undeliverable,  // the node is not there (any more)
   invalid_platform,
   cancel,  // an operator wants a stop; `node_id` empty: of all
 };
-BOOST_DESCRIBE_ENUM(EventKind, taken, succeeded, failed, timed_out, cancelled, refused, scan_ready, judged,
+BOOST_DESCRIBE_ENUM(EventKind, taken, succeeded, failed, timed_out, cancelled, refused, forbidden, scan_ready, judged,
                     undeliverable, invalid_platform, cancel)
 
 struct Event {

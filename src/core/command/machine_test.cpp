@@ -136,6 +136,13 @@ const Story kStories[] = {
      {Phase::scan, Phase::judge, Phase::plan, Phase::patch, Phase::final_scan, Phase::ended},
      Details::Failed,
      "rolled back"},
+    {"the node's policy forbids the patch",
+     Shape::install,
+     {ev(succeeded, Phase::scan), ev(EventKind::scan_ready, Phase::scan), ev(judged, Phase::judge, 3),
+      ev(succeeded, Phase::plan), ev(EventKind::forbidden, Phase::patch, 0, "outside its hours")},
+     {Phase::scan, Phase::judge, Phase::plan, Phase::patch, Phase::ended},
+     Details::AccessDenied,
+     "outside its hours"},
     {"deregistered",
      Shape::scan,
      {ev(undeliverable, Phase::scan, 0, "gone")},
@@ -187,8 +194,9 @@ struct Budget {
   std::uint32_t stops_at;  // the how-many-th such event stops the command; 0: never
 };
 const Budget kBudgets[] = {
-    {"0", 50, failed, 1},    {"3", 50, failed, 4},        {"10%", 50, failed, 6},         {"10%", 50, timed_out, 6},
-    {"100%", 50, failed, 0}, {"0", 50, undeliverable, 0}, {"0", 50, invalid_platform, 0}, {"0", 50, refused, 1},
+    {"0", 50, failed, 1},           {"3", 50, failed, 4},    {"10%", 50, failed, 6},
+    {"10%", 50, timed_out, 6},      {"100%", 50, failed, 0}, {"0", 50, undeliverable, 0},
+    {"0", 50, invalid_platform, 0}, {"0", 50, refused, 1},   {"0", 50, EventKind::forbidden, 0},
 };
 
 TEST(Machine, ErrorBudget) {

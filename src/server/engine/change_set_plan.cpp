@@ -88,6 +88,7 @@ class ChangeSetKind : public ExecutionKind {
       order.expires_at = now + kAnswerWithin;
       order.kind = wire::OrderKind::plan;
       order.plan = wire::PlanOrder{part.wanted};
+      order.requested_by = state.view.created_by;
       const Status queued =
           queue_order(sql, authority_, std::move(order), {std::string(kChangeSetKind), state.view.change_set_id});
       if (queued.ok()) {

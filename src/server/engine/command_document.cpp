@@ -78,8 +78,9 @@ void CommandRun::say_what_follows(command::Event& event) {
   const auto& now = progress(event.node_id);
   if (steps_for(now).size() == 1) return;
   const bool went_well = event.kind != EventKind::failed && event.kind != EventKind::refused &&
-                         event.kind != EventKind::timed_out && event.kind != EventKind::cancelled &&
-                         event.why.empty() && !command_.invocations[index_of(event.node_id)].patch_failed;
+                         event.kind != EventKind::forbidden && event.kind != EventKind::timed_out &&
+                         event.kind != EventKind::cancelled && event.why.empty() &&
+                         !command_.invocations[index_of(event.node_id)].patch_failed;
   DocumentProgress after = now;
   const auto& why = event.why.empty() ? command_.invocations[index_of(event.node_id)].why : event.why;
   const bool leaves = event.kind == EventKind::judged && patch_for(event.node_id).leave_if_nothing_missing &&
@@ -100,8 +101,12 @@ void CommandRun::say_what_follows(command::Event& event, DocumentProgress after)
 }
 
 Result<command::Event> CommandRun::steps_ended(const std::string& node_id, const wire::OrderResult& result) {
-  command::Event event{
-      kind_of(result.outcome), node_id, Phase::steps, 0, "", command_.invocations[index_of(node_id)].segment};
+  command::Event event{is_forbidden(result) ? EventKind::forbidden : kind_of(result.outcome),
+                       node_id,
+                       Phase::steps,
+                       0,
+                       "",
+                       command_.invocations[index_of(node_id)].segment};
   DocumentProgress after = progress(node_id);
   if (!result.steps || result.steps->run.steps.size() != steps_for(after).size()) {
     event.why = result.steps ? "the node's report does not fit the document" : why_of(result);
@@ -146,6 +151,7 @@ Status CommandRun::expand_local(DocumentProgress& progress, const std::string& t
   BELAY_TRY_ASSIGN(const auto read,
                    document::parse_command_document(text, document::guess_format(text)).within(local->local_path));
   BELAY_TRY_ASSIGN(auto inner, document::expand_typed(read, local->parameters, {}, document_resolver(sql_)));
+  BELAY_TRY(send_documents_along(sql_, inner));
   for (auto& step : inner) BELAY_TRY(settle_step(step, Fetching::refused).within("step " + step.name));
   return document::splice(progress.steps, progress.run, *at, std::move(inner));
 }

@@ -223,7 +223,13 @@ Result<std::optional<std::string>> CommandRun::fill_order(const command::Action&
     case Phase::steps: {
       const auto& now = progress(action.node_id);
       order.kind = wire::OrderKind::steps;
-      order.steps = wire::StepsOrder{steps_for(now), now.run};
+      order.steps =
+          wire::StepsOrder{steps_for(now), now.run, order_id_for(kCommandKind, row_.command_id, action.node_id, "run")};
+      for (auto& step : order.steps->steps) {
+        auto* package = step.skip.empty() ? std::get_if<document::ConfigurePackage>(&step.work) : nullptr;
+        if (!package) continue;
+        if (auto why = name_program(program_, *package); !why.empty()) return std::optional(std::move(why));
+      }
       return std::optional<std::string>();
     }
     case Phase::scan:

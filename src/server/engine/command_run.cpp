@@ -25,7 +25,7 @@ EventKind kind_of(const wire::OrderResult& result, Phase phase) {
   switch (result.outcome) {
     case OrderOutcome::timed_out: return EventKind::timed_out;
     case OrderOutcome::cancelled: return EventKind::cancelled;
-    case OrderOutcome::refused: return EventKind::refused;
+    case OrderOutcome::refused: return is_forbidden(result) ? EventKind::forbidden : EventKind::refused;
     case OrderOutcome::failed: return EventKind::failed;
     case OrderOutcome::success: break;
   }
@@ -46,6 +46,12 @@ std::string why_of(const wire::OrderResult& result) {
   if (result.run) return "the run ended " + std::string(json::encode(result.run->outcome).as_string().c_str());
   if (result.exit_code > 0) return "exit status " + std::to_string(result.exit_code);
   return sanitize(result.standard_error, 500);
+}
+
+bool is_forbidden(const wire::OrderResult& result) {
+  return result.outcome == wire::OrderOutcome::refused && std::ranges::any_of(result.problems, [](const auto& problem) {
+           return problem.reason == fleet::Reason::policy_forbids || problem.reason == fleet::Reason::policy_unusable;
+         });
 }
 
 std::string CommandRun::order_id(const std::string& node_id, Phase phase) const {

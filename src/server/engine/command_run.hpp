@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/command/machine.hpp"
+#include "server/engine/agent_program.hpp"
 #include "server/engine/change_sets.hpp"
 #include "server/engine/command_options.hpp"
 #include "server/engine/engine.hpp"
@@ -19,8 +20,8 @@ namespace belay::server {
 
 class CommandRun {
  public:
-  CommandRun(store::Sql& sql, const Authority& authority, Judge& judge, Instant now)
-      : sql_(sql), authority_(authority), judge_(judge), now_(now) {}
+  CommandRun(store::Sql& sql, const Authority& authority, Judge& judge, const AgentProgram* program, Instant now)
+      : sql_(sql), authority_(authority), judge_(judge), program_(program), now_(now) {}
 
   Result<ExecutionKind::Advance> advance(const store::executions::Execution& execution,
                                          const std::vector<store::executions::Event>& events);
@@ -88,6 +89,7 @@ class CommandRun {
   store::Sql& sql_;
   const Authority& authority_;
   Judge& judge_;
+  const AgentProgram* program_;
   const Instant now_;
 
   store::commands::Command row_;
@@ -114,6 +116,8 @@ class CommandRun {
 
 // Why an order ended as it did, for a person; "" where it does not say.
 std::string why_of(const wire::OrderResult& result);
+// Whether the node's own policy stood against it.
+bool is_forbidden(const wire::OrderResult& result);
 
 // The text of a verdict as AWS-RunPatchBaseline prints it, for an invocation's output.
 std::string describe_judgement(const Judgement& judgement);

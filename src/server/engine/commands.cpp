@@ -94,6 +94,7 @@ Result<Draft> draft_of(Sql& sql, const SendCommandRequest& request, const Fetchi
   BELAY_TRY_ASSIGN(const auto found, find_document(sql, request.document_name, request.document_version));
   Draft draft;
   BELAY_TRY_ASSIGN(draft.options, command_options(found, request.parameters, document_resolver(sql), fetching, now));
+  BELAY_TRY(send_documents_along(sql, draft.options.steps));
   draft.plugin = plugin_name_of(draft.options, found.built_in);
   draft.command_id = make_uuid(io::random_bytes(kIdRandomBytes));
   return draft;

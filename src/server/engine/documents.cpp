@@ -9,6 +9,8 @@
 namespace belay::server {
 namespace {
 
+constexpr std::size_t kSentAlongBytesMax = 1u << 20;
+
 Error no_version(std::string_view name, std::string_view version, const std::string& there) {
   return Error(Code::invalid_argument,
                "document " + std::string(name) + " has no version '" + sanitize(version, 40) + "'; there is " + there,
@@ -62,6 +64,24 @@ Result<FoundDocument> find_document(store::Sql& sql, std::string_view name_or_ar
   const auto format = found->format == "JSON" ? document::Format::JSON : document::Format::YAML;
   return FoundDocument{row->name, std::to_string(found->version), row->document_type,
                        format,    std::move(found->content),      false};
+}
+
+Status send_documents_along(store::Sql& sql, std::vector<document::Step>& steps) {
+  std::size_t bytes = 0;
+  for (auto& step : steps) {
+    auto* work = std::get_if<document::DownloadContent>(&step.work);
+    if (!work || !step.skip.empty() || work->source != document::Source::SSMDocument || !work->content.empty())
+      continue;
+    BELAY_TRY_ASSIGN(auto found,
+                     find_document(sql, work->location, work->document_version).within("step " + step.name));
+    bytes += found.content.size();
+    if (bytes > kSentAlongBytesMax)
+      return Error(Code::resource_exhausted, "step " + step.name + ": the documents that are downloaded are over 1 MiB",
+                   "InvalidDocument");
+    work->path = found.name + (found.format == document::Format::JSON ? ".json" : ".yaml");
+    work->content = std::move(found.content);
+  }
+  return {};
 }
 
 document::Resolver document_resolver(store::Sql& sql) {

@@ -23,6 +23,10 @@ Result<FoundDocument> find_document(store::Sql& sql, std::string_view name, std:
 // An ARN names a document by its last part.
 std::string_view document_name_of(std::string_view name_or_arn);
 
+// Puts the text of every document that a step downloads (SSMDocument) into the step, as it is now: not_found
+// "InvalidDocument". resource_exhausted where they are more than 1 MiB together.
+Status send_documents_along(store::Sql& sql, std::vector<document::Step>& steps);
+
 // For documents that run others. Valid as long as the transaction.
 document::Resolver document_resolver(store::Sql& sql);
 

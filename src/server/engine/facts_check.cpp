@@ -140,6 +140,7 @@ Status check_steps(const wire::StepsReport& report) {
   for (const auto& output : report.outputs) bytes += output.standard_output.size() + output.standard_error.size();
   if (bytes > wire::kStepOutputsBytesMax + kStepOutputSlack)
     return refuse("steps.outputs", "are over " + std::to_string(wire::kStepOutputsBytesMax) + " bytes together");
+  BELAY_TRY(check_count(report.inventory.size(), inventory::kReportItemsMax, "steps.inventory"));
   for (const auto& step : report.run.steps)
     if (step.why.size() > kWhyMax) return refuse("steps.run.steps.why", "is too long");
   return {};

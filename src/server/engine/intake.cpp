@@ -9,6 +9,7 @@
 #include "io/crypto.hpp"
 #include "server/engine/audit.hpp"
 #include "server/engine/facts_check.hpp"
+#include "server/engine/inventory_intake.hpp"
 #include "server/engine/node_event.hpp"
 #include "server/engine/order_desk.hpp"
 #include "store/executions.hpp"
@@ -90,6 +91,37 @@ Status keep_run(Sql& sql, const store::orders::Order& order, const wire::OrderRe
   run.reboot = content.patch ? content.patch->reboot : patchrun::Reboot::if_needed;
   const auto added = add_run(sql, std::move(run), *result.run, boot_id, now);
   return added.ok() ? Status() : Status(added.error());
+}
+
+// As the API's shapes have it for everybody else.
+Status check_words(const inventory::ReportedItem& item) {
+  const auto wrong = [](std::string_view text, std::size_t bytes_max) { return sanitize(text, bytes_max) != text; };
+  if (wrong(item.type_name, 100)) return Error(Code::invalid_argument, "an inventory type's name is no name");
+  const auto& version = item.schema_version;
+  if (version.empty() || version.size() > 13 || version.find_first_not_of("0123456789.") != std::string::npos)
+    return Error(Code::invalid_argument, item.type_name + " has no schema version");
+  for (const auto& entry : item.content)
+    for (const auto& [attribute, value] : entry)
+      if (attribute.empty() || wrong(attribute, 64) || wrong(value, 4'096))
+        return Error(Code::invalid_argument, item.type_name + " has an attribute that is no text within bounds");
+  return {};
+}
+
+// What does not keep the rules is left out and logged: the node's answer itself is none the worse for it.
+Status keep_inventory(Sql& sql, const std::string& node_id, const std::vector<inventory::ReportedItem>& items,
+                      Instant now) {
+  for (const auto& item : items) {
+    const ReportedInventory report{item.type_name, item.schema_version, "", item.captured_at, item.content};
+    auto taken = check_words(item);
+    if (taken.ok()) taken = check_inventory(report);
+    if (taken.ok()) {
+      const auto changed = take_inventory(sql, node_id, report, now);
+      if (!changed.ok() && changed.error().code() != Code::invalid_argument) return changed.error();
+      if (!changed.ok()) taken = changed.error();
+    }
+    if (!taken.ok()) log::warning("inventory-left-out", {{"node", node_id}, {"why", taken.error()}});
+  }
+  return {};
 }
 
 }  // namespace
@@ -330,10 +362,12 @@ Result<Taken> Intake::take_result(Sql& sql, const std::string& node_id, const wi
   kept.standard_output = sanitize(kept.standard_output, wire::kOutputBytesMax);
   kept.standard_error = sanitize(kept.standard_error, wire::kOutputBytesMax);
   kept.problems = cleaned(std::move(kept.problems));
+  if (kept.steps) kept.steps->inventory.clear();  // it has a place of its own
   BELAY_TRY_ASSIGN(const bool first,
                    store::orders::finish(sql, node_id, result.order_id, json::encode_text(kept), now));
   Taken taken;
   if (!first) return taken;
+  if (result.steps) BELAY_TRY(keep_inventory(sql, node_id, result.steps->inventory, now));
   if (result.run) {
     BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql, node_id));
     BELAY_TRY(keep_run(sql, order, kept, node.facts.boot_id, now));

@@ -16,6 +16,7 @@ constexpr std::size_t kAddressesMax = 10'000;  // with failed enrolments, rememb
 constexpr std::size_t kEnrollBytesMax = 1u << 20;
 constexpr Duration kGreetWithin{60'000};
 constexpr Duration kSilentLook{10'000};
+constexpr std::string_view kProgramPath = "/agent/v1/program/";
 
 io::HttpResponse json_response(int status, std::string body) {
   io::HttpResponse response;
@@ -123,6 +124,24 @@ void Gateway::Impl::renew(io::HttpRequest request, std::unique_ptr<io::Responder
       return services.nodes.renew(node_id, decoded);
     }();
     shared->respond(answer(renewed));
+  });
+  if (!taken) shared->respond(come_back_later("the server is busy"));
+}
+
+void Gateway::Impl::give_program(io::HttpRequest request, std::unique_ptr<io::Responder> responder) {
+  const std::shared_ptr<io::Responder> shared = std::move(responder);
+  const bool taken = work([self = shared_from_this(), request = std::move(request), shared] {
+    auto& services = self->parts.services;
+    const auto node_id = services.store.read(
+        [&](Sql& sql) { return store::nodes::authenticate(sql, request.peer_serial_hex, services.clock.now()); });
+    if (!node_id.ok()) return shared->respond(error_response(node_id.error()));
+    const auto* program = self->parts.program;
+    if (!program || request.path() != std::string(kProgramPath) + program->sha256)
+      return shared->respond(error_response(Error(Code::not_found, "this server gives out another agent, or none")));
+    io::HttpResponse response;
+    response.headers.set("Content-Type", "application/octet-stream");
+    response.body = program->bytes;
+    shared->respond(std::move(response));
   });
   if (!taken) shared->respond(come_back_later("the server is busy"));
 }
@@ -292,13 +311,16 @@ bool Gateway::wants(const io::HttpRequest& request) { return request.path().star
 void Gateway::handle(io::HttpRequest request, std::unique_ptr<io::Responder> responder) {
   const auto path = request.path();
   if (impl_->stopped) return responder->respond(come_back_later("the server stops"));
-  if (request.method != "POST")
-    return responder->respond(json_response(405, R"({"code":"invalid_argument","message":"POST only"})"));
+  const bool program = path.starts_with(kProgramPath);
+  if (request.method != (program ? "GET" : "POST"))
+    return responder->respond(
+        json_response(405, R"({"code":"invalid_argument","message":"another method is wanted here"})"));
   if (path == "/agent/v1/enroll") return impl_->enroll(std::move(request), std::move(responder));
-  if (path != "/agent/v1/renew" && path != "/agent/v1/exchange")
+  if (!program && path != "/agent/v1/renew" && path != "/agent/v1/exchange")
     return responder->respond(error_response(Error(Code::not_found, "there is nothing at this address")));
   if (request.peer_common_name.empty() || request.peer_serial_hex.empty())
     return responder->respond(error_response(Error(Code::unauthenticated, "a node's certificate is needed here")));
+  if (program) return impl_->give_program(std::move(request), std::move(responder));
   if (path == "/agent/v1/renew") return impl_->renew(std::move(request), std::move(responder));
   impl_->exchange(std::move(request), std::move(responder));
 }

@@ -3,6 +3,7 @@
 //
 //   POST /agent/v1/enroll    no certificate; an activation's id and code
 //   POST /agent/v1/renew     with the node's certificate
+//   GET  /agent/v1/program/SHA256  likewise: the agent that this server gives out, an update's
 //   GET  /agent/v1/link      WebSocket, with the node's certificate; the first message is hello
 //   POST /agent/v1/exchange  the long poll where no WebSocket gets through; likewise
 //
@@ -18,6 +19,7 @@
 #include "base/time.hpp"
 #include "io/event_loop.hpp"
 #include "io/http.hpp"
+#include "server/engine/agent_program.hpp"
 #include "server/engine/intake.hpp"
 #include "server/engine/services.hpp"
 
@@ -42,7 +44,8 @@ struct GatewayParts {
   io::WorkerPool& workers;
   Services& services;
   const Authority& authority;
-  std::function<void()> poke_engine;  // an execution has something to do
+  std::function<void()> poke_engine;      // an execution has something to do
+  const AgentProgram* program = nullptr;  // the agent that nodes are given
 };
 
 class Gateway {

@@ -51,6 +51,7 @@ struct Gateway::Impl : std::enable_shared_from_this<Gateway::Impl> {
 
   void enroll(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
   void renew(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
+  void give_program(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
   void exchange(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
   void exchange_in_worker(const io::HttpRequest& request, const std::shared_ptr<io::Responder>& responder);
   void poll_settled(std::shared_ptr<Session> session);
