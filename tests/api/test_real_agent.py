@@ -1,10 +1,11 @@
 """The real agent under a real server: what its own policy forbids, and what documents do on it."""
 import json
 import pathlib
+import subprocess
 import time
 
 from tests.api.support import BotoTestCase
-from tests.support.binaries import wait_until
+from tests.support.binaries import binary, wait_until
 from tests.support.real_agent import RealAgent
 from tests.support.scripted_node import offer, package
 
@@ -24,21 +25,21 @@ mainSteps:
 GREETING = "schemaVersion: '2.2'\nmainSteps:\n  - {action: aws:runShellScript, name: s, inputs: {runCommand: [echo hello]}}\n"
 
 
-class RealAgentTest(BotoTestCase):
+class RealAgentCase(BotoTestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.agent = cls.enterClassContext(RealAgent(cls.server, "real-1", INSTALLED, OFFERS))
         cls.mark = cls.agent.folder / "mark"
 
-    def run_to_end(self, document, **parameters):
+    def run_to_end(self, document, seconds=120, **parameters):
         """The invocation, details included."""
         sent = self.ssm.send_command(DocumentName=document, InstanceIds=[self.agent.node_id], Parameters=parameters)["Command"]
         self.command = sent["CommandId"]
 
         def invocation():
             return self.ssm.list_command_invocations(CommandId=self.command, Details=True)["CommandInvocations"][0]
-        self.assertTrue(wait_until(lambda: invocation()["Status"] in ENDED, 120), self.agent.log_text())
+        self.assertTrue(wait_until(lambda: invocation()["Status"] in ENDED, seconds), self.agent.log_text())
         return invocation()
 
     def errors(self):
@@ -54,7 +55,8 @@ class RealAgentTest(BotoTestCase):
         command = self.ssm.list_commands(CommandId=self.command)["Commands"][0]
         self.assertEqual((command["ErrorCount"], command["StatusDetails"]), (0, "Incomplete"), command)
 
-    # ---- the node's policy
+
+class PolicyTest(RealAgentCase):
     def test_a_user_who_is_not_allowed_is_refused_before_anything_is_done(self):
         self.agent.allow("users = ['somebody else']\n")
         self.denied(self.touch(), "policy_forbids: this node's policy forbids it: '")
@@ -110,7 +112,8 @@ class RealAgentTest(BotoTestCase):
         self.assertIn("users: admin, association *\n", checked.stdout)
         self.assertIn("scripts: forbidden\n", checked.stdout)
 
-    # ---- documents
+
+class DocumentsTest(RealAgentCase):
     def test_inventory_is_gathered_on_the_node(self):
         self.agent.allow("")
         etc, custom = self.agent.folder / "etc", self.agent.state / "custom-inventory"
@@ -153,3 +156,44 @@ class RealAgentTest(BotoTestCase):
             self.ssm.send_command(DocumentName="AWS-RunShellScript", InstanceIds=[self.agent.node_id], Parameters={"commands": ["true"]},
                                   OutputS3BucketName="bucket")
         self.assertIn("OutputS3BucketName is not supported", refused.exception.response["Error"]["Message"])
+
+
+class UpdateTest(RealAgentCase):
+    def give_out(self, content):
+        """Another file that belayd hands to its nodes from now on."""
+        program = self.server.data.parent / "given-agent"
+        program.write_bytes(content)
+        program.chmod(0o755)
+        self.server.stop()
+        self.server.arguments = ["--agent", str(program)]
+        self.server.listen = f"127.0.0.1:{self.url.port}"
+        self.server.start()
+        type(self).ssm = self.client()
+        return content
+
+    def begun(self):
+        return json.loads((self.agent.state / "welcomed.json").read_text())["nonce"]
+
+    def test_the_agent_updates_itself_and_is_taken_back_where_it_does_not_return(self):
+        self.agent.allow("")
+        refused = self.run_to_end("AWS-UpdateSSMAgent")
+        self.assertEqual(refused["Status"], "Failed")
+        self.assertIn("start belayd with --agent FILE", self.errors())
+
+        old, first = self.agent.program.read_bytes(), self.begun()
+        new = self.give_out(old + b"another build")
+        self.assertEqual(self.run_to_end("AWS-UpdateSSMAgent")["Status"], "Success", self.errors())
+        self.assertEqual(self.agent.program.read_bytes(), new)
+        self.assertEqual(self.agent.program.with_suffix(".old").read_bytes(), old)
+        self.assertNotEqual(self.begun(), first, "it is another process now")
+        second = self.begun()
+        self.assertEqual(self.run_to_end("AWS-UpdateSSMAgent")["Status"], "Success", self.errors())
+        self.assertEqual(self.begun(), second, "it was there already")
+
+        version = subprocess.run([binary("belay-agent"), "version"], capture_output=True, text=True, check=True).stdout
+        self.give_out(f"#!/bin/sh\n[ \"$1\" = version ] && echo {version.strip()} && exit 0\nexit 1\n".encode())
+        broken = self.run_to_end("AWS-UpdateSSMAgent", seconds=600)
+        self.assertEqual(broken["Status"], "Failed")
+        self.assertIn("the old one was put back", self.errors())
+        self.assertEqual(self.agent.program.read_bytes(), new)
+        self.assertEqual(self.run_to_end("AWS-RunShellScript", commands=["true"])["Status"], "Success")

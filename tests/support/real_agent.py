@@ -2,9 +2,11 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 
 from tests.support.binaries import binary, wait_until
 
@@ -18,7 +20,10 @@ class RealAgent:
         self.state, self.policy, self.packages = self.folder / "state", self.folder / "agent-policy.toml", self.folder / "packages.json"
         self.packages.write_text(json.dumps({"installed": {"format": "deb", "packages": list(installed)},
                                              "offers": {"format": "deb", "offers": list(offers)}}))
-        self.server, self.name, self.process = server, name, None
+        self.program = self.folder / "belay-agent"  # of its own, so that an update may replace it
+        shutil.copy(binary("belay-agent"), self.program)
+        self.server, self.name, self.process, self._supervisor = server, name, None, None
+        self._stopping = threading.Event()
 
     def __enter__(self):
         made = json.loads(self.server.belay("activation", "create", "--name", self.name, "-o", "json").stdout)
@@ -29,14 +34,28 @@ class RealAgent:
             raise RuntimeError("not enrolled: " + enrolled.stderr)
         self.node_id = enrolled.stdout.split()[2]
         self.log = open(self.folder / "log", "ab")
-        self.process = subprocess.Popen(
-            [binary("belay-agent"), "run", "--config", str(self.folder / "agent.toml"), "--state", str(self.state), "--policy", str(self.policy),
-             "--fake-packages", str(self.packages)], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
+        self._begin()
+        self._supervisor = threading.Thread(target=self._supervise, daemon=True)
+        self._supervisor.start()
         if not wait_until((self.state / "last-scan.json").exists):
             raise RuntimeError("the agent did not scan: " + self.log_text())
         return self
 
+    def _begin(self):
+        self.process = subprocess.Popen(
+            [self.program, "run", "--config", str(self.folder / "agent.toml"), "--state", str(self.state), "--policy", str(self.policy),
+             "--fake-packages", str(self.packages)], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
+
+    def _supervise(self):
+        """As systemd does: begins it again where it ends."""
+        while not self._stopping.wait(0.5):
+            if self.process.poll() is not None:
+                self._begin()
+
     def __exit__(self, *_):
+        self._stopping.set()
+        if self._supervisor:
+            self._supervisor.join()
         if self.process:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(30)
@@ -44,7 +63,7 @@ class RealAgent:
         self._temporary.cleanup()
 
     def _run(self, *words, input=None):
-        return subprocess.run([binary("belay-agent"), *words], input=input, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run([self.program, *words], input=input, capture_output=True, text=True, timeout=60, check=False)
 
     def check_policy(self):
         return self._run("policy", "check", str(self.policy))
