@@ -95,8 +95,8 @@ Result<Request> build_execute_automation(const json::Object& inputs) {
 }
 
 Result<Request> build_webhook(const json::Object& inputs) {
-  InvokeWebhook request{text_at(inputs, "IntegrationName"), text_at(inputs, "Url"), text_at(inputs, "Body")};
-  if (request.integration.empty() && !request.url.starts_with("https://"))
+  InvokeWebhook request{text_at(inputs, "Url"), text_at(inputs, "Body")};
+  if (!request.url.starts_with("https://"))
     return refused("Url is '" + sanitize(request.url, 100) + "': expected an https:// address");
   if (request.body.size() > (256u << 10)) return refused("Body is over 256 KiB");
   return Request(request);
@@ -116,6 +116,7 @@ Result<Request> build_create_tags(const json::Object& inputs) {
   for (const auto& tag : tags->get_array()) {
     const auto key = json::text_or_empty(tag, "Key");
     if (key.empty() || key.size() > 128) return refused("Tags: each has a Key of 1 to 128 bytes");
+    if (key.starts_with("aws:")) return refused("Tags: a Key that begins with aws: is reserved");
     const auto* value = json::find(tag, "Value");
     request.tags[key] = value ? text_of(*value) : "";
   }

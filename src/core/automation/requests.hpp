@@ -45,12 +45,12 @@ struct ExecuteAutomation {
 BOOST_DESCRIBE_STRUCT(ExecuteAutomation, (),
                       (document, document_version, parameters, target_parameter, targets, max_concurrency, max_errors))
 
-// By the name of an integration an administrator set up, or by address (belay:invokeWebhook).
+// AWS knows addresses by the name of an integration; here the address itself is given.
 struct InvokeWebhook {
   static constexpr std::string_view kKind = "aws:invokeWebhook";
-  std::string integration, url, body;
+  std::string url, body;
 };
-BOOST_DESCRIBE_STRUCT(InvokeWebhook, (), (integration, url, body))
+BOOST_DESCRIBE_STRUCT(InvokeWebhook, (), (url, body))
 
 struct CreateTags {
   static constexpr std::string_view kKind = "aws:createTags";

@@ -24,7 +24,7 @@ constexpr ActionRow kActions[] = {
     {ExecuteAutomation::kKind,
      "!DocumentName,DocumentVersion,RuntimeParameters,Targets,TargetParameterName,MaxConcurrency,MaxErrors",
      "ExecutionId,Status,Output", 2 * kDay, kMonth},
-    {InvokeWebhook::kKind, "!IntegrationName,Body", "Response,ResponseCode", 60, kHour},
+    {InvokeWebhook::kKind, "!Url,Body", "Response,ResponseCode", 60, kHour},
     {"belay:invokeWebhook", "!Url,Body", "Response,ResponseCode", 60, kHour},
     {CreateTags::kKind, "ResourceType,!ResourceIds,!Tags", "", 600, kHour},
     {Approve::kKind, "!Approvers,MinRequiredApprovals,Message,NotificationArn", "ApprovalStatus,ApproverDecisions",
@@ -158,6 +158,9 @@ class RunbookParser {
 
   void check_inputs(const ActionRow& row, RunbookStep& step, const std::string& path) {
     const auto known = split(row.inputs, ',');
+    if (row.action == InvokeWebhook::kKind && step.inputs.contains("IntegrationName"))
+      return reader_.refuse(member_path(path, "IntegrationName"),
+                            "integrations are not there yet; give the address itself as Url");
     for (const auto& member : step.inputs) {
       const auto fits = [&](std::string_view one) {
         return one == member.key() || (one.starts_with('!') && one.substr(1) == member.key());

@@ -54,7 +54,7 @@ mainSteps:
   onFailure: Continue
 - name: hook
   action: aws:invokeWebhook
-  inputs: {IntegrationName: tickets, Body: '{"at": "{{ global:DATE_TIME }}"}'}
+  inputs: {Url: 'https://tickets.example/new', Body: '{"at": "{{ global:DATE_TIME }}"}'}
   outputs: [{Name: Ticket, Selector: '$.Response.ticket.id', Type: Integer}]
   nextStep: tag
 - {name: other, action: 'belay:invokeWebhook', inputs: {Url: 'https://x/y'}}
@@ -94,11 +94,16 @@ const Row kRows[] = {
      "InstanceIds or Targets is needed"},
     {"too many approvals", "%- {name: a, action: 'aws:approve', inputs: {Approvers: [x], MinRequiredApprovals: 2}}\n",
      "1 to the number of approvers"},
+    {"an integration", "%- {name: a, action: 'aws:invokeWebhook', inputs: {IntegrationName: x}}\n",
+     "mainSteps[1].inputs.IntegrationName (line 4): integrations are not there yet"},
     {"plain http", "%- {name: a, action: 'belay:invokeWebhook', inputs: {Url: 'http://x'}}\n", "https://"},
     {"tags of other things",
      "%- {name: a, action: 'aws:createTags', inputs: {ResourceType: Document, ResourceIds: [x], Tags: [{Key: a, Value: "
      "b}]}}\n",
      "only nodes"},
+    {"a reserved tag",
+     "%- {name: a, action: 'aws:createTags', inputs: {ResourceIds: [x], Tags: [{Key: 'aws:a', Value: b}]}}\n",
+     "aws: is reserved"},
     {"onFailure", "%- {name: a, action: 'aws:pause', onFailure: exit}\n", "expected Abort, Continue or step:NAME"},
     {"a jump to nowhere", "%- {name: a, action: 'aws:pause', onFailure: 'step:z'}\n",
      "mainSteps[1].onFailure (line 4): there is no step 'z'"},
@@ -120,7 +125,7 @@ const Row kRows[] = {
     {"outputs of what has none", "%- {name: a, action: 'aws:pause', outputs: [{Name: x, Selector: $.x}]}\n",
      "aws:pause has no outputs"},
     {"a selector",
-     "%- {name: a, action: 'aws:invokeWebhook', inputs: {IntegrationName: x}, outputs: [{Name: x, Selector: "
+     "%- {name: a, action: 'aws:invokeWebhook', inputs: {Url: 'https://x.example/'}, outputs: [{Name: x, Selector: "
      "'$..x'}]}\n",
      "is no path here"},
     {"a branch of nothing", "%- {name: a, action: 'aws:branch', inputs: {Choices: []}}\n",
