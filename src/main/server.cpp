@@ -20,6 +20,7 @@
 #include "server/console/status_page.hpp"
 #include "server/engine/agent_program.hpp"
 #include "server/engine/association_kind.hpp"
+#include "server/engine/automation_kind.hpp"
 #include "server/engine/change_set_plan.hpp"
 #include "server/engine/command_kind.hpp"
 #include "server/engine/engine.hpp"
@@ -27,6 +28,7 @@
 #include "server/engine/metrics_text.hpp"
 #include "server/engine/remedy_kind.hpp"
 #include "server/engine/services.hpp"
+#include "server/engine/webhooks.hpp"
 #include "server/engine/window_kind.hpp"
 #include "server/gateway/gateway.hpp"
 #include "store/executions.hpp"
@@ -87,18 +89,23 @@ class Server {
         zones_(clock_, [](std::string_view name) { return io::read_zone_file(io::real_files(), name); }),
         windows_(*store_, clock_, zones_),
         services_{*store_, clock_, judge_, commands_, change_sets_, nodes_, windows_},
-        engine_(*store_, clock_, {.owner = host_name() + " " + to_hex(io::random_bytes(6))}),
+        owner_(host_name() + " " + to_hex(io::random_bytes(6))),
+        engine_(*store_, clock_, {.owner = owner_}),
+        courier_(*store_, clock_, {.owner = owner_}),
         status_page_(*store_, clock_, {BELAY_VERSION, services_.online_within}) {
     engine_.add(server::make_command_kind(keys_.authority(), judge_, program_ ? &*program_ : nullptr));
     engine_.add(server::make_change_set_kind(keys_.authority()));
     engine_.add(server::make_inventory_deletion_kind());
-    const server::WindowParts windows{windows_, services_.online_within, nullptr};
+    const server::WindowParts windows{windows_, services_.online_within, automation_tasks_.get()};
     engine_.add(server::make_association_kind(
         {windows_, [](std::string_view name) { return io::read_zone_file(io::real_files(), name); }}));
     engine_.add(server::make_association_matcher_kind());
     engine_.add(server::make_window_kind(windows));
     engine_.add(server::make_window_execution_kind(windows));
     engine_.add(server::make_remedy_kind(judge_));
+    engine_.add(server::make_automation_kind());
+    engine_.add(server::make_automation_fan_out_kind());
+    courier_.add(std::string(server::kWebhookEffect), server::make_webhook_carrier(server::post_json));
   }
 
   Status run(const std::function<void(const std::string&)>& ready);
@@ -126,7 +133,10 @@ class Server {
   server::Zones zones_;
   server::Windows windows_;
   server::Services services_;
+  const std::unique_ptr<server::TaskStarter> automation_tasks_ = server::make_automation_starter();
+  const std::string owner_;  // of the leases
   server::Engine engine_;
+  server::EffectCourier courier_;
   server::StatusPage status_page_;
   io::EventLoop loop_;
   std::unique_ptr<io::WorkerPool> workers_;
@@ -289,7 +299,11 @@ Status Server::run(const std::function<void(const std::string&)>& ready) {
     gateway_->revoked(node_id);
     engine_.poke();  // its open orders have ended
   };
-  engine_.on_progress = [this] { gateway_->orders_queued(); };
+  engine_.on_progress = [this] {
+    gateway_->orders_queued();
+    courier_.poke();
+  };
+  courier_.on_progress = [this] { engine_.poke(); };
   BELAY_TRY(listen());
   // Not as the client says it reached us: a Host header is anybody's word.
   api_ = std::make_unique<server::Api>(services_, *workers_, server::ApiSettings{.base_url = url()});
@@ -297,12 +311,14 @@ Status Server::run(const std::function<void(const std::string&)>& ready) {
                                     clock_.now()));
   gateway_->start();
   engine_.start();
+  courier_.start();
   loop_.on_termination([this] { drain(); });
   loop_.run_after(kCertificateLook, [this] { renew_certificate(); });
   log::info("started", {{"url", url()}, {"store", store_->describe()}, {"version", BELAY_VERSION}});
   ready("belayd ready: " + url() + " (data " + settings_.data + ")");
   loop_.run();
   engine_.stop();
+  courier_.stop();
   workers_.reset();  // ends what was accepted, while all it needs is still there
   log::info("stopped", {});
   return {};

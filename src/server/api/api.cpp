@@ -8,10 +8,10 @@
 #include "server/api/authentication.hpp"
 #include "server/api/not_offered.hpp"
 #include "server/api/operation.hpp"
-#include "server/api/permissions.hpp"
 #include "server/api/request_metrics.hpp"
 #include "server/api/shapes/validate.hpp"
 #include "server/api/snapshot_link.hpp"
+#include "server/engine/permissions.hpp"
 #include "store/idempotency.hpp"
 
 namespace belay::server {

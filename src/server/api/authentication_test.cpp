@@ -5,7 +5,7 @@
 #include "base/json.hpp"
 #include "io/crypto.hpp"
 #include "io/files.hpp"
-#include "server/api/permissions.hpp"
+#include "server/engine/permissions.hpp"
 
 namespace belay::server {
 namespace {

@@ -149,6 +149,13 @@ BELAY_HANDLER(describe_association_executions);
 BELAY_HANDLER(describe_association_execution_targets);
 BELAY_HANDLER(describe_effective_instance_associations);
 BELAY_HANDLER(describe_instance_associations_status);
+// automations.cpp, automation_lists.cpp
+BELAY_HANDLER(start_automation_execution);
+BELAY_HANDLER(stop_automation_execution);
+BELAY_HANDLER(send_automation_signal);
+BELAY_HANDLER(get_automation_execution);
+BELAY_HANDLER(describe_automation_executions);
+BELAY_HANDLER(describe_automation_step_executions);
 #undef BELAY_HANDLER
 
 }  // namespace belay::server

@@ -9,6 +9,7 @@
 #include "server/api/handlers.hpp"
 #include "server/api/reply_parts.hpp"
 #include "server/engine/associations.hpp"
+#include "server/engine/automations.hpp"
 #include "server/engine/documents.hpp"
 #include "store/baselines.hpp"
 #include "store/documents.hpp"
@@ -54,6 +55,8 @@ constexpr std::pair<std::string_view, Look> kTaggable[] = {
     {"Document", look_for_document},
     {"Association",
      [](store::Sql& sql, Resource& resource) { return there(store::associations::get(sql, resource.id)); }},
+    {kAutomationTagged,
+     [](store::Sql& sql, Resource& resource) { return there(store::automations::get(sql, resource.id)); }},
 };
 
 // The resource the request names, where it exists and is of a kind that Belay has.

@@ -5,8 +5,9 @@
 #include "base/text.hpp"
 #include "io/crypto.hpp"
 #include "server/api/filters.hpp"
-#include "server/api/permissions.hpp"
 #include "server/api/window_wire.hpp"
+#include "server/engine/automation_kind.hpp"
+#include "server/engine/permissions.hpp"
 #include "store/principals.hpp"
 
 namespace belay::server {
@@ -141,14 +142,14 @@ Status check(store::Sql& sql, const Call& call, const windows::Window& window, c
   if (!has_targets && (!task.max_concurrency.empty() || !task.max_errors.empty()))
     return invalid("MaxConcurrency and MaxErrors must be left out for a task without targets");
   BELAY_TRY(check_targets(sql, window, task));
-  if (row.type != "RUN_COMMAND") return {};
   // A window does nothing that whoever wrote it may not do by hand.
+  const std::string does = row.type == "RUN_COMMAND" ? "ssm:SendCommand" : "ssm:StartAutomationExecution";
   BELAY_TRY_ASSIGN(const auto principal, store::principals::get(sql, call.principal));
-  if (!is_allowed(principal.permissions, "ssm:SendCommand"))
-    return failure("AccessDeniedException", "User: " + call.principal +
-                                                " is not authorized to perform: ssm:SendCommand, which a task of the "
-                                                "type RUN_COMMAND does");
-  return check_command_task(sql, row.task_arn, task, call.now);
+  if (!is_allowed(principal.permissions, does))
+    return failure("AccessDeniedException", "User: " + call.principal + " is not authorized to perform: " + does +
+                                                ", which a task of the type " + row.type + " does");
+  if (row.type == "RUN_COMMAND") return check_command_task(sql, row.task_arn, task, call.now);
+  return check_automation_task(sql, row.task_arn, task);
 }
 
 json::Object parameters_reply(const windows::Task& row, const WindowTask& task) {
@@ -207,6 +208,7 @@ Result<json::Object> register_task_with_maintenance_window(const Call& call) {
   lay_over(row, task, request, true);
   BELAY_TRY_ASSIGN(task.targets, wire_targets_of(call.request));
   BELAY_TRY(take_parameters(call, true, task));
+  task.written_by = call.principal;
   row.content = json::encode_text(task);
   return call.write([&](store::Sql& sql) -> Result<json::Object> {
     return once(call, sql, call.text("ClientToken"), [&]() -> Result<json::Object> {
@@ -247,6 +249,7 @@ Result<json::Object> update_maintenance_window_task(const Call& call) {
       BELAY_TRY_ASSIGN(task.targets, wire_targets_of(call.request));
     }
     BELAY_TRY(take_parameters(call, is_replacing(call), task));
+    task.written_by = call.principal;
     BELAY_TRY(check(sql, call, window, row, task));
     row.content = json::encode_text(task);
     BELAY_TRY(windows::update_task(sql, row));

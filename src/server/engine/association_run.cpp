@@ -26,12 +26,6 @@ std::string word(E value) {
   return boost::describe::enum_to_string(value, "");
 }
 
-// Of the association or of what it names, and not of the store: the run has failed, and the server goes on.
-bool is_refusal(Code code) {
-  return code == Code::invalid_argument || code == Code::not_found || code == Code::unsupported ||
-         code == Code::resource_exhausted || code == Code::permission_denied;
-}
-
 class AssociationKind : public ExecutionKind {
  public:
   explicit AssociationKind(AssociationParts parts) : parts_(std::move(parts)) {}

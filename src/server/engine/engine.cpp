@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "server/engine/metrics_text.hpp"
 #include "store/associations.hpp"
+#include "store/automations.hpp"
 #include "store/contents.hpp"
 #include "store/idempotency.hpp"
 #include "store/inbox.hpp"
@@ -162,6 +163,7 @@ void Engine::keep_house() {
     BELAY_TRY(store::inbox::forget(sql, now - kKeepMessages, kForgottenAtOnce));
     BELAY_TRY(store::executions::forget_finished(sql, now - kKeepExecutions, kForgottenAtOnce));
     BELAY_TRY(store::associations::forget(sql, now - kKeepExecutions, kForgottenAtOnce));
+    BELAY_TRY(store::automations::forget(sql, now - kKeepExecutions, kForgottenAtOnce));
     BELAY_TRY(store::idempotency::forget_expired(sql, now, kForgottenAtOnce));
     BELAY_TRY(store::principals::forget_expired(sql, now));
     BELAY_TRY(store::orders::expire(sql, now, kForgottenAtOnce));

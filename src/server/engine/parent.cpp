@@ -7,6 +7,11 @@ namespace {
 constexpr std::string_view kKeyPrefix = "child-ended ";
 }
 
+bool is_refusal(Code code) {
+  return code == Code::invalid_argument || code == Code::not_found || code == Code::unsupported ||
+         code == Code::resource_exhausted || code == Code::permission_denied;
+}
+
 Status tell_parent(store::Sql& sql, const Parent& parent, ChildEnded ended, Instant now) {
   ended.key = parent.key;
   store::executions::Event event;

@@ -24,6 +24,10 @@ struct ChildEnded {
 };
 BOOST_DESCRIBE_STRUCT(ChildEnded, (), (key, child_kind, child_id, status, status_details, errors))
 
+// What is wrong with a request itself, and will be wrong the next time too: the child's turn has failed, and the parent
+// goes on. The rest is tried again.
+bool is_refusal(Code code);
+
 // ok where the parent has ended or is gone: nobody waits any more. May be repeated.
 Status tell_parent(store::Sql& sql, const Parent& parent, ChildEnded ended, Instant now);
 

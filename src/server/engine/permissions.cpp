@@ -1,4 +1,4 @@
-#include "server/api/permissions.hpp"
+#include "server/engine/permissions.hpp"
 
 #include <algorithm>
 

@@ -32,6 +32,7 @@ class TaskStarter {
     std::string max_concurrency, max_errors;
     Parent parent;
     std::string requested_by;
+    std::string acts_for;  // the user who wrote the task
   };
   // The child's id. An error of the request itself (invalid_argument, not_found, unsupported, resource_exhausted) makes
   // the invocation FAILED with its words; any other is tried again.

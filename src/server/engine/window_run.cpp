@@ -25,18 +25,6 @@ window::Status status_of(const ChildEnded& child) {
   return window::Status::FAILED;
 }
 
-// What is wrong with the request, and will be wrong the next time too; the rest is tried again.
-bool is_refusal(const Error& error) {
-  switch (error.code()) {
-    case Code::invalid_argument:
-    case Code::not_found:
-    case Code::permission_denied:
-    case Code::resource_exhausted:
-    case Code::unsupported: return true;
-    default: return false;
-  }
-}
-
 std::string shown_parameters(const std::string& document, const std::map<std::string, std::vector<std::string>>& sent,
                              const std::vector<std::string>& nodes) {
   json::Array ids;
@@ -130,7 +118,7 @@ WindowRun::Answer WindowRun::act(const window::Action& action) {
     return std::optional<window::Event>();
   }
   const auto child_id = start(action);
-  if (!child_id.ok() && (!is_refusal(child_id.error()) || sql_.failure())) return child_id.error();
+  if (!child_id.ok() && (!is_refusal(child_id.error().code()) || sql_.failure())) return child_id.error();
   window::Event answer;
   answer.invocation_id = action.invocation_id;
   answer.kind = child_id.ok() ? window::EventKind::started : window::EventKind::refused;
@@ -176,6 +164,7 @@ Result<std::string> WindowRun::start(const window::Action& action) {
   request.max_errors = content.targets.empty() ? "" : std::to_string(action.errors_left);
   request.parent = {std::string(kWindowExecutionKind), row_.execution_id, action.invocation_id};
   request.requested_by = "maintenance window " + row_.window_id;
+  request.acts_for = content.written_by;
   return parts_.automation->start(sql_, request, now_);
 }
 

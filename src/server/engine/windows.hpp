@@ -31,10 +31,11 @@ struct WindowTask {
   std::uint32_t timeout_seconds = 0;  // for delivery; 0: SSM's default. Never beyond the cut-off
   std::map<std::string, std::vector<std::string>> parameters;
   bool legacy_parameters = false;  // given as TaskParameters, and so shown
+  std::string written_by;          // the user: what an AUTOMATION task runs may do what they may do
 };
 BOOST_DESCRIBE_STRUCT(WindowTask, (),
                       (name, description, service_role_arn, targets, max_concurrency, max_errors, cutoff_behavior,
-                       document_version, comment, timeout_seconds, parameters, legacy_parameters))
+                       document_version, comment, timeout_seconds, parameters, legacy_parameters, written_by))
 
 inline constexpr std::size_t kWindowsMax = 20'000, kTasksMax = 100, kTargetsMax = 500;  // the latter of one window
 

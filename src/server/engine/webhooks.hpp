@@ -1,0 +1,32 @@
+#pragma once
+// aws:invokeWebhook and belay:invokeWebhook: an HTTPS POST that a step of an automation wants.
+#include <boost/describe.hpp>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "io/http.hpp"
+#include "server/engine/effect_courier.hpp"
+
+namespace belay::server {
+
+inline constexpr std::string_view kWebhookEffect = "webhook";
+inline constexpr std::string_view kWebhookPermission = "belay:InvokeWebhook";  // it is this server that connects
+
+struct Webhook {
+  std::string step;
+  std::uint32_t attempt = 0;
+  std::string url, body;
+};
+BOOST_DESCRIBE_STRUCT(Webhook, (), (step, attempt, url, body))
+
+Status queue_webhook(store::Sql& sql, const std::string& execution_id, const Webhook& webhook, Instant now);
+
+using PostJson = std::function<Result<io::HttpResponse>(const std::string& url, const std::string& body)>;
+// Over TLS to a server that the host's own authorities vouch for, within 30 s; redirects are not followed.
+Result<io::HttpResponse> post_json(const std::string& url, const std::string& body);
+
+// 2xx is a success; everything else is a failure of the step's attempt, with what came back.
+EffectCourier::Carry make_webhook_carrier(PostJson post);
+
+}  // namespace belay::server
