@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
+#include "cli/targets.hpp"
 
 namespace belay::cli {
 namespace {
@@ -41,41 +42,10 @@ Result<int> show(Context& context, const Arguments& arguments) {
   return kExitOk;
 }
 
-// tag:Key=Value[,Value…], or nodes by id or name: SSM's Targets.
-json::Array targets_of(const std::vector<std::string>& words) {
-  json::Array targets, nodes;
-  for (const auto& word : words) {
-    const auto equals = word.find('=');
-    if (equals == std::string::npos) {
-      nodes.push_back(json::Value(word == "all" ? "*" : word));
-      continue;
-    }
-    json::Array values;
-    for (const auto value : split(std::string_view(word).substr(equals + 1), ',')) values.push_back(json::Value(value));
-    targets.push_back(json::Object{{"Key", word.substr(0, equals)}, {"Values", std::move(values)}});
-  }
-  if (!nodes.empty()) targets.push_back(json::Object{{"Key", "InstanceIds"}, {"Values", std::move(nodes)}});
-  return targets;
-}
-
-// "Operation=Scan"; the same name again adds a value.
-Result<json::Object> parameters_of(const std::vector<std::string>& words) {
-  json::Object parameters;
-  for (const auto& word : words) {
-    const auto equals = word.find('=');
-    if (equals == std::string::npos || equals == 0)
-      return Error(Code::invalid_argument, "--parameter is '" + word + "': expected NAME=VALUE");
-    auto& values = parameters[word.substr(0, equals)];
-    if (!values.is_array()) values = json::Array();
-    values.as_array().push_back(json::Value(word.substr(equals + 1)));
-  }
-  return parameters;
-}
-
 Result<int> create(Context& context, const Arguments& arguments) {
   json::Object request{{"AssociationName", arguments.one("NAME")},
                        {"Name", arguments.one("document")},
-                       {"Targets", targets_of(arguments.all("TARGET"))},
+                       {"Targets", plain_targets(arguments.all("TARGET"))},
                        {"ComplianceSeverity", arguments.one("severity")}};
   BELAY_TRY_ASSIGN(auto parameters, parameters_of(arguments.all("parameter")));
   if (!parameters.empty()) request["Parameters"] = std::move(parameters);

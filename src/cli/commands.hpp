@@ -19,6 +19,7 @@ CommandSpec remedy_command();
 CommandSpec schedule_command();
 CommandSpec window_command();
 CommandSpec association_command();
+CommandSpec automation_command();
 CommandSpec version_compare_command();
 
 }  // namespace belay::cli

@@ -18,6 +18,7 @@ constexpr std::array kRows{
     Row{IdKind::command, "command", "", "36 hexadecimal digits and dashes", "belay command list"},
     Row{IdKind::activation, "activation", "", "36 hexadecimal digits and dashes", "belay activation list"},
     Row{IdKind::window, "maintenance window", "mw", "mw- and 17 hexadecimal digits", "belay window list"},
+    Row{IdKind::automation, "automation", "", "36 hexadecimal digits and dashes", "belay automation list"},
 };
 
 }  // namespace

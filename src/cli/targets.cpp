@@ -112,4 +112,33 @@ Status require_nodes(Context& context, const json::Array& targets) {
   return nobody(targets);
 }
 
+json::Array plain_targets(const std::vector<std::string>& words) {
+  json::Array targets, nodes;
+  for (const auto& word : words) {
+    const auto equals = word.find('=');
+    if (equals == std::string::npos) {
+      nodes.push_back(json::Value(word == "all" ? "*" : word));
+      continue;
+    }
+    json::Array values;
+    for (const auto value : split(std::string_view(word).substr(equals + 1), ',')) values.push_back(json::Value(value));
+    targets.push_back(json::Object{{"Key", word.substr(0, equals)}, {"Values", std::move(values)}});
+  }
+  if (!nodes.empty()) targets.push_back(json::Object{{"Key", "InstanceIds"}, {"Values", std::move(nodes)}});
+  return targets;
+}
+
+Result<json::Object> parameters_of(const std::vector<std::string>& words) {
+  json::Object parameters;
+  for (const auto& word : words) {
+    const auto equals = word.find('=');
+    if (equals == std::string::npos || equals == 0)
+      return Error(Code::invalid_argument, "--parameter is '" + word + "': expected NAME=VALUE");
+    auto& values = parameters[word.substr(0, equals)];
+    if (!values.is_array()) values = json::Array();
+    values.as_array().push_back(json::Value(word.substr(equals + 1)));
+  }
+  return parameters;
+}
+
 }  // namespace belay::cli

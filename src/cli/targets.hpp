@@ -28,4 +28,10 @@ Result<std::string> resolve_node(Context& context, const std::string& word);
 // SSM's Targets: not-found where they match no node now. Who may not list nodes is not held up.
 Status require_nodes(Context& context, const json::Array& targets);
 
+// SSM's Targets as the words say them, nothing looked up: KEY=VALUE[,VALUE…], ids or names, or "all".
+json::Array plain_targets(const std::vector<std::string>& words);
+
+// "Operation=Scan"; the same name again adds a value.
+Result<json::Object> parameters_of(const std::vector<std::string>& words);
+
 }  // namespace belay::cli
