@@ -196,6 +196,46 @@ class WithServer(unittest.TestCase):
         with urllib.request.urlopen(asked, context=ssl.create_default_context(cafile=self.server.env["BELAY_CA"]), timeout=60) as reply:
             return json.load(reply)
 
+    def test_an_automation_from_start_to_end(self):
+        steps = ("schemaVersion: '0.3'\nparameters: {Seconds: {type: String}}\nmainSteps:\n"
+                 "- {name: ask, action: 'aws:approve', inputs: {Approvers: [admin]}}\n"
+                 "- {name: wait, action: 'aws:sleep', inputs: {Duration: 'PT{{ Seconds }}S'}}\n")
+        self.post("CreateDocument", {"Name": "Cli", "DocumentType": "Automation", "DocumentFormat": "YAML", "Content": steps})
+        start = ("automation", "start", "Cli", "--parameter", "Seconds=0")
+        made = json.loads(self.belay(*start, "-o", "json").stdout)["AutomationExecutionId"]
+        self.assertTrue(wait_until(lambda: made in self.belay("automation", "list", "--status", "Waiting").stdout))
+        rows = list(csv.reader(io.StringIO(self.belay("automation", "show", made, "-o", "csv").stdout)))
+        self.assertEqual([row[:3] for row in rows], [["STEP", "ACTION", "STATUS"], ["ask", "aws:approve", "Waiting"], ["wait", "aws:sleep", "Pending"]])
+        self.assertIn("which is no pause", self.belay("automation", "signal", made, "Resume", "--step", "ask", status=2).stderr)
+        self.assertEqual(self.belay("automation", "approve", made, "--comment", "go").stdout, f"Approve was sent to {made}\n")
+        followed = self.belay("automation", "show", made, "--wait", "-o", "json")
+        self.assertEqual(json.loads(followed.stdout)["AutomationExecution"]["AutomationExecutionStatus"], "Success")
+
+        rejected = json.loads(self.belay(*start, "-o", "json").stdout)["AutomationExecutionId"]
+        self.assertTrue(wait_until(lambda: rejected in self.belay("automation", "list", "--status", "Waiting").stdout))
+        self.belay("automation", "reject", rejected, "--comment", "no")
+        ended = self.belay("automation", "show", rejected, "--wait", status=9)
+        self.assertIn("rejected by admin: no", ended.stdout)
+
+        stopped = json.loads(self.belay(*start, "-o", "json").stdout)["AutomationExecutionId"]
+        self.assertTrue(wait_until(lambda: stopped in self.belay("automation", "list", "--status", "Waiting").stdout))
+        self.assertEqual(json.loads(self.belay("automation", "stop", stopped, "-o", "json").stdout),
+                         {"AutomationExecutionId": stopped, "Type": "Cancel"})
+        self.assertIn("Cancelled", self.belay("automation", "show", stopped, "--wait", status=9).stderr)
+
+    def test_automations_over_targets_and_wrong_words(self):
+        steps = ("schemaVersion: '0.3'\nparameters: {Seconds: {type: String}}\nmainSteps:\n"
+                 "- {name: wait, action: 'aws:sleep', inputs: {Duration: 'PT{{ Seconds }}S'}}\n")
+        self.post("CreateDocument", {"Name": "Many", "DocumentType": "Automation", "DocumentFormat": "YAML", "Content": steps})
+        over = ("automation", "start", "Many", "--target-parameter", "Seconds", "--max-errors", "1", "--wait", "-o", "csv", "--target")
+        rows = list(csv.reader(io.StringIO(self.belay(*over, "ParameterValues=0,1").stdout)))
+        self.assertEqual((rows[0][:3], sorted(row[1:3] for row in rows[1:])), (["AUTOMATION", "TARGET", "STATUS"], [["0", "Success"], ["1", "Success"]]))
+        self.belay(*over, "ParameterValues=x,1", status=9)
+        for words, status, told in [(("show", "7"), 2, "automation id"), (("start", "Nobody"), 3, "Nobody"),
+                                    (("start", "Many", "--parameter", "Seconds"), 2, "NAME=VALUE"), (("start", "Many"), 2, "Seconds"),
+                                    (("stop", "01234567-89ab-4def-8123-456789abcdef"), 3, "no automation execution")]:
+            self.assertIn(told, self.belay("automation", *words, status=status).stderr, words)
+
     def test_a_baseline_file_with_a_mistake_makes_nothing(self):
         for text, told in [('{"Name": "one",\n "Name": "two", "OperatingSystem": "DEBIAN"}', "line 2"), ('{"Name": "x"', "line 1"),
                            ('["x"]', "expected an object")]:
