@@ -16,8 +16,8 @@ struct AgentSettings {
   std::string policy;  // what this node lets be done to it; "" for the usual place
 };
 
-// From TOML: server, state, lists, policy. An absent file says nothing; an unknown name or a wrong type is an error, since a
-// setting that is silently passed over is worse.
+// From TOML: server, state, lists, policy. An absent file says nothing; an unknown name or a wrong type is an error,
+// since a setting that is silently passed over is worse.
 Result<AgentSettings> read_agent_settings(const io::Files& files, const std::string& path);
 
 }  // namespace belay

@@ -21,7 +21,7 @@ class RealAgent:
         self.packages.write_text(json.dumps({"installed": {"format": "deb", "packages": list(installed)},
                                              "offers": {"format": "deb", "offers": list(offers)}}))
         self.program = self.folder / "belay-agent"  # of its own, so that an update may replace it
-        shutil.copy(binary("belay-agent"), self.program)
+        shutil.copy(binary("belay-agent-rehearsal"), self.program)
         self.server, self.name, self.process, self._supervisor = server, name, None, None
         self._stopping = threading.Event()
 
@@ -43,8 +43,8 @@ class RealAgent:
 
     def _begin(self):
         self.process = subprocess.Popen(
-            [self.program, "run", "--config", str(self.folder / "agent.toml"), "--state", str(self.state), "--policy", str(self.policy),
-             "--fake-packages", str(self.packages)], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
+            [self.program, "run", "--config", str(self.folder / "agent.toml"), "--state", str(self.state), "--policy", str(self.policy)],
+            stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
 
     def _supervise(self):
         """As systemd does: begins it again where it ends."""

@@ -1,0 +1,365 @@
+#include "main/agent_program.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+
+#include "agent/inventory/inventory.hpp"
+#include "agent/runner/agent.hpp"
+#include "agent/runner/enrolment.hpp"
+#include "agent/runner/node_policy.hpp"
+#include "agent/runner/order_work.hpp"
+#include "base/error_table.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "io/http.hpp"
+#include "io/process_start.hpp"
+#include "io/system_clock.hpp"
+#include "main/agent_settings.hpp"
+#include "main/local_scan.hpp"
+#include "main/rollback.hpp"
+
+namespace belay {
+namespace {
+
+struct Options {
+  std::string config = kAgentConfigDefault;
+  AgentSettings given;  // on the command line
+  std::string activation_id, activation_code, ca_file, ca_sha256;
+  bool force = false, detach = false, refresh = false;
+  RollbackRequest rollback;
+  bool may_reboot = false;
+  std::string order_id;
+  std::string output = "table";
+  PackageManagerMaker make_packages;
+};
+
+int fail(const Error& error) {
+  std::cerr << "belay-agent: " << error.chain() << "\n  what to do: " << meaning(error.code()).what_to_do << "\n";
+  return meaning(error.code()).exit_status;
+}
+
+Result<AgentSettings> settle(const Options& options) {
+  BELAY_TRY_ASSIGN(auto settings, read_agent_settings(io::real_files(), options.config));
+  const auto prefer = [](std::string& setting, const std::string& given) {
+    if (!given.empty()) setting = given;
+  };
+  prefer(settings.server, options.given.server);
+  prefer(settings.state, options.given.state);
+  prefer(settings.lists, options.given.lists);
+  prefer(settings.policy, options.given.policy);
+  if (settings.policy.empty()) settings.policy = agent::kPolicyFileDefault;
+  if (settings.state.empty()) settings.state = agent::kStateDirectoryDefault;
+  return settings;
+}
+
+// Without TLS only what a checksum is known for; core/document refuses the rest.
+Result<std::string> fetch_for_a_step(const std::string& url) { return io::fetch(url, {.plain_http = true}); }
+
+agent::Host real_host() { return {io::real_files(), io::real_processes(), io::system_clock()}; }
+
+Result<std::unique_ptr<agent::PackageManager>> package_manager(const Options& options, const AgentSettings& settings) {
+  agent::PackageManagerOptions places;
+  places.lists_directory = settings.lists;
+  if (!settings.lists.empty()) places.cache_directory = settings.lists + "-cache";
+  return options.make_packages(real_host(), places);
+}
+
+fleet::NodeFacts facts() { return agent::collect_facts(io::real_files(), io::real_processes()); }
+
+// The code from where it does not show in a process list.
+Result<std::string> activation_code(const Options& options) {
+  std::string code = options.activation_code;
+  if (code.empty())
+    if (const char* from_environment = std::getenv("BELAY_ACTIVATION_CODE")) code = from_environment;
+  if (code == "-") {
+    code.clear();
+    std::getline(std::cin, code);
+  }
+  code = trim(code);
+  if (code.empty())
+    return Error(
+        Code::invalid_argument,
+        "no activation code: give --activation-code, BELAY_ACTIVATION_CODE, or - and the code on standard input");
+  return code;
+}
+
+int enroll(const Options& options) {
+  const auto settings = settle(options);
+  if (!settings.ok()) return fail(settings.error());
+  auto& files = io::real_files();
+  agent::EnrolmentRequest request;
+  request.server = settings->server;
+  if (request.server.empty())
+    return fail(
+        Error(Code::invalid_argument, "no server: give --server https://HOST:PORT or set it in " + options.config));
+  request.activation_id = options.activation_id;
+  const auto code = activation_code(options);
+  if (!code.ok()) return fail(code.error());
+  request.activation_code = *code;
+  if (!options.ca_file.empty()) {
+    const auto ca = files.read(options.ca_file, 256 << 10);
+    if (!ca.ok()) return fail(ca.error().within("the authority's certificate cannot be read"));
+    request.ca_pem = *ca;
+  }
+  request.ca_sha256_hex = options.ca_sha256;
+  request.force = options.force;
+  request.facts = facts();
+  const agent::StatePaths paths(settings->state);
+  if (const auto made = files.make_directories(settings->state, 0700); !made.ok()) return fail(made.error());
+  const auto identity = agent::enroll(files, paths, request, io::system_clock().now());
+  if (!identity.ok()) return fail(identity.error().within("this machine could not be enrolled"));
+  std::cout << "enrolled as " << identity->node_id << " at " << identity->server << "\n";
+  return kExitOk;
+}
+
+// Starts this program again for an order, so that it finds the same state.
+std::unique_ptr<agent::Launcher> launcher_of(const AgentSettings& settings, const Options& options,
+                                             const std::string& program) {
+  std::vector<std::string> arguments{"--config", options.config, "--state", settings.state};
+  if (!settings.lists.empty()) arguments.insert(arguments.end(), {"--lists", settings.lists});
+  if (settings.policy != agent::kPolicyFileDefault) arguments.insert(arguments.end(), {"--policy", settings.policy});
+  return agent::make_launcher(io::real_files(), io::real_processes(), program, arguments);
+}
+
+// Leaves only where the program cannot be begun anew; whoever watches over this process begins it then.
+int begin_anew(const std::string& program, char** argv) {
+  ::execv(program.c_str(), argv);
+  return fail(Error(Code::internal, program + " cannot be begun anew"));
+}
+
+int run(const Options& options, const std::string& program, char** argv) {
+  const auto settings = settle(options);
+  if (!settings.ok()) return fail(settings.error());
+  const agent::StatePaths paths(settings->state);
+  const auto launcher = launcher_of(*settings, options, program);
+
+  io::EventLoop loop;
+  io::WorkerPool workers(2, 16);
+  bool anew = false;
+  agent::AgentParts parts{loop, workers, io::real_files(), io::system_clock(), paths, *launcher, facts, {}, {}};
+  std::unique_ptr<agent::Agent> running;
+  parts.restart = [&] {
+    anew = true;
+    running->stop();
+    loop.stop();
+  };
+  auto agent = agent::Agent::make(std::move(parts));
+  if (!agent.ok()) return fail(agent.error());
+  running = std::move(*agent);
+  loop.on_termination([&] {
+    log::info("agent_stops");
+    running->stop();
+    loop.stop();
+  });
+  running->start();
+  loop.run();
+  return anew ? begin_anew(program, argv) : kExitOk;
+}
+
+int scan(const Options& options) {
+  const auto settings = settle(options);
+  if (!settings.ok()) return fail(settings.error());
+  const auto packages = package_manager(options, *settings);
+  if (!packages.ok()) return fail(packages.error());
+  const auto scanned = scan_locally(**packages, facts(), io::system_clock().now(), options.refresh);
+  if (!scanned.ok()) return fail(scanned.error().within("this machine could not be scanned"));
+  std::cout << (options.output == "json" ? to_json(*scanned) : to_table(*scanned));
+  return kExitOk;
+}
+
+int check_policy(const Options& options) {
+  const auto settings = settle(options);
+  if (!settings.ok()) return fail(settings.error());
+  const auto read = agent::read_node_policy(io::real_files(), settings->policy);
+  if (!read.ok() && read.error().code() == Code::not_found)
+    return std::cout << "there is no " << settings->policy << ": everything is allowed\n", kExitOk;
+  if (!read.ok()) return fail(read.error());
+  for (const auto& line : policy::describe(read->policy)) std::cout << line << "\n";
+  return kExitOk;
+}
+
+int rollback(Options& options, const std::string& program) {
+  const auto settings = settle(options);
+  if (!settings.ok()) return fail(settings.error());
+  if (::geteuid() != 0)
+    return fail(Error(Code::permission_denied, "only root may roll back this machine; try: sudo belay-agent rollback"));
+  const auto packages = package_manager(options, *settings);
+  if (!packages.ok()) return fail(packages.error());
+  if (options.may_reboot) options.rollback.reboot = patchrun::Reboot::if_needed;
+  return roll_back(io::real_files(), io::system_clock(), agent::StatePaths(settings->state), **packages,
+                   *launcher_of(*settings, options, program), options.rollback);
+}
+
+// Leaves the caller's session and process group, so that nothing which ends the caller ends this. The parent returns
+// only when that is done.
+bool detach(const std::string& log_path) {
+  int ready[2];
+  if (::pipe2(ready, O_CLOEXEC) != 0) return false;
+  const pid_t child = ::fork();
+  if (child < 0) return false;
+  if (child > 0) {
+    ::close(ready[1]);
+    char byte = 0;
+    const bool started = ::read(ready[0], &byte, 1) == 1;
+    ::_exit(started ? 0 : 1);
+  }
+  ::setsid();
+  ::umask(077);
+  const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  const int log = ::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (nothing < 0 || log < 0 || ::dup2(nothing, 0) < 0 || ::dup2(nothing, 1) < 0 || ::dup2(log, 2) < 0) ::_exit(1);
+  const char byte = 'r';
+  if (::write(ready[1], &byte, 1) != 1) ::_exit(1);
+  ::close(ready[0]);
+  ::close(ready[1]);
+  return true;
+}
+
+class InventoryRebootCheck final : public agent::RebootCheck {
+ public:
+  Result<bool> required() override {
+    agent::InventoryOptions quick;
+    quick.services = false;
+    quick.stale_processes = false;
+    return agent::collect_facts(io::real_files(), io::real_processes(), quick).reboot_required;
+  }
+};
+
+int run_order(const Options& options, const std::string& program) {
+  const auto settings = settle(options);
+  if (!settings.ok()) return fail(settings.error());
+  const agent::StatePaths paths(settings->state);
+  // The id becomes a path: only what the order book knows is touched.
+  if (!agent::OrderBook(io::real_files(), paths).knows(options.order_id))
+    return fail(
+        Error(Code::not_found, "order '" + sanitize(options.order_id, 80) + "' is not open under " + settings->state));
+  if (options.detach && !detach(paths.order_directory(options.order_id) + "/log"))
+    return fail(Error(Code::internal, "the process could not detach"));
+  const auto packages = package_manager(options, *settings);
+  if (!packages.ok()) {
+    log::error("order_failed", {{"order", options.order_id}, {"why", packages.error()}});
+    return fail(packages.error());
+  }
+  InventoryRebootCheck reboot_check;
+  const auto host = agent::make_host_control(io::real_files(), io::real_processes(), reboot_check);
+  const agent::WorkTools tools{io::real_files(),
+                               io::real_processes(),
+                               io::system_clock(),
+                               **packages,
+                               *host,
+                               {},
+                               {},
+                               facts,
+                               {io::real_files(), io::real_processes(), fetch_for_a_step},
+                               settings->policy,
+                               program,
+                               [&](const std::string& sha256) -> Result<std::string> {
+                                 BELAY_TRY_ASSIGN(const auto identity, agent::load_identity(io::real_files(), paths));
+                                 return agent::fetch_program(identity, sha256);
+                               }};
+  const auto done = agent::work_on_order(tools, paths, options.order_id);
+  if (done.ok()) return kExitOk;
+  log::error("order_failed", {{"order", options.order_id}, {"why", done.error()}});
+  return meaning(done.error().code()).exit_status;
+}
+
+// At the start: after an upgrade of the agent the link of a running process names a deleted file.
+std::string own_program() {
+  const auto path = io::real_files().read_link("/proc/self/exe");
+  return path.ok() ? *path : "belay-agent";
+}
+
+void describe_places(CLI::App& command, Options& options) {
+  command.add_option("--config", options.config, "configuration file")->capture_default_str();
+  command.add_option("--state", options.given.state,
+                     "state directory (default " + std::string(agent::kStateDirectoryDefault) + ")");
+}
+
+void describe_policy(CLI::App& command, Options& options) {
+  command.add_option("--policy", options.given.policy,
+                     "policy file (default " + std::string(agent::kPolicyFileDefault) + ")");
+}
+
+void describe_packages(CLI::App& command, Options& options) {
+  command.add_option("--lists", options.given.lists,
+                     "use package lists of Belay's own in this directory; the host's are not touched");
+}
+
+}  // namespace
+
+int run_agent_program(int argc, char** argv, PackageManagerMaker make_packages) {
+  io::prepare_static_process();
+  const auto program = own_program();
+  Options options;
+  options.make_packages = std::move(make_packages);
+  CLI::App app{"belay-agent: this machine's end of Belay", "belay-agent"};
+  app.require_subcommand(1);
+
+  auto* enroll_command = app.add_subcommand("enroll", "make this machine a node of a server");
+  describe_places(*enroll_command, options);
+  enroll_command->add_option("--server", options.given.server, "https://HOST:PORT");
+  enroll_command->add_option("--activation-id", options.activation_id, "from `belay activation create`")->required();
+  enroll_command->add_option("--activation-code", options.activation_code,
+                             "its code; - reads it from standard input (better), as does BELAY_ACTIVATION_CODE");
+  auto* ca = enroll_command->add_option("--ca", options.ca_file, "PEM file of the server's authority");
+  enroll_command->add_option("--ca-sha256", options.ca_sha256, "or its fingerprint, 64 hexadecimal digits")
+      ->excludes(ca);
+  enroll_command->add_flag("--force", options.force, "give up the identity that this machine has");
+
+  auto* run_command = app.add_subcommand("run", "stay connected to the server and carry out its orders");
+  describe_places(*run_command, options);
+  describe_policy(*run_command, options);
+  describe_packages(*run_command, options);
+
+  auto* scan_command = app.add_subcommand("scan", "judge this machine here and now; needs no server and no root");
+  describe_places(*scan_command, options);
+  describe_packages(*scan_command, options);
+  scan_command->add_option("-o,--output", options.output, "table or json")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
+  scan_command->add_flag("--refresh", options.refresh, "fetch the package lists first");
+
+  auto* rollback_command =
+      app.add_subcommand("rollback", "undo the last run on this machine by hand; needs no server, but root");
+  describe_places(*rollback_command, options);
+  describe_packages(*rollback_command, options);
+  rollback_command->add_flag("--yes", options.rollback.yes, "do it; else it is only said what would be done");
+  rollback_command->add_flag("--reboot", options.may_reboot, "restart the machine afterwards if that is needed");
+
+  auto* order_command =
+      app.add_subcommand("run-order", "work on one accepted order (the agent's own doing)")->group("");
+  describe_places(*order_command, options);
+  describe_policy(*order_command, options);
+  describe_packages(*order_command, options);
+  order_command->add_option("order-id", options.order_id)->required();
+  order_command->add_flag("--detach", options.detach);
+
+  auto* policy_command = app.add_subcommand("policy", "this machine's own policy: what a server may do here");
+  policy_command->require_subcommand(1);
+  auto* check_command =
+      policy_command->add_subcommand("check", "say what the policy file allows, or what is wrong with it");
+  check_command->add_option("--config", options.config, "configuration file")->capture_default_str();
+  check_command->add_option("file", options.given.policy, "(default " + std::string(agent::kPolicyFileDefault) + ")");
+
+  auto* version_command = app.add_subcommand("version", "print the version");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  if (version_command->parsed()) return std::cout << "belay-agent " << BELAY_VERSION << "\n", kExitOk;
+  if (enroll_command->parsed()) return enroll(options);
+  if (run_command->parsed()) return run(options, program, argv);
+  if (scan_command->parsed()) return scan(options);
+  if (rollback_command->parsed()) return rollback(options, program);
+  if (check_command->parsed()) return check_policy(options);
+  return run_order(options, program);
+}
+
+}  // namespace belay

@@ -1,0 +1,16 @@
+#pragma once
+// belay-agent as a function: wires the agent's parts, whatever manages the packages. What each part does stands in
+// src/agent.
+#include <functional>
+
+#include "agent/packages/choose.hpp"
+
+namespace belay {
+
+using PackageManagerMaker = std::function<Result<std::unique_ptr<agent::PackageManager>>(
+    const agent::Host&, const agent::PackageManagerOptions&)>;
+
+// Reads the command line and does as it says; the exit status of the process.
+int run_agent_program(int argc, char** argv, PackageManagerMaker make_packages);
+
+}  // namespace belay
