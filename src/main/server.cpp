@@ -105,7 +105,8 @@ class Server {
     engine_.add(server::make_remedy_kind(judge_));
     engine_.add(server::make_automation_kind());
     engine_.add(server::make_automation_fan_out_kind());
-    courier_.add(std::string(server::kWebhookEffect), server::make_webhook_carrier(server::post_json));
+    courier_.add(std::string(server::kWebhookEffect),
+                 server::make_webhook_carrier(server::post_over_tls(settings_.fetch_from)));
   }
 
   Status run(const std::function<void(const std::string&)>& ready);

@@ -1,5 +1,7 @@
 #include "server/engine/webhooks.hpp"
 
+#include <algorithm>
+
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "core/automation/machine.hpp"
@@ -28,6 +30,25 @@ automation::Event event_of(const Result<io::HttpResponse>& reply) {
   return event;
 }
 
+Result<io::HttpResponse> post_json(const std::string& url, const std::string& body,
+                                   const std::vector<std::string>& private_hosts) {
+  if (!url.starts_with("https://")) return Error(Code::unsupported, "the address is no https:// address");
+  io::HttpClientOptions options;
+  options.tls.system_ca = true;
+  options.timeout = kExchangeMax;
+  options.body_bytes_max = kReplyBytesMax;
+  BELAY_TRY_ASSIGN(const auto parts, io::parse_url(url));
+  options.public_only = std::ranges::find(private_hosts, parts.host) == private_hosts.end();
+  BELAY_TRY_ASSIGN(auto client, io::make_http_client(url, options));
+  io::HttpRequest request;
+  request.method = "POST";
+  request.target = parts.target;
+  request.headers.set("Content-Type", "application/json");
+  request.headers.set("User-Agent", "belay");
+  request.body = body;
+  return client->send(request).within("cannot reach " + sanitize(parts.host, 200));
+}
+
 }  // namespace
 
 Status queue_webhook(store::Sql& sql, const std::string& execution_id, const Webhook& webhook, Instant now) {
@@ -40,21 +61,10 @@ Status queue_webhook(store::Sql& sql, const std::string& execution_id, const Web
   return executions::add_effects(sql, std::span(&effect, 1));
 }
 
-Result<io::HttpResponse> post_json(const std::string& url, const std::string& body) {
-  if (!url.starts_with("https://")) return Error(Code::unsupported, "the address is no https:// address");
-  io::HttpClientOptions options;
-  options.tls.system_ca = true;
-  options.timeout = kExchangeMax;
-  options.body_bytes_max = kReplyBytesMax;
-  BELAY_TRY_ASSIGN(const auto parts, io::parse_url(url));
-  BELAY_TRY_ASSIGN(auto client, io::make_http_client(url, options));
-  io::HttpRequest request;
-  request.method = "POST";
-  request.target = parts.target;
-  request.headers.set("Content-Type", "application/json");
-  request.headers.set("User-Agent", "belay");
-  request.body = body;
-  return client->send(request).within("cannot reach " + sanitize(parts.host, 200));
+PostJson post_over_tls(std::vector<std::string> private_hosts) {
+  return [hosts = std::move(private_hosts)](const std::string& url, const std::string& body) {
+    return post_json(url, body, hosts);
+  };
 }
 
 EffectCourier::Carry make_webhook_carrier(PostJson post) {

@@ -23,8 +23,9 @@ BOOST_DESCRIBE_STRUCT(Webhook, (), (step, attempt, url, body))
 Status queue_webhook(store::Sql& sql, const std::string& execution_id, const Webhook& webhook, Instant now);
 
 using PostJson = std::function<Result<io::HttpResponse>(const std::string& url, const std::string& body)>;
-// Over TLS to a server that the host's own authorities vouch for, within 30 s; redirects are not followed.
-Result<io::HttpResponse> post_json(const std::string& url, const std::string& body);
+// Over TLS to a server that the host's own authorities vouch for, within 30 s; redirects are not followed. Public
+// addresses only, but for the hosts named here (override_documents.hpp says why).
+PostJson post_over_tls(std::vector<std::string> private_hosts);
 
 // 2xx is a success; everything else is a failure of the step's attempt, with what came back.
 EffectCourier::Carry make_webhook_carrier(PostJson post);
