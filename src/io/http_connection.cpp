@@ -186,6 +186,8 @@ Task<bool> HttpConnection::serve_one() {
   const ParseFailure failure = co_await read_request(parser, share);
   if (!parser.done() && failure == ParseFailure::none) co_return false;  // the client went away, or was cut
   if (failure != ParseFailure::none) {
+    static_cast<void>(RequestParser(std::move(parser)));  // its bytes go before the client has read why
+    share.grow_to(0);
     co_await refuse(failure);
     co_return false;
   }
@@ -330,7 +332,6 @@ Task<void> HttpConnection::upgrade(HttpRequest request) {
   socket->handshake = std::move(request);
   options.opened(socket);
   socket->handshake.headers = {};  // thousands of these are idle for months
-  socket->handshake.target = {};
   socket->start(std::move(pending_));
   if (core_->draining) socket->drain();
 }

@@ -29,6 +29,8 @@ std::string_view type_name<OrderUpdate>();
 template <>
 std::string_view type_name<OrderResult>();
 template <>
+std::string_view type_name<OwnRun>();
+template <>
 std::string_view type_name<Welcome>();
 template <>
 std::string_view type_name<NeedSets>();
