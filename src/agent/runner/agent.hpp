@@ -22,7 +22,7 @@ struct AgentParts {
   Launcher& launcher;
   std::function<fleet::NodeFacts()> collect_facts;  // may block
   LinkSettings link;
-  std::function<void()> restart;  // begins anew as the program that lies at the agent's path by now
+  std::function<void()> restart{};  // begins anew as the program that lies at the agent's path by now
 };
 
 class Agent {

@@ -114,7 +114,7 @@ class TestServer {
     document::Step step;
     step.name = "script";
     step.work = script;
-    made.steps = wire::StepsOrder{{step}, document::new_run(std::span(&step, 1))};
+    made.steps = wire::StepsOrder{{step}, document::new_run(std::span(&step, 1)), {}};
     return order(std::move(made));
   }
 

@@ -107,7 +107,7 @@ class DeskTest : public testing::Test {
   }
   wire::Order steps(std::vector<document::Step> all) {
     auto made = order(wire::OrderKind::steps);
-    made.steps = wire::StepsOrder{std::move(all), {}};
+    made.steps = wire::StepsOrder{std::move(all), {}, {}};
     made.steps->run = document::new_run(made.steps->steps);
     return made;
   }
