@@ -138,6 +138,16 @@ class Fleet:
         except json.JSONDecodeError as error:
             raise LabError(f"`belay {' '.join(words)} -o json` did not print JSON: {result.text[:500]}") from error
 
+    def aws(self, *words: str) -> dict:
+        """`aws ssm …` over SigV4, as a user of SSM calls it; its answer."""
+        # --endpoint-url, because Debian's awscli 2.9 does not read AWS_ENDPOINT_URL_SSM.
+        environment = self.environment() | {"PATH": os.environ["PATH"], "AWS_CONFIG_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true"}
+        result = run(self.lab.in_switch(["aws", "--endpoint-url", environment["BELAY_URL"], "--output", "json", "ssm", *words]),
+                     check=False, timeout_s=120, environment=environment)
+        if not result.ok:
+            raise LabError(f"`aws ssm {' '.join(words)}` ended with {result.status}: {result.text.strip()[-3000:]}")
+        return json.loads(result.stdout) if result.stdout.strip() else {}
+
     # ---- hosts
     def enrol(self, host: Host, tags: Mapping[str, str]) -> None:
         """Puts the agent on a host as a unit, enrolled with an activation of its own; returns when the server hears it."""
