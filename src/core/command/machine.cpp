@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.hpp"
+#include "core/command/rate.hpp"
 
 namespace belay::command {
 namespace {
@@ -160,11 +161,17 @@ class Stepper {
 
   void fill_slots() {
     auto running = static_cast<std::uint32_t>(std::ranges::count_if(command_.invocations, is_running));
+    std::uint32_t begun = 0;
     for (auto& invocation : command_.invocations) {
       if (running >= command_.settings.concurrency_max) return;
       if (invocation.phase != Phase::waiting) continue;
+      if (begun == kBegunAtOnce) {
+        step_.wake_at = now_;
+        return;
+      }
       enter(invocation, first_phase(command_.settings.first.shape));
       ++running;
+      ++begun;
     }
   }
 

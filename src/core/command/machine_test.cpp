@@ -14,7 +14,10 @@ namespace {
 constexpr Instant kStart{Duration(1'000'000)};
 constexpr Duration kMinute{60'000};
 
-std::string node(std::size_t i) { return "mi-" + std::string(i < 10 ? "0" : "") + std::to_string(i); }
+std::string node(std::size_t i) {
+  const std::string digits = std::to_string(i);
+  return "mi-" + std::string(5 - digits.size(), '0') + digits;
+}
 
 Command command_of(Shape shape, std::size_t nodes, std::uint32_t concurrency = 50, std::uint32_t errors = 0) {
   Command command;
@@ -350,6 +353,28 @@ TEST(Machine, NoTargets) {
   EXPECT_TRUE(step(command, {}, kStart).finished);
   EXPECT_EQ(summarize(command).details, Details::NoInstancesInTag);
   EXPECT_EQ(status_of(Details::NoInstancesInTag), "Success");
+}
+
+TEST(Machine, ManyNodesBeginInSeveralTurnsAtOnce) {
+  const std::uint32_t nodes = 2 * kBegunAtOnce + 1;
+  Command command = command_of(Shape::steps, nodes, nodes);
+  for (const std::uint32_t expected : {kBegunAtOnce, kBegunAtOnce}) {
+    const Step more = step(command, {}, kStart);
+    EXPECT_EQ(sends(more).size(), expected);
+    EXPECT_EQ(more.wake_at, kStart) << "the rest does not wait";
+  }
+  const Step last = step(command, {}, kStart);
+  EXPECT_EQ(sends(last).size(), 1u);
+  EXPECT_EQ(last.wake_at, kStart + command.settings.timeouts.delivery);
+  EXPECT_TRUE(sends(step(command, {}, kStart)).empty());
+}
+
+TEST(Machine, SlotsCountOverAllTurns) {
+  Command command = command_of(Shape::steps, 3 * kBegunAtOnce, kBegunAtOnce + 7);
+  EXPECT_EQ(sends(step(command, {}, kStart)).size(), kBegunAtOnce);
+  const Step rest = step(command, {}, kStart);
+  EXPECT_EQ(sends(rest).size(), 7u);
+  EXPECT_GT(rest.wake_at, kStart) << "no slot is free: only an event or a deadline changes anything";
 }
 
 // ---- whatever comes in whatever order: the promises hold
