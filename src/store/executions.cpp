@@ -1,5 +1,7 @@
 #include "store/executions.hpp"
 
+#include <limits>
+
 #include "store/detail.hpp"
 
 namespace belay::store::executions {
@@ -29,6 +31,35 @@ std::string name_of(std::string_view kind, std::string_view execution_id) {
 
 std::string select(std::string_view rest) {
   return "SELECT " + std::string(kColumns) + " FROM executions" + std::string(rest);
+}
+
+// The events of $1, $2 that wait, through sequence $3. As a range of one index, because there is another one over
+// executions: SQLite would take that, and pass over all events that were ever taken in to find the few that wait.
+constexpr std::string_view kWaiting =
+    " FROM execution_events WHERE taken = 0 AND (kind, execution_id, sequence) > ($1, $2, 0) "
+    "AND (kind, execution_id, sequence) <= ($1, $2, $3)";
+constexpr std::string_view kOldestFirst = " ORDER BY kind, execution_id, sequence";
+constexpr std::int64_t kAnySequence = std::numeric_limits<std::int64_t>::max();
+
+std::string waiting(std::string_view what, std::string_view rest = {}) {
+  return "SELECT " + std::string(what) + std::string(kWaiting) + std::string(rest);
+}
+
+// Sequences only grow, so what lies between the oldest and the newest bounds the number from above; they are counted
+// only where that says nothing. Thousands of nodes may answer at once, and none of them is to count the others.
+Status check_room(Sql& sql, std::string_view kind, std::string_view execution_id) {
+  const Params params{kind, execution_id, kAnySequence};
+  constexpr auto kMax = static_cast<std::int64_t>(kEventsMax);
+  BELAY_TRY_ASSIGN(const auto oldest,
+                   sql.query_one(waiting("sequence", std::string(kOldestFirst) + " LIMIT 1"), params));
+  if (!oldest) return {};
+  BELAY_TRY_ASSIGN(
+      const auto newest,
+      sql.query_one(waiting("sequence", " ORDER BY kind DESC, execution_id DESC, sequence DESC LIMIT 1"), params));
+  if (newest->integer(0) - oldest->integer(0) + 1 < kMax) return {};
+  BELAY_TRY_ASSIGN(const auto count, sql.query_one(waiting("COUNT(*)"), params));
+  if (count->integer(0) < kMax) return {};
+  return Error(Code::resource_exhausted, name_of(kind, execution_id) + " has too many events waiting");
 }
 
 Status check_lease(std::string_view owner, Duration lease) {
@@ -76,12 +107,10 @@ Result<std::vector<Execution>> claim_due(Sql& sql, std::string_view owner, Insta
 }
 
 Result<Execution> save(Sql& sql, const Execution& execution, Instant now) {
-  BELAY_TRY_ASSIGN(
-      const auto waiting,
-      sql.query_one("SELECT 1 FROM execution_events WHERE kind = $1 AND execution_id = $2 AND taken = 0 LIMIT 1",
-                    {execution.kind, execution.execution_id}));
+  BELAY_TRY_ASSIGN(const auto more,
+                   sql.query_one(waiting("1", " LIMIT 1"), {execution.kind, execution.execution_id, kAnySequence}));
   auto wake_at = execution.wake_at;
-  if (waiting && (!wake_at || *wake_at > now)) wake_at = now;
+  if (more && (!wake_at || *wake_at > now)) wake_at = now;
   BELAY_TRY_ASSIGN(
       const auto row,
       sql.query_one("UPDATE executions SET state = $4, generation = generation + 1, finished = $6, updated_at = $7, "
@@ -157,14 +186,12 @@ Result<std::optional<Instant>> next_wake(Sql& sql) {
 }
 
 Status post(Sql& sql, std::string_view kind, std::string_view execution_id, const Event& event) {
-  BELAY_TRY_ASSIGN(const auto execution, get(sql, kind, execution_id));
-  if (execution.finished) return {};
   BELAY_TRY_ASSIGN(
-      const auto waiting,
-      sql.query_one("SELECT COUNT(*) FROM execution_events WHERE kind = $1 AND execution_id = $2 AND taken = 0",
-                    {kind, execution_id}));
-  if (waiting->integer(0) >= static_cast<std::int64_t>(kEventsMax))
-    return Error(Code::resource_exhausted, name_of(kind, execution_id) + " has too many events waiting");
+      const auto row,
+      sql.query_one("SELECT finished FROM executions WHERE kind = $1 AND execution_id = $2", {kind, execution_id}));
+  if (!row) return detail::missing("execution", name_of(kind, execution_id));
+  if (row->boolean(0)) return {};
+  BELAY_TRY(check_room(sql, kind, execution_id));
   BELAY_TRY_ASSIGN(
       const auto added,
       sql.exec("INSERT INTO execution_events (kind, execution_id, key, body, at, taken) VALUES ($1, $2, $3, $4, $5, 0) "
@@ -175,11 +202,9 @@ Status post(Sql& sql, std::string_view kind, std::string_view execution_id, cons
 }
 
 Result<std::vector<Event>> events(Sql& sql, std::string_view kind, std::string_view execution_id, std::uint32_t limit) {
-  BELAY_TRY_ASSIGN(
-      const auto rows,
-      sql.query("SELECT sequence, key, body, at FROM execution_events WHERE kind = $1 AND execution_id = $2 "
-                "AND taken = 0 ORDER BY sequence LIMIT $3",
-                {kind, execution_id, limit}));
+  BELAY_TRY_ASSIGN(const auto rows,
+                   sql.query(waiting("sequence, key, body, at", std::string(kOldestFirst) + " LIMIT $4"),
+                             {kind, execution_id, kAnySequence, limit}));
   std::vector<Event> found;
   for (const auto& row : rows) found.push_back({row.integer(0), row.text(1), row.text(2), row.instant(3)});
   return found;
@@ -187,15 +212,10 @@ Result<std::vector<Event>> events(Sql& sql, std::string_view kind, std::string_v
 
 Status taken(Sql& sql, std::string_view kind, std::string_view execution_id, std::int64_t through_sequence) {
   const Params params{kind, execution_id, through_sequence};
-  BELAY_TRY(
-      sql.exec("DELETE FROM execution_events WHERE kind = $1 AND execution_id = $2 AND taken = 0 AND sequence <= $3 "
-               "AND key = ''",
-               params));
+  BELAY_TRY(sql.exec("DELETE" + std::string(kWaiting) + " AND key = ''", params));
   // Those with a key leave the key behind: a repeat is known.
-  BELAY_TRY(
-      sql.exec("UPDATE execution_events SET taken = 1, body = '' WHERE kind = $1 AND execution_id = $2 AND taken = 0 "
-               "AND sequence <= $3",
-               params));
+  BELAY_TRY(sql.exec("UPDATE execution_events SET taken = 1, body = '' WHERE sequence IN (" + waiting("sequence") + ")",
+                     params));
   return {};
 }
 

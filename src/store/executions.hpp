@@ -58,7 +58,9 @@ struct Event {
   std::string body = "{}";    // JSON text
   Instant at{};
 };
-inline constexpr std::size_t kEventsMax = 10'000;  // waiting for one execution; more is resource_exhausted
+// Waiting for one execution, more is resource_exhausted: a command's 100,000 nodes may each take, report and end at
+// once.
+inline constexpr std::size_t kEventsMax = 400'000;
 // Also wakes it. Passed over (ok) where it has ended or the key was seen; not_found where there is none.
 Status post(Sql& sql, std::string_view kind, std::string_view execution_id, const Event& event);
 // The oldest first, at most `limit`.

@@ -140,8 +140,12 @@ Status update_invocations(Sql& sql, std::span<const Invocation> invocations) {
 
 Result<Listed<Invocation>> list_invocations(Sql& sql, const Filter& filter, const Page& page, bool with_output) {
   BELAY_TRY(detail::check_lists(filter.statuses));
+  // Those of one command were all requested at once, so that their order is that of its key: nothing to sort.
+  const bool one_command = !filter.command_id.empty();
+  const std::string order = one_command ? " ORDER BY node_id DESC LIMIT "
+                                        : " ORDER BY requested_at DESC, command_id DESC, node_id DESC LIMIT ";
   detail::Where where;
-  if (!filter.command_id.empty()) where.add("command_id = ?", {filter.command_id});
+  if (one_command) where.add("command_id = ?", {filter.command_id});
   if (!filter.node_id.empty()) where.add("node_id = ?", {filter.node_id});
   if (!filter.document_name.empty()) where.add("document_name = ?", {filter.document_name});
   where.any_of("status", filter.statuses);
@@ -153,15 +157,11 @@ Result<Listed<Invocation>> list_invocations(Sql& sql, const Filter& filter, cons
     if (ids.size() != 2)
       return Error(Code::invalid_argument, "the page token is not one that was given", "page-token-invalid");
     // Newest first, then by command backwards and by node backwards: one order, so that one comparison follows it.
-    where.add("(requested_at, command_id, node_id) < (?, ?, ?)", {after.number, ids[0], ids[1]});
+    if (one_command) where.add("node_id < ?", {ids[1]});
+    else where.add("(requested_at, command_id, node_id) < (?, ?, ?)", {after.number, ids[0], ids[1]});
   }
   const std::string limit = where.bind(detail::limit_of(page) + 1);
-  BELAY_TRY_ASSIGN(
-      const auto rows,
-      sql.query(
-          select(with_output, where.text() + " ORDER BY requested_at DESC, command_id DESC, node_id DESC LIMIT ") +
-              limit,
-          where.params()));
+  BELAY_TRY_ASSIGN(const auto rows, sql.query(select(with_output, where.text() + order + limit), where.params()));
   BELAY_TRY_ASSIGN(auto found, detail::read_all<Invocation>(rows, read));
   return detail::paged(std::move(found), page, [](const Invocation& item) {
     return detail::cursor(item.requested_at, item.command_id + "/" + item.node_id);
