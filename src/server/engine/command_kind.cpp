@@ -12,13 +12,14 @@ class CommandKind : public ExecutionKind {
   std::string_view name() const override { return kCommandKind; }
   Result<Advance> advance(store::Sql& sql, const store::executions::Execution& execution,
                           const std::vector<store::executions::Event>& events, Instant now) override {
-    return CommandRun(sql, authority_, judge_, program_, now).advance(execution, events);
+    return CommandRun(sql, authority_, judge_, program_, cache_, now).advance(execution, events);
   }
 
  private:
   const Authority& authority_;
   Judge& judge_;
   const AgentProgram* program_;
+  CommandCache cache_;
 };
 
 }  // namespace

@@ -60,8 +60,9 @@ struct CommandState {
   bool stopped = false;
   bool cancel_wanted = false;
   std::optional<Parent> parent;  // told of the end
+  std::string turn;              // names the turn that saved this; see command_cache.hpp
 };
-BOOST_DESCRIBE_STRUCT(CommandState, (), (settings, stopped, cancel_wanted, parent))
+BOOST_DESCRIBE_STRUCT(CommandState, (), (settings, stopped, cancel_wanted, parent, turn))
 
 // How far a document of several segments came on one node; kept in its invocation.
 struct DocumentProgress {

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "base/ids.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "core/fleet/problem_text.hpp"
+#include "io/crypto.hpp"
 #include "server/engine/node_event.hpp"
 #include "server/engine/order_desk.hpp"
 #include "store/orders.hpp"
@@ -72,14 +74,25 @@ std::size_t CommandRun::index_of(const std::string& node_id) const {
 }
 
 Status CommandRun::load(const store::executions::Execution& execution) {
-  BELAY_TRY_ASSIGN(row_, store::commands::get(sql_, execution.execution_id));
-  BELAY_TRY_ASSIGN(options_, json::decode_text<CommandOptions>(row_.detail, {.bytes_max = 8u << 20}));
   BELAY_TRY_ASSIGN(const auto state, json::decode_text<CommandState>(execution.state));
-  BELAY_TRY_ASSIGN(invocation_rows_, store::commands::invocations_of(sql_, row_.command_id));
+  parent_ = state.parent;
+  if (auto known = cache_.take(state.turn)) {
+    row_ = std::move(known->row);
+    options_ = std::move(known->options);
+    command_ = std::move(known->command);
+    invocation_rows_ = std::move(known->invocation_rows);
+    return {};
+  }
   command_.settings = state.settings;
   command_.stopped = state.stopped;
   command_.cancel_wanted = state.cancel_wanted;
-  parent_ = state.parent;
+  return read_rows(execution.execution_id);
+}
+
+Status CommandRun::read_rows(const std::string& command_id) {
+  BELAY_TRY_ASSIGN(row_, store::commands::get(sql_, command_id));
+  BELAY_TRY_ASSIGN(options_, json::decode_text<CommandOptions>(row_.detail, {.bytes_max = 8u << 20}));
+  BELAY_TRY_ASSIGN(invocation_rows_, store::commands::invocations_of(sql_, command_id));
   std::ranges::sort(invocation_rows_, {}, &store::commands::Invocation::node_id);
   command_.invocations.reserve(invocation_rows_.size());
   for (const auto& row : invocation_rows_) {
@@ -117,7 +130,10 @@ Result<ExecutionKind::Advance> CommandRun::advance(const store::executions::Exec
     BELAY_TRY(tell_parent(
         sql_, *parent_,
         {"", std::string(kCommandKind), row_.command_id, row_.status, row_.status_details, row_.error_count}, now_));
-  const CommandState state{command_.settings, command_.stopped, command_.cancel_wanted, parent_};
+  const CommandState state{command_.settings, command_.stopped, command_.cancel_wanted, parent_,
+                           make_uuid(io::random_bytes(kIdRandomBytes))};
+  if (!step.finished)
+    cache_.keep(state.turn, {std::move(row_), std::move(options_), std::move(command_), std::move(invocation_rows_)});
   return ExecutionKind::Advance{json::encode_text(state), step.wake_at, step.finished};
 }
 
@@ -251,6 +267,10 @@ Status CommandRun::save(const std::set<std::size_t>& changed) {
     rows.push_back(invocation_rows_[index]);
   }
   if (!rows.empty()) BELAY_TRY(store::commands::update_invocations(sql_, rows));
+  for (const auto index : changed) {  // as they are read: without what they said
+    std::string().swap(invocation_rows_[index].standard_output);
+    std::string().swap(invocation_rows_[index].standard_error);
+  }
   const auto summary = command::summarize(command_);
   row_.status_details = boost::describe::enum_to_string(summary.details, "?");
   row_.status = command::status_of(summary.details);

@@ -9,6 +9,7 @@
 #include "core/command/machine.hpp"
 #include "server/engine/agent_program.hpp"
 #include "server/engine/change_sets.hpp"
+#include "server/engine/command_cache.hpp"
 #include "server/engine/command_options.hpp"
 #include "server/engine/engine.hpp"
 #include "server/engine/judge.hpp"
@@ -20,8 +21,9 @@ namespace belay::server {
 
 class CommandRun {
  public:
-  CommandRun(store::Sql& sql, const Authority& authority, Judge& judge, const AgentProgram* program, Instant now)
-      : sql_(sql), authority_(authority), judge_(judge), program_(program), now_(now) {}
+  CommandRun(store::Sql& sql, const Authority& authority, Judge& judge, const AgentProgram* program,
+             CommandCache& cache, Instant now)
+      : sql_(sql), authority_(authority), judge_(judge), program_(program), cache_(cache), now_(now) {}
 
   Result<ExecutionKind::Advance> advance(const store::executions::Execution& execution,
                                          const std::vector<store::executions::Event>& events);
@@ -36,6 +38,7 @@ class CommandRun {
 
   // ---- loading and saving
   Status load(const store::executions::Execution& execution);
+  Status read_rows(const std::string& command_id);
   Status save(const std::set<std::size_t>& changed);
   Status save_invocation(std::size_t index);
 
@@ -90,6 +93,7 @@ class CommandRun {
   const Authority& authority_;
   Judge& judge_;
   const AgentProgram* program_;
+  CommandCache& cache_;
   const Instant now_;
 
   store::commands::Command row_;

@@ -316,6 +316,28 @@ TEST_F(EngineTest, AChangeSetThatNoNodeCanPlanFails) {
 
 // ---- killed at every write, before and after it is durable
 
+// What a turn leaves in memory for the next one must not outlive the transaction that was to make it true.
+TEST_F(EngineTest, EveryTurnIsUndoneOnceAndTakenAgain) {
+  auto& node = with_openssl(add_node("web-1"));
+  const auto sent = send(kInstall);
+  int undone = 0;
+  for (int turn = 0; turn < 40 && command(sent.command_id).completed_count == 0; ++turn) {
+    store_->undo_at(2);  // the claim of the row is the first
+    ASSERT_TRUE(engine_->run_once().ok());
+    const auto after = engine_->run_once();
+    store_->disarm();
+    ASSERT_TRUE(after.ok());
+    EXPECT_EQ(*after, 0U) << "it waits before it is tried again";
+    ++undone;
+    clock_.advance(kRetryAfter);
+    ASSERT_TRUE(engine_->run_once().ok());
+    nodes_work();
+  }
+  EXPECT_GE(undone, 4);
+  EXPECT_EQ(command(sent.command_id).status, "Success") << invocation(sent.command_id, node).standard_error;
+  EXPECT_EQ(node.done.size(), 4U) << "scan, plan, patch, scan: each once";
+}
+
 TEST_F(EngineTest, KilledAtEveryWriteItGoesOn) {
   auto& node = with_openssl(add_node("web-1"));
   say_twice_ = true;

@@ -36,6 +36,11 @@ fleet::NodeFacts debian(const std::string& name, const std::string& version) {
 Status MortalStore::run_write(const Work& work) {
   const bool last = countdown_ > 0 && --countdown_ == 0;
   if (last && !after_) throw fakes::Killed{"before a commit"};
+  if (undo_countdown_ > 0 && --undo_countdown_ == 0)
+    return inner_.write([&](store::Sql& sql) -> Status {
+      BELAY_TRY(work(sql));
+      return Error(Code::unavailable, "undone");
+    });
   const Status status = inner_.write([&](store::Sql& sql) { return work(sql); });
   if (last) throw fakes::Killed{"after a commit"};
   return status;

@@ -22,7 +22,8 @@
 
 namespace belay::server {
 
-// The store with a kill: the n-th write from now ends the program, before or after it became durable.
+// The store with a kill: the n-th write from now ends the program, before or after it became durable. Or it is only
+// undone, once all its work was done.
 class MortalStore final : public store::Store {
  public:
   explicit MortalStore(store::Store& inner) : inner_(inner) {}
@@ -30,8 +31,9 @@ class MortalStore final : public store::Store {
   Result<std::uint64_t> bytes() override { return inner_.bytes(); }
   std::string describe() const override { return inner_.describe(); }
   void kill_at(int write, bool after_commit) { countdown_ = write, after_ = after_commit; }
+  void undo_at(int write) { undo_countdown_ = write; }
   bool armed() const { return countdown_ > 0; }
-  void disarm() { countdown_ = 0; }
+  void disarm() { countdown_ = undo_countdown_ = 0; }
 
  protected:
   Status run_write(const Work& work) override;
@@ -39,7 +41,7 @@ class MortalStore final : public store::Store {
 
  private:
   store::Store& inner_;
-  int countdown_ = 0;
+  int countdown_ = 0, undo_countdown_ = 0;
   bool after_ = false;
 };
 
