@@ -140,7 +140,7 @@ class Server {
   server::EffectCourier courier_;
   server::StatusPage status_page_;
   io::EventLoop loop_;
-  std::unique_ptr<io::WorkerPool> workers_;
+  std::unique_ptr<io::WorkerPool> workers_, node_workers_;
   std::unique_ptr<server::Api> api_;
   std::unique_ptr<server::Gateway> gateway_;
   std::unique_ptr<io::HttpServer> secure_, plain_;
@@ -292,8 +292,11 @@ Status Server::run(const std::function<void(const std::string&)>& ready) {
   BELAY_TRY(server::install_predefined_baselines(*store_, clock_.now()));
   workers_ =
       std::make_unique<io::WorkerPool>(std::clamp(std::thread::hardware_concurrency() * 2, 4U, 16U), kWorkerQueueMax);
+  // Nodes have threads of their own: an operator's request does not wait behind ten thousand of them.
+  node_workers_ =
+      std::make_unique<io::WorkerPool>(std::clamp(std::thread::hardware_concurrency(), 2U, 8U), kWorkerQueueMax);
   gateway_ = std::make_unique<server::Gateway>(
-      server::GatewayParts{loop_, *workers_, services_, keys_.authority(), [this] { engine_.poke(); },
+      server::GatewayParts{loop_, *node_workers_, services_, keys_.authority(), [this] { engine_.poke(); },
                            program_ ? &*program_ : nullptr},
       server::GatewaySettings{});
   nodes_.on_revoked = [this](std::string_view node_id) {
@@ -321,6 +324,7 @@ Status Server::run(const std::function<void(const std::string&)>& ready) {
   engine_.stop();
   courier_.stop();
   workers_.reset();  // ends what was accepted, while all it needs is still there
+  node_workers_.reset();
   log::info("stopped", {});
   return {};
 }

@@ -16,6 +16,7 @@ constexpr Duration kRevokedOverlap{120'000};  // clocks of several servers diffe
 // ---- orders
 
 void Gateway::Impl::deliver(std::vector<std::shared_ptr<Session>> sessions) {
+  std::erase_if(sessions, [](const auto& session) { return session->awaits_delivery.exchange(true); });
   for (std::size_t from = 0; from < sessions.size(); from += kSessionsAtOnce) {
     const auto to = std::min(sessions.size(), from + kSessionsAtOnce);
     std::vector<std::shared_ptr<Session>> some(sessions.begin() + static_cast<std::ptrdiff_t>(from),
@@ -41,6 +42,7 @@ void Gateway::Impl::deliver(std::vector<std::shared_ptr<Session>> sessions) {
     });
     if (!taken)
       parts.loop.run_after(kAgain, [self = shared_from_this(), some] {
+        for (const auto& session : some) session->awaits_delivery = false;
         if (!self->stopped) self->deliver(some);
       });
   }

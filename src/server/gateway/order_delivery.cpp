@@ -41,6 +41,8 @@ Result<DeliveryCounts> deliver_orders(store::Store& store, const Clock& clock,
                                       std::span<const std::shared_ptr<Session>> sessions, Duration resend_after) {
   const Instant now = clock.now();
   const Duration passed = clock.monotonic();
+  for (const auto& session : sessions)
+    session->awaits_delivery = false;  // what is queued from now on needs another look
   BELAY_TRY_ASSIGN(const auto all, store.read([&](Sql& sql) { return find_waiting(sql, now, sessions); }));
   DeliveryCounts counts;
   std::vector<std::string> delivered;

@@ -43,6 +43,8 @@ class Session {
   std::atomic<bool> greeted{false};  // hello was taken in
   std::atomic<bool> closed{false};
   std::atomic<std::size_t> waiting{0};  // messages not yet taken in
+  std::atomic<bool> awaits_delivery{
+      false};  // a worker will look for its orders; one look is enough for all that is there
 
   // False where it cannot be sent any more.
   bool send(const wire::Envelope& message);
