@@ -15,10 +15,15 @@ namespace {
 
 constexpr auto kPollEvery = std::chrono::milliseconds(500);
 
+// "1 node", "2 nodes".
+std::string counted(const std::string& number, const std::string& word) {
+  return number + " " + word + (number == "1" ? "" : "s");
+}
+
 std::string nodes_of(const json::Value& part) {
   const auto* ids = json::find(part, "NodeIds");
   const std::size_t count = ids && ids->is_array() ? ids->get_array().size() : 0;
-  return std::to_string(count) + (count == 1 ? " node" : " nodes");
+  return counted(std::to_string(count), "node");
 }
 
 // Nodes are asked what their own resolvers would do; the change set is frozen when they have answered.
@@ -53,10 +58,10 @@ Result<int> show_change_set(Context& context, const std::string& id) {
   if (context.format != Format::table) return kExitOk;
   const auto* summary = json::find(answer, "ChangeSet");
   if (summary)
-    std::cout << "\nchange set " << id << ": " << cell(*summary, "PackageCount") << " packages for "
-              << cell(*summary, "NodeCount") << " nodes under " << cell(*summary, "BaselineId") << ", frozen with hash "
-              << cell(*summary, "Sha256").substr(0, 16) << "…\ninstall it with: belay patch --change-set " << id
-              << " TARGET --wait\n";
+    std::cout << "\nchange set " << id << ": " << counted(cell(*summary, "PackageCount"), "package") << " for "
+              << counted(cell(*summary, "NodeCount"), "node") << " under " << cell(*summary, "BaselineId")
+              << ", frozen with hash " << cell(*summary, "Sha256").substr(0, 16)
+              << "…\ninstall it with: belay patch --change-set " << id << " TARGET --wait\n";
   return kExitOk;
 }
 
