@@ -97,6 +97,7 @@ class Server {
     engine_.add(server::make_change_set_kind(keys_.authority()));
     engine_.add(server::make_inventory_deletion_kind());
     const server::WindowParts windows{windows_, services_.online_within, automation_tasks_.get()};
+    engine_.add(server::make_association_sets_kind(keys_.authority()));
     engine_.add(server::make_association_kind(
         {windows_, [](std::string_view name) { return io::read_zone_file(io::real_files(), name); }}));
     engine_.add(server::make_association_matcher_kind());

@@ -58,6 +58,37 @@ Result<Execution> get_execution(Sql& sql, std::string_view execution_id) {
   return read(*row);
 }
 
+Result<std::optional<Execution>> find_run(Sql& sql, std::string_view association_id, std::int64_t version,
+                                          Instant due_at, std::string_view node_id) {
+  BELAY_TRY_ASSIGN(
+      const auto row,
+      sql.query_one(std::string(kSelect) +
+                        " WHERE association_id = $1 AND due_at = $2 AND version = $3 AND EXISTS (SELECT 1 FROM "
+                        "association_execution_targets t WHERE t.execution_id = association_executions.execution_id "
+                        "AND t.node_id = $4) ORDER BY created_at DESC, execution_id DESC LIMIT 1",
+                    {association_id, due_at, version, node_id}));
+  if (!row) return std::optional<Execution>();
+  BELAY_TRY_ASSIGN(auto found, read(*row));
+  return std::optional(std::move(found));
+}
+
+Status add_target(Sql& sql, std::string_view execution_id, std::string_view node_id) {
+  BELAY_TRY(
+      sql.exec("INSERT INTO association_execution_targets (execution_id, node_id, status, details) VALUES ($1, $2, "
+               "'Pending', 'Pending') ON CONFLICT (execution_id, node_id) DO NOTHING",
+               {execution_id, node_id}));
+  return {};
+}
+
+Result<bool> has_run_on(Sql& sql, std::string_view association_id, std::string_view node_id) {
+  BELAY_TRY_ASSIGN(
+      const auto row,
+      sql.query_one("SELECT 1 FROM association_executions e JOIN association_execution_targets t ON "
+                    "t.execution_id = e.execution_id WHERE e.association_id = $1 AND t.node_id = $2 LIMIT 1",
+                    {association_id, node_id}));
+  return row.has_value();
+}
+
 Status update_execution(Sql& sql, const Execution& execution) {
   BELAY_TRY_ASSIGN(
       const auto touched,

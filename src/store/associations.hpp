@@ -94,6 +94,13 @@ struct Target {
 // already_exists.
 Status add_execution(Sql& sql, const Execution& execution, std::span<const std::string> node_ids);
 Result<Execution> get_execution(Sql& sql, std::string_view execution_id);
+// The run that was due then and has the node among its targets, if any: the newest.
+Result<std::optional<Execution>> find_run(Sql& sql, std::string_view association_id, std::int64_t version,
+                                          Instant due_at, std::string_view node_id);
+// One more target. Passed over where it is there.
+Status add_target(Sql& sql, std::string_view execution_id, std::string_view node_id);
+// Whether the association ever ran on the node, as far as it is remembered.
+Result<bool> has_run_on(Sql& sql, std::string_view association_id, std::string_view node_id);
 // Status, details, command, finished_at and counts. not_found.
 Status update_execution(Sql& sql, const Execution& execution);
 Status update_targets(Sql& sql, std::span<const Target> targets);

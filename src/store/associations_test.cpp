@@ -1,5 +1,6 @@
 #include "store/associations.hpp"
 
+#include "store/association_sets.hpp"
 #include "store/fixture_test.hpp"
 
 namespace belay::store {
@@ -127,6 +128,65 @@ TEST_P(AssociationsTest, ChangedNodesAreTakenOnce) {
   EXPECT_EQ(write([](Sql& sql) { return associations::take_changed(sql, 1); }).value(), Ids{"mi-1"});
   EXPECT_EQ(write([](Sql& sql) { return associations::take_changed(sql, 9); }).value(), Ids{"mi-2"});
   EXPECT_EQ(write([](Sql& sql) { return associations::take_changed(sql, 9); }).value(), Ids{});
+}
+
+TEST_P(AssociationsTest, ARunIsFoundByWhenItWasDueAndOnWhom) {
+  associations::Execution run;
+  run.execution_id = "e1";
+  run.association_id = "a1";
+  run.cause = "offline";
+  run.due_at = at_s(5);
+  run.created_at = at_s(6);
+  const Ids nodes{"mi-1"};
+  ASSERT_OK(write([&](Sql& sql) { return associations::add_execution(sql, run, nodes); }));
+  const auto found = [&](std::int64_t version, Instant due, const char* node) {
+    const auto row = *read([&](Sql& sql) { return associations::find_run(sql, "a1", version, due, node); });
+    return row ? row->execution_id : "";
+  };
+  EXPECT_EQ(found(1, at_s(5), "mi-1"), "e1");
+  EXPECT_EQ(found(2, at_s(5), "mi-1"), "");
+  EXPECT_EQ(found(1, at_s(6), "mi-1"), "");
+  EXPECT_EQ(found(1, at_s(5), "mi-2"), "");
+  EXPECT_FALSE(*read([](Sql& sql) { return associations::has_run_on(sql, "a1", "mi-2"); }));
+  for (int i = 0; i < 2; ++i) ASSERT_OK(write([](Sql& sql) { return associations::add_target(sql, "e1", "mi-2"); }));
+  EXPECT_EQ(found(1, at_s(5), "mi-2"), "e1");
+  EXPECT_TRUE(*read([](Sql& sql) { return associations::has_run_on(sql, "a1", "mi-2"); }));
+}
+
+TEST_P(AssociationsTest, SetsOfNodesAreLookedAtWhenTheyAreDue) {
+  namespace sets = association_sets;
+  sets::Set set;
+  set.node_id = "mi-1";
+  set.hash = "h";
+  set.associations = {"a1", "a2"};
+  set.order_id = "o";
+  set.valid_until = at_s(100);
+  set.due_at = at_s(50);
+  ASSERT_OK(write([&](Sql& sql) { return sets::put(sql, set); }));
+  EXPECT_EQ(read([](Sql& sql) { return sets::find(sql, "mi-1"); }).value()->associations, (Ids{"a1", "a2"}));
+  EXPECT_FALSE(read([](Sql& sql) { return sets::find(sql, "mi-9"); }).value().has_value());
+  const auto due = [&](Instant now) {
+    Ids ids;
+    for (const auto& each : *read([&](Sql& sql) { return sets::due(sql, now, 10); })) ids.push_back(each.node_id);
+    return ids;
+  };
+  EXPECT_EQ(due(at_s(49)), Ids{});
+  EXPECT_EQ(due(at_s(50)), Ids{"mi-1"});
+  EXPECT_EQ(*read([](Sql& sql) { return sets::next_due(sql); }), at_s(50));
+  const Ids marked{"mi-1", "mi-2"};
+  for (int i = 0; i < 2; ++i) ASSERT_OK(write([&](Sql& sql) { return sets::mark(sql, marked, at_s(10)); }));
+  EXPECT_EQ(due(at_s(10)), marked);
+  EXPECT_EQ(read([](Sql& sql) { return sets::find(sql, "mi-1"); }).value()->hash, "h") << "only when changes";
+  set.due_at.reset();
+  ASSERT_OK(write([&](Sql& sql) { return sets::put(sql, set); }));
+  EXPECT_EQ(due(at_s(10)), Ids{"mi-2"});
+  ASSERT_OK(write([](Sql& sql) { return sets::mark_holders(sql, "a2", at_s(5)); }));
+  EXPECT_EQ(due(at_s(5)), Ids{"mi-1"});
+  ASSERT_OK(write([](Sql& sql) { return sets::mark_all(sql, at_s(7)); }));
+  EXPECT_EQ(due(at_s(7)), marked);
+  ASSERT_OK(write([](Sql& sql) { return sets::remove(sql, "mi-1"); }));
+  ASSERT_OK(write([](Sql& sql) { return sets::remove(sql, "mi-1"); }));
+  EXPECT_EQ(due(at_s(9)), Ids{"mi-2"});
 }
 
 }  // namespace

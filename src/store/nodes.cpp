@@ -1,5 +1,7 @@
 #include "store/nodes.hpp"
 
+#include <algorithm>
+
 #include "store/detail.hpp"
 
 namespace belay::store::nodes {
@@ -83,10 +85,31 @@ void add_tags(detail::Where& where, const std::vector<tags::TagFilter>& filters)
   }
 }
 
+// The worst first, as core/association::overall has it; what has not ended yet comes before all.
+constexpr std::string_view kWorstAssociation =
+    "(SELECT MAX(CASE a.status WHEN 'Failed' THEN 5 WHEN 'TimedOut' THEN 4 WHEN 'Cancelled' THEN 3 WHEN 'Skipped' THEN "
+    "2 "
+    "WHEN 'Success' THEN 1 ELSE 6 END) FROM association_nodes a WHERE a.node_id = n.node_id)";
+std::int64_t rank_of(std::string_view status) {
+  constexpr std::string_view kRanked[] = {"Success", "Skipped", "Cancelled", "TimedOut", "Failed", "Pending"};
+  const auto* at = std::ranges::find(kRanked, status);
+  return at == std::end(kRanked) ? 0 : at - kRanked + 1;
+}
+
+void add_associations(detail::Where& where, const NodeFilter& filter) {
+  std::vector<std::int64_t> ranks;
+  for (const auto& status : filter.association_statuses) ranks.push_back(rank_of(status));
+  where.any_of(kWorstAssociation, ranks);
+  if (filter.association_details.empty()) return;
+  where.add("EXISTS (SELECT 1 FROM association_nodes a WHERE a.node_id = n.node_id AND " +
+            where.list("a.details", filter.association_details) + ")");
+}
+
 Result<detail::Where> conditions(const NodeFilter& filter) {
   BELAY_TRY(detail::check_lists(filter.node_ids, filter.names, filter.operating_systems, filter.os_names,
                                 filter.os_versions, filter.agent_versions, filter.activation_ids, filter.iam_roles,
-                                filter.names_or_ids, filter.seen, filter.tags));
+                                filter.names_or_ids, filter.seen, filter.tags, filter.association_statuses,
+                                filter.association_details));
   detail::Where where;
   if (!filter.include_deregistered) where.add("n.state = 'active'");
   if (filter.only_in_doubt) where.add("n.clone_seen_at IS NOT NULL");
@@ -103,6 +126,7 @@ Result<detail::Where> conditions(const NodeFilter& filter) {
     const std::string names = where.list("n.name", filter.names_or_ids);
     where.add(ids + " OR " + names + " OR " + where.list("n.computer_name", filter.names_or_ids));
   }
+  add_associations(where, filter);
   add_seen(where, filter.seen);
   for (const auto& tag : filter.tags) BELAY_TRY(detail::check_lists(tag.values));
   add_tags(where, filter.tags);

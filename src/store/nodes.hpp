@@ -57,6 +57,7 @@ struct NodeFilter {
   std::vector<std::string> names_or_ids{};  // as an operator types them
   std::vector<Seen> seen{};                 // PingStatus, in the caller's bounds
   std::vector<tags::TagFilter> tags{};
+  std::vector<std::string> association_statuses{}, association_details{};  // the worst of its associations; any of them
   bool include_deregistered = false;
   bool only_in_doubt = false;  // suspected clones
 };

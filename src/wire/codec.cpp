@@ -22,6 +22,7 @@ BELAY_WIRE_NAME(OfferSetUpload, "offer_set_upload")
 BELAY_WIRE_NAME(OrderUpdate, "order_update")
 BELAY_WIRE_NAME(OrderResult, "order_result")
 BELAY_WIRE_NAME(OwnRun, "own_run")
+BELAY_WIRE_NAME(AssociationsWanted, "associations_wanted")
 BELAY_WIRE_NAME(Welcome, "welcome")
 BELAY_WIRE_NAME(NeedSets, "need_sets")
 BELAY_WIRE_NAME(SignedOrder, "signed_order")
@@ -57,5 +58,14 @@ Result<Envelope> parse_envelope(std::string_view text) {
 
 std::string canonical_text(const fleet::PackageSet& set) { return canonical(set, &fleet::PackageSet::packages); }
 std::string canonical_text(const fleet::OfferSet& set) { return canonical(set, &fleet::OfferSet::offers); }
+
+std::string canonical_text(const std::vector<OfflineAssociation>& associations) {
+  return json::to_canonical_text(json::encode(associations));
+}
+
+std::string own_run_name(std::string_view node_id, const AssociationDue& due) {
+  return "belay association run\n" + std::string(node_id) + "\n" + due.association_id + "\n" +
+         std::to_string(due.version) + "\n" + std::to_string(to_unix_ms(due.due_at));
+}
 
 }  // namespace belay::wire

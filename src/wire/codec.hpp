@@ -31,6 +31,8 @@ std::string_view type_name<OrderResult>();
 template <>
 std::string_view type_name<OwnRun>();
 template <>
+std::string_view type_name<AssociationsWanted>();
+template <>
 std::string_view type_name<Welcome>();
 template <>
 std::string_view type_name<NeedSets>();
@@ -60,5 +62,8 @@ Result<Envelope> parse_envelope(std::string_view text);
 // The bytes whose SHA-256 names a set. Sorts first, so that equal sets have equal names.
 std::string canonical_text(const fleet::PackageSet& set);
 std::string canonical_text(const fleet::OfferSet& set);
+std::string canonical_text(const std::vector<OfflineAssociation>& associations);
+// The bytes whose SHA-256 makes the id of the order that is this run on this node, whoever begins it.
+std::string own_run_name(std::string_view node_id, const AssociationDue& due);
 
 }  // namespace belay::wire

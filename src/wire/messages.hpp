@@ -55,6 +55,18 @@ struct Refused {
 BOOST_DESCRIBE_STRUCT(Refused, (), (id, code, message))
 
 // ---- agent to server
+// One run of an association by its schedule. Server and node may both begin it: its order has the same id either way
+// (own_run_name in codec.hpp), so it is one run.
+struct AssociationDue {
+  std::string association_id;
+  std::int64_t version = 0;
+  Instant due_at{};
+  bool operator==(const AssociationDue&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(AssociationDue, (), (association_id, version, due_at))
+
+inline constexpr std::size_t kAssociationsMax = 100;  // that a node keeps for when it is cut off
+
 struct Hello {  // first on every connection
   std::string agent_version;
   std::string boot_id;
@@ -62,8 +74,11 @@ struct Hello {  // first on every connection
       instance_nonce;  // random, made at each agent start and kept while it runs: tells a clone from a reconnect
   std::string package_set_hash;  // newest reported, "" before the first scan
   fleet::NodeFacts facts;
+  std::optional<std::string> associations_hash{};  // of the set it keeps, "" for none; absent: it knows of none
+  std::vector<AssociationDue> taken_up{};          // of each of them, the newest run that this node took up
 };
-BOOST_DESCRIBE_STRUCT(Hello, (), (agent_version, boot_id, instance_nonce, package_set_hash, facts))
+BOOST_DESCRIBE_STRUCT(Hello, (),
+                      (agent_version, boot_id, instance_nonce, package_set_hash, facts, associations_hash, taken_up))
 
 struct FactsReport {  // when something changed
   fleet::NodeFacts facts;
@@ -157,10 +172,17 @@ struct OrderResult {
   std::optional<patchrun::PatchRunReport> run;  // of a patch order
   std::optional<PlanReport> plan;               // of a plan order
   std::optional<StepsReport> steps;             // of a steps order
+  std::optional<AssociationDue> due{};          // of a run that the node began by itself, cut off from the server
 };
 BOOST_DESCRIBE_STRUCT(OrderResult, (),
                       (order_id, outcome, exit_code, standard_output, standard_error, started_at, finished_at, problems,
-                       run, plan, steps))
+                       run, plan, steps, due))
+
+// A step asks for the node's associations to be run now (aws:refreshAssociation).
+struct AssociationsWanted {
+  std::vector<std::string> association_ids;  // empty: all of the node's
+};
+BOOST_DESCRIBE_STRUCT(AssociationsWanted, (), (association_ids))
 
 // A patch run that no server ordered: `belay-agent rollback`. Kept once, by its id.
 struct OwnRun {
@@ -194,8 +216,8 @@ struct SignedOrder {
 };
 BOOST_DESCRIBE_STRUCT(SignedOrder, (), (payload, signature))
 
-enum class OrderKind { scan, patch, steps, plan };
-BOOST_DESCRIBE_ENUM(OrderKind, scan, patch, steps, plan)
+enum class OrderKind { scan, patch, steps, plan, associations };
+BOOST_DESCRIBE_ENUM(OrderKind, scan, patch, steps, plan, associations)
 
 struct ScanOrder {
   bool refresh = true;  // fetch package lists first
@@ -219,6 +241,27 @@ struct PlanOrder {
 };
 BOOST_DESCRIBE_STRUCT(PlanOrder, (), (changes))
 
+// An association that needs no decision of the server's: what it does and when, for a node that is cut off.
+struct OfflineAssociation {
+  std::string association_id;
+  std::int64_t version = 0;
+  std::string document;
+  std::string schedule;  // in UTC, and as the association has it
+  std::optional<std::int32_t> offset_days, duration_hours;
+  Instant since{};  // its version is from; the schedule counts from here
+  std::vector<document::Step> steps;
+};
+BOOST_DESCRIBE_STRUCT(OfflineAssociation, (),
+                      (association_id, version, document, schedule, offset_days, duration_hours, since, steps))
+
+// All that the node is to keep, in place of what it kept; sent when it is another set than the node has.
+struct AssociationsOrder {
+  std::string hash;  // SHA-256 of the canonical JSON of the list, "" of an empty one
+  Instant valid_until{};
+  std::vector<OfflineAssociation> associations;
+};
+BOOST_DESCRIBE_STRUCT(AssociationsOrder, (), (hash, valid_until, associations))
+
 struct Order {
   std::string order_id;  // UUID
   std::string node_id;
@@ -229,12 +272,14 @@ struct Order {
   std::optional<patchrun::PatchRunOrder> patch;
   std::optional<StepsOrder> steps;
   std::optional<PlanOrder> plan;
+  std::optional<AssociationsOrder> associations{};
+  std::optional<AssociationDue> due{};  // of a steps order: it is this run of an association
   std::string document;  // what the order is part of, "" where it is the server's own: the node's policy may forbid it
   std::string requested_by;  // by whom, likewise
 };
 BOOST_DESCRIBE_STRUCT(Order, (),
-                      (order_id, node_id, counter, issued_at, expires_at, kind, scan, patch, steps, plan, document,
-                       requested_by))
+                      (order_id, node_id, counter, issued_at, expires_at, kind, scan, patch, steps, plan, associations,
+                       due, document, requested_by))
 
 struct CancelOrder {  // stops what has not begun to change anything; signed like an order is not needed: it only stops
   std::string order_id;

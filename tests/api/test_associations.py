@@ -1,6 +1,8 @@
 """Associations as a user of SSM's State Manager drives them: boto3 and the aws command, with a node that works."""
+import datetime
 import json
 import time
+import uuid
 
 from tests.api.support import AwsTestCase, BotoTestCase
 
@@ -49,6 +51,39 @@ class Boto(BotoTestCase):
         self.assertEqual(len(self.ssm.list_association_versions(AssociationId=association)["AssociationVersions"]), 2)
         self.ssm.delete_association(AssociationId=association)
         self.assert_fails("AssociationDoesNotExist", self.ssm.describe_association, AssociationId=association)
+
+    def test_what_a_node_ran_by_itself(self):
+        node = self.new_node("alone", Tags=[{"Key": "role", "Value": "alone"}]).live()
+        made = self.ssm.create_association(**REQUEST, Targets=[{"Key": "tag:role", "Values": ["alone"]}],
+                                           ScheduleExpression="rate(30 minutes)")["AssociationDescription"]
+        association = made["AssociationId"]
+        self.wait_for(lambda: self.ended(association, 1))
+        self.wait_for(lambda: node.kept["associations"])
+        self.assertEqual([each["association_id"] for each in node.kept["associations"]], [association])
+        # Of a time when nobody was there: the server's own next run is half an hour away.
+        due = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0) - datetime.timedelta(hours=1)
+        result = node.own_run(association, due)
+        node.exchange(node.message("order_result", result))
+        node.exchange(node.message("order_result", result))
+        runs = self.wait_for(lambda: self.ended(association, 2))
+        self.assertEqual([run["Status"] for run in runs], ["Success", "Success"])
+        [target] = self.ssm.describe_association_execution_targets(
+            AssociationId=association, ExecutionId=runs[0]["ExecutionId"])["AssociationExecutionTargets"]
+        self.assertEqual((target["ResourceId"], target["Status"]), (node.node_id, "Success"))
+        strange = {**result, "order_id": str(uuid.uuid4())}
+        answers = node.exchange(node.message("order_result", strange))
+        self.assertIn("refused", [answer["type"] for answer in answers])
+        for key, values, found in (("AssociationStatus", ["Success"], True), ("AssociationStatus", ["Failed", "Pending"], False),
+                                   ("AssociationDetailedStatus", ["Success"], True), ("AssociationDetailedStatus", ["Failed"], False)):
+            listed = self.ssm.describe_instance_information(Filters=[{"Key": key, "Values": values}])["InstanceInformationList"]
+            self.assertEqual(node.node_id in [each["InstanceId"] for each in listed], found, (key, values))
+        [info] = [each for each in self.ssm.describe_instance_information()["InstanceInformationList"] if each["InstanceId"] == node.node_id]
+        self.assertEqual((info["AssociationStatus"], info["AssociationOverview"]["InstanceAssociationStatusAggregatedCount"]),
+                         ("Success", {"Success": 1}))
+        node.exchange(node.message("associations_wanted", {"association_ids": [association]}))
+        self.wait_for(lambda: self.ended(association, 3))
+        self.ssm.delete_association(AssociationId=association)
+        self.wait_for(lambda: not node.kept["associations"])
 
     def test_wrong_input(self):
         def fails(code, **more):

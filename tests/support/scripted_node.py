@@ -52,6 +52,7 @@ class ScriptedNode:
         self.nonce = str(uuid.uuid4())
         self.installed, self.offers, self.pulls_in, self.problems = [], [], [], []
         self.node_id, self.orders, self.finished = "", [], []
+        self.kept = {"hash": "", "associations": []}  # of its associations, for when it is cut off
         self.facts = {**FACTS, "computer_name": name}
         self._stop = threading.Event()
         self._thread = None
@@ -109,7 +110,7 @@ class ScriptedNode:
 
     def hello(self):
         return self.exchange(self.message("hello", {"agent_version": "0.1.0", "boot_id": self.facts["boot_id"], "instance_nonce": self.nonce,
-                                                    "package_set_hash": "", "facts": self.facts}))
+                                                    "package_set_hash": "", "facts": self.facts, "associations_hash": self.kept["hash"]}))
 
     def package_set(self):
         return {"format": "deb", "packages": _sorted(self.installed, "name", "arch", "version")}
@@ -145,6 +146,8 @@ class ScriptedNode:
             self.scan(order["order_id"])
         elif kind == "steps":
             result["steps"] = self._steps_done(order["steps"])
+        elif kind == "associations":
+            self.kept = order["associations"]
         elif kind == "plan":
             result["plan"] = {"changes": order["plan"]["changes"] + self.pulls_in, "download_bytes": 1000, "disk_bytes": 0}
         else:
@@ -155,6 +158,20 @@ class ScriptedNode:
             result["run"] = {"run_id": order["order_id"], "outcome": "committed", "changed": changes, "problems": [], "conffiles_kept": [],
                              "restart_needed": [], "rebooted": False, "reboot_pending": False, "steps": [], "output": "installed\n"}
         return result
+
+    def own_run(self, association_id, due):
+        """Runs by itself an association that it keeps, as a node does that is cut off; the result, for say()."""
+        kept = next(each for each in self.kept["associations"] if each["association_id"] == association_id)
+        name = f"belay association run\n{self.node_id}\n{association_id}\n{kept['version']}\n{int(due.timestamp() * 1000)}"
+        digest = bytearray(hashlib.sha256(name.encode()).digest()[:16])
+        digest[6], digest[8] = digest[6] & 0x0F | 0x40, digest[8] & 0x3F | 0x80
+        run = {"format": 1, "cancel_wanted": False, "steps": [{"status": "Pending", "exit_code": -1, "reboots": 0, "why": ""}
+                                                              for _ in kept["steps"]]}
+        return {"order_id": str(uuid.UUID(bytes=bytes(digest))), "outcome": "success", "exit_code": 0, "standard_output": "",
+                "standard_error": "", "started_at": now_text(), "finished_at": now_text(), "problems": [],
+                "steps": self._steps_done({"steps": kept["steps"], "run": run}),
+                "due": {"association_id": association_id, "version": kept["version"],
+                        "due_at": due.strftime("%Y-%m-%dT%H:%M:%SZ")}}
 
     @staticmethod
     def _steps_done(order):

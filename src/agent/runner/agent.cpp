@@ -19,6 +19,8 @@ constexpr std::size_t kInFlightMax = 32;
 constexpr Duration kRenewalRetry{std::chrono::hours(1)};
 constexpr Duration kTimerMax{std::chrono::hours(24)};
 constexpr Duration kLookAfter{2'000};
+constexpr Duration kOwnRunsPause{1'000};
+constexpr Duration kOwnRunsLook{std::chrono::hours(1)};  // a clock may be set, a machine may sleep
 constexpr Duration kRescanEvery{std::chrono::minutes(10)};
 
 std::string new_id() { return make_uuid(io::random_bytes(kIdRandomBytes)); }
@@ -61,13 +63,16 @@ Agent::Agent(AgentParts parts, Identity identity, Outbox outbox, io::FileLock lo
 
   LinkEvents events;
   events.hello = [this] {
-    return wire::Hello{BELAY_VERSION, facts_.boot_id, nonce_, desk_->package_set_hash(), facts_};
+    const auto& own = desk_->own_runs();
+    return wire::Hello{BELAY_VERSION, facts_.boot_id, nonce_,        desk_->package_set_hash(),
+                       facts_,        own.hash(),     own.taken_up()};
   };
   events.welcomed = [this](const wire::Welcome& words) { welcomed(words); };
   events.received = [this](const wire::Envelope& message) { received(message); };
   events.lost = [this](std::string_view) {
     in_flight_.clear();
     pumped_ = 0;
+    plan_own_runs();
   };
   link_ = std::make_unique<Link>(parts_.loop, parts_.workers, parts_.link, identity_, std::move(events));
 }
@@ -82,6 +87,7 @@ void Agent::start() {
     link_->start();
     wake_desk();
     plan_renewal();
+    plan_own_runs();  // until the server answers, it is out of reach
   });
 }
 
@@ -125,6 +131,9 @@ void Agent::welcomed(const wire::Welcome& words) {
             .ok();
   in_flight_.clear();
   pumped_ = 0;
+  ++own_runs_plan_;
+  if (const auto kept = desk_->own_runs().reached(); !kept.ok())
+    log::warning("own_runs_not_kept", {{"why", kept.error()}});
   pump();
   if (words.renew_certificate) renew_certificate(true);
   desk_->adopt();
@@ -309,6 +318,20 @@ void Agent::plan_scan(Duration every) {
     later(every, [this, plan, every] {
       if (plan == scan_plan_) plan_scan(every);
     });
+  });
+}
+
+// From now on, until the server answers, associations run by their own schedules.
+void Agent::plan_own_runs() {
+  auto& own = desk_->own_runs();
+  if (const auto kept = own.cut_off(parts_.clock.now() + clock_skew_); !kept.ok())
+    log::warning("own_runs_not_kept", {{"why", kept.error()}});
+  const auto plan = ++own_runs_plan_;
+  const auto again = desk_->run_own();
+  wake_desk();
+  if (!again) return;
+  later(std::clamp(Duration(*again - parts_.clock.now()), kOwnRunsPause, kOwnRunsLook), [this, plan] {
+    if (plan == own_runs_plan_) plan_own_runs();
   });
 }
 

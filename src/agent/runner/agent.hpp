@@ -51,6 +51,7 @@ class Agent {
   void plan_renewal();
   void renew_certificate(bool fresh_key);
   void plan_scan(Duration every);
+  void plan_own_runs();
   void later(Duration delay, std::function<void()> task);
   void acknowledge(const std::string& id);
 
@@ -73,6 +74,7 @@ class Agent {
   bool welcome_noted_ = false;
   std::optional<Duration> rescanned_at_;  // for sets that the server asked for and we no longer had
   std::uint64_t scan_plan_ = 0;           // the newest plan's number: older timers do nothing
+  std::uint64_t own_runs_plan_ = 0;       // likewise
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -28,11 +28,6 @@ struct LastScan {
 };
 BOOST_DESCRIBE_STRUCT(LastScan, (), (package_set_hash, observed_at))
 
-// The same for every repetition, so that the server takes a repeated message for what it is.
-std::string message_id(std::string_view what, const std::string& order_id) {
-  return make_uuid(io::sha256(std::string(what) + ":" + order_id).substr(0, kIdRandomBytes));
-}
-
 bool is_alone(wire::OrderKind kind) { return kind != wire::OrderKind::steps; }
 
 std::optional<LastScan> read_last_scan(const io::Files& files, const StatePaths& paths) {
@@ -44,7 +39,16 @@ std::optional<LastScan> read_last_scan(const io::Files& files, const StatePaths&
 
 }  // namespace
 
-OrderDesk::OrderDesk(DeskParts parts) : parts_(std::move(parts)), book_(parts_.files, parts_.paths) { adopt(); }
+std::string message_id(std::string_view what, const std::string& order_id) {
+  return make_uuid(io::sha256(std::string(what) + ":" + order_id).substr(0, kIdRandomBytes));
+}
+
+OrderDesk::OrderDesk(DeskParts parts)
+    : parts_(std::move(parts)),
+      book_(parts_.files, parts_.paths),
+      own_runs_(parts_.files, parts_.paths, parts_.verifier) {
+  adopt();
+}
 
 void OrderDesk::adopt() {
   for (auto& accepted : book_.open()) {
@@ -57,13 +61,16 @@ Status OrderDesk::receive(const wire::SignedOrder& sent, Duration clock_skew) {
   clock_skew_ = clock_skew;
   BELAY_TRY_ASSIGN(auto order, parts_.verifier.open(sent));
   if (book_.knows(order.order_id)) return parts_.verifier.remember(order.counter);
+  if (own_runs_.came_with(order.order_id)) return keep_associations(sent, order);  // said again
   // The server's own clock judges expiry, as far as ours is known to be off.
   if (const auto fit = parts_.verifier.check(order, parts_.clock.now() + clock_skew); !fit.ok())
     return refuse(order, fit.error());
   if (!parts_.outbox.has_room_for_results())
     return Error(Code::resource_exhausted, "the results of earlier orders were not taken yet; nothing new is begun");
+  if (order.kind == wire::OrderKind::associations) return keep_associations(sent, order);
   const AcceptedOrder accepted{order, parts_.clock.now(), false};
   BELAY_TRY(book_.add(accepted));
+  if (order.due) BELAY_TRY(own_runs_.note(*order.due));
   BELAY_TRY(parts_.verifier.remember(order.counter));
   log::info("order_accepted", {{"order", order.order_id},
                                {"kind", boost::describe::enum_to_string(order.kind, "?")},
@@ -110,6 +117,9 @@ Status OrderDesk::scan_self(bool refresh) {
 std::optional<Duration> OrderDesk::tick() {
   std::vector<std::string> ended;
   for (auto& [id, work] : open_) {
+    if (const auto asked = take_refresh(work); !asked.ok())
+      log::warning("refresh_not_taken", {{"order", id}, {"why", asked.error()}});
+    keep_duration(work);
     if (book_.has_result(id)) {
       if (collect(work)) ended.push_back(id);
     } else if (work.phase == Work::Phase::running) {
@@ -199,7 +209,8 @@ void OrderDesk::give_up(const Work& work) {
 
 bool OrderDesk::collect(const Work& work) {
   const auto& id = work.accepted.order.order_id;
-  auto collected = collect_report(work);
+  auto collected = take_refresh(work);
+  if (collected.ok()) collected = collect_report(work);
   if (collected.ok()) collected = collect_result(work);
   if (collected.ok()) collected = book_.archive(id);
   if (!collected.ok()) {
@@ -226,7 +237,8 @@ Status OrderDesk::collect_report(const Work& work) {
 }
 
 Status OrderDesk::collect_result(const Work& work) {
-  if (work.accepted.local) return collect_own_run(work);
+  const bool own_association = work.accepted.local && work.accepted.order.due;
+  if (work.accepted.local && !own_association) return collect_own_run(work);
   const auto& id = work.accepted.order.order_id;
   auto result = book_.result(id);
   if (!result.ok()) {
@@ -238,6 +250,7 @@ Status OrderDesk::collect_result(const Work& work) {
     result = std::optional(std::move(unreadable));
   }
   if (!*result) return {};
+  if (own_association) (*result)->due = work.accepted.order.due;
   return parts_.outbox.put(wire::pack(message_id("result", id), **result), Outbox::Keep::always);
 }
 

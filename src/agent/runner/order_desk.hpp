@@ -10,6 +10,7 @@
 #include "agent/runner/order_book.hpp"
 #include "agent/runner/order_verifier.hpp"
 #include "agent/runner/outbox.hpp"
+#include "agent/runner/own_runs.hpp"
 #include "base/time.hpp"
 #include "wire/messages.hpp"
 
@@ -17,6 +18,9 @@ namespace belay::agent {
 
 inline constexpr std::size_t kStepsOrdersAtOnce = 4;  // beside the one scan, plan or patch
 inline constexpr int kLaunchesMax = 12;               // a patch run that goes through reboots and crashes needs several
+
+// The same for every repetition, so that the server takes a repeated message for what it is.
+std::string message_id(std::string_view what, const std::string& order_id);
 
 struct DeskParts {
   io::Files& files;
@@ -47,6 +51,11 @@ class OrderDesk {
   // Takes up what was laid into the order book beside it: a rollback by hand.
   void adopt();
 
+  // Begins the runs of associations that are due while the server is out of reach. Returns when to ask again.
+  std::optional<Instant> run_own();
+  // The associations that the node keeps; what they are told, they keep on disk.
+  OwnRuns& own_runs() { return own_runs_; }
+
   // Goes on with everything that is open. Returns when it wants to be called again; nothing: when an order comes.
   std::optional<Duration> tick();
   bool is_idle() const { return open_.empty(); }
@@ -70,6 +79,13 @@ class OrderDesk {
   };
 
   Status refuse(const wire::Order& order, const Error& why);
+  // ---- associations (own_orders.cpp)
+  Status keep_associations(const wire::SignedOrder& sent, const wire::Order& order);
+  Status begin_own(const wire::OfflineAssociation& association, const wire::AssociationDue& due);
+  void stop_withdrawn();
+  void keep_duration(const Work& work);
+  Status take_refresh(const Work& work);
+  Status refresh(const Work& work, const std::vector<std::string>& wanted, std::string_view text);
   void launch(Work& work);
   void watch(Work& work);
   void give_up(const Work& work);
@@ -84,6 +100,7 @@ class OrderDesk {
 
   DeskParts parts_;
   OrderBook book_;
+  OwnRuns own_runs_;
   std::map<std::string, Work> open_;  // by order id
   Duration clock_skew_{};
 };

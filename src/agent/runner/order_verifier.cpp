@@ -21,7 +21,8 @@ Status check_shape(const wire::Order& order) {
   const bool whole =
       is_uuid(order.order_id) && order.counter > 0 &&
       ((order.kind == wire::OrderKind::scan && order.scan) || (order.kind == wire::OrderKind::patch && order.patch) ||
-       (order.kind == wire::OrderKind::steps && order.steps) || (order.kind == wire::OrderKind::plan && order.plan));
+       (order.kind == wire::OrderKind::steps && order.steps) || (order.kind == wire::OrderKind::plan && order.plan) ||
+       (order.kind == wire::OrderKind::associations && order.associations));
   if (!whole) return Error(Code::invalid_argument, "the order lacks what its kind needs", "order-malformed");
   const auto& changes = order.patch  ? order.patch->changes
                         : order.plan ? order.plan->changes
@@ -43,7 +44,7 @@ Result<wire::Order> OrderVerifier::open(const wire::SignedOrder& sent) const {
     return Error(Code::unauthenticated, "the order is not signed by the server that this node was enrolled at",
                  "signature-bad");
   BELAY_TRY_ASSIGN(auto order,
-                   json::decode_text<wire::Order>(sent.payload, {.bytes_max = kOrderBytesMax, .depth_max = 16})
+                   json::decode_text<wire::Order>(sent.payload, {.bytes_max = kOrderBytesMax, .depth_max = 20})
                        .within("the order cannot be read"));
   if (order.node_id != node_id_)
     return Error(Code::permission_denied, "the order is for node " + order.node_id + ", this is " + node_id_,

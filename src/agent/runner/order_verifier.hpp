@@ -24,6 +24,7 @@ class OrderVerifier {
   // Durable when it returns. Never goes back.
   Status remember(std::uint64_t counter);
   Result<std::uint64_t> last_counter() const;
+  const std::string& node_id() const { return node_id_; }
 
  private:
   io::Files& files_;

@@ -11,9 +11,13 @@
 //       output           what it printed so far, bounded
 //       result.json      it has ended; written once
 //       lock             held while a process works on it
+//       refresh          associations that a step wants run now, until the agent takes it up
 //   runs/<id>/           the directory of a document's steps, shared by the orders of one document
 //   custom-inventory/    what people report of this machine (aws:softwareInventory), *.json
 //   welcomed.json        which agent the server welcomed last; restart: somebody wants it to begin anew
+//   associations/        for when this node is cut off:
+//       set.json         what it runs then, as the server signed it
+//       runs.json        since when it is cut off, and which runs were taken up
 //   archive/<id>.json    results of the newest orders, for people
 //   outbox/              messages that the server has not acknowledged
 //   sets/<hash>.json     package and offer sets that the server may ask for
@@ -48,6 +52,10 @@ class StatePaths {
   std::string custom_inventory() const { return root_ + "/custom-inventory"; }
   std::string welcomed() const { return root_ + "/welcomed.json"; }
   std::string restart() const { return root_ + "/restart"; }
+  std::string refresh(std::string_view id) const { return order_directory(id) + "/refresh"; }
+  std::string associations_directory() const { return root_ + "/associations"; }
+  std::string associations() const { return associations_directory() + "/set.json"; }
+  std::string own_runs() const { return associations_directory() + "/runs.json"; }
   std::string run_lock() const { return root_ + "/run.lock"; }
   std::string agent_lock() const { return root_ + "/agent.lock"; }
   std::string archive() const { return root_ + "/archive"; }

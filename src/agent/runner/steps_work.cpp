@@ -163,6 +163,7 @@ class StepsDriver {
     if (const auto* wanted = std::get_if<document::Reboot>(&step.work)) return reboot_step(*wanted);
     if (const auto* inner = std::get_if<document::RunDocument>(&step.work)) return read_local(*inner);
     if (const auto* package = std::get_if<document::ConfigurePackage>(&step.work)) return configure(index, *package);
+    if (const auto* wanted = std::get_if<document::RefreshAssociation>(&step.work)) return refresh(index, *wanted);
     StepEnd end;
     {
       CancelWatch watch(tools_.files, paths_.cancel(order_.order_id));
@@ -210,6 +211,22 @@ class StepsDriver {
                             wanted);
     keep_output(index, end);
     return event_of(end.how, end.exit_code, std::move(end.why));
+  }
+
+  // The agent asks the server for them, or begins what it keeps.
+  Event refresh(std::size_t index, const document::RefreshAssociation& wanted) {
+    std::string lines;
+    for (const auto& id : wanted.association_ids) lines += id + "\n";
+    if (lines.empty()) lines = std::string(kRefreshAll) + "\n";
+    const auto asked = tools_.files.append_durable(paths_.refresh(order_.order_id), lines, 0600);
+    if (!asked.ok()) return {EventKind::failed, 0, asked.error().chain()};
+    StepEnd end;
+    end.standard_output = "asked for " +
+                          (wanted.association_ids.empty() ? std::string("all associations of this node")
+                                                          : join(wanted.association_ids, ", ")) +
+                          "\n";
+    keep_output(index, end);
+    return {EventKind::exited, 0, ""};
   }
 
   Event reboot_step(const document::Reboot& wanted) {

@@ -19,7 +19,10 @@ class Turn {
     switch (event.kind) {
       case EventKind::changed: return take_change(event);
       case EventKind::once: return take_request(event);
-      case EventKind::nodes: return take_nodes(event);
+      case EventKind::nodes:
+        if (!settings_.only_at_schedule) take_nodes(event);  // else their time is the schedule's
+        return;
+      case EventKind::refresh: return take_nodes(event);
       case EventKind::ended:
         std::erase_if(state_.runs, [&](const Run& run) { return run.execution_id == event.execution_id; });
         return;
@@ -80,7 +83,6 @@ class Turn {
   }
 
   void take_nodes(const Event& event) {
-    if (settings_.only_at_schedule) return;  // their time is the schedule's
     for (const auto& node : event.nodes) {
       const bool known = std::ranges::find(state_.nodes, node) != state_.nodes.end() ||
                          std::ranges::any_of(state_.runs, [&](const Run& run) {

@@ -82,10 +82,11 @@ enum class EventKind {
   changed,  // made or edited: `version`
   once,     // somebody asks for a run
   nodes,    // new matching ones: `nodes`
+  refresh,  // matching ones that ask for it themselves: `nodes`
   ended,    // the run `execution_id` has
   deleted,
 };
-BOOST_DESCRIBE_ENUM(EventKind, changed, once, nodes, ended, deleted)
+BOOST_DESCRIBE_ENUM(EventKind, changed, once, nodes, refresh, ended, deleted)
 struct Event {
   EventKind kind = EventKind::once;
   Instant at{};

@@ -228,5 +228,18 @@ TEST(AssociationMachine, TheWholeIsTheWorstOfItsNodes) {
   EXPECT_EQ(node_status(command::Details::DeliveryTimedOut), TimedOut);
 }
 
+TEST(AssociationMachine, ANodeThatAsksGetsARunOfItsOwnWhateverTheScheduleSays) {
+  Play play("cron(0 2 * * ? *)", true);
+  play.change();
+  play.turn({{EventKind::nodes, play.now, 0, {"n1"}, ""}});
+  EXPECT_EQ(play.count(ActionKind::start), 0U);
+  play.turn({{EventKind::refresh, play.now, 0, {"n1"}, ""}});
+  ASSERT_EQ(play.count(ActionKind::start), 1U);
+  EXPECT_EQ(play.newest().run.cause, Cause::node);
+  EXPECT_EQ(play.newest().run.nodes, std::vector<std::string>{"n1"});
+  play.turn({{EventKind::refresh, play.now, 0, {"n1"}, ""}});
+  EXPECT_EQ(play.count(ActionKind::start), 1U) << "it is under way";
+}
+
 }  // namespace
 }  // namespace belay::association

@@ -8,6 +8,7 @@
 #include "server/api/filters.hpp"
 #include "server/api/reply_parts.hpp"
 #include "server/api/window_wire.hpp"
+#include "server/engine/association_sets.hpp"
 #include "store/executions.hpp"
 
 namespace belay::server {
@@ -300,6 +301,9 @@ Result<json::Object> get_association_plan(const Call& call) {
     if (settings.cutoff_hours) out["CutoffHours"] = *settings.cutoff_hours;
     put(out, "NextRunTime", epoch(row.next_at));
     put(out, "Held", json::Value(row.held));
+    BELAY_TRY_ASSIGN(auto refusal, offline_refusal(sql, row, settings, call.now));
+    out["RunsOffline"] = refusal.empty();
+    put(out, "OfflineReason", json::Value(std::move(refusal)));
     return out;
   });
 }

@@ -13,6 +13,7 @@
 #include "server/api/document_wire.hpp"
 #include "server/api/filters.hpp"
 #include "server/api/reply_parts.hpp"
+#include "server/engine/association_sets.hpp"
 #include "server/engine/change_calendars.hpp"
 #include "server/engine/documents.hpp"
 #include "store/associations.hpp"
@@ -316,6 +317,7 @@ Result<json::Object> update_document(const Call& call) {
       BELAY_TRY(documents::set_target_type(sql, document.name, target_type));
       document.target_type = target_type;
     }
+    BELAY_TRY(association_documents_changed(sql, call.now));
     BELAY_TRY(
         audit_change(sql, call, document.name, {{"DocumentVersion", version.version}, {"Sha256", version.sha256}}));
     BELAY_TRY_ASSIGN(auto described, description_reply(sql, {document, version, false}));
@@ -376,6 +378,7 @@ Result<json::Object> update_document_default_version(const Call& call) {
     BELAY_TRY_ASSIGN(const auto document, own_document(sql, call.text("Name")));
     BELAY_TRY_ASSIGN(const auto shown, find_shown_document(sql, call));
     BELAY_TRY(documents::set_default_version(sql, document.name, shown.version.version));
+    BELAY_TRY(association_documents_changed(sql, call.now));
     BELAY_TRY(audit_change(sql, call, document.name, {{"DefaultVersion", shown.version.version}}));
     json::Object description{{"Name", document.name}, {"DefaultVersion", std::to_string(shown.version.version)}};
     put(description, "DefaultVersionName", json::Value(shown.version.version_name));

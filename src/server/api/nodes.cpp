@@ -3,12 +3,14 @@
 
 #include <algorithm>
 
+#include "core/association/machine.hpp"
 #include "server/api/filters.hpp"
 #include "server/api/handlers.hpp"
 #include "server/api/reply_parts.hpp"
 #include "server/api/shapes/validate.hpp"
 #include "server/engine/inventory_view.hpp"
 #include "store/activations.hpp"
+#include "store/associations.hpp"
 
 namespace belay::server {
 namespace {
@@ -76,6 +78,37 @@ json::Object information_reply(const Call& call, const nodes::Node& node) {
   return out;
 }
 
+// How the node stands in its associations together; nothing where it has none.
+Status put_associations(store::Sql& sql, const std::string& node_id, json::Object& out) {
+  std::vector<association::Status> statuses;
+  store::associations::Counts counts;
+  std::optional<Instant> last, last_success;
+  store::Page page{store::kPageLimitMax, ""};
+  do {
+    BELAY_TRY_ASSIGN(const auto listed, store::associations::associations_of(sql, node_id, page));
+    for (const auto& standing : listed.items) {
+      auto status = association::Status::Pending;
+      boost::describe::enum_from_string(standing.status.c_str(), status);
+      statuses.push_back(status);
+      ++counts[standing.status];
+      if (!association::has_ended(status) || !standing.executed_at) continue;
+      last = std::max(last.value_or(*standing.executed_at), *standing.executed_at);
+      if (status != association::Status::Success) continue;
+      last_success = std::max(last_success.value_or(*standing.executed_at), *standing.executed_at);
+    }
+    page.after = listed.next;
+  } while (!page.after.empty());
+  if (statuses.empty()) return {};
+  const std::string overall =
+      boost::describe::enum_to_string(association::overall(statuses, association::Status::Pending), "");
+  out["AssociationStatus"] = overall;
+  out["AssociationOverview"] =
+      json::Object{{"DetailedStatus", overall}, {"InstanceAssociationStatusAggregatedCount", json::encode(counts)}};
+  put(out, "LastAssociationExecutionDate", epoch(last));
+  put(out, "LastSuccessfulAssociationExecutionDate", epoch(last_success));
+  return {};
+}
+
 json::Object clone_reply(const nodes::Node& node) {
   json::Object out{
       {"InstanceId", node.node_id}, {"Name", node.name}, {"CloneSuspectedDate", epoch(node.clone_seen_at)}};
@@ -100,7 +133,8 @@ Result<bool> add_filter(const Call& call, const Filter& asked, nodes::NodeFilter
   else if (key == "IamRole") into.iam_roles = values;
   else if (key == "PlatformTypes") return holds(values, "Linux");
   else if (key == "ResourceType") return holds(values, "ManagedInstance");
-  else if (key == "AssociationStatus") return false;  // there are no associations
+  else if (key == "AssociationStatus") into.association_statuses = values;
+  else if (key == "AssociationDetailedStatus") into.association_details = values;
   else if (key == "PingStatus") {
     const Instant online = call.now - call.services.online_within, lost = call.now - kInactiveAfter;
     if (holds(values, "Online")) into.seen.push_back({online, {}});
@@ -116,7 +150,7 @@ Result<std::vector<Filter>> information_filters(const Call& call) {
   BELAY_TRY_ASSIGN(auto filters,
                    filters_of(call.request,
                               {"InstanceIds", "AgentVersion", "PingStatus", "PlatformTypes", "ActivationIds", "IamRole",
-                               "ResourceType", "AssociationStatus", "tag-key", "tag:"},
+                               "ResourceType", "AssociationStatus", "AssociationDetailedStatus", "tag-key", "tag:"},
                               "InvalidFilterKey"));
   BELAY_TRY_ASSIGN(auto old, call.as<OldFiltersRequest>());
   for (auto& filter : old.InstanceInformationFilterList)
@@ -191,7 +225,11 @@ Result<json::Object> describe_instance_information(const Call& call) {
   return call.read([&](store::Sql& sql) -> Result<json::Object> {
     BELAY_TRY_ASSIGN(const auto found, nodes::list(sql, filter, page));
     json::Array list;
-    for (const auto& node : found.items) list.push_back(information_reply(call, node));
+    for (const auto& node : found.items) {
+      auto out = information_reply(call, node);
+      BELAY_TRY(put_associations(sql, node.node_id, out));
+      list.push_back(std::move(out));
+    }
     json::Object reply{{"InstanceInformationList", std::move(list)}};
     put_next(reply, call, found.next);
     return reply;

@@ -12,13 +12,8 @@ namespace associations = store::associations;
 
 constexpr std::uint32_t kNodesAtOnce = 100;
 
-struct Candidate {
-  std::string association_id;
-  association::Settings settings;
-};
-
-bool matches(const association::Target& target, const store::nodes::Node& node,
-             const std::vector<store::tags::Tag>& tags) {
+bool matches_one(const association::Target& target, const store::nodes::Node& node,
+                 const std::vector<store::tags::Tag>& tags) {
   const auto names = [&](const std::string& text) {
     return std::ranges::find(target.values, text) != target.values.end();
   };
@@ -30,6 +25,30 @@ bool matches(const association::Target& target, const store::nodes::Node& node,
   });
 }
 
+}  // namespace
+
+bool matches(const association::Settings& settings, const store::nodes::Node& node,
+             const std::vector<store::tags::Tag>& tags) {
+  return node.state == store::nodes::NodeState::active &&
+         std::ranges::all_of(settings.targets, [&](const auto& target) { return matches_one(target, node, tags); });
+}
+
+Result<std::vector<AssociationCandidate>> association_candidates(Sql& sql) {
+  std::vector<AssociationCandidate> found;
+  store::Page page{store::kPageLimitMax, ""};
+  do {
+    BELAY_TRY_ASSIGN(auto listed, associations::list(sql, {}, page));
+    for (auto& item : listed.items) {
+      BELAY_TRY_ASSIGN(auto settings, settings_of(item.content));
+      found.push_back({std::move(item), std::move(settings)});
+    }
+    page.after = listed.next;
+  } while (!page.after.empty());
+  return found;
+}
+
+namespace {
+
 class MatcherKind : public ExecutionKind {
  public:
   std::string_view name() const override { return kAssociationMatcherKind; }
@@ -38,38 +57,23 @@ class MatcherKind : public ExecutionKind {
                           const std::vector<store::executions::Event>&, Instant now) override {
     BELAY_TRY_ASSIGN(const auto changed, associations::take_changed(sql, kNodesAtOnce));
     if (changed.empty()) return Advance{execution.state, {}, false};
-    BELAY_TRY_ASSIGN(const auto candidates, all(sql));
+    BELAY_TRY_ASSIGN(const auto candidates, association_candidates(sql));
     for (const auto& node_id : changed) BELAY_TRY(look_at(sql, node_id, candidates, now));
     return Advance{execution.state, now, false};  // more may wait
   }
 
  private:
-  static Result<std::vector<Candidate>> all(Sql& sql) {
-    std::vector<Candidate> found;
-    store::Page page{store::kPageLimitMax, ""};
-    do {
-      BELAY_TRY_ASSIGN(const auto listed, associations::list(sql, {}, page));
-      for (const auto& item : listed.items) {
-        BELAY_TRY_ASSIGN(auto settings, settings_of(item.content));
-        found.push_back({item.association_id, std::move(settings)});
-      }
-      page.after = listed.next;
-    } while (!page.after.empty());
-    return found;
-  }
-
-  static Status look_at(Sql& sql, const std::string& node_id, const std::vector<Candidate>& candidates, Instant now) {
+  static Status look_at(Sql& sql, const std::string& node_id, const std::vector<AssociationCandidate>& candidates,
+                        Instant now) {
     const auto node = store::nodes::get(sql, node_id);
     if (!node.ok()) return node.error().code() == Code::not_found ? Status() : Status(node.error());
-    const bool active = node->state == store::nodes::NodeState::active;
     BELAY_TRY_ASSIGN(const auto tags, store::tags::list(sql, store::tags::kManagedInstance, node_id));
     for (const auto& candidate : candidates) {
-      const bool wanted = active && std::ranges::all_of(candidate.settings.targets, [&](const auto& target) {
-                            return matches(target, *node, tags);
-                          });
-      BELAY_TRY_ASSIGN(const auto standing, associations::find_node(sql, candidate.association_id, node_id));
-      if (!wanted && standing) BELAY_TRY(drop_association_node(sql, candidate.association_id, node_id));
-      if (wanted && (!standing || standing->missed)) BELAY_TRY(tell(sql, candidate.association_id, node_id, now));
+      const auto& id = candidate.row.association_id;
+      const bool wanted = matches(candidate.settings, *node, tags);
+      BELAY_TRY_ASSIGN(const auto standing, associations::find_node(sql, id, node_id));
+      if (!wanted && standing) BELAY_TRY(drop_association_node(sql, id, node_id, now));
+      if (wanted && (!standing || standing->missed)) BELAY_TRY(tell(sql, id, node_id, now));
     }
     return {};
   }

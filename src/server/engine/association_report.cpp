@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "server/engine/association_run.hpp"
 #include "server/engine/audit.hpp"
+#include "server/engine/remedy_kind.hpp"
 #include "store/compliance_items.hpp"
 
 namespace belay::server {
@@ -27,6 +28,10 @@ association::Status status_of(const std::string& details) {
   return association::node_status(known);
 }
 
+wire::AssociationDue due_of(const associations::Execution& execution) {
+  return {execution.association_id, execution.version, execution.due_at};
+}
+
 // The worst that is among the counts.
 association::Status overall_of(const associations::Counts& counts, association::Status open) {
   std::vector<association::Status> present;
@@ -39,17 +44,20 @@ association::Status overall_of(const associations::Counts& counts, association::
 
 }  // namespace
 
-Status drop_association_node(Sql& sql, std::string_view association_id, std::string_view node_id) {
+Status drop_association_node(Sql& sql, std::string_view association_id, std::string_view node_id, Instant now) {
   BELAY_TRY(associations::remove_node(sql, association_id, node_id));
-  return compliance::remove_item(sql, node_id, compliance::kAssociation, association_id);
+  BELAY_TRY(compliance::remove_item(sql, node_id, compliance::kAssociation, association_id));
+  return tell_remedies(sql, node_id, now);
 }
 
-Status forget_association_compliance(Sql& sql, std::string_view association_id) {
+Status forget_association_compliance(Sql& sql, std::string_view association_id, Instant now) {
   store::Page page{store::kPageLimitMax, ""};
   do {
     BELAY_TRY_ASSIGN(const auto nodes, associations::nodes_of(sql, association_id, page));
-    for (const auto& node : nodes.items)
+    for (const auto& node : nodes.items) {
       BELAY_TRY(compliance::remove_item(sql, node.node_id, compliance::kAssociation, association_id));
+      BELAY_TRY(tell_remedies(sql, node.node_id, now));
+    }
     page.after = nodes.next;
   } while (!page.after.empty());
   return {};
@@ -85,6 +93,12 @@ Result<std::size_t> AssociationRun::report(associations::Execution& execution) {
       if (!association::has_ended(status)) continue;
       ended.push_back({execution.execution_id, target.node_id, word(status), at->status_details,
                        at->finished_at ? at->finished_at : std::optional(now_)});
+      // It may have run by itself what could not be brought to it.
+      BELAY_TRY_ASSIGN(const auto own, status == association::Status::TimedOut
+                                           ? own_of(own_run_id(target.node_id, due_of(execution)))
+                                           : std::optional<Own>());
+      if (own)
+        ended.back().status = own->status, ended.back().details = own->details, ended.back().executed_at = own->at;
     }
     page.after = waiting.next;
   } while (!page.after.empty() && ended.size() < kNodesAtOnce);
@@ -92,7 +106,7 @@ Result<std::size_t> AssociationRun::report(associations::Execution& execution) {
   return ended.size();
 }
 
-Status AssociationRun::keep(associations::Execution& execution, const std::vector<associations::Target>& ended,
+Status AssociationRun::keep(associations::Execution& execution, std::span<const associations::Target> ended,
                             const std::string& summary) {
   if (ended.empty()) return {};
   BELAY_TRY(associations::update_targets(sql_, ended));
@@ -132,10 +146,11 @@ Status AssociationRun::put_compliance(const associations::Execution& execution, 
                   {"Status", target.status},
                   {"DetailedStatus", target.details}};
   const auto kept = compliance::put(sql_, report, std::span(&item, 1), true);
-  return kept.ok() || kept.error().reason() == "node-unknown" ? Status() : Status(kept.error());
+  if (!kept.ok()) return kept.error().reason() == "node-unknown" ? Status() : Status(kept.error());
+  return tell_remedies(sql_, target.node_id, now_);
 }
 
-Status AssociationRun::finish(associations::Execution& execution, const std::string& why) {
+Status AssociationRun::finish(associations::Execution& execution, std::string_view why) {
   BELAY_TRY_ASSIGN(execution.counts, associations::count_targets(sql_, execution.execution_id));
   // A refusal before there was any target is a failure; a run that nobody matched is not.
   const bool nobody = execution.counts.empty();

@@ -26,6 +26,8 @@ std::string word(E value) {
   return boost::describe::enum_to_string(value, "");
 }
 
+bool changes_sets(const Event& event) { return event.kind == EventKind::changed || event.kind == EventKind::deleted; }
+
 class AssociationKind : public ExecutionKind {
  public:
   explicit AssociationKind(AssociationParts parts) : parts_(std::move(parts)) {}
@@ -81,6 +83,9 @@ Result<ExecutionKind::Advance> AssociationRun::advance(const store::executions::
     else more |= ended;
     if (over) std::erase(state_.ended, run.execution_id);
   }
+  for (const auto& run : own_runs_) BELAY_TRY(note_own_run(run));
+  if (std::ranges::any_of(events, changes_sets))
+    BELAY_TRY(association_changed(sql_, id_, row_ ? &settings_ : nullptr, now_));
   BELAY_TRY(turn(std::move(events)));
   BELAY_TRY(save_standing());
   auto wake_at = step_.wake_at;
@@ -96,6 +101,11 @@ Result<std::vector<Event>> AssociationRun::translate(const std::vector<store::ex
     BELAY_TRY_ASSIGN(const auto child, child_ended(event));
     if (child) {
       state_.ended.push_back(child->key);
+      continue;
+    }
+    if (event.key.starts_with(kOwnRunKey)) {
+      BELAY_TRY_ASSIGN(auto own, json::decode_text<OfflineRun>(event.body, kStateLimits));
+      own_runs_.push_back(std::move(own));
       continue;
     }
     BELAY_TRY_ASSIGN(auto told, json::decode_text<Event>(event.body, kStateLimits));
@@ -194,7 +204,7 @@ Status AssociationRun::drop_strangers(const std::vector<std::string>& matching) 
     BELAY_TRY_ASSIGN(const auto known, associations::nodes_of(sql_, id_, page));
     for (const auto& node : known.items)
       if (!std::ranges::binary_search(matching, node.node_id))
-        BELAY_TRY(drop_association_node(sql_, id_, node.node_id));
+        BELAY_TRY(drop_association_node(sql_, id_, node.node_id, now_));
     page.after = known.next;
   } while (!page.after.empty());
   return {};

@@ -5,8 +5,10 @@
 #include "base/text.hpp"
 #include "io/crypto.hpp"
 #include "server/engine/association_kind.hpp"
+#include "server/engine/association_sets.hpp"
 #include "server/engine/audit.hpp"
 #include "server/engine/change_calendars.hpp"
+#include "store/association_sets.hpp"
 #include "store/documents.hpp"
 #include "store/executions.hpp"
 
@@ -15,7 +17,7 @@ namespace {
 using store::Sql;
 namespace associations = store::associations;
 
-constexpr std::string_view kMatcherId = "fleet";
+constexpr std::string_view kFleetId = "fleet";
 
 Error refuse(std::string what, std::string reason) {
   return Error(Code::invalid_argument, std::move(what), std::move(reason));
@@ -143,7 +145,7 @@ Result<associations::Association> update_association(Sql& sql, std::string_view 
 Status remove_association(Sql& sql, std::string_view association_id, std::string_view by, Instant now) {
   const auto found = associations::get(sql, association_id);
   if (!found.ok()) return no_such(found.error(), association_id);
-  BELAY_TRY(forget_association_compliance(sql, association_id));
+  BELAY_TRY(forget_association_compliance(sql, association_id, now));
   BELAY_TRY(associations::remove(sql, association_id));
   BELAY_TRY(post(sql, association_id, {association::EventKind::deleted, now, 0, {}, ""}, "deleted"));
   return note_in_audit(sql, now, by, "ssm:DeleteAssociation", association_id, audit_detail(*found));
@@ -160,11 +162,18 @@ Status node_changed(Sql& sql, std::string_view node_id, Instant now) {
   BELAY_TRY_ASSIGN(const auto count, associations::count(sql));
   if (count == 0) return {};
   BELAY_TRY(associations::mark_changed(sql, node_id, now));
-  const Status woken = store::executions::wake(sql, kAssociationMatcherKind, kMatcherId, now);
+  BELAY_TRY(wake_fleet_kind(sql, kAssociationMatcherKind, now));
+  const std::string changed[] = {std::string(node_id)};
+  BELAY_TRY(store::association_sets::mark(sql, changed, now));
+  return wake_fleet_kind(sql, kAssociationSetsKind, now);
+}
+
+Status wake_fleet_kind(Sql& sql, std::string_view kind, Instant now) {
+  const Status woken = store::executions::wake(sql, kind, kFleetId, now);
   if (woken.ok() || woken.error().code() != Code::not_found) return woken;
   store::executions::Execution row;
-  row.kind = kAssociationMatcherKind;
-  row.execution_id = kMatcherId;
+  row.kind = kind;
+  row.execution_id = kFleetId;
   row.wake_at = row.created_at = row.updated_at = now;
   return store::executions::create(sql, row);
 }

@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "core/fleet/problem_text.hpp"
 #include "io/crypto.hpp"
+#include "server/engine/association_sets.hpp"
 #include "server/engine/node_event.hpp"
 #include "server/engine/order_desk.hpp"
 #include "store/orders.hpp"
@@ -58,6 +59,7 @@ bool is_forbidden(const wire::OrderResult& result) {
 
 std::string CommandRun::order_id(const std::string& node_id, Phase phase) const {
   const auto segment = command_.invocations[index_of(node_id)].segment;
+  if (due_ && segment == 0 && phase == Phase::steps) return own_run_id(node_id, *due_);
   return order_id_for(kCommandKind, row_.command_id, node_id, std::to_string(segment) + "/" + name_of(phase));
 }
 
@@ -73,9 +75,19 @@ std::size_t CommandRun::index_of(const std::string& node_id) const {
   return static_cast<std::size_t>(at - command_.invocations.begin());
 }
 
+Status CommandRun::load_due() {
+  if (!parent_ || parent_->kind != kAssociationKind) return {};
+  const auto run = store::associations::get_execution(sql_, parent_->key);
+  if (!run.ok()) return run.error().code() == Code::not_found ? Status() : Status(run.error());
+  if (run->cause == boost::describe::enum_to_string(association::Cause::schedule, ""))
+    due_ = wire::AssociationDue{run->association_id, run->version, run->due_at};
+  return {};
+}
+
 Status CommandRun::load(const store::executions::Execution& execution) {
   BELAY_TRY_ASSIGN(const auto state, json::decode_text<CommandState>(execution.state));
   parent_ = state.parent;
+  BELAY_TRY(load_due());
   if (auto known = cache_.take(state.turn)) {
     row_ = std::move(known->row);
     options_ = std::move(known->options);
@@ -218,6 +230,9 @@ CommandRun::Answer CommandRun::send(const command::Action& action) {
   order.requested_by = row_.requested_by;
   BELAY_TRY_ASSIGN(const auto refusal, fill_order(action, *node, order));
   if (refusal) return answer(EventKind::refused, *refusal);
+  const std::string id = order.order_id;
+  const bool own_run = due_ && id == own_run_id(action.node_id, *due_);
+  if (own_run) order.due = due_;
   const Status queued = queue_order(sql_, authority_, std::move(order), {std::string(kCommandKind), row_.command_id});
   if (!queued.ok()) {
     const auto code = queued.error().code();
@@ -226,7 +241,8 @@ CommandRun::Answer CommandRun::send(const command::Action& action) {
     if (code == Code::resource_exhausted) return answer(EventKind::refused, queued.error().chain());
     return queued.error();
   }
-  invocation_rows_[index_of(action.node_id)].order_id = order_id(action.node_id, action.phase);
+  invocation_rows_[index_of(action.node_id)].order_id = id;
+  if (own_run) return order_ended(action.node_id, id, action.phase);  // the node has told of it already, or has not
   return std::optional<command::Event>();
 }
 

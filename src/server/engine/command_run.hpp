@@ -86,6 +86,7 @@ class CommandRun {
   Status record_refusal(const std::string& node_id, const std::string& order_id,
                         const std::vector<fleet::Problem>& problems);
 
+  Status load_due();
   std::string order_id(const std::string& node_id, command::Phase phase) const;
   std::size_t index_of(const std::string& node_id) const;
 
@@ -101,6 +102,7 @@ class CommandRun {
   command::Command command_;
   std::vector<store::commands::Invocation> invocation_rows_;
   std::optional<Parent> parent_;
+  std::optional<wire::AssociationDue> due_;  // of an association's run by its schedule: nodes may begin it too
   std::map<std::string, ChangeSetView> change_sets_;
   std::optional<baseline::PatchBaseline> frozen_rules_;
   // Where the segment ends with what was just heard: so it is once the machine says that it ended.

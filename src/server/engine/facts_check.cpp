@@ -166,8 +166,23 @@ Status check_run(const patchrun::PatchRunReport& run) {
 
 }  // namespace
 
+Status check_association_ids(const std::vector<std::string>& ids) {
+  BELAY_TRY(check_count(ids.size(), kItemsMax, "association_ids"));
+  for (const auto& id : ids) BELAY_TRY(check_name(id, "association_ids"));
+  return {};
+}
+
+Status check_taken_up(const wire::Hello& hello) {
+  if (hello.associations_hash && !hello.associations_hash->empty() && !is_hash(*hello.associations_hash))
+    return refuse("associations_hash", "is no SHA-256");
+  BELAY_TRY(check_count(hello.taken_up.size(), 2 * wire::kAssociationsMax, "taken_up"));
+  for (const auto& due : hello.taken_up) BELAY_TRY(check_name(due.association_id, "taken_up.association_id"));
+  return {};
+}
+
 Status check_result(const wire::OrderResult& result) {
   if (!is_uuid(result.order_id)) return refuse("order_id", "is no UUID");
+  if (result.due) BELAY_TRY(check_name(result.due->association_id, "due.association_id"));
   if (result.standard_output.size() > wire::kOutputBytesMax || result.standard_error.size() > wire::kOutputBytesMax)
     return refuse("standard_output", "is over " + std::to_string(wire::kOutputBytesMax) + " bytes");
   BELAY_TRY(check_count(result.problems.size(), kProblemsMax, "problems"));

@@ -20,5 +20,7 @@ Status check_set(const fleet::PackageSet& set);
 Status check_set(const fleet::OfferSet& set);
 Status check_result(const wire::OrderResult& result);
 Status check_own_run(const wire::OwnRun& own);
+Status check_association_ids(const std::vector<std::string>& ids);
+Status check_taken_up(const wire::Hello& hello);
 
 }  // namespace belay::server

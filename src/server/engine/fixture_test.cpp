@@ -182,6 +182,7 @@ void EngineTest::work_on(FakeNode& node, const wire::Order& order) {
       if (summary.status == document::StepStatus::Failed) result.outcome = wire::OrderOutcome::failed;
       break;
     }
+    case wire::OrderKind::associations: node.kept = *order.associations; break;
     case wire::OrderKind::plan:
       result.problems = node.plan_problems;
       if (!node.plan_problems.empty()) result.outcome = wire::OrderOutcome::failed;
@@ -227,7 +228,7 @@ std::size_t EngineTest::nodes_work() {
       if (first) {
         EXPECT_GT(order->counter, node.newest_counter);
         node.newest_counter = order->counter;
-        node.done.push_back(*order);
+        if (order->kind != wire::OrderKind::associations) node.done.push_back(*order);
         node.unfinished.push_back(*order);  // in its journal before it acknowledges
       }
       EXPECT_TRUE(say(node, wire::Ack{{sent.order_id}}).ok());

@@ -56,6 +56,7 @@ struct FakeNode {
   std::vector<fleet::Problem> scan_problems, plan_problems;
   patchrun::Outcome patch_outcome = patchrun::Outcome::committed;
   bool reboot_pending = false, answers = true;
+  wire::AssociationsOrder kept{};  // for when it is cut off
   std::uint64_t newest_counter = 0;
   std::vector<wire::Order> done;  // orders worked on, each once
   std::set<std::string> seen;

@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "core/fleet/operating_system.hpp"
 #include "io/crypto.hpp"
+#include "server/engine/association_sets.hpp"
 #include "server/engine/audit.hpp"
 #include "server/engine/facts_check.hpp"
 #include "server/engine/inventory_intake.hpp"
@@ -135,6 +136,7 @@ Status Intake::check(const wire::Envelope& message) const {
     BELAY_TRY_ASSIGN(const auto hello, wire::unpack<wire::Hello>(message));
     if (hello.instance_nonce.empty() || hello.instance_nonce.size() > 128 || !is_valid_utf8(hello.instance_nonce))
       return Error(Code::invalid_argument, "hello has no usable instance_nonce");
+    BELAY_TRY(check_taken_up(hello));
     return check_facts(hello.facts);
   }
   if (is<wire::FactsReport>(message)) {
@@ -160,6 +162,10 @@ Status Intake::check(const wire::Envelope& message) const {
   if (is<wire::OwnRun>(message)) {
     BELAY_TRY_ASSIGN(const auto own, wire::unpack<wire::OwnRun>(message));
     return check_own_run(own);
+  }
+  if (is<wire::AssociationsWanted>(message)) {
+    BELAY_TRY_ASSIGN(const auto wanted, wire::unpack<wire::AssociationsWanted>(message));
+    return check_association_ids(wanted.association_ids);
   }
   if (is<wire::OrderUpdate>(message)) {
     BELAY_TRY_ASSIGN(const auto update, wire::unpack<wire::OrderUpdate>(message));
@@ -216,6 +222,13 @@ Result<Taken> Intake::take(Sql& sql, const std::string& node_id, const wire::Env
   if (is<wire::OwnRun>(message)) {
     BELAY_TRY_ASSIGN(const auto own, wire::unpack<wire::OwnRun>(message));
     return take_own_run(sql, node_id, own, now);
+  }
+  if (is<wire::AssociationsWanted>(message)) {
+    BELAY_TRY_ASSIGN(const auto wanted, wire::unpack<wire::AssociationsWanted>(message));
+    BELAY_TRY(refresh_associations(sql, node_id, wanted, now));
+    Taken taken;
+    taken.events_posted = true;
+    return taken;
   }
   if (is<wire::Refused>(message)) {
     BELAY_TRY_ASSIGN(const auto refused, wire::unpack<wire::Refused>(message));
@@ -357,7 +370,14 @@ Result<Taken> Intake::take_update(Sql& sql, const std::string& node_id, const wi
 
 Result<Taken> Intake::take_result(Sql& sql, const std::string& node_id, const wire::OrderResult& result,
                                   Instant now) const {
-  BELAY_TRY_ASSIGN(const auto order, own_order(sql, node_id, result.order_id));
+  if (result.due && result.order_id != own_run_id(node_id, *result.due))
+    return Error(Code::invalid_argument, "order_id is not that of the association's run which `due` names");
+  auto order = own_order(sql, node_id, result.order_id);
+  if (result.due && !order.ok() && order.error().code() == Code::not_found) {
+    BELAY_TRY(keep_own_run(sql, node_id, result, now));
+    order = own_order(sql, node_id, result.order_id);
+  }
+  if (!order.ok()) return order.error();
   auto kept = result;
   kept.standard_output = sanitize(kept.standard_output, wire::kOutputBytesMax);
   kept.standard_error = sanitize(kept.standard_error, wire::kOutputBytesMax);
@@ -370,9 +390,13 @@ Result<Taken> Intake::take_result(Sql& sql, const std::string& node_id, const wi
   if (result.steps) BELAY_TRY(keep_inventory(sql, node_id, result.steps->inventory, now));
   if (result.run) {
     BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql, node_id));
-    BELAY_TRY(keep_run(sql, order, kept, node.facts.boot_id, now));
+    BELAY_TRY(keep_run(sql, *order, kept, node.facts.boot_id, now));
   }
-  BELAY_TRY(post(sql, order, NodeEventKind::order_ended, taken, now));
+  BELAY_TRY(post(sql, *order, NodeEventKind::order_ended, taken, now));
+  if (result.due) {
+    BELAY_TRY(tell_own_run(sql, node_id, result, now));
+    taken.events_posted = true;
+  }
   return taken;
 }
 

@@ -27,6 +27,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   try_as<wire::Hello>(*envelope, [](const auto& m) { return server::check_facts(m.facts); });
+  try_as<wire::Hello>(*envelope, [](const auto& m) { return server::check_taken_up(m); });
+  try_as<wire::AssociationsWanted>(*envelope,
+                                   [](const auto& m) { return server::check_association_ids(m.association_ids); });
   try_as<wire::FactsReport>(*envelope, [](const auto& m) { return server::check_facts(m.facts); });
   try_as<wire::ScanReport>(*envelope, [](const auto& m) { return server::check_report(m); });
   try_as<wire::PackageSetUpload>(*envelope, [](const auto& m) { return server::check_set(m.set); });

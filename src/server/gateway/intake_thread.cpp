@@ -5,7 +5,7 @@
 #include "base/ids.hpp"
 #include "base/log.hpp"
 #include "io/crypto.hpp"
-#include "server/engine/associations.hpp"
+#include "server/engine/association_sets.hpp"
 #include "server/engine/audit.hpp"
 #include "store/nodes.hpp"
 
@@ -193,6 +193,7 @@ Status IntakeThread::take_hello(Sql& sql, Work& work, Instant now) {
       const auto before,
       store::nodes::begin_session(sql, node_id, {hello.instance_nonce, hello.facts.boot_id, session.address, now}));
   BELAY_TRY(intake_.take_facts(sql, node_id, hello.facts, hello.agent_version));
+  BELAY_TRY(greet_associations(sql, node_id, hello, now));
   BELAY_TRY(node_came_back(sql, node_id, now));
   const store::nodes::Touch touch[] = {{node_id, now}};
   BELAY_TRY(store::nodes::touch_many(sql, touch));
