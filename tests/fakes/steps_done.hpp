@@ -11,7 +11,7 @@ namespace belay::fakes {
 // Every step says `said` and exits with 0, those of `failing` with 3.
 inline wire::StepsReport steps_done(const wire::StepsOrder& order, const std::string& said,
                                     const std::set<std::string>& failing = {}, Instant now = {}) {
-  wire::StepsReport report{order.run, {}, {}};
+  wire::StepsReport report{order.run, {}, {}, {}};
   for (std::size_t i = 0; i < order.steps.size(); ++i) {
     const bool leaf = document::inner_steps_of(order.steps[i]) == 0;
     if (!leaf || report.run.steps[i].status != document::StepStatus::InProgress) continue;
