@@ -20,6 +20,7 @@
 #include "server/console/status_page.hpp"
 #include "server/engine/agent_program.hpp"
 #include "server/engine/association_kind.hpp"
+#include "server/engine/association_sets.hpp"
 #include "server/engine/automation_kind.hpp"
 #include "server/engine/change_set_plan.hpp"
 #include "server/engine/command_kind.hpp"

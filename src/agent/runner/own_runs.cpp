@@ -144,7 +144,7 @@ wire::Order OwnRuns::order_of(const wire::OfflineAssociation& association, const
   order.issued_at = now;
   order.expires_at = now + (association.duration_hours ? *association.duration_hours * kHour : kNoEnd);
   order.kind = wire::OrderKind::steps;
-  order.steps = wire::StepsOrder{association.steps, document::new_run(association.steps)};
+  order.steps = wire::StepsOrder{association.steps, document::new_run(association.steps), ""};
   order.due = due;
   order.document = association.document;
   order.requested_by = "association " + association.association_id;

@@ -314,7 +314,7 @@ TEST_F(OwnRunsTest, AStepThatAsksForAssociationsReachesTheServerOrRunsWhatIsKept
     document::Step step;
     step.name = "refresh";
     step.work = document::RefreshAssociation{std::move(ids)};
-    order.steps = wire::StepsOrder{{step}, document::new_run(std::span(&step, 1))};
+    order.steps = wire::StepsOrder{{step}, document::new_run(std::span(&step, 1)), ""};
     ASSERT_TRUE(desk().receive(sign(order), {}).ok());
     parts_->finish();
   };
