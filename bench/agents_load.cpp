@@ -79,7 +79,7 @@ wire::OrderResult result_of(const wire::Order& order, Instant began, Instant now
   result.started_at = began;
   result.finished_at = now;
   if (!order.steps) return result;
-  wire::StepsReport report{order.steps->run, {}, ""};
+  wire::StepsReport report{order.steps->run, {}, "", {}};
   for (std::size_t i = 0; i < order.steps->steps.size(); ++i) {
     document::step(order.steps->steps, report.run, {document::EventKind::exited, 0, ""}, now);
     report.outputs.push_back({static_cast<std::uint32_t>(i), "done by a simulated node\n", ""});

@@ -166,8 +166,9 @@ TEST_P(AssociationsTest, SetsOfNodesAreLookedAtWhenTheyAreDue) {
   EXPECT_EQ(read([](Sql& sql) { return sets::find(sql, "mi-1"); }).value()->associations, (Ids{"a1", "a2"}));
   EXPECT_FALSE(read([](Sql& sql) { return sets::find(sql, "mi-9"); }).value().has_value());
   const auto due = [&](Instant now) {
+    const auto found = read([&](Sql& sql) { return sets::due(sql, now, 10); });
     Ids ids;
-    for (const auto& each : *read([&](Sql& sql) { return sets::due(sql, now, 10); })) ids.push_back(each.node_id);
+    for (const auto& each : *found) ids.push_back(each.node_id);
     return ids;
   };
   EXPECT_EQ(due(at_s(49)), Ids{});

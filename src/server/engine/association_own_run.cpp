@@ -75,7 +75,8 @@ Status keep_own_run(Sql& sql, std::string_view node_id, const wire::OrderResult&
   order.node_id = node_id;
   BELAY_TRY_ASSIGN(order.counter, store::orders::next_counter(sql, node_id));
   order.kind = json::encode(wire::OrderKind::steps).as_string().c_str();
-  order.payload = "{}";  // the node made it
+  order.payload = "{}";  // the node made it, so nobody signed it
+  order.signature = "none";
   order.issued_at = std::min(result.started_at, now);
   order.expires_at = now;
   return store::orders::queue(sql, order);
