@@ -1,4 +1,5 @@
-// The server that bench/http_cost.py measures: a small JSON request is parsed, and its answer written, over io's own server.
+// The server that bench/http_cost.py measures: a small JSON request is parsed, and its answer written, over io's own
+// server.
 //   bench_http_server FOLDER
 // writes ca.pem, server.pem and client.pem there, prints "PLAIN_PORT TLS_PORT", and serves until SIGTERM.
 #include <cstdio>

@@ -13,8 +13,8 @@ Result<std::uint32_t> max_concurrency(std::string_view text, std::uint32_t targe
 // How many errors are borne: one more stops the command. The same, and "0" and "0%". 10% of 50 is 5: the 6th stops.
 Result<std::uint32_t> max_errors(std::string_view text, std::uint32_t targets);
 
-// Of one step(): what is left of the free slots is due at once again (wake_at), so that the first nodes begin while orders
-// for the last are still being made, and no transaction is longer than these.
+// Of one step(): what is left of the free slots is due at once again (wake_at), so that the first nodes begin while
+// orders for the last are still being made, and no transaction is longer than these.
 inline constexpr std::uint32_t kBegunAtOnce = 500;
 
 }  // namespace belay::command

@@ -17,8 +17,8 @@
 #include "server/gateway/raw_link_test.hpp"
 #include "store/orders.hpp"
 #include "store/sqlite/sqlite_store.hpp"
-#include "wire/codec.hpp"
 #include "tests/fakes/steps_done.hpp"
+#include "wire/codec.hpp"
 
 namespace belay::server {
 namespace {
