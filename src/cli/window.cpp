@@ -6,6 +6,7 @@
 #include "cli/commands.hpp"
 #include "cli/ids.hpp"
 #include "cli/output.hpp"
+#include "cli/targets.hpp"
 
 namespace belay::cli {
 namespace {
@@ -48,23 +49,6 @@ Result<int> show(Context& context, const Arguments& arguments) {
   return kExitOk;
 }
 
-// tag:Key=Value[,Value…], or nodes by id or name; SSM's Targets for the one window target that is registered.
-json::Array targets_of(const std::vector<std::string>& words) {
-  json::Array targets, nodes;
-  for (const auto& word : words) {
-    const auto equals = word.find('=');
-    if (equals == std::string::npos) {
-      nodes.push_back(json::Value(word == "all" ? "*" : word));
-      continue;
-    }
-    json::Array values;
-    for (const auto value : split(std::string_view(word).substr(equals + 1), ',')) values.push_back(json::Value(value));
-    targets.push_back(json::Object{{"Key", word.substr(0, equals)}, {"Values", std::move(values)}});
-  }
-  if (!nodes.empty()) targets.push_back(json::Object{{"Key", "InstanceIds"}, {"Values", std::move(nodes)}});
-  return targets;
-}
-
 // What the window runs: --patch Scan or Install, or shell lines.
 Result<json::Object> task_of(const Arguments& arguments) {
   if (arguments.has("patch") == arguments.has("line"))
@@ -105,7 +89,7 @@ Result<int> create(Context& context, const Arguments& arguments) {
     BELAY_TRY_ASSIGN(
         const auto target,
         call(context, "RegisterTargetWithMaintenanceWindow",
-             {{"WindowId", id}, {"ResourceType", "INSTANCE"}, {"Targets", targets_of(arguments.all("TARGET"))}}));
+             {{"WindowId", id}, {"ResourceType", "INSTANCE"}, {"Targets", plain_targets(arguments.all("TARGET"))}}));
     task["WindowId"] = id;
     task["Targets"] = json::Array{json::Object{{"Key", "WindowTargetIds"},
                                                {"Values", json::Array{json::text_or_empty(target, "WindowTargetId")}}}};

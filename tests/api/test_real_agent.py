@@ -165,7 +165,8 @@ class UpdateTest(RealAgentCase):
         program.write_bytes(content)
         program.chmod(0o755)
         self.server.stop()
-        self.server.arguments = ["--agent", str(program)]
+        if "--agent" not in self.server.arguments:
+            self.server.arguments += ["--agent", str(program)]
         self.server.listen = f"127.0.0.1:{self.url.port}"
         self.server.start()
         type(self).ssm = self.client()
