@@ -32,12 +32,14 @@ void line(std::ostream& out, std::string_view label, const std::string& text) {
 
 void print_machine(std::ostream& out, const json::Value& node, const json::Value& verdict) {
   out << cell(node, "Name") << " (" << cell(node, "InstanceId") << ")\n";
-  line(out, "system",
-       fact(node, "os_name") + ", " + fact(node, "architecture") + ", kernel " + fact(node, "kernel_running"));
+  if (json::find(node, "Facts"))
+    line(out, "system",
+         fact(node, "os_name") + ", " + fact(node, "architecture") + ", kernel " + fact(node, "kernel_running"));
   line(out, "baseline",
        cell(verdict, "BaselineName") + " (" + cell(verdict, "BaselineId") + ", generation " +
            cell(verdict, "BaselineGeneration") + ")");
-  line(out, "observed", time_cell(json::find(verdict, "ObservedDate")) + " UTC, " + age_cell(verdict) + " ago");
+  const auto* observed = json::find(verdict, "ObservedDate");
+  line(out, "observed", observed ? time_cell(observed) + " UTC, " + age_cell(verdict) + " ago" : "never");
   line(out, "verdict", cell(verdict, "Status"));
 }
 
@@ -141,6 +143,14 @@ void print_problems(std::ostream& out, const json::Value& verdict, const json::V
   }
 }
 
+// What a node is, whenever: its present facts say nothing about the past.
+json::Value identity_of(const json::Value& node) {
+  json::Object identity;
+  for (const char* member : {"InstanceId", "Name"})
+    if (const auto* value = json::find(node, member)) identity[member] = *value;
+  return identity;
+}
+
 }  // namespace
 
 Result<int> print_node_report(Context& context, const std::string& node_id, const std::string& as_of,
@@ -153,7 +163,8 @@ Result<int> print_node_report(Context& context, const std::string& node_id, cons
   BELAY_TRY_ASSIGN(const auto evidence, call(context, "GetNodeEvidence", request));
   BELAY_TRY_ASSIGN(const auto patches, call_all(context, "GetNodeEvidence", request, "Patches"));
   const json::Value empty = json::Object{};
-  const json::Value& node = json::find(answer, "Node") ? *json::find(answer, "Node") : empty;
+  const json::Value& present = json::find(answer, "Node") ? *json::find(answer, "Node") : empty;
+  const json::Value node = as_of.empty() ? present : identity_of(present);
   const json::Value& verdict = json::find(evidence, "Verdict") ? *json::find(evidence, "Verdict") : empty;
   if (context.format == Format::json) {
     json::Object all{{"Node", node}, {"Verdict", verdict}, {"Patches", patches}};
@@ -165,7 +176,7 @@ Result<int> print_node_report(Context& context, const std::string& node_id, cons
     print_machine(out, node, verdict);
     print_counts(out, verdict);
     print_patches(out, patches);
-    print_restarts(out, node);
+    if (as_of.empty()) print_restarts(out, node);
     print_problems(out, verdict, node);
   }
   return json::text_or_empty(verdict, "Status") == "COMPLIANT" ? kExitOk : kExitNonCompliant;

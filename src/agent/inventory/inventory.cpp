@@ -97,6 +97,13 @@ class Collector {
     if (outcome.ok() && outcome->success()) facts_.services = parse_services(outcome->standard_output);
   }
 
+  // Of another PID namespace, so a container's: its libraries are not this machine's.
+  bool is_a_containers(const std::string& folder) const {
+    const auto own = files_.read_link(options_.root + "/proc/self/ns/pid");
+    const auto its = files_.read_link(options_.root + folder + "/ns/pid");
+    return own.ok() && its.ok() && *own != *its;
+  }
+
   void stale_processes() {
     std::size_t looked_at = 0;
     for (const auto& name : names("/proc")) {
@@ -105,7 +112,7 @@ class Collector {
       if (++looked_at > kProcessesMax || facts_.stale_processes.size() >= kStaleMax) return;
       const std::string folder = "/proc/" + name;
       auto libraries = deleted_libraries(read(folder + "/maps"));  // empty where we may not read it
-      if (libraries.empty()) continue;
+      if (libraries.empty() || is_a_containers(folder)) continue;
       facts_.stale_processes.push_back({std::stoll(name), line(folder + "/comm"),
                                         service_of_cgroup(read(folder + "/cgroup")), std::move(libraries)});
     }

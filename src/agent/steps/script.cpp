@@ -17,6 +17,19 @@ std::map<std::string, std::string> environment_of(const document::RunShellScript
   return environment;
 }
 
+// By what the first line names ("#!/bin/bash -e": the rest of the line is one argument, as the kernel has it), else by
+// the shell. Named here and not left to the kernel, which refuses where the file system is mounted noexec.
+std::vector<std::string> command_of(const document::RunShellScript& script, const std::string& path) {
+  const std::string_view first = script.commands.empty() ? std::string_view() : script.commands.front();
+  const auto line = first.starts_with("#!") ? trim(first.substr(2, first.find('\n') - 2)) : std::string_view();
+  if (line.empty()) return {"/bin/sh", path};
+  const auto end = std::min(line.find_first_of(" \t"), line.size());
+  std::vector<std::string> command{std::string(line.substr(0, end))};
+  if (const auto argument = trim(line.substr(end)); !argument.empty()) command.emplace_back(argument);
+  command.push_back(path);
+  return command;
+}
+
 }  // namespace
 
 StepEnd run_script(const StepTools& tools, const document::RunShellScript& script, const StepContext& context) {
@@ -24,7 +37,7 @@ StepEnd run_script(const StepTools& tools, const document::RunShellScript& scrip
   const auto written = tools.files.write_durable(path, join(script.commands, "\n") + "\n", 0700);
   if (!written.ok()) return failed("the script cannot be put down: " + written.error().chain());
   io::ProcessSpec spec;
-  spec.argv = {"/bin/sh", path};
+  spec.argv = command_of(script, path);
   spec.environment = environment_of(script, context);
   spec.working_directory = from_directory(context, script.working_directory);
   spec.timeout = std::clamp(script.timeout, Duration(1'000), kTimeoutMax);

@@ -53,6 +53,14 @@ TEST_F(StepTest, AScriptRunsInTheDocumentsDirectoryWithItsVariablesOnly) {
   EXPECT_TRUE(std::filesystem::is_empty(directory_)) << "the script itself is gone";
 }
 
+TEST_F(StepTest, AScriptIsForWhatItsFirstLineNames) {
+  EXPECT_EQ(script({"#!/bin/bash", "[[ a == a ]] && echo \"${BASH_VERSION:+bash}\""}).standard_output, "bash\n");
+  EXPECT_EQ(script({"#! /bin/sh -e", "false", "echo on"}).exit_code, 1) << "its argument counts";
+  EXPECT_EQ(script({"#!/usr/bin/env python3\nprint('whole text')"}).standard_output, "whole text\n");
+  EXPECT_EQ(script({"#!", "echo shell"}).standard_output, "shell\n");
+  EXPECT_NE(script({"#!/no/such"}).exit_code, 0);
+}
+
 TEST_F(StepTest, ASignalIsNoExitStatusOfItsOwn) {
   const auto end = script({"kill -9 $$"});
   EXPECT_EQ(end.exit_code, 137);

@@ -154,9 +154,9 @@ class Stepper {
     run.why.clear();
     run.status = InProgress;
     if (step.action == Branch::kKind) return branch(index);
-    const auto inputs = document::substitute(json::Value(step.inputs), values_of(runbook_, execution_, now_));
+    auto inputs = fill_inputs(step, runbook_, execution_, now_);
     if (!inputs.ok()) return end(index, Failed, inputs.error().chain());
-    run.inputs = inputs->get_object();
+    run.inputs = std::move(*inputs);
     const auto request = build_request(step.action, run.inputs);
     if (!request.ok()) return end(index, Failed, request.error().chain());
     run.deadline = now_ + step.timeout;

@@ -323,4 +323,47 @@ std::vector<std::string_view> outputs_of_action(std::string_view action) {
   return row && !row->outputs.empty() ? split(row->outputs, ',') : std::vector<std::string_view>();
 }
 
+namespace {
+
+// Depth first; what was looked at leads back to nothing.
+class CycleSearch {
+ public:
+  CycleSearch(const std::string& name, const RunbookResolver& resolver) : resolver_(resolver) { way_.push_back(name); }
+
+  Status look(const Runbook& runbook) {
+    for (const auto& step : runbook.steps) {
+      if (step.action != ExecuteAutomation::kKind) continue;
+      const auto inner = text_input(step, "DocumentName");
+      if (!document::references_in(json::Value(inner)).empty()) continue;
+      if (inner == way_.front())
+        return Error(Code::invalid_argument, "step " + step.name + " of " + way_.back() + " runs " + inner +
+                                                 ", which leads back to itself (" + join(way_, " -> ") + " -> " +
+                                                 inner + ")");
+      if (!seen_.insert(inner).second) continue;
+      const auto found = resolver_(inner, text_input(step, "DocumentVersion"));
+      if (!found.ok()) continue;
+      way_.push_back(inner);
+      BELAY_TRY(look(*found));
+      way_.pop_back();
+    }
+    return {};
+  }
+
+ private:
+  static std::string text_input(const RunbookStep& step, std::string_view name) {
+    const auto* value = step.inputs.if_contains(name);
+    return value && value->is_string() ? std::string(value->get_string()) : std::string();
+  }
+
+  const RunbookResolver& resolver_;
+  std::vector<std::string> way_;
+  std::set<std::string> seen_;
+};
+
+}  // namespace
+
+Status check_inner_runbooks(const std::string& name, const Runbook& runbook, const RunbookResolver& resolver) {
+  return CycleSearch(name, resolver).look(runbook);
+}
+
 }  // namespace belay::automation

@@ -1,5 +1,6 @@
 #pragma once
 // An Automation document (a runbook): SSM's schema 0.3, in JSON or YAML.
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,6 +51,11 @@ struct Runbook {
 // yet, by name; jumps to steps that do not exist or stand before (so every execution ends); references to steps that
 // do not stand before, and to outputs they do not have.
 Result<Runbook> parse_runbook(std::string_view content, document::Format format);
+
+// Refuses a runbook that runs itself, by whatever way round: invalid_argument that names the way. Runbooks named with
+// references, and such as the resolver does not find, are not followed.
+using RunbookResolver = std::function<Result<Runbook>(const std::string& name, const std::string& version)>;
+Status check_inner_runbooks(const std::string& name, const Runbook& runbook, const RunbookResolver& resolver);
 
 // The names of outputs an action has by itself.
 std::vector<std::string_view> outputs_of_action(std::string_view action);

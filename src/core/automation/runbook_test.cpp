@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "core/automation/requests.hpp"
 
 namespace belay::automation {
@@ -196,6 +198,27 @@ TEST(Runbook, Durations) {
     const auto read = parse_iso_duration(row.text);
     EXPECT_EQ(read.ok() ? read->count() : -1, row.ms) << row.text;
   }
+}
+
+TEST(Runbook, OneThatRunsItselfIsRefusedWhateverTheWay) {
+  const auto calling = [](const std::string& name) {
+    return *parse_runbook(
+        "schemaVersion: '0.3'\nmainSteps:\n- name: call\n  action: aws:executeAutomation\n  inputs: {DocumentName: " +
+            name + "}\n",
+        document::Format::YAML);
+  };
+  const std::map<std::string, Runbook> kept{{"B", calling("C")}, {"C", calling("A")}, {"D", calling("D")}};
+  const RunbookResolver resolver = [&](const std::string& name, const std::string&) -> Result<Runbook> {
+    const auto at = kept.find(name);
+    return at == kept.end() ? Result<Runbook>(Error(Code::not_found, "no " + name)) : Result<Runbook>(at->second);
+  };
+  EXPECT_FALSE(check_inner_runbooks("A", calling("A"), resolver).ok());
+  const auto round = check_inner_runbooks("A", calling("B"), resolver);
+  ASSERT_FALSE(round.ok());
+  EXPECT_NE(round.error().message().find("A -> B -> C -> A"), std::string::npos) << round.error().message();
+  EXPECT_TRUE(check_inner_runbooks("E", calling("B"), resolver).ok()) << "A is not there";
+  EXPECT_TRUE(check_inner_runbooks("E", calling("D"), resolver).ok()) << "it is not E's circle, and this one ends";
+  EXPECT_TRUE(check_inner_runbooks("E", calling("Nowhere"), resolver).ok());
 }
 
 }  // namespace

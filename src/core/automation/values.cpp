@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "core/document/script.hpp"
 
 namespace belay::automation {
 namespace {
@@ -101,6 +102,72 @@ document::ValueOf values_of(const Runbook& runbook, const Execution& execution, 
     if (end < name.size() && name[end] == '.') return of_step(runbook, execution, name, end);
     return no_value(name, "it is no parameter and no step's output");
   };
+}
+
+namespace {
+
+constexpr std::string_view kHandedOn[] = {"Parameters", "RuntimeParameters"};
+
+bool is_handed_on(const RunbookStep& step, std::string_view input) {
+  return (step.action == RunCommand::kKind || step.action == ExecuteAutomation::kKind) &&
+         std::ranges::find(kHandedOn, input) != std::end(kHandedOn);
+}
+
+// The runbook's author wrote it.
+bool is_vouched_for(const document::Parameter* parameter, const json::Value& value) {
+  return parameter && (parameter->default_value == value ||
+                       std::ranges::find(parameter->allowed_values, value) != parameter->allowed_values.end());
+}
+
+Result<json::Value> guarded(const json::Value& value, const Runbook& runbook, const document::ValueOf& value_of) {
+  return document::substitute(value, [&](const std::string& name) -> Result<json::Value> {
+    BELAY_TRY_ASSIGN(auto found, value_of(name));
+    if (document::is_harmless(text_of(found)) ||
+        is_vouched_for(document::find_parameter(runbook.parameters, name), found))
+      return found;
+    return Error(
+        Code::invalid_argument,
+        "the value of {{ " + sanitize(name, 80) +
+            " }} holds more than letters, digits and _./:@%+,=-, and the document that gets it may run it; hand "
+            "a parameter on whole (Name: '{{ Name }}') to a document that guards it",
+        "InvalidAutomationExecutionParametersException");
+  });
+}
+
+// '{{ Name }}' or '{{ Name[0] }}' of a parameter, alone or as the only item of a list.
+bool hands_on_whole(const json::Value& value, const Runbook& runbook) {
+  const auto* list = value.if_array();
+  const auto* text = list && list->size() == 1 ? list->front().if_string() : value.if_string();
+  if (!text) return false;
+  const auto name = document::whole_reference(*text);
+  return document::find_parameter(runbook.parameters, name.substr(0, name.find_first_of(".["))) != nullptr;
+}
+
+Result<json::Value> hand_on(const json::Value& value, const Runbook& runbook, const document::ValueOf& value_of) {
+  const auto* members = value.if_object();
+  if (hands_on_whole(value, runbook)) return document::substitute(value, value_of);
+  if (!members) return guarded(value, runbook, value_of);
+  json::Object filled;
+  for (const auto& member : *members) {
+    BELAY_TRY_ASSIGN(auto one, hands_on_whole(member.value(), runbook) ? document::substitute(member.value(), value_of)
+                                                                       : guarded(member.value(), runbook, value_of));
+    filled.emplace(member.key(), std::move(one));
+  }
+  return json::Value(std::move(filled));
+}
+
+}  // namespace
+
+Result<json::Object> fill_inputs(const RunbookStep& step, const Runbook& runbook, const Execution& execution,
+                                 Instant now) {
+  const auto value_of = values_of(runbook, execution, now);
+  json::Object filled;
+  for (const auto& input : step.inputs) {
+    BELAY_TRY_ASSIGN(auto value, is_handed_on(step, input.key()) ? hand_on(input.value(), runbook, value_of)
+                                                                 : document::substitute(input.value(), value_of));
+    filled.emplace(input.key(), std::move(value));
+  }
+  return filled;
 }
 
 Result<json::Object> pick_outputs(const RunbookStep& step, const json::Object& given) {

@@ -84,6 +84,49 @@ TEST(Values, OutputsByType) {
   EXPECT_LE(cut->at("Output").get_string().size(), kOutputTextMax);
 }
 
+struct HandedRow {
+  const char *input,
+      *filled;  // with P = "a; id", W = "web-1", D = "as the default; says", L = ["a b"], a.Output = "`id`"
+};
+constexpr HandedRow kHanded[] = {
+    {R"({"commands":["echo {{ W }}"]})", R"({"commands":["echo web-1"]})"},
+    {R"({"commands":["echo {{ P }}"]})", nullptr},
+    {R"({"commands":["echo \"{{ P }}\""]})", nullptr},
+    {R"({"commands":["{{ P }}","true"]})", nullptr},
+    {R"({"commands":["echo {{ a.Output }}"]})", nullptr},
+    {R"({"commands":"{{ a.Output }}"})", nullptr},
+    {R"({"commands":["{{ a.Output }}"]})", nullptr},
+    {R"({"commands":["echo {{ L }}"]})", nullptr},
+    {R"({"commands":["echo '{{ D }}'"]})", R"({"commands":["echo 'as the default; says'"]})"},
+    {R"({"commands":"{{ P }}"})", R"({"commands":"a; id"})"},
+    {R"({"Message":["{{ P }}"]})", R"({"Message":["a; id"]})"},
+    {R"({"commands":"{{ L }}"})", R"({"commands":["a b"]})"},
+};
+
+// A value must not become a command of the document that gets it.
+TEST(Values, WhatIsHandedOnToADocumentBringsNoCommands) {
+  Runbook runbook;
+  for (const char* name : {"P", "W", "D", "L"}) runbook.parameters.emplace_back().name = name;
+  runbook.parameters[2].default_value = json::Value("as the default; says");
+  runbook.steps.emplace_back().name = "a";
+  Execution execution;
+  execution.parameters = {{"P", "a; id"}, {"W", "web-1"}, {"D", "as the default; says"}, {"L", json::Array{"a b"}}};
+  execution.steps.resize(1);
+  execution.steps[0].outputs = {{"Output", "`id`"}};
+  for (const std::string_view input : {"Parameters", "RuntimeParameters"})
+    for (const auto& row : kHanded) {
+      SCOPED_TRACE(row.input);
+      RunbookStep step;
+      step.action = input == "Parameters" ? "aws:runCommand" : "aws:executeAutomation";
+      step.inputs = {{input, *json::parse(row.input)}, {"Comment", "{{ P }}"}};
+      const auto filled = fill_inputs(step, runbook, execution, Instant());
+      ASSERT_EQ(filled.ok(), row.filled != nullptr) << (filled.ok() ? "" : filled.error().message());
+      if (!filled.ok()) continue;
+      EXPECT_EQ(json::to_text(filled->at(input)), row.filled);
+      EXPECT_EQ(filled->at("Comment"), "a; id") << "nothing runs that";
+    }
+}
+
 struct ConditionRow {
   const char* condition;  // with {{ A }} = "Abc", {{ N }} = 7, {{ B }} = true
   int holds;              // -1: an error

@@ -21,6 +21,9 @@
 
 namespace belay::document {
 
+// One word to any shell, wherever it stands: the first of the two rules above, at its strictest.
+bool is_harmless(std::string_view text);
+
 class Script {
  public:
   // `lines` may hold several lines each. Problems (a parameter that is not declared, an ENV_VAR or a list at a place

@@ -124,6 +124,13 @@ Status check_calendar(const Call& call, const std::string& content) {
   return failure(large ? "MaxDocumentSizeExceeded" : "InvalidDocumentContent", read.error().chain());
 }
 
+automation::RunbookResolver runbook_resolver(store::Sql& sql) {
+  return [&sql](const std::string& name, const std::string& version) -> Result<automation::Runbook> {
+    BELAY_TRY_ASSIGN(const auto found, find_document(sql, name, version));
+    return automation::parse_runbook(found.content, found.format);
+  };
+}
+
 // The content as it was sent, checked whole: what would not run is not kept.
 Result<documents::Version> version_from(store::Sql& sql, const Call& call, const std::string& type) {
   documents::Version version;
@@ -148,6 +155,11 @@ Result<documents::Version> version_from(store::Sql& sql, const Call& call, const
   const auto content = read_content(type, version.content, format);
   if (!content.ok()) return document_failure(content.error());
   version.schema_version = content->schema_version;
+  if (type == "Automation") {
+    BELAY_TRY_ASSIGN(const auto runbook, automation::parse_runbook(version.content, format));
+    const auto inner = automation::check_inner_runbooks(call.text("Name"), runbook, runbook_resolver(sql));
+    if (!inner.ok()) return failure("InvalidDocumentContent", inner.error().chain());
+  }
   if (type != "Command") return version;
   BELAY_TRY_ASSIGN(const auto command, document::parse_command_document(version.content, format));
   const auto inner = document::check_inner_documents(call.text("Name"), command, document_resolver(sql));
