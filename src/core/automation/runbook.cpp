@@ -340,6 +340,9 @@ class CycleSearch {
                                                  ", which leads back to itself (" + join(way_, " -> ") + " -> " +
                                                  inner + ")");
       if (!seen_.insert(inner).second) continue;
+      if (seen_.size() > kInnerRunbooksMax)
+        return Error(Code::resource_exhausted,
+                     way_.front() + " leads to more than " + std::to_string(kInnerRunbooksMax) + " other runbooks");
       const auto found = resolver_(inner, text_input(step, "DocumentVersion"));
       if (!found.ok()) continue;
       way_.push_back(inner);

@@ -52,8 +52,10 @@ struct Runbook {
 // do not stand before, and to outputs they do not have.
 Result<Runbook> parse_runbook(std::string_view content, document::Format format);
 
+inline constexpr std::size_t kInnerRunbooksMax = 200;
+
 // Refuses a runbook that runs itself, by whatever way round: invalid_argument that names the way. Runbooks named with
-// references, and such as the resolver does not find, are not followed.
+// references, and such as the resolver does not find, are not followed. resource_exhausted beyond kInnerRunbooksMax.
 using RunbookResolver = std::function<Result<Runbook>(const std::string& name, const std::string& version)>;
 Status check_inner_runbooks(const std::string& name, const Runbook& runbook, const RunbookResolver& resolver);
 

@@ -219,6 +219,10 @@ TEST(Runbook, OneThatRunsItselfIsRefusedWhateverTheWay) {
   EXPECT_TRUE(check_inner_runbooks("E", calling("B"), resolver).ok()) << "A is not there";
   EXPECT_TRUE(check_inner_runbooks("E", calling("D"), resolver).ok()) << "it is not E's circle, and this one ends";
   EXPECT_TRUE(check_inner_runbooks("E", calling("Nowhere"), resolver).ok());
+  const RunbookResolver endless = [&](const std::string& name, const std::string&) -> Result<Runbook> {
+    return calling(name + "x");
+  };
+  EXPECT_EQ(check_inner_runbooks("E", calling("x"), endless).error().code(), Code::resource_exhausted);
 }
 
 }  // namespace
