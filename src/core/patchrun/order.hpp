@@ -8,6 +8,7 @@
 #include "base/time.hpp"
 #include "core/fleet/package.hpp"
 #include "core/fleet/problem.hpp"
+#include "core/patchrun/health.hpp"
 
 namespace belay::patchrun {
 
@@ -24,10 +25,22 @@ struct PatchRunOrder {
   Duration install_timeout{7'200'000};
   Duration reboot_timeout{900'000};
   std::uint64_t space_reserve_bytes = 64u << 20;  // to stay free on /, /var and /boot after the change
+
+  // ---- as a rollout wants it; without probes and with these defaults a run is what a command makes of it
+  ProtectionOrder protection{};
+  std::vector<ProbeSpec> probes{};
+  Gate gate{};
+  IllBefore ill_before = IllBefore::hold;
+  OnFailure on_failure = OnFailure::roll_back;
+  bool restart_services = false;    // those that still use what was replaced, where no reboot comes
+  std::optional<Instant> end_by{};  // the window's cut-off: begun only where everything, a rollback too, fits before it
+  bool use_pool = false;            // package files come from the server's pool where it has them
+  std::string undoes{};             // of a rollback that was ordered: the run it takes back
 };
 BOOST_DESCRIBE_STRUCT(PatchRunOrder, (),
                       (change_set_id, changes, reboot, allow_downgrade, hold_old_versions, lock_timeout,
-                       install_timeout, reboot_timeout, space_reserve_bytes))
+                       install_timeout, reboot_timeout, space_reserve_bytes, protection, probes, gate, ill_before,
+                       on_failure, restart_services, end_by, use_pool, undoes))
 
 // How it went, apart from where it is. Honest, terminal.
 enum class Outcome {
@@ -48,6 +61,18 @@ struct StepRecord {
 };
 BOOST_DESCRIBE_STRUCT(StepRecord, (), (state, entered_at, took, detail))
 
+// A probe that turned, or was read for the first time.
+struct ProbeTurn {
+  Instant at{};
+  std::string probe;
+  bool healthy = false;
+  std::string detail;
+};
+BOOST_DESCRIBE_STRUCT(ProbeTurn, (), (at, probe, healthy, detail))
+
+inline constexpr std::size_t kProbeTurnsMax = 200;
+inline constexpr std::size_t kFailureLogBytesMax = 32 << 10;
+
 struct PatchRunReport {
   std::string run_id;  // the order's id
   Outcome outcome = Outcome::inconsistent;
@@ -59,9 +84,13 @@ struct PatchRunReport {
   bool reboot_pending = false;
   std::vector<StepRecord> steps;
   std::string output;  // bounded and sanitized
+  WayBack way_back{};
+  std::vector<ProbeTurn> probe_turns{};  // from before the change to the end, in order
+  std::vector<std::string> rungs{};  // of the rollback ladder, as they were climbed: "restart", "packages", "snapshot"
+  std::string failure_log{};         // what the system's journal said around the failure
 };
 BOOST_DESCRIBE_STRUCT(PatchRunReport, (),
                       (run_id, outcome, changed, problems, conffiles_kept, restart_needed, rebooted, reboot_pending,
-                       steps, output))
+                       steps, output, way_back, probe_turns, rungs, failure_log))
 
 }  // namespace belay::patchrun
