@@ -1,0 +1,203 @@
+#pragma once
+// The machine of a rollout: one change set through rings of nodes. Pure: the caller keeps the state, says what
+// surrounds it (windows, calendars, what other rollouts disturb), carries out the actions, and comes back with what
+// happened. docs/machines/rollout.md draws it.
+//
+// A ring opens when the one before is green, its approvals are there, and its window and calendars are open. Its nodes
+// begin as concurrency, budgets and order allow. It is green when every node has ended, errors are within its budget,
+// enough nodes took the change, and the soak passed without a regression. Otherwise the rollout halts.
+#include <boost/describe.hpp>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/time.hpp"
+#include "core/rollout/spec.hpp"
+
+namespace belay::rollout {
+
+enum class State {
+  Planned,           // its change set is being made, or it was not started
+  AwaitingApproval,  // of the change set, or of the ring that is next
+  Running,
+  Soaking,
+  Paused,
+  Halted,  // a ring was not green; a person decides: resume, roll back or abort
+  Completed,
+  RollingBack,
+  RolledBack,
+  Aborted,
+};
+BOOST_DESCRIBE_ENUM(State, Planned, AwaitingApproval, Running, Soaking, Paused, Halted, Completed, RollingBack,
+                    RolledBack, Aborted)
+bool is_over(State state);  // Completed, RolledBack, Aborted: nothing follows
+
+enum class NodeState {
+  Pending,
+  Checking,  // it has the order; what it says of its run is shown as the states up to RollingBack
+  Held,      // held back before anything was changed; `why`
+  Protecting,
+  Installing,
+  Rebooting,
+  Verifying,
+  Committed,
+  RollingBack,
+  RolledBack,
+  RollbackFailed,
+  Inconsistent,  // it cannot be told how it is: it fell silent in its run, or its packages cannot be read
+  Skipped,       // nothing to do there, or the rollout ended before its turn
+};
+BOOST_DESCRIBE_ENUM(NodeState, Pending, Checking, Held, Protecting, Installing, Rebooting, Verifying, Committed,
+                    RollingBack, RolledBack, RollbackFailed, Inconsistent, Skipped)
+bool is_at_work(NodeState state);  // has an order that has not ended
+bool is_failed(NodeState state);   // RolledBack, RollbackFailed, Inconsistent: counts against the error budget
+
+enum class RingState { Waiting, AwaitingApproval, Running, Soaking, Green, Halted };
+BOOST_DESCRIBE_ENUM(RingState, Waiting, AwaitingApproval, Running, Soaking, Green, Halted)
+
+struct Node {
+  std::string node_id;
+  std::uint32_t ring = 0;
+  std::vector<std::string> groups;  // "Role=db", of the tags that budgets name
+  std::uint32_t rank = 0;           // its place in the ring's order; kRankUnknown until its role is told
+  NodeState state = NodeState::Pending;
+  std::string why;         // for a person
+  std::string order_id;    // of its run; the newest
+  std::string undoes;      // run that its rollback takes back; "" before one
+  bool put_back = false;   // a rollback of this (committed) node is wanted
+  bool taken = false;      // the node has the order
+  bool regressed = false;  // after its commit, during the soak
+  std::uint32_t attempt = 0;
+  std::optional<Instant> started_at, ended_at, deadline;
+};
+BOOST_DESCRIBE_STRUCT(Node, (),
+                      (node_id, ring, groups, rank, state, why, order_id, undoes, put_back, taken, regressed, attempt,
+                       started_at, ended_at, deadline))
+inline constexpr std::uint32_t kRankUnknown = 0xffff'ffff;
+
+struct Ring {
+  std::string name;
+  std::uint32_t concurrency_max = 1, errors_max = 0, sample_size = 1;
+  Duration soak{};
+  std::uint32_t approvals_wanted = 0;
+  std::vector<std::string> approved_by;
+  std::vector<Budget> budgets;
+  bool ordered = false;  // nodes tell their roles first
+  Duration patience{};   // for one node, from its order to its end; the order itself is refused later
+  RingState state = RingState::Waiting;
+  std::optional<Instant> begun_at, soak_until;
+};
+BOOST_DESCRIBE_STRUCT(Ring, (),
+                      (name, concurrency_max, errors_max, sample_size, soak, approvals_wanted, approved_by, budgets,
+                       ordered, patience, state, begun_at, soak_until))
+
+struct Rollout {
+  State state = State::Planned;
+  State before_pause = State::Running;
+  std::string why;                  // of a halt, a pause, an end
+  bool started = false;             // somebody said so
+  bool ready = false;               // the change set is frozen and approved
+  bool waits_for_approval = false;  // of the change set: frozen, not approved
+  FailureAction on_failure = FailureAction::rollback;
+  std::uint32_t ring = 0;  // the one that is at work or next
+  std::vector<Ring> rings;
+  std::vector<Node> nodes;  // kept apart by the caller; sorted by ring, then id
+};
+// Without the nodes, which have rows of their own.
+BOOST_DESCRIBE_STRUCT(Rollout, (),
+                      (state, before_pause, why, started, ready, waits_for_approval, on_failure, ring, rings))
+
+// What is so around the rollout at this moment; one entry a ring.
+struct RingClock {
+  bool open = true;
+  std::string why;                     // where it is not
+  std::optional<Instant> begin_until;  // the cut-off: nothing that takes longer is begun
+  std::optional<Instant> next_look;    // when that may be otherwise
+};
+struct Surroundings {
+  std::vector<RingClock> clocks;
+  std::map<std::string, std::uint32_t> disrupted_elsewhere;  // by group: by other rollouts
+  std::map<std::string, Duration> takes;  // by node: measured, a rollback included; absent: not known
+  Duration takes_by_default{};
+};
+
+enum class EventKind {
+  start,
+  frozen,         // the change set is frozen; approvals are still wanted
+  approved,       // … and has them
+  not_plannable,  // the change set cannot be made; `why`
+  ring_approved,  // by `who`, the ring at hand
+  taken,          // the node has its order
+  committed,
+  nothing_to_do,
+  held,  // refused before anything was changed; `why`
+  rolled_back,
+  rollback_failed,
+  inconsistent,
+  put_back,       // the rollback that was ordered ended well
+  not_put_back,   // … badly; `why`
+  undeliverable,  // the node is not there any more
+  withdrawn,      // the order was taken back before the node had it
+  regressed,      // ill or silent after its commit; `why`
+  role_told,      // `rank`
+  joined,         // a new node for the last ring: `node_id`, `groups`
+  quarantined,    // what it ships is quarantined elsewhere; `why`
+  pause,
+  resume,  // also of a halted one: its errors so far are accepted
+  abort,
+  roll_back,  // `node_id` "": all; else that node; with `ring`: that ring
+};
+BOOST_DESCRIBE_ENUM(EventKind, start, frozen, approved, not_plannable, ring_approved, taken, committed, nothing_to_do,
+                    held, rolled_back, rollback_failed, inconsistent, put_back, not_put_back, undeliverable, withdrawn,
+                    regressed, role_told, joined, quarantined, pause, resume, abort, roll_back)
+
+struct Event {
+  EventKind kind = EventKind::start;
+  std::string node_id;
+  std::string order_id;  // of node events: one of another order than the node's newest is passed over
+  std::string who, why;
+  std::optional<std::uint32_t> ring{};
+  std::uint32_t rank = 0;
+  std::vector<std::string> groups{};
+  bool again = false;  // of resume: nodes of the ring that were held back are tried again
+};
+BOOST_DESCRIBE_STRUCT(Event, (), (kind, node_id, order_id, who, why, ring, rank, groups, again))
+
+enum class ActionKind {
+  send,        // the order of the change to the node; the caller makes the order id: order_name()
+  withdraw,    // the order that the node may not have yet; answer with `withdrawn` where it never had it
+  put_back,    // a rollback of node.undoes
+  ask_role,    // run the ring's role command; answer with role_told
+  quarantine,  // what was rolled back: `why`
+  report,      // write the report: it halted, or it is over
+};
+BOOST_DESCRIBE_ENUM(ActionKind, send, withdraw, put_back, ask_role, quarantine, report)
+struct Action {
+  ActionKind kind = ActionKind::send;
+  std::string node_id;
+  std::uint32_t attempt = 0;
+  std::optional<Instant> end_by{};
+  std::string why;
+  bool operator==(const Action&) const = default;
+};
+// Names an order within its rollout: the same for the same attempt, so that an order made twice is one order.
+std::string order_name(const Action& action);
+
+struct Step {
+  std::vector<Action> actions;
+  std::vector<std::size_t> changed;  // indexes of nodes that are not as they were; sorted, each once
+  std::optional<Instant> wake_at;    // absent: only an event can change anything
+};
+
+// Takes the events in order, then the clock, then decides. The same events again change nothing.
+Step step(Rollout& rollout, std::span<const Event> events, const Surroundings& surroundings, Instant now);
+
+struct RingCounts {
+  std::uint32_t nodes = 0, pending = 0, at_work = 0, committed = 0, held = 0, skipped = 0, failed = 0, rolled_back = 0;
+};
+RingCounts count(const Rollout& rollout, std::uint32_t ring);
+
+}  // namespace belay::rollout
