@@ -70,12 +70,13 @@ struct Node {
   bool put_back = false;   // a rollback of this (committed) node is wanted
   bool taken = false;      // the node has the order
   bool regressed = false;  // after its commit, during the soak
+  bool asked = false;      // for its role
   std::uint32_t attempt = 0;
   std::optional<Instant> started_at, ended_at, deadline;
 };
 BOOST_DESCRIBE_STRUCT(Node, (),
-                      (node_id, ring, groups, rank, state, why, order_id, undoes, put_back, taken, regressed, attempt,
-                       started_at, ended_at, deadline))
+                      (node_id, ring, groups, rank, state, why, order_id, undoes, put_back, taken, regressed, asked,
+                       attempt, started_at, ended_at, deadline))
 inline constexpr std::uint32_t kRankUnknown = 0xffff'ffff;
 
 struct Ring {
@@ -85,14 +86,16 @@ struct Ring {
   std::uint32_t approvals_wanted = 0;
   std::vector<std::string> approved_by;
   std::vector<Budget> budgets;
-  bool ordered = false;  // nodes tell their roles first
-  Duration patience{};   // for one node, from its order to its end; the order itself is refused later
+  bool ordered = false;               // nodes tell their roles first
+  Duration delivery{};                // an order not taken by then is withdrawn
+  Duration patience{};                // for one node, from its taking the order to its end
+  std::uint32_t errors_accepted = 0;  // by who resumed it
   RingState state = RingState::Waiting;
   std::optional<Instant> begun_at, soak_until;
 };
 BOOST_DESCRIBE_STRUCT(Ring, (),
                       (name, concurrency_max, errors_max, sample_size, soak, approvals_wanted, approved_by, budgets,
-                       ordered, patience, state, begun_at, soak_until))
+                       ordered, delivery, patience, errors_accepted, state, begun_at, soak_until))
 
 struct Rollout {
   State state = State::Planned;
@@ -102,13 +105,15 @@ struct Rollout {
   bool ready = false;               // the change set is frozen and approved
   bool waits_for_approval = false;  // of the change set: frozen, not approved
   FailureAction on_failure = FailureAction::rollback;
-  std::uint32_t ring = 0;  // the one that is at work or next
+  std::uint32_t ring = 0;                      // the one that is at work or next
+  std::optional<std::uint32_t> rollback_ring;  // RollingBack: only this one
   std::vector<Ring> rings;
   std::vector<Node> nodes;  // kept apart by the caller; sorted by ring, then id
 };
 // Without the nodes, which have rows of their own.
 BOOST_DESCRIBE_STRUCT(Rollout, (),
-                      (state, before_pause, why, started, ready, waits_for_approval, on_failure, ring, rings))
+                      (state, before_pause, why, started, ready, waits_for_approval, on_failure, ring, rollback_ring,
+                       rings))
 
 // What is so around the rollout at this moment; one entry a ring.
 struct RingClock {
@@ -195,9 +200,13 @@ struct Step {
 // Takes the events in order, then the clock, then decides. The same events again change nothing.
 Step step(Rollout& rollout, std::span<const Event> events, const Surroundings& surroundings, Instant now);
 
+// Over, and no node is at work any more: nothing can follow.
+bool is_finished(const Rollout& rollout);
+
 struct RingCounts {
   std::uint32_t nodes = 0, pending = 0, at_work = 0, committed = 0, held = 0, skipped = 0, failed = 0, rolled_back = 0;
 };
+BOOST_DESCRIBE_STRUCT(RingCounts, (), (nodes, pending, at_work, committed, held, skipped, failed, rolled_back))
 RingCounts count(const Rollout& rollout, std::uint32_t ring);
 
 }  // namespace belay::rollout

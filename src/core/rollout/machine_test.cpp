@@ -1,0 +1,439 @@
+#include "core/rollout/machine.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace belay::rollout {
+namespace {
+using testing::HasSubstr;
+using namespace std::chrono_literals;
+constexpr Instant kBegin{Duration(1'700'000'000'000)};
+
+// A rollout under the hands of its caller: orders get ids, everything else is as the test says.
+struct World {
+  Rollout rollout;
+  Surroundings around;
+  Instant now = kBegin;
+  std::vector<Action> actions;  // of the last turn
+
+  explicit World(std::vector<std::uint32_t> nodes_by_ring) {
+    rollout.started = rollout.ready = true;
+    for (std::uint32_t ring = 0; ring < nodes_by_ring.size(); ++ring) {
+      Ring made;
+      made.name = "ring" + std::to_string(ring);
+      made.concurrency_max = 100;
+      made.delivery = 1h;
+      made.patience = 2h;
+      rollout.rings.push_back(made);
+      around.clocks.emplace_back();
+      for (std::uint32_t i = 0; i < nodes_by_ring[ring]; ++i) {
+        Node node;
+        node.node_id = "n" + std::to_string(ring) + "-" + std::to_string(i);
+        node.ring = ring;
+        rollout.nodes.push_back(node);
+      }
+    }
+  }
+  Step turn(std::vector<Event> events = {}) {
+    auto step = rollout::step(rollout, events, around, now);
+    actions = step.actions;
+    for (const auto& action : step.actions)
+      if (action.kind == ActionKind::send || action.kind == ActionKind::put_back)
+        node(action.node_id).order_id = action.node_id + "/" + order_name(action);
+    return step;
+  }
+  Node& node(const std::string& id) { return *std::ranges::find(rollout.nodes, id, &Node::node_id); }
+  Event of(const std::string& id, EventKind kind, std::string why = "") {
+    Event event;
+    event.kind = kind;
+    event.node_id = id;
+    event.order_id = node(id).order_id;
+    event.why = std::move(why);
+    return event;
+  }
+  static Event say(EventKind kind, std::string who = "ana") {
+    Event event;
+    event.kind = kind;
+    event.who = std::move(who);
+    return event;
+  }
+  std::vector<std::string> sent(ActionKind kind = ActionKind::send) const {
+    std::vector<std::string> out;
+    for (const auto& action : actions)
+      if (action.kind == kind) out.push_back(action.node_id);
+    return out;
+  }
+  void all_at_work(EventKind kind) {
+    std::vector<Event> events;
+    for (const auto& node : rollout.nodes)
+      if (is_at_work(node.state)) events.push_back(of(node.node_id, kind));
+    turn(events);
+  }
+};
+
+TEST(Rollout, PromotesItselfWhenGreen) {
+  World world({2, 1, 1});
+  world.turn();
+  EXPECT_EQ(world.sent(), (std::vector<std::string>{"n0-0", "n0-1"}));
+  EXPECT_EQ(world.rollout.state, State::Running);
+  world.all_at_work(EventKind::committed);
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n1-0"});
+  world.all_at_work(EventKind::committed);
+  world.all_at_work(EventKind::committed);
+  EXPECT_EQ(world.rollout.state, State::Completed);
+  EXPECT_TRUE(is_finished(world.rollout));
+  EXPECT_EQ(world.sent(ActionKind::report).size(), 1u);
+}
+
+TEST(Rollout, SoaksBeforeThePromotion) {
+  World world({1, 1});
+  world.rollout.rings[0].soak = 10min;
+  world.turn();
+  world.all_at_work(EventKind::committed);
+  EXPECT_EQ(world.rollout.state, State::Soaking);
+  world.now += 9min;
+  EXPECT_EQ(world.turn().wake_at, kBegin + 10min);
+  EXPECT_TRUE(world.sent().empty());
+  world.now = kBegin + 10min;
+  world.turn();
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n1-0"});
+}
+
+TEST(Rollout, NothingChangedMeansNothingToSoak) {
+  World world({1, 1});
+  world.rollout.rings[0].soak = 10min;
+  world.turn();
+  world.all_at_work(EventKind::nothing_to_do);
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n1-0"});
+}
+
+TEST(Rollout, AFailureBeyondTheBudgetHaltsItAndIsQuarantined) {
+  World world({2, 1});
+  world.turn();
+  world.turn({world.of("n0-0", EventKind::rolled_back, "web was ill")});
+  EXPECT_EQ(world.rollout.state, State::Halted);
+  EXPECT_THAT(world.rollout.why, HasSubstr("1 of 2 nodes that failed"));
+  EXPECT_EQ(world.sent(ActionKind::quarantine).size(), 1u);
+  EXPECT_EQ(world.sent(ActionKind::report).size(), 1u);
+  EXPECT_EQ(world.sent(ActionKind::withdraw), std::vector<std::string>{"n0-1"});
+  world.turn({world.of("n0-1", EventKind::committed)});
+  EXPECT_EQ(world.rollout.state, State::Halted);
+  EXPECT_TRUE(world.sent().empty());
+  EXPECT_EQ(world.node("n1-0").state, NodeState::Pending);
+}
+
+TEST(Rollout, ErrorsWithinTheBudgetAreBorneAndStayCounted) {
+  World world({3, 1});
+  world.rollout.rings[0].errors_max = 1;
+  world.turn();
+  world.turn({world.of("n0-0", EventKind::rolled_back)});
+  EXPECT_EQ(world.rollout.state, State::Running);
+  world.turn({world.of("n0-1", EventKind::inconsistent)});
+  EXPECT_EQ(world.rollout.state, State::Halted);
+}
+
+TEST(Rollout, ARingThatOnlyHeldBackIsNotTrusted) {
+  World world({2, 1});
+  world.turn();
+  world.all_at_work(EventKind::held);
+  EXPECT_EQ(world.rollout.state, State::Halted);
+  EXPECT_THAT(world.rollout.why, HasSubstr("0 of 2 nodes took the change"));
+  EXPECT_TRUE(world.sent(ActionKind::quarantine).empty()) << "nothing was blamed";
+}
+
+TEST(Rollout, ResumingAcceptsWhatFailedAndTriesHeldOnesAgain) {
+  World world({2, 1});
+  world.turn();
+  world.turn({world.of("n0-0", EventKind::rolled_back), world.of("n0-1", EventKind::held)});
+  ASSERT_EQ(world.rollout.state, State::Halted);
+  auto resume = World::say(EventKind::resume);
+  resume.again = true;
+  world.turn({resume});
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n0-1"});
+  world.all_at_work(EventKind::committed);
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n1-0"});
+}
+
+TEST(Rollout, WaitsForApprovals) {
+  World world({1, 1});
+  world.rollout.ready = false;
+  world.rollout.rings[1].approvals_wanted = 2;
+  world.turn({World::say(EventKind::frozen)});
+  EXPECT_EQ(world.rollout.state, State::AwaitingApproval);
+  world.turn({World::say(EventKind::approved)});
+  world.all_at_work(EventKind::committed);
+  EXPECT_EQ(world.rollout.state, State::AwaitingApproval);
+  world.turn({World::say(EventKind::ring_approved, "ben"), World::say(EventKind::ring_approved, "ben")});
+  EXPECT_EQ(world.rollout.state, State::AwaitingApproval) << "one person counts once";
+  world.turn({World::say(EventKind::ring_approved, "cleo")});
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n1-0"});
+}
+
+TEST(Rollout, BeginsOnlyInItsWindowAndOnlyWhatFits) {
+  World world({2});
+  world.around.clocks[0] = {false, "closed", {}, kBegin + 1h};
+  EXPECT_EQ(world.turn().wake_at, kBegin + 1h);
+  EXPECT_TRUE(world.sent().empty());
+  world.around.clocks[0] = {true, "", kBegin + 2h, kBegin + 25h};
+  world.around.takes = {{"n0-0", 30min}, {"n0-1", 3h}};
+  world.now = kBegin + 1h;
+  world.turn();
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n0-0"});
+  EXPECT_EQ(world.actions[0].end_by, kBegin + 2h);
+}
+
+TEST(Rollout, NeverDisturbsTwoOfOneQuorum) {
+  World world({3});
+  world.rollout.rings[0].budgets = {{"Role", 1}};
+  world.rollout.rings[0].errors_max = 2;
+  for (auto& node : world.rollout.nodes) node.groups = {"Role=db"};
+  world.turn();
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n0-0"});
+  world.turn({world.of("n0-0", EventKind::committed)});
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n0-1"});
+  world.turn({world.of("n0-1", EventKind::rolled_back)});
+  EXPECT_TRUE(world.sent().empty()) << "a node that failed keeps consuming the budget";
+}
+
+TEST(Rollout, OtherRolloutsCountAgainstTheBudget) {
+  World world({1});
+  world.rollout.rings[0].budgets = {{"Role", 1}};
+  world.rollout.nodes[0].groups = {"Role=db"};
+  world.around.disrupted_elsewhere = {{"Role=db", 1}};
+  const auto step = world.turn();
+  EXPECT_TRUE(world.sent().empty());
+  EXPECT_EQ(step.wake_at, kBegin + 1min) << "nobody tells when the other one has ended";
+}
+
+TEST(Rollout, ReplicasGoBeforeThePrimary) {
+  World world({3});
+  world.rollout.rings[0].ordered = true;
+  for (auto& node : world.rollout.nodes) node.rank = kRankUnknown;
+  world.turn();
+  EXPECT_EQ(world.sent(ActionKind::ask_role).size(), 3u);
+  world.turn();
+  EXPECT_TRUE(world.sent(ActionKind::ask_role).empty()) << "asked once";
+  std::vector<Event> told;
+  for (const auto* id : {"n0-0", "n0-1", "n0-2"}) {
+    told.push_back(world.of(id, EventKind::role_told));
+    told.back().rank = id == std::string("n0-0") ? 1 : 0;
+  }
+  world.turn(told);
+  EXPECT_EQ(world.sent(), (std::vector<std::string>{"n0-1", "n0-2"}));
+  world.turn({world.of("n0-1", EventKind::committed)});
+  EXPECT_TRUE(world.sent().empty());
+  world.turn({world.of("n0-2", EventKind::committed)});
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n0-0"});
+}
+
+TEST(Rollout, ANodeThatFallsSilentInItsRunIsInconsistentUntilItSpeaks) {
+  World world({1});
+  world.rollout.rings[0].errors_max = 1;
+  world.rollout.rings[0].sample_size = 0;
+  world.turn();
+  world.turn({world.of("n0-0", EventKind::taken)});
+  world.now += 2h;
+  world.turn();
+  EXPECT_EQ(world.node("n0-0").state, NodeState::Inconsistent);
+  world.turn({world.of("n0-0", EventKind::committed)});
+  EXPECT_EQ(world.node("n0-0").state, NodeState::Committed) << "the truth counts when it comes";
+}
+
+TEST(Rollout, AnOrderThatNobodyTookIsWithdrawn) {
+  World world({1, 1});
+  world.turn();
+  world.now += 1h;
+  world.turn();
+  EXPECT_EQ(world.node("n0-0").state, NodeState::Held);
+  EXPECT_EQ(world.sent(ActionKind::withdraw), std::vector<std::string>{"n0-0"});
+  EXPECT_EQ(world.rollout.state, State::Halted);
+}
+
+TEST(Rollout, PausedNothingBeginsAndUnreadOrdersComeBack) {
+  World world({1, 1});
+  world.turn();
+  world.turn({World::say(EventKind::pause)});
+  EXPECT_EQ(world.sent(ActionKind::withdraw), std::vector<std::string>{"n0-0"});
+  world.turn({world.of("n0-0", EventKind::withdrawn)});
+  EXPECT_EQ(world.node("n0-0").state, NodeState::Pending);
+  EXPECT_EQ(world.rollout.state, State::Paused);
+  world.turn({World::say(EventKind::resume)});
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n0-0"});
+  EXPECT_EQ(world.node("n0-0").attempt, 2u);
+}
+
+TEST(Rollout, AbortedRunsComeToTheirOwnEnd) {
+  World world({2, 1});
+  world.turn();
+  world.turn({world.of("n0-0", EventKind::taken)});
+  world.turn({World::say(EventKind::abort)});
+  EXPECT_EQ(world.rollout.state, State::Aborted);
+  EXPECT_FALSE(is_finished(world.rollout));
+  EXPECT_EQ(world.sent(ActionKind::withdraw), std::vector<std::string>{"n0-1"});
+  world.turn({world.of("n0-0", EventKind::committed), world.of("n0-1", EventKind::withdrawn)});
+  EXPECT_TRUE(is_finished(world.rollout));
+  EXPECT_EQ(world.node("n1-0").state, NodeState::Skipped);
+}
+
+TEST(Rollout, RolledBackWholeEveryNodeIsPutBack) {
+  World world({2, 2});
+  world.turn();
+  world.all_at_work(EventKind::committed);
+  world.turn({world.of("n1-0", EventKind::committed)});
+  world.turn({World::say(EventKind::roll_back)});
+  EXPECT_EQ(world.rollout.state, State::RollingBack);
+  EXPECT_EQ(world.sent(ActionKind::put_back), (std::vector<std::string>{"n0-0", "n0-1", "n1-0"}));
+  EXPECT_EQ(world.node("n0-0").undoes, "n0-0/change-1");
+  world.turn({world.of("n1-1", EventKind::committed)});  // was at work meanwhile
+  EXPECT_EQ(world.sent(ActionKind::put_back), std::vector<std::string>{"n1-1"});
+  world.all_at_work(EventKind::put_back);
+  EXPECT_EQ(world.rollout.state, State::RolledBack);
+  EXPECT_TRUE(is_finished(world.rollout));
+}
+
+TEST(Rollout, ARollbackThatDoesNotSucceedIsSaid) {
+  World world({2});
+  world.turn();
+  world.all_at_work(EventKind::committed);
+  ASSERT_EQ(world.rollout.state, State::Completed);
+  World other({2, 1});
+  other.turn();
+  other.all_at_work(EventKind::committed);
+  other.turn({World::say(EventKind::roll_back)});
+  other.turn(
+      {other.of("n0-0", EventKind::not_put_back, "held packages are gone"), other.of("n0-1", EventKind::put_back)});
+  EXPECT_EQ(other.rollout.state, State::RollingBack) << "the node of the next ring is at work";
+  other.all_at_work(EventKind::held);
+  EXPECT_EQ(other.rollout.state, State::Halted);
+  EXPECT_THAT(other.rollout.why, HasSubstr("1 of 3 nodes could not be put back"));
+}
+
+TEST(Rollout, WithRollbackAllTheFailureOfOneTakesAllBack) {
+  World world({2, 1});
+  world.rollout.on_failure = FailureAction::rollback_all;
+  world.turn();
+  world.turn({world.of("n0-0", EventKind::committed)});
+  world.turn({world.of("n0-1", EventKind::rolled_back)});
+  EXPECT_EQ(world.rollout.state, State::RollingBack);
+  EXPECT_EQ(world.sent(ActionKind::put_back), std::vector<std::string>{"n0-0"});
+  world.all_at_work(EventKind::put_back);
+  EXPECT_EQ(world.rollout.state, State::RolledBack);
+}
+
+TEST(Rollout, ARegressionDuringTheSoakHalts) {
+  World world({1, 1});
+  world.rollout.rings[0].soak = 10min;
+  world.turn();
+  world.all_at_work(EventKind::committed);
+  auto ill = world.of("n0-0", EventKind::regressed, "web.service failed");
+  world.turn({ill});
+  EXPECT_EQ(world.rollout.state, State::Halted);
+  EXPECT_THAT(world.rollout.why, HasSubstr("fell ill"));
+}
+
+TEST(Rollout, WhoJoinsLateTakesPartInTheLastRing) {
+  World world({1, 1});
+  world.turn();
+  Event joined;
+  joined.kind = EventKind::joined;
+  joined.node_id = "late";
+  world.turn({joined, joined});
+  EXPECT_EQ(world.rollout.nodes.size(), 3u);
+  EXPECT_EQ(world.node("late").ring, 1u);
+  world.all_at_work(EventKind::committed);
+  EXPECT_EQ(world.sent(), (std::vector<std::string>{"late", "n1-0"}));
+}
+
+TEST(Rollout, WhatIsQuarantinedElsewhereStops) {
+  World world({1, 1});
+  world.turn();
+  auto event = World::say(EventKind::quarantined);
+  event.why = "zlib 1.3 is in quarantine";
+  world.turn({event});
+  EXPECT_EQ(world.rollout.state, State::Halted);
+  EXPECT_EQ(world.rollout.why, event.why);
+}
+
+TEST(Rollout, OldNewsChangeNothing) {
+  World world({1, 1});
+  world.turn();
+  const auto first = world.of("n0-0", EventKind::withdrawn);
+  world.turn({World::say(EventKind::pause), first});
+  world.turn({World::say(EventKind::resume)});
+  auto late = first;
+  late.kind = EventKind::rolled_back;
+  world.turn({late});
+  EXPECT_EQ(world.node("n0-0").state, NodeState::Checking) << "that order is not the newest";
+}
+
+// Whatever happens in whatever order: the promises hold after every step, and every rollout comes to rest.
+class AnyCourse : public testing::TestWithParam<unsigned> {};
+
+TEST_P(AnyCourse, KeepsThePromises) {
+  std::mt19937 random(GetParam());
+  const auto below = [&](std::uint32_t n) { return std::uniform_int_distribution<std::uint32_t>(0, n - 1)(random); };
+  World world({1 + below(4), 1 + below(5), 1 + below(6)});
+  for (auto& ring : world.rollout.rings) {
+    ring.concurrency_max = 1 + below(3);
+    ring.errors_max = below(2);
+    ring.soak = Duration(below(2) * 60'000);
+    ring.budgets = {{"Role", 1 + below(2)}};
+  }
+  world.rollout.on_failure = FailureAction(below(3));
+  for (auto& node : world.rollout.nodes) node.groups = {"Role=" + std::to_string(below(2))};
+  std::uint32_t furthest = 0;
+  for (int turns = 0; turns < 400 && !is_finished(world.rollout); ++turns) {
+    std::vector<Event> events;
+    for (const auto& node : world.rollout.nodes) {
+      if (!is_at_work(node.state) || below(3) > 0) continue;
+      const bool undoing = node.state == NodeState::RollingBack;
+      const EventKind ends[] = {EventKind::committed, EventKind::committed,   EventKind::committed,
+                                EventKind::held,      EventKind::rolled_back, EventKind::nothing_to_do};
+      const auto kind = undoing         ? (below(5) ? EventKind::put_back : EventKind::not_put_back)
+                        : below(3) == 0 ? EventKind::taken
+                                        : ends[below(6)];
+      events.push_back(world.of(node.node_id, kind));
+      if (below(4) == 0) events.push_back(events.back());  // told twice
+    }
+    if (below(25) == 0) events.push_back(World::say(EventKind::pause));
+    if (below(6) == 0) events.push_back(World::say(EventKind::resume));
+    if (below(120) == 0) events.push_back(World::say(EventKind::roll_back));
+    if (below(120) == 0) events.push_back(World::say(EventKind::abort));
+    const auto before = world.rollout;
+    world.now += Duration(below(120'000));
+    world.turn(events);
+    for (const auto& action : world.actions) {
+      if (action.kind != ActionKind::send) continue;
+      const auto& node = world.node(action.node_id);
+      ASSERT_EQ(node.ring, world.rollout.ring) << "only the ring at hand";
+      for (std::uint32_t ring = 0; ring < node.ring; ++ring)
+        ASSERT_EQ(world.rollout.rings[ring].state, RingState::Green) << "never promoted without a green gate";
+      ASSERT_EQ(world.rollout.state, State::Running);
+    }
+    std::map<std::string, std::uint32_t> disturbed, begun;
+    std::map<std::uint32_t, std::uint32_t> at_work;
+    for (const auto& node : world.rollout.nodes) {
+      at_work[node.ring] += is_at_work(node.state);
+      disturbed[node.groups[0]] += is_at_work(node.state) && node.state != NodeState::RollingBack;
+    }
+    for (std::uint32_t ring = 0; ring < 3; ++ring) ASSERT_LE(at_work[ring], world.rollout.rings[ring].concurrency_max);
+    for (const auto& [group, nodes] : disturbed) ASSERT_LE(nodes, 2u) << group;
+    ASSERT_GE(world.rollout.ring, furthest);
+    furthest = world.rollout.ring;
+    ASSERT_TRUE(!is_over(before.state) || before.state == world.rollout.state) << "an end is an end";
+  }
+  const bool rests = is_finished(world.rollout) || world.rollout.state == State::Halted ||
+                     world.rollout.state == State::Paused || world.rollout.state == State::Running ||
+                     world.rollout.state == State::RollingBack;
+  EXPECT_TRUE(rests);
+  for (const auto& node : world.rollout.nodes) {
+    if (!is_finished(world.rollout)) break;
+    EXPECT_NE(node.state, NodeState::Pending) << "every node ends in a state that says the truth";
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Seeds, AnyCourse, testing::Range(0u, 300u));
+
+}  // namespace
+}  // namespace belay::rollout

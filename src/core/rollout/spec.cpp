@@ -1,0 +1,137 @@
+#include "core/rollout/spec.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.hpp"
+#include "core/rollout/spec_parts.hpp"
+
+namespace belay::rollout {
+namespace {
+using parts::Place;
+constexpr std::string_view kReason = "ValidationException";
+constexpr Duration kDay{86'400'000};
+
+void read_protection(const Place& place, Spec& spec) {
+  place.reader.only(place.object, place.path, {"class", "snapshots", "keep", "proof"});
+  spec.protection.least = parts::reversibility_class(place, "class").value_or(spec.protection.least);
+  spec.protection.snapshots = place.texts("snapshots", 10, 64);
+  spec.protection.keep_snapshots = place.span("keep", Duration::zero(), Duration::zero(), 90 * kDay);
+  if (place.find("proof"))
+    place.reader.refuse(place.at("proof"), "asks for a proven backup, and backups are not offered yet");
+}
+
+void read_source(const Place& place, Spec& spec) {
+  spec.baseline = place.text("baseline", false, 256);
+  spec.change_set_id = place.text("changeSet", false, 64);
+  if (!spec.baseline.empty() && !spec.change_set_id.empty())
+    place.reader.refuse(place.at("changeSet"), "stands beside a baseline; name what is shipped by one of them");
+  if (!spec.change_set_id.empty() && !spec.change_set_id.starts_with("cs-"))
+    place.reader.refuse(place.at("changeSet"), "is no change set's id (cs-…)");
+  if (place.find("approvals")) spec.approvals = place.number("approvals", 0, 0, kApprovalsMax);
+}
+
+void read_policy(const Place& place, Spec& spec) {
+  const auto reboot = place.choice("reboot", "never,if-needed,always", "if-needed");
+  spec.reboot = reboot == "never"    ? patchrun::Reboot::never
+                : reboot == "always" ? patchrun::Reboot::always
+                                     : patchrun::Reboot::if_needed;
+  spec.reboot_timeout = place.span("rebootTimeout", spec.reboot_timeout, Duration(30'000), kDay / 2);
+  spec.restart_services = place.flag("restartServices", false);
+  const auto ill = place.choice("illBefore", "hold,patch", "hold");
+  spec.ill_before = ill == "patch" ? patchrun::IllBefore::patch : patchrun::IllBefore::hold;
+  const auto failure = place.choice("onFailure", "rollback,rollback-all,halt", "rollback");
+  spec.on_failure = failure == "halt"           ? FailureAction::halt
+                    : failure == "rollback-all" ? FailureAction::rollback_all
+                                                : FailureAction::rollback;
+  place.with("notify", [&](const Place& inner) {
+    inner.reader.only(inner.object, inner.path, {"webhook"});
+    spec.webhook = inner.text("webhook", true, 2'000);
+    if (!spec.webhook.starts_with("https://") && !spec.webhook.starts_with("http://"))
+      inner.reader.refuse(inner.at("webhook"), "is no http or https address");
+  });
+}
+
+void refuse_repeats(const Place& place, const Spec& spec) {
+  std::set<std::string_view> rings, probes;
+  for (std::size_t i = 0; i < spec.rings.size(); ++i)
+    if (!spec.rings[i].name.empty() && !rings.insert(spec.rings[i].name).second)
+      place.reader.refuse(item_path("rings", i), "is called '" + spec.rings[i].name + "' like another ring");
+  for (std::size_t i = 0; i < spec.probes.size(); ++i)
+    if (!spec.probes[i].name.empty() && !probes.insert(spec.probes[i].name).second)
+      place.reader.refuse(item_path("probes", i), "is called '" + spec.probes[i].name + "' like another probe");
+}
+
+Spec read_whole(const Place& place) {
+  place.reader.only(place.object, place.path,
+                    {"name", "description", "baseline", "changeSet", "approvals", "protect", "rings", "probes", "gate",
+                     "illBefore", "reboot", "rebootTimeout", "restartServices", "onFailure", "notify"});
+  Spec spec;
+  spec.name = place.text("name", true, 128);
+  spec.description = place.text("description", false, 1'024);
+  read_source(place, spec);
+  place.with("protect", [&](const Place& inner) { read_protection(inner, spec); });
+  place.each("rings", true, kRingsMax, [&](const Place& inner) { spec.rings.push_back(parts::read_ring(inner)); });
+  place.each("probes", false, patchrun::kProbesMax,
+             [&](const Place& inner) { spec.probes.push_back(parts::read_probe(inner)); });
+  place.with("gate", [&](const Place& inner) { spec.gate = parts::read_gate(inner); });
+  read_policy(place, spec);
+  refuse_repeats(place, spec);
+  return spec;
+}
+
+}  // namespace
+
+Result<Spec> read_spec(std::string_view content) {
+  const auto start = content.find_first_not_of(" \t\r\n");
+  const bool is_json = start != std::string_view::npos && content[start] == '{';
+  auto read = document::read_content(content, is_json ? document::Format::JSON : document::Format::YAML);
+  if (!read.ok()) return Error(Code::invalid_argument, read.error().message(), std::string(kReason));
+  document::Reader reader(*read);
+  Spec spec;
+  if (const auto* object = reader.object(read->value, "")) spec = read_whole({reader, *object, ""});
+  if (!reader.ok()) return reader.error(std::string(kReason));
+  return spec;
+}
+
+Result<Duration> parse_span(std::string_view text) {
+  if (text == "0") return Duration::zero();
+  Duration whole{};
+  for (std::string_view rest = text; !rest.empty() || text.empty();) {
+    const auto digits = rest.find_first_not_of("0123456789");
+    const auto end = digits == std::string_view::npos ? digits : rest.find_first_of("0123456789", digits);
+    BELAY_TRY_ASSIGN(const auto part, parse_duration(rest.substr(0, end)));
+    whole += part;
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end);
+  }
+  return whole;
+}
+
+Result<RingTarget> parse_target(std::string_view text) {
+  const auto refuse = [&](std::string_view what) {
+    return Error(Code::invalid_argument, "'" + sanitize(std::string(text), 100) + "' " + std::string(what));
+  };
+  if (text == "*" || text == "all") return RingTarget{"InstanceIds", {"*"}};
+  const auto listed = [](std::string_view values) {
+    std::vector<std::string> out;
+    for (const auto value : split(values, ',')) out.emplace_back(trim(value));
+    return out;
+  };
+  if (text.starts_with("group:")) {
+    if (text.size() == 6) return refuse("names no patch group");
+    return RingTarget{"PatchGroup", listed(text.substr(6))};
+  }
+  if (text.starts_with("tag:")) {
+    const auto equals = text.find('=');
+    if (equals == std::string_view::npos || equals <= 4 || equals + 1 == text.size())
+      return refuse("is no tag target; write tag:Key=Value");
+    RingTarget target{std::string(text.substr(0, equals)), listed(text.substr(equals + 1))};
+    if (std::ranges::any_of(target.values, &std::string::empty)) return refuse("has an empty value");
+    return target;
+  }
+  if (text.find_first_of("=: \t%") != std::string_view::npos)
+    return refuse("is neither tag:Key=Value, group:NAME, a node's id or name, nor *");
+  return RingTarget{"InstanceIds", {std::string(text)}};
+}
+
+}  // namespace belay::rollout

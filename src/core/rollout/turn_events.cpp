@@ -1,0 +1,210 @@
+// What happened, taken into the state. What comes twice, or too late to matter, changes nothing.
+#include <algorithm>
+
+#include "core/rollout/turn.hpp"
+
+namespace belay::rollout {
+namespace {
+
+bool is_of_node(EventKind kind) {
+  switch (kind) {
+    case EventKind::taken:
+    case EventKind::committed:
+    case EventKind::nothing_to_do:
+    case EventKind::held:
+    case EventKind::rolled_back:
+    case EventKind::rollback_failed:
+    case EventKind::inconsistent:
+    case EventKind::put_back:
+    case EventKind::not_put_back:
+    case EventKind::undeliverable:
+    case EventKind::withdrawn:
+    case EventKind::regressed:
+    case EventKind::role_told: return true;
+    default: return false;
+  }
+}
+
+bool may_pause(State state) {
+  return state == State::Planned || state == State::AwaitingApproval || state == State::Running ||
+         state == State::Soaking;
+}
+
+}  // namespace
+
+void Turn::take(const Event& event) {
+  if (!is_of_node(event.kind)) return take_of_rollout(event);
+  auto* node = node_named(event.node_id);
+  if (!node) return;
+  if (!event.order_id.empty() && event.order_id != node->order_id) return;  // of an earlier attempt
+  take_of_node(event, *node);
+}
+
+void Turn::take_of_rollout(const Event& event) {
+  if (is_over(rollout_.state)) return;
+  switch (event.kind) {
+    case EventKind::start: rollout_.started = true; return;
+    case EventKind::frozen: rollout_.waits_for_approval = !rollout_.ready; return;
+    case EventKind::approved:
+      rollout_.ready = true;
+      rollout_.waits_for_approval = false;
+      return;
+    case EventKind::not_plannable:
+      if (!rollout_.ready) {
+        skip_pending("the change set could not be made");
+        enter(State::Aborted, "the change set could not be made: " + event.why);
+      }
+      return;
+    case EventKind::ring_approved: return approve(event);
+    case EventKind::joined: return take_join(event);
+    case EventKind::quarantined:
+      if (rollout_.state == State::Halted || rollout_.state == State::RollingBack) return;
+      withdraw_untaken();
+      return enter(State::Halted, event.why);
+    case EventKind::pause:
+      if (!may_pause(rollout_.state)) return;
+      rollout_.before_pause = rollout_.state;
+      withdraw_untaken();
+      return enter(State::Paused, event.why.empty() ? "paused by " + event.who : event.why);
+    case EventKind::resume: return take_resume(event);
+    case EventKind::abort:
+      withdraw_untaken();
+      skip_pending("the rollout was aborted before its turn");
+      for (auto& node : rollout_.nodes) node.put_back = false;
+      return enter(State::Aborted, event.why.empty() ? "aborted by " + event.who : event.why);
+    case EventKind::roll_back: return take_roll_back(event);
+    default: return;
+  }
+}
+
+void Turn::approve(const Event& event) {
+  const auto index = event.ring.value_or(rollout_.ring);
+  if (index >= rollout_.rings.size() || index < rollout_.ring) return;
+  auto& ring = rollout_.rings[index];
+  if (std::ranges::find(ring.approved_by, event.who) == ring.approved_by.end()) ring.approved_by.push_back(event.who);
+}
+
+// Into the last ring, which keeps its order by id.
+void Turn::take_join(const Event& event) {
+  if (rollout_.rings.empty() || node_named(event.node_id)) return;
+  Node node;
+  node.node_id = event.node_id;
+  node.ring = static_cast<std::uint32_t>(rollout_.rings.size() - 1);
+  node.groups = event.groups;
+  node.rank = rollout_.rings.back().ordered ? kRankUnknown : 0;
+  const auto place = std::ranges::find_if(
+      rollout_.nodes, [&](const Node& other) { return other.ring == node.ring && other.node_id > node.node_id; });
+  touch(*rollout_.nodes.insert(place, std::move(node)));
+  index_.clear();
+}
+
+void Turn::take_resume(const Event& event) {
+  if (rollout_.state == State::Paused) {
+    rollout_.state = rollout_.before_pause;
+    rollout_.why.clear();
+  } else if (rollout_.state == State::Halted && rollout_.ring < rollout_.rings.size()) {
+    auto& ring = rollout_.rings[rollout_.ring];
+    ring.errors_accepted = count(rollout_, rollout_.ring).failed;
+    if (ring.state == RingState::Halted) ring.state = RingState::Running;
+    ring.sample_size = 0;  // who resumes has seen how few there are
+    rollout_.state = State::Running;
+    rollout_.why.clear();
+  } else {
+    return;
+  }
+  if (!event.again) return;
+  for (auto& node : rollout_.nodes)
+    if (node.ring == rollout_.ring && node.state == NodeState::Held) {
+      node.state = NodeState::Pending;
+      node.why.clear();
+      node.ended_at.reset();
+      touch(node);
+    }
+}
+
+void Turn::take_roll_back(const Event& event) {
+  if (!event.node_id.empty()) {
+    auto* node = node_named(event.node_id);
+    if (!node || node->state != NodeState::Committed) return;
+    node->put_back = true;
+    return touch(*node);
+  }
+  withdraw_untaken();
+  rollout_.rollback_ring = event.ring;
+  if (!event.ring) skip_pending("the rollout was rolled back before its turn");
+  mark_for_rollback(event.ring);
+  enter(State::RollingBack, event.why.empty() ? "rolled back by " + event.who : event.why);
+}
+
+void Turn::mark_for_rollback(std::optional<std::uint32_t> ring) {
+  for (auto& node : rollout_.nodes)
+    if (node.state == NodeState::Committed && (!ring || node.ring == *ring)) {
+      node.put_back = true;
+      touch(node);
+    }
+}
+
+void Turn::take_of_node(const Event& event, Node& node) {
+  switch (event.kind) {
+    case EventKind::taken:
+      if (!is_at_work(node.state) || node.taken) return;
+      node.taken = true;
+      node.deadline = now_ + ring_of(node).patience;
+      return touch(node);
+    case EventKind::role_told: node.rank = event.rank; return touch(node);
+    case EventKind::regressed:
+      if (node.state != NodeState::Committed || node.regressed) return;
+      node.regressed = true;
+      node.why = event.why;
+      return touch(node);
+    case EventKind::withdrawn:
+      if (!is_at_work(node.state) || node.taken) return;
+      node.deadline.reset();
+      if (is_over(rollout_.state)) return end_node(node, NodeState::Skipped, "its order was taken back unread");
+      node.state = NodeState::Pending;
+      return touch(node);
+    case EventKind::undeliverable:
+      if (node.state == NodeState::Pending) return end_node(node, NodeState::Skipped, "is no node any more");
+      if (!is_at_work(node.state)) return;
+      return end_node(node, node.taken ? NodeState::Inconsistent : NodeState::Skipped, "is no node any more");
+    default: return ended(event, node);
+  }
+}
+
+// The truth about a run counts whenever it comes: also after its deadline passed.
+void Turn::ended(const Event& event, Node& node) {
+  const bool undoing = !node.undoes.empty();
+  switch (event.kind) {
+    case EventKind::committed:
+      if (undoing) return;
+      node.put_back =
+          rollout_.state == State::RollingBack && (!rollout_.rollback_ring || *rollout_.rollback_ring == node.ring);
+      return end_node(node, NodeState::Committed, event.why);
+    case EventKind::nothing_to_do: return end_node(node, NodeState::Skipped, event.why);
+    case EventKind::held: return end_node(node, NodeState::Held, event.why);
+    case EventKind::rolled_back: return end_node(node, NodeState::RolledBack, event.why);
+    case EventKind::rollback_failed: return end_node(node, NodeState::RollbackFailed, event.why);
+    case EventKind::inconsistent: return end_node(node, NodeState::Inconsistent, event.why);
+    case EventKind::put_back: return end_node(node, NodeState::RolledBack, event.why);
+    case EventKind::not_put_back: return end_node(node, NodeState::RollbackFailed, event.why);
+    default: return;
+  }
+}
+
+void Turn::look_at_deadlines() {
+  for (auto& node : rollout_.nodes) {
+    if (!is_at_work(node.state) || !node.deadline || *node.deadline > now_) continue;
+    const bool undoing = node.state == NodeState::RollingBack;
+    if (node.taken) {
+      end_node(node, NodeState::Inconsistent,
+               "has not said how its run went for " + humanize(ring_of(node).patience) +
+                   ": it may be down; look at it from outside");
+    } else {
+      act(ActionKind::withdraw, node);
+      end_node(node, undoing ? NodeState::RollbackFailed : NodeState::Held,
+               "did not take its order within " + humanize(ring_of(node).delivery) + ": it may be off");
+    }
+  }
+}
+
+}  // namespace belay::rollout

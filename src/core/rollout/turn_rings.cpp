@@ -1,0 +1,240 @@
+// What follows: which ring is at work, which nodes begin, when it is green, when it halts.
+#include <algorithm>
+
+#include "core/command/rate.hpp"
+#include "core/rollout/turn.hpp"
+
+namespace belay::rollout {
+namespace {
+constexpr Duration kLookAgain{60'000};  // for what nobody tells of: other rollouts' nodes
+
+std::string of(std::uint32_t some, std::uint32_t all, std::string_view what) {
+  return std::to_string(some) + " of " + std::to_string(all) + " " + std::string(what);
+}
+}  // namespace
+
+void Turn::decide() {
+  put_back_wanted();
+  if (rollout_.state == State::RollingBack) return roll_back();
+  if (!may_begin()) return;
+  while (rollout_.ring < rollout_.rings.size())
+    if (!ring_goes_on(rollout_.rings[rollout_.ring])) return;
+  enter(State::Completed, "");
+}
+
+bool Turn::may_begin() {
+  if (is_over(rollout_.state) || rollout_.state == State::Paused || rollout_.state == State::Halted) return false;
+  if (rollout_.ready && rollout_.started) return true;
+  if (rollout_.waits_for_approval && rollout_.started) enter(State::AwaitingApproval, "the change set wants approval");
+  return false;
+}
+
+bool Turn::ring_goes_on(Ring& ring) {
+  switch (ring.state) {
+    case RingState::Waiting:
+    case RingState::AwaitingApproval:
+      if (ring.approved_by.size() < ring.approvals_wanted) {
+        ring.state = RingState::AwaitingApproval;
+        enter(State::AwaitingApproval, "the ring " + ring.name + " wants approval");
+        return false;
+      }
+      ring.state = RingState::Running;
+      ring.begun_at = now_;
+      return true;
+    case RingState::Running: return run_ring(ring);
+    case RingState::Soaking: return soak(ring);
+    case RingState::Green: ++rollout_.ring; return true;
+    case RingState::Halted: return false;
+  }
+  return false;
+}
+
+bool Turn::over_budget(const Ring& ring, const RingCounts& counts) const {
+  return counts.failed > ring.errors_max + ring.errors_accepted;
+}
+
+bool Turn::run_ring(Ring& ring) {
+  auto counts = count(rollout_, rollout_.ring);
+  if (over_budget(ring, counts)) {
+    halt(ring, "the ring " + ring.name + " has " + of(counts.failed, counts.nodes, "nodes that failed") + ", " +
+                   std::to_string(ring.errors_max) + " are borne");
+    return false;
+  }
+  if (counts.pending == 0 && counts.at_work == 0) {
+    conclude_ring(ring, counts);
+    return ring.state != RingState::Halted;
+  }
+  enter(State::Running, "");
+  fill(ring, counts);
+  return false;
+}
+
+// Every node has ended, and errors are within the budget.
+void Turn::conclude_ring(Ring& ring, const RingCounts& counts) {
+  const auto sample = std::min(ring.sample_size, counts.nodes);
+  if (counts.committed + counts.skipped < sample)
+    return halt(ring, "in the ring " + ring.name + " " +
+                          of(counts.committed + counts.skipped, counts.nodes, "nodes took the change") + ", and " +
+                          std::to_string(sample) + " are wanted before it is trusted");
+  if (counts.committed == 0 || ring.soak == Duration::zero()) {
+    ring.state = RingState::Green;  // nothing was changed that could show its fault later
+    return;
+  }
+  ring.state = RingState::Soaking;
+  ring.soak_until = now_ + ring.soak;
+}
+
+bool Turn::soak(Ring& ring) {
+  const auto counts = count(rollout_, rollout_.ring);
+  if (over_budget(ring, counts)) {
+    halt(ring, "during the soak of the ring " + ring.name + " " + of(counts.failed, counts.nodes, "nodes fell ill"));
+    return false;
+  }
+  if (counts.pending > 0 || counts.at_work > 0) {  // somebody joined, or is put back by hand
+    ring.state = RingState::Running;
+    return true;
+  }
+  if (now_ >= *ring.soak_until) {
+    ring.state = RingState::Green;
+    return true;
+  }
+  enter(State::Soaking, "");
+  wake(ring.soak_until);
+  return false;
+}
+
+void Turn::halt(Ring& ring, std::string why) {
+  ring.state = RingState::Halted;
+  withdraw_untaken();
+  if (count(rollout_, rollout_.ring).failed > 0) out_.actions.push_back({ActionKind::quarantine, "", 0, {}, why});
+  enter(State::Halted, why);
+  if (rollout_.on_failure != FailureAction::rollback_all) return;
+  skip_pending("the rollout was rolled back before its turn");
+  rollout_.rollback_ring.reset();
+  mark_for_rollback({});
+  enter(State::RollingBack, std::move(why));
+  roll_back();
+}
+
+// ---- who begins
+
+void Turn::fill(Ring& ring, const RingCounts& counts) {
+  const auto& clock = surroundings_.clocks[rollout_.ring];
+  if (!clock.open) return wake(clock.next_look);
+  if (ring.ordered && !roles_known(ring)) return;
+  auto first = kRankUnknown;  // who comes later waits until everybody before has ended
+  for (const auto& node : rollout_.nodes)
+    if (node.ring == rollout_.ring && (node.state == NodeState::Pending || is_at_work(node.state)))
+      first = std::min(first, node.rank);
+  auto at_work = counts.at_work;
+  std::uint32_t begun = 0;
+  bool waits = false;
+  if (!ring.budgets.empty()) count_disturbed();
+  for (auto& node : rollout_.nodes) {
+    if (node.ring != rollout_.ring || node.state != NodeState::Pending || node.rank != first) continue;
+    if (at_work >= ring.concurrency_max) break;
+    if (begun == command::kBegunAtOnce) return wake(now_);
+    if (!fits(clock, node)) {
+      waits = true;
+      continue;
+    }
+    if (disturbs_too_many(ring, node)) {
+      if (!surroundings_.disrupted_elsewhere.empty()) wake(now_ + kLookAgain);
+      continue;
+    }
+    begin(ring, clock, node);
+    for (const auto& group : node.groups) ++disturbed_[group];
+    ++at_work;
+    ++begun;
+  }
+  if (waits || begun > 0) wake(clock.next_look);
+}
+
+bool Turn::roles_known(const Ring&) {
+  bool known = true;
+  for (auto& node : rollout_.nodes) {
+    if (node.ring != rollout_.ring || node.state != NodeState::Pending || node.rank != kRankUnknown) continue;
+    known = false;
+    if (node.asked) continue;
+    node.asked = true;
+    touch(node);
+    act(ActionKind::ask_role, node);
+  }
+  return known;
+}
+
+bool Turn::fits(const RingClock& clock, const Node& node) {
+  if (!clock.begin_until) return true;
+  const auto measured = surroundings_.takes.find(node.node_id);
+  const auto takes = measured == surroundings_.takes.end() ? surroundings_.takes_by_default : measured->second;
+  return now_ + takes <= *clock.begin_until;
+}
+
+// Those at work and those that failed, over all rings and all rollouts.
+void Turn::count_disturbed() {
+  disturbed_.clear();
+  for (const auto& [group, nodes] : surroundings_.disrupted_elsewhere) disturbed_[group] = nodes;
+  for (const auto& node : rollout_.nodes)
+    if (is_at_work(node.state) || is_failed(node.state))
+      for (const auto& group : node.groups) ++disturbed_[group];
+}
+
+bool Turn::disturbs_too_many(const Ring& ring, const Node& node) {
+  for (const auto& budget : ring.budgets)
+    for (const auto& group : node.groups)
+      if (group.starts_with(budget.tag + "=") && disturbed_[group] >= budget.disrupted_max) return true;
+  return false;
+}
+
+void Turn::begin(const Ring& ring, const RingClock& clock, Node& node) {
+  node.state = NodeState::Checking;
+  node.why.clear();
+  node.taken = false;
+  node.attempt += 1;
+  node.started_at = now_;
+  node.ended_at.reset();
+  node.deadline = now_ + ring.delivery;
+  touch(node);
+  act(ActionKind::send, node);
+  out_.actions.back().end_by = clock.begin_until;
+}
+
+// ---- the way back
+
+void Turn::put_back_wanted() {
+  std::map<std::uint32_t, std::uint32_t> at_work;
+  for (const auto& node : rollout_.nodes)
+    if (is_at_work(node.state)) ++at_work[node.ring];
+  for (auto& node : rollout_.nodes) {
+    if (!node.put_back || node.state != NodeState::Committed) continue;
+    if (at_work[node.ring] >= ring_of(node).concurrency_max) continue;
+    ++at_work[node.ring];
+    node.put_back = false;
+    node.undoes = node.order_id;
+    node.state = NodeState::RollingBack;
+    node.taken = false;
+    node.attempt += 1;
+    node.ended_at.reset();
+    node.deadline = now_ + ring_of(node).delivery;
+    touch(node);
+    act(ActionKind::put_back, node);
+  }
+}
+
+void Turn::roll_back() {
+  put_back_wanted();
+  std::uint32_t open = 0, not_back = 0, nodes = 0;
+  for (const auto& node : rollout_.nodes) {
+    if (rollout_.rollback_ring && node.ring != *rollout_.rollback_ring) continue;
+    ++nodes;
+    if (is_at_work(node.state) || (node.put_back && node.state == NodeState::Committed)) ++open;
+    if (node.state == NodeState::RollbackFailed || node.state == NodeState::Inconsistent) ++not_back;
+  }
+  if (open > 0) return;
+  if (not_back > 0) return enter(State::Halted, of(not_back, nodes, "nodes could not be put back; look at them"));
+  if (rollout_.rollback_ring)
+    return enter(State::Halted, "the ring " + rollout_.rings[*rollout_.rollback_ring].name + " was put back");
+  enter(State::RolledBack, rollout_.why);
+}
+
+}  // namespace belay::rollout
