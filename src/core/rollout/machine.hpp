@@ -64,13 +64,14 @@ struct Node {
   std::vector<std::string> groups;  // "Role=db", of the tags that budgets name
   std::uint32_t rank = 0;           // its place in the ring's order; kRankUnknown until its role is told
   NodeState state = NodeState::Pending;
-  std::string why;         // for a person
-  std::string order_id;    // of its run; the newest
-  std::string undoes;      // run that its rollback takes back; "" before one
-  bool put_back = false;   // a rollback of this (committed) node is wanted
-  bool taken = false;      // the node has the order
-  bool regressed = false;  // after its commit, during the soak
-  bool asked = false;      // for its role
+  std::string why;                  // for a person
+  std::string order_id;             // of its run; the newest
+  std::string undoes;               // run that its rollback takes back; "" before one
+  bool put_back = false;            // a rollback of this (committed) node is wanted
+  bool taken = false;               // the node has the order
+  bool regressed = false;           // after its commit, during the soak
+  bool asked = false;               // for its role
+  std::vector<std::string> ailing;  // the caller's: units that were failed when it committed
   std::uint32_t attempt = 0;
   std::optional<Instant> started_at, ended_at, deadline;
 };

@@ -47,8 +47,7 @@ void read_policy(const Place& place, Spec& spec) {
   place.with("notify", [&](const Place& inner) {
     inner.reader.only(inner.object, inner.path, {"webhook"});
     spec.webhook = inner.text("webhook", true, 2'000);
-    if (!spec.webhook.starts_with("https://") && !spec.webhook.starts_with("http://"))
-      inner.reader.refuse(inner.at("webhook"), "is no http or https address");
+    if (!spec.webhook.starts_with("https://")) inner.reader.refuse(inner.at("webhook"), "is no https:// address");
   });
 }
 

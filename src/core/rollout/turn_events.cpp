@@ -157,8 +157,8 @@ void Turn::take_of_node(const Event& event, Node& node) {
       node.regressed = true;
       node.why = event.why;
       return touch(node);
-    case EventKind::withdrawn:
-      if (!is_at_work(node.state) || node.taken) return;
+    case EventKind::withdrawn:  // also of a node that had it, and stopped before anything was changed
+      if (!is_at_work(node.state)) return;
       node.deadline.reset();
       if (is_over(rollout_.state)) return end_node(node, NodeState::Skipped, "its order was taken back unread");
       node.state = NodeState::Pending;

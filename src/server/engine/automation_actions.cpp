@@ -119,7 +119,8 @@ AutomationRun::Answer AutomationRun::begin(const Action& action, const automatio
 
 AutomationRun::Answer AutomationRun::begin(const Action& action, const automation::InvokeWebhook& wanted) {
   if (const auto may = allowed(kWebhookPermission); !may.ok()) return refused(action, may.error());
-  BELAY_TRY(queue_webhook(sql_, row_.execution_id, {action.step, action.attempt, wanted.url, wanted.body}, now_));
+  BELAY_TRY(queue_webhook(sql_, kAutomationKind, row_.execution_id,
+                          {action.step, action.attempt, wanted.url, wanted.body}, now_));
   BELAY_TRY(note_in_audit(sql_, now_, "automation " + row_.execution_id, kWebhookPermission, row_.execution_id,
                           {{"step", action.step}}));
   return std::optional<Event>();

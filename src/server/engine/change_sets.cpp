@@ -11,6 +11,7 @@
 #include "server/engine/audit.hpp"
 #include "server/engine/change_set_plan.hpp"
 #include "server/engine/judge.hpp"
+#include "server/engine/quarantine.hpp"
 #include "store/executions.hpp"
 
 namespace belay::server {
@@ -29,10 +30,17 @@ class Gathering {
       : sql_(sql), judge_(judge), request_(request) {}
 
   Result<PlanningState> gather() {
-    BELAY_TRY_ASSIGN(const auto ids, resolve_targets(sql_, request_.instance_ids, request_.targets));
+    std::vector<std::string> ids;
+    if (request_.node_ids) {
+      ids = *request_.node_ids;
+    } else {
+      BELAY_TRY_ASSIGN(ids, resolve_targets(sql_, request_.instance_ids, request_.targets));
+    }
     if (ids.empty()) return Error(Code::not_found, "the targets name no node", "no-nodes");
+    BELAY_TRY_ASSIGN(quarantine_, store::rollouts::in_quarantine(sql_));
     for (const auto& id : ids) BELAY_TRY(add(id));
-    if (!unknown_.empty())
+    if (request_.leave_out_unknown) state_.view.left_out = unknown_;
+    else if (!unknown_.empty())
       return Error(Code::conflict,
                    "cannot be judged, so it is not known what they need: " + join(unknown_, "; ") +
                        "; scan them, or leave them out",
@@ -45,6 +53,7 @@ class Gathering {
       state_.planning.push_back(std::move(part));
       state_.view.parts.push_back(std::move(parts_[key]));
     }
+    for (const auto& text : quarantined_) state_.view.left_out.push_back(text);
     state_.view.baseline_id = baselines_.size() == 1 ? baselines_.begin()->second : "";
     return std::move(state_);
   }
@@ -74,8 +83,19 @@ class Gathering {
     state_.baseline_generation = judgement.baseline_generation;
     BELAY_TRY_ASSIGN(const auto offers, judge_.offers(sql_, judgement.scan->offer_set_hash));
     if (!offers) return Error(Code::internal, "the offers of " + id + " were judged and are not there");
-    put(node, judgement, baseline::wanted_changes(judgement.evaluation, *offers));
+    auto wanted = baseline::wanted_changes(judgement.evaluation, *offers);
+    leave_out_quarantined(wanted, node.operating_system);
+    put(node, judgement, std::move(wanted));
     return {};
+  }
+
+  void leave_out_quarantined(std::vector<fleet::PackageChange>& wanted, std::string_view system) {
+    std::erase_if(wanted, [&](const auto& change) {
+      const auto* hit = hit_by(quarantine_, change, system);
+      if (hit)
+        quarantined_.insert(change.name + " " + change.to_version + ": in quarantine (" + hit->quarantine_id + ")");
+      return hit != nullptr;
+    });
   }
 
   void put(const store::nodes::Node& node, const Judgement& judgement, std::vector<fleet::PackageChange> wanted) {
@@ -105,6 +125,8 @@ class Gathering {
   std::map<Key, std::vector<std::pair<Instant, std::string>>> candidates_;
   std::map<std::string, std::string> baselines_;  // by operating system
   std::vector<std::string> unknown_;
+  std::vector<store::rollouts::Quarantine> quarantine_;
+  std::set<std::string> quarantined_;
 };
 
 Result<ChangeSetView> view_of(const store::change_sets::ChangeSet& kept) {

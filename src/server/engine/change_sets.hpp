@@ -44,10 +44,11 @@ struct ChangeSetView {
   std::optional<Instant> frozen_at;
   std::string sha256;  // of the frozen content, "" before
   std::vector<ChangeSetPart> parts;
+  std::vector<std::string> left_out;  // nodes that cannot be judged, versions in quarantine, each with its reason
 };
 BOOST_DESCRIBE_STRUCT(ChangeSetView, (),
                       (change_set_id, name, description, status, status_details, baseline_id, created_at, created_by,
-                       frozen_at, sha256, parts))
+                       frozen_at, sha256, parts, left_out))
 
 // Its line in a list.
 store::change_sets::Summary summary_of(const ChangeSetView& view);
@@ -62,7 +63,9 @@ struct CreateChangeSetRequest {
   std::vector<Target> targets;
   std::string baseline_id;  // "" : the one in force on each node
   std::string requested_by;
-  std::optional<ClientToken> client_token{};  // the same twice, or twice at once, makes one change set
+  std::optional<ClientToken> client_token{};           // the same twice, or twice at once, makes one change set
+  std::optional<std::vector<std::string>> node_ids{};  // resolved already, in place of instance_ids and targets
+  bool leave_out_unknown = false;                      // nodes that cannot be judged, in place of the conflict
 };
 
 class Judge;

@@ -10,6 +10,8 @@
 #include "core/rollout/machine.hpp"
 #include "core/rollout/spec.hpp"
 #include "server/engine/change_sets.hpp"
+#include "server/engine/node_registry.hpp"
+#include "server/engine/windows.hpp"
 #include "store/rollouts.hpp"
 
 namespace belay::server {
@@ -25,6 +27,9 @@ struct RingView {
   std::vector<std::string> approved_by;
   std::optional<Instant> begun_at, soak_until;
 };
+BOOST_DESCRIBE_STRUCT(RingView, (),
+                      (name, state, why, counts, concurrency_max, errors_max, approvals_wanted, approved_by, begun_at,
+                       soak_until))
 struct RolloutView {
   store::rollouts::Rollout row;  // content and spec included where one is asked for by id
   std::vector<RingView> rings;
@@ -37,6 +42,15 @@ struct RolloutNodeView {
   std::string detail;
   std::optional<Instant> started_at, ended_at;
 };
+
+// What an operator wants of a rollout, as it is posted to its execution.
+struct RolloutEvent {
+  rollout::EventKind kind = rollout::EventKind::start;
+  std::string node_id, who, why, ring_name, package;
+  bool again = false;
+};
+BOOST_DESCRIBE_STRUCT(RolloutEvent, (), (kind, node_id, who, why, ring_name, package, again))
+inline constexpr std::string_view kRolloutEventKey = "operator ";  // begins the key of such an event
 
 struct CreateRolloutRequest {
   std::string content;
@@ -71,8 +85,14 @@ struct Reversibility {
 // permission_denied "own-change-set".
 class Rollouts {
  public:
-  Rollouts(store::Store& store, const Clock& clock, Judge& judge, ChangeSets& change_sets, const Windows& windows)
-      : store_(store), clock_(clock), judge_(judge), change_sets_(change_sets), windows_(windows) {}
+  Rollouts(store::Store& store, const Clock& clock, const Authority& authority, Judge& judge, ChangeSets& change_sets,
+           const Windows& windows)
+      : store_(store),
+        clock_(clock),
+        authority_(authority),
+        judge_(judge),
+        change_sets_(change_sets),
+        windows_(windows) {}
 
   // Freezes the rings' members and begins the plan. Refused: a ring without members, rings that overlap, a window too
   // short for what nodes took before, a quarantined change set.
@@ -102,10 +122,11 @@ class Rollouts {
   Result<Reversibility> reversibility(std::string_view instance_id, std::string_view change_set_id);
 
  private:
-  Status post(std::string_view rollout_id, rollout::Event event, std::string_view operation, std::string_view by);
+  Status post(std::string_view rollout_id, RolloutEvent event, std::string_view operation);
 
   store::Store& store_;
   const Clock& clock_;
+  const Authority& authority_;
   Judge& judge_;
   ChangeSets& change_sets_;
   const Windows& windows_;

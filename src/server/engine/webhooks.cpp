@@ -51,9 +51,10 @@ Result<io::HttpResponse> post_json(const std::string& url, const std::string& bo
 
 }  // namespace
 
-Status queue_webhook(store::Sql& sql, const std::string& execution_id, const Webhook& webhook, Instant now) {
+Status queue_webhook(store::Sql& sql, std::string_view kind, const std::string& execution_id, const Webhook& webhook,
+                     Instant now) {
   executions::Effect effect;
-  effect.kind = kAutomationKind;
+  effect.kind = kind;
   effect.execution_id = execution_id;
   effect.effect = kWebhookEffect;
   effect.body = json::encode_text(webhook);
@@ -87,7 +88,7 @@ EffectCourier::Carry make_webhook_carrier(PostJson post) {
       event.step = webhook->step;
       event.attempt = webhook->attempt;
     }
-    told.key = "webhook " + event.step + " " + std::to_string(event.attempt);
+    told.key = std::string(kWebhookEventKey) + event.step + " " + std::to_string(event.attempt);
     told.body = json::encode_text(event);
     return told;
   };

@@ -1,5 +1,5 @@
 #pragma once
-// aws:invokeWebhook and belay:invokeWebhook: an HTTPS POST that a step of an automation wants.
+// An HTTPS POST that a step of an automation (aws:invokeWebhook, belay:invokeWebhook) or a rollout wants.
 #include <boost/describe.hpp>
 #include <cstdint>
 #include <functional>
@@ -20,7 +20,10 @@ struct Webhook {
 };
 BOOST_DESCRIBE_STRUCT(Webhook, (), (step, attempt, url, body))
 
-Status queue_webhook(store::Sql& sql, const std::string& execution_id, const Webhook& webhook, Instant now);
+// The execution is told what came of it by an event whose key begins with kWebhookEventKey.
+Status queue_webhook(store::Sql& sql, std::string_view kind, const std::string& execution_id, const Webhook& webhook,
+                     Instant now);
+inline constexpr std::string_view kWebhookEventKey = "webhook ";
 
 using PostJson = std::function<Result<io::HttpResponse>(const std::string& url, const std::string& body)>;
 // Over TLS to a server that the host's own authorities vouch for, within 30 s; redirects are not followed. Public

@@ -1,0 +1,367 @@
+// The part of a rollout's turn that does what the machine says.
+#include <algorithm>
+#include <set>
+
+#include "base/ids.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "core/baseline/patch_list.hpp"
+#include "io/crypto.hpp"
+#include "server/engine/audit.hpp"
+#include "server/engine/order_desk.hpp"
+#include "server/engine/quarantine.hpp"
+#include "server/engine/rollout_run.hpp"
+#include "server/engine/webhooks.hpp"
+#include "store/runs.hpp"
+
+namespace belay::server {
+namespace {
+using rollout::Action;
+using rollout::ActionKind;
+using rollout::EventKind;
+using store::Sql;
+
+constexpr std::size_t kQuarantinedPackagesMax = 10;  // of one failed run; of more nobody knows which it was
+constexpr std::size_t kRunsBackMax = 200;
+
+rollout::Event answer(EventKind kind, const rollout::Node& node, std::string why = {}) {
+  rollout::Event event;
+  event.kind = kind;
+  event.node_id = node.node_id;
+  event.order_id = node.order_id;
+  event.why = std::move(why);
+  return event;
+}
+
+bool is_there(const fleet::PackageSet& set, const fleet::PackageChange& change) {
+  return std::ranges::any_of(
+      set.packages, [&](const auto& package) { return package.name == change.name && package.arch == change.arch; });
+}
+
+// The exceptions in force that speak of the node.
+Result<std::vector<store::rollouts::Exception>> exceptions_for(Sql& sql, const store::nodes::Node& node, Instant now) {
+  BELAY_TRY_ASSIGN(auto all, store::rollouts::exceptions(sql, now));
+  BELAY_TRY_ASSIGN(const auto tags, store::tags::list(sql, store::tags::kManagedInstance, node.node_id));
+  std::erase_if(all, [&](const auto& exception) {
+    if (exception.target.empty() || exception.target == node.node_id || exception.target == node.name) return false;
+    return std::ranges::none_of(
+        tags, [&](const auto& tag) { return exception.target == "tag:" + tag.key + "=" + tag.value; });
+  });
+  return all;
+}
+
+const store::rollouts::Exception* excepted(const std::vector<store::rollouts::Exception>& exceptions,
+                                           const std::string& package) {
+  for (const auto& exception : exceptions)
+    if (exception.package.empty() || glob_match(exception.package, package)) return &exception;
+  return nullptr;
+}
+
+// The lines of all parts that begin at what the node has, and what they newly bring in where the best part does.
+std::vector<fleet::PackageChange> lines_for(const ChangeSetView& view, const fleet::PackageSet& set,
+                                            std::string_view system) {
+  std::vector<fleet::PackageChange> lines;
+  const ChangeSetPart* best = nullptr;
+  std::size_t best_count = 0;
+  for (const auto& part : view.parts) {
+    if (part.operating_system != system) continue;
+    std::size_t fits = 0;
+    for (const auto& change : part.changes) {
+      if (change.from_version.empty()) continue;
+      const bool begins_here = std::ranges::binary_search(
+          set.packages, fleet::InstalledPackage{change.name, change.arch, change.from_version});
+      if (!begins_here) continue;
+      ++fits;
+      if (std::ranges::find(lines, change) == lines.end()) lines.push_back(change);
+    }
+    if (fits > best_count) best = &part, best_count = fits;
+  }
+  if (best)
+    for (const auto& change : best->changes)
+      if (change.from_version.empty() && !is_there(set, change)) lines.push_back(change);
+  return lines;
+}
+
+}  // namespace
+
+Result<Shipment> shipment_for(Sql& sql, Judge& judge, const ChangeSetView& view, const store::nodes::Node& node,
+                              Instant now) {
+  Shipment out;
+  BELAY_TRY_ASSIGN(const auto scan, store::scans::newest(sql, node.node_id));
+  if (!scan) {
+    out.why_not = "was never scanned";
+    return out;
+  }
+  BELAY_TRY_ASSIGN(const auto packages, judge.packages(sql, scan->package_set_hash));
+  if (!packages) {
+    out.why_not = "its packages are not known here yet";
+    return out;
+  }
+  BELAY_TRY_ASSIGN(const auto exceptions, exceptions_for(sql, node, now));
+  // A node whose packages were planned for gets exactly that plan.
+  const auto part = std::ranges::find(view.parts, scan->package_set_hash, &ChangeSetPart::package_set_hash);
+  const auto lines = part != view.parts.end() ? part->changes : lines_for(view, *packages, node.operating_system);
+  for (const auto& line : lines) {
+    if (std::ranges::find(scan->held, line.name) != scan->held.end()) {
+      out.remarks.push_back(line.name + " is on hold there");
+    } else if (const auto* exception = excepted(exceptions, line.name)) {
+      out.remarks.push_back(line.name + " is excepted until " + to_iso8601(exception->expires_at) + " by " +
+                            exception->owner + ": " + exception->reason);
+    } else {
+      out.changes.push_back(line);
+    }
+  }
+  return out;
+}
+
+Status RolloutRun::act(const Action& action, Events& answers) {
+  auto* node = action.node_id.empty() ? nullptr : node_named(action.node_id);
+  switch (action.kind) {
+    case ActionKind::send: return send(action, *node, answers);
+    case ActionKind::withdraw: return withdraw(*node, answers);
+    case ActionKind::put_back: return put_back(action, *node, answers);
+    case ActionKind::ask_role: return ask_role(action, *node, answers);
+    case ActionKind::quarantine: return quarantine(action.why);
+    case ActionKind::report: return report(action.why);
+  }
+  return {};
+}
+
+wire::Order RolloutRun::draft(const Action& action, const std::string& node_id, Duration delivery) const {
+  wire::Order order;
+  order.order_id = order_id_for(kRolloutKind, row_.rollout_id, node_id, rollout::order_name(action));
+  order.node_id = node_id;
+  order.issued_at = now_;
+  order.expires_at = now_ + delivery;
+  order.document = "belay:rollout";
+  order.requested_by = row_.created_by;
+  return order;
+}
+
+Status RolloutRun::queue(wire::Order order) {
+  return queue_order(sql_, parts_.authority, std::move(order), {std::string(kRolloutKind), row_.rollout_id});
+}
+
+void RolloutRun::fill_patch(patchrun::PatchRunOrder& patch, const Action& action, const rollout::RingSpec& ring) const {
+  patch.change_set_id = execution_.change_set_id;
+  patch.reboot = spec_.reboot;
+  patch.reboot_timeout = spec_.reboot_timeout;
+  patch.protection = spec_.protection;
+  patch.protection.least = ring.least.value_or(spec_.protection.least);
+  patch.probes = spec_.probes;
+  patch.gate = spec_.gate;
+  patch.ill_before = spec_.ill_before;
+  patch.on_failure =
+      spec_.on_failure == rollout::FailureAction::halt ? patchrun::OnFailure::leave : patchrun::OnFailure::roll_back;
+  patch.restart_services = spec_.restart_services;
+  patch.end_by = action.end_by;
+  patch.use_pool = true;
+}
+
+Status RolloutRun::send(const Action& action, rollout::Node& node, Events& answers) {
+  const auto kept = store::nodes::get(sql_, node.node_id);
+  if (!kept.ok() && kept.error().code() != Code::not_found) return kept.error();
+  if (!kept.ok() || kept->state != store::nodes::NodeState::active)
+    return answers.push_back(answer(EventKind::undeliverable, node)), Status();
+  if (!change_set_) {
+    BELAY_TRY_ASSIGN(change_set_, frozen_change_set(sql_, execution_.change_set_id));
+  }
+  BELAY_TRY_ASSIGN(auto shipment, shipment_for(sql_, parts_.judge, *change_set_, *kept, now_));
+  const auto order_id = order_id_for(kRolloutKind, row_.rollout_id, node.node_id, rollout::order_name(action));
+  node.order_id = order_id;
+  const auto remarks = join(shipment.remarks, "; ");
+  if (!shipment.why_not.empty())
+    return answers.push_back(answer(EventKind::held, node, shipment.why_not + "; scan it, then resume")), Status();
+  if (shipment.changes.empty())
+    return answers.push_back(answer(EventKind::nothing_to_do, node,
+                                    remarks.empty() ? "has what the change set ships, or none of it" : remarks)),
+           Status();
+  BELAY_TRY_ASSIGN(const auto in_force, store::rollouts::in_quarantine(sql_));
+  for (const auto& change : shipment.changes)
+    if (const auto* hit = hit_by(in_force, change, kept->operating_system)) {
+      answers.push_back(
+          answer(EventKind::held, node,
+                 change.name + " " + change.to_version + " is in quarantine (" + hit->quarantine_id + ")"));
+      return {};
+    }
+  auto order = draft(action, node.node_id, execution_.machine.rings[node.ring].delivery);
+  order.kind = wire::OrderKind::patch;
+  order.patch.emplace();
+  order.patch->changes = std::move(shipment.changes);
+  fill_patch(*order.patch, action, ring_spec(node));
+  const auto sha = io::sha256_hex(json::to_canonical_text(json::encode(order.patch->changes)));
+  BELAY_TRY(note_in_audit(sql_, now_, "belayd", "node:freeze-changes", node.node_id,
+                          {{"rollout", row_.rollout_id},
+                           {"order", order.order_id},
+                           {"changeSet", change_set_->sha256},
+                           {"changes", order.patch->changes.size()},
+                           {"sha256", sha}}));
+  const auto queued = queue(std::move(order));
+  if (queued.ok()) return {};
+  if (queued.error().code() != Code::permission_denied && queued.error().code() != Code::resource_exhausted)
+    return queued;
+  answers.push_back(answer(EventKind::held, node, queued.error().chain()));
+  return {};
+}
+
+Status RolloutRun::withdraw(const rollout::Node& node, Events& answers) {
+  if (node.order_id.empty()) return {};
+  const auto order = store::orders::cancel(sql_, node.order_id, now_);
+  if (!order.ok()) return order.error().code() == Code::not_found ? Status() : Status(order.error());
+  if (order->state == store::orders::State::cancelled) answers.push_back(answer(EventKind::withdrawn, node));
+  return {};
+}
+
+namespace {
+
+// From what the newest of the runs left to what was there before the oldest of them.
+std::vector<fleet::PackageChange> reversed(const std::vector<store::runs::Run>& newest_first,
+                                           const std::string& package) {
+  std::map<std::pair<std::string, std::string>, fleet::PackageChange> by_key;
+  for (const auto& run : newest_first)
+    for (const auto& change : run.report.changed) {
+      if (!package.empty() && change.name != package) continue;
+      const auto [known, added] = by_key.try_emplace(
+          {change.name, change.arch},
+          fleet::PackageChange{change.name, change.arch, change.to_version, change.from_version, "", 0});
+      if (!added) known->second.to_version = change.from_version;
+    }
+  std::vector<fleet::PackageChange> out;
+  for (auto& [key, change] : by_key)
+    if (change.from_version != change.to_version) out.push_back(std::move(change));
+  return out;
+}
+
+// The runs from the newest back to (and with) the one named; only that one where `back_to` is it.
+Result<std::vector<store::runs::Run>> runs_back(Sql& sql, const std::string& node_id, const std::string& back_to) {
+  std::vector<store::runs::Run> out;
+  store::Page page{50, {}};
+  while (out.size() < kRunsBackMax) {
+    BELAY_TRY_ASSIGN(auto some, store::runs::history(sql, node_id, page));
+    for (auto& run : some.items) {
+      const bool last = run.run_id == back_to;
+      out.push_back(std::move(run));
+      if (last) return out;
+    }
+    if (some.next.empty()) break;
+    page.after = some.next;
+  }
+  return Error(Code::not_found, "the run " + back_to + " is not among the node's newest runs");
+}
+
+}  // namespace
+
+Status RolloutRun::put_back(const Action& action, rollout::Node& node, Events& answers) {
+  const auto back_to = execution_.back_before_run.empty() ? node.undoes : execution_.back_before_run;
+  const auto runs = runs_back(sql_, node.node_id, back_to);
+  if (!runs.ok() && runs.error().code() != Code::not_found) return runs.error();
+  node.order_id = order_id_for(kRolloutKind, row_.rollout_id, node.node_id, rollout::order_name(action));
+  if (!runs.ok()) return answers.push_back(answer(EventKind::not_put_back, node, runs.error().message())), Status();
+  auto changes = reversed(*runs, execution_.package);
+  if (changes.empty())
+    return answers.push_back(answer(EventKind::put_back, node, "nothing that was changed is left to put back")),
+           Status();
+  auto order = draft(action, node.node_id, execution_.machine.rings[node.ring].delivery);
+  order.kind = wire::OrderKind::patch;
+  order.patch.emplace();
+  order.patch->changes = std::move(changes);
+  order.patch->allow_downgrade = true;
+  order.patch->reboot = spec_.reboot;
+  order.patch->reboot_timeout = spec_.reboot_timeout;
+  order.patch->undoes = node.undoes;
+  order.patch->use_pool = true;
+  order.patch->protection.least = patchrun::ReversibilityClass::R0;  // the way back needs no way back of its own
+  BELAY_TRY(note_in_audit(sql_, now_, "belayd", "node:put-back", node.node_id,
+                          {{"rollout", row_.rollout_id}, {"order", order.order_id}, {"undoes", node.undoes}}));
+  const auto queued = queue(std::move(order));
+  if (!queued.ok()) answers.push_back(answer(EventKind::not_put_back, node, queued.error().chain()));
+  return {};
+}
+
+Status RolloutRun::ask_role(const Action& action, rollout::Node& node, Events& answers) {
+  const auto& wanted = *ring_spec(node).order;
+  auto order = draft(action, node.node_id, execution_.machine.rings[node.ring].delivery);
+  order.order_id = order_id_for(kRolloutKind, row_.rollout_id, node.node_id, "role");
+  order.kind = wire::OrderKind::steps;
+  document::Step step;
+  step.name = "role";
+  step.action = document::RunShellScript::kKind;
+  step.work = document::RunShellScript{{wanted.command}, "", wanted.timeout, {}};
+  order.steps.emplace();
+  order.steps->steps = {step};
+  order.steps->run = document::new_run(order.steps->steps);
+  order.steps->run_id = order.order_id;
+  const auto queued = queue(std::move(order));
+  if (!queued.ok()) answers.push_back(answer(EventKind::held, node, queued.error().chain()));
+  return {};
+}
+
+// ---- what the fleet remembers
+
+// The change set, and what the failed runs changed, but for what took well on other nodes of this rollout: where that
+// is little enough to name.
+Status RolloutRun::quarantine(const std::string& why) {
+  std::set<std::tuple<std::string, std::string, std::string, std::string>> blamed;
+  std::set<std::pair<std::string, std::string>> cleared;
+  std::string failed_node;
+  for (const auto& node : execution_.machine.nodes) {
+    const bool failed = rollout::is_failed(node.state) || node.regressed;
+    if (!failed && node.state != rollout::NodeState::Committed) continue;
+    const auto run = store::runs::get(sql_, node.undoes.empty() ? node.order_id : node.undoes);
+    if (!run.ok() && run.error().code() != Code::not_found) return run.error();
+    if (!run.ok()) continue;
+    if (!failed)
+      for (const auto& change : run->report.changed) cleared.emplace(change.name, change.to_version);
+    if (!failed) continue;
+    if (failed_node.empty()) failed_node = node.node_id;
+    BELAY_TRY_ASSIGN(const auto kept, store::nodes::get(sql_, node.node_id));
+    BELAY_TRY_ASSIGN(const auto order, content_of(sql_, run->run_id));
+    if (!order.patch) continue;
+    for (const auto& change : order.patch->changes)
+      if (!change.to_version.empty())
+        blamed.emplace(kept.operating_system, change.name, change.arch, change.to_version);
+  }
+  std::erase_if(blamed, [&](const auto& one) { return cleared.contains({std::get<1>(one), std::get<3>(one)}); });
+  const auto keep = [&](store::rollouts::Quarantine entry) -> Status {
+    entry.reason = why;
+    entry.rollout_id = row_.rollout_id;
+    entry.node_id = failed_node;
+    entry.added_by = "belayd";
+    entry.added_at = now_;
+    const auto kept = put_into_quarantine(sql_, std::move(entry), row_.rollout_id);
+    return kept.ok() ? Status() : Status(kept.error());
+  };
+  store::rollouts::Quarantine whole;
+  whole.change_set_id = execution_.change_set_id;
+  BELAY_TRY(keep(whole));
+  if (blamed.size() > kQuarantinedPackagesMax) return {};
+  for (const auto& [system, name, arch, version] : blamed) {
+    store::rollouts::Quarantine entry;
+    entry.operating_system = system;
+    entry.name = name;
+    entry.arch = arch;
+    entry.version = version;
+    BELAY_TRY(keep(entry));
+  }
+  return {};
+}
+
+Status RolloutRun::report(const std::string& why) {
+  row_.state = boost::describe::enum_to_string(execution_.machine.state, "?");
+  row_.why = why;
+  BELAY_TRY(note_in_audit(sql_, now_, "belayd", "belay:Rollout" + row_.state, row_.rollout_id, {{"why", why}}));
+  if (spec_.webhook.empty()) return {};
+  // What waits for it is told of the report; the report itself is made when somebody reads it.
+  const json::Object body{{"rollout", row_.rollout_id},
+                          {"name", row_.name},
+                          {"state", row_.state},
+                          {"why", why},
+                          {"changeSet", execution_.change_set_id},
+                          {"at", to_iso8601(now_)}};
+  const auto attempt =
+      static_cast<std::uint32_t>(now_.time_since_epoch().count() / 1000);  // one for each time it is told
+  return queue_webhook(sql_, kRolloutKind, row_.rollout_id, {"rollout", attempt, spec_.webhook, json::to_text(body)},
+                       now_);
+}
+
+}  // namespace belay::server

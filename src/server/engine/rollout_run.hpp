@@ -1,0 +1,68 @@
+#pragma once
+// One turn of one rollout, inside one transaction. Used by rollout_kind.cpp.
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/engine/node_event.hpp"
+#include "server/engine/rollout_kind.hpp"
+#include "wire/messages.hpp"
+
+namespace belay::server {
+
+class RolloutRun {
+ public:
+  RolloutRun(store::Sql& sql, const RolloutParts& parts, Instant now) : sql_(sql), parts_(parts), now_(now) {}
+
+  Result<ExecutionKind::Advance> advance(const store::executions::Execution& execution,
+                                         const std::vector<store::executions::Event>& events);
+
+ private:
+  using Events = std::vector<rollout::Event>;
+  Status load(const store::executions::Execution& execution);
+  Status save(const std::map<std::string, rollout::Node>& before);
+
+  // ---- what happened (rollout_events.cpp)
+  Status translate(const store::executions::Event& posted, Events& events);
+  Status translate_node(const NodeEvent& event, Events& events);
+  Status look_at_change_set(Events& events);
+  Status look_for_joiners(Events& events);
+  Status look_for_regressions(Events& events);
+  Status look_for_reboots(Events& events);  // of machines that do not come back
+  Result<std::uint32_t> rank_of(const wire::OrderResult& result) const;
+  Result<rollout::Surroundings> look_around();
+  Result<rollout::RingClock> clock_of(const rollout::RingSpec& ring);
+  Status measure(rollout::Surroundings& surroundings);
+
+  // ---- what to do (rollout_orders.cpp)
+  Status act(const rollout::Action& action, Events& answers);
+  Status send(const rollout::Action& action, rollout::Node& node, Events& answers);
+  Status put_back(const rollout::Action& action, rollout::Node& node, Events& answers);
+  Status ask_role(const rollout::Action& action, rollout::Node& node, Events& answers);
+  Status withdraw(const rollout::Node& node, Events& answers);
+  Status quarantine(const std::string& why);
+  Status report(const std::string& why);
+  wire::Order draft(const rollout::Action& action, const std::string& node_id, Duration delivery) const;
+  Status queue(wire::Order order);
+  void fill_patch(patchrun::PatchRunOrder& patch, const rollout::Action& action, const rollout::RingSpec& ring) const;
+
+  rollout::Node* node_named(std::string_view id);
+  const rollout::RingSpec& ring_spec(const rollout::Node& node) const { return spec_.rings[node.ring]; }
+
+  store::Sql& sql_;
+  const RolloutParts& parts_;
+  const Instant now_;
+
+  RolloutExecution execution_;
+  store::rollouts::Rollout row_;
+  rollout::Spec spec_;
+  std::optional<ChangeSetView> change_set_;
+  std::string ring_waits_for_;  // the one at hand
+};
+
+inline constexpr Duration kRolloutLookEvery{30'000};  // while nodes are at work: a machine may not come back
+inline constexpr Duration kPlanLookEvery{1'000};      // while the change set is made
+inline constexpr Duration kJoinersEvery{60'000};
+
+}  // namespace belay::server

@@ -1,0 +1,499 @@
+#include "server/engine/rollouts.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "base/bytes.hpp"
+#include "base/ids.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "io/crypto.hpp"
+#include "server/engine/audit.hpp"
+#include "server/engine/quarantine.hpp"
+#include "server/engine/rollout_kind.hpp"
+#include "store/baselines.hpp"
+#include "store/runs.hpp"
+#include "store/settings.hpp"
+
+namespace belay::server {
+namespace {
+using rollout::EventKind;
+using rollout::State;
+using store::Sql;
+
+constexpr std::uint32_t kApprovalsLeast = 1;  // setting "rollout.approvals-least"
+constexpr Duration kRunTakesLeast{120'000};   // of any change: check, install, and the same back
+
+Error refuse(std::string what) { return Error(Code::invalid_argument, std::move(what), "ValidationException"); }
+Error wrong_state(std::string what) { return Error(Code::conflict, std::move(what), "InvalidStateException"); }
+
+Result<std::uint32_t> approvals_least(Sql& sql) {
+  BELAY_TRY_ASSIGN(const auto text, store::settings::get(sql, "rollout.approvals-least"));
+  return text ? static_cast<std::uint32_t>(std::stoul(*text)) : kApprovalsLeast;  // checked when it was set
+}
+
+Result<std::uint32_t> approvals_of(Sql& sql, const rollout::Spec& spec) {
+  BELAY_TRY_ASSIGN(const auto least, approvals_least(sql));
+  if (!spec.approvals) return least;
+  if (*spec.approvals < least)
+    return refuse("approvals: " + std::to_string(*spec.approvals) + " is below the " + std::to_string(least) +
+                  " that the policy wants (service setting /belay/rollout/approvals-least)");
+  return *spec.approvals;
+}
+
+// By id, ARN or name; a name must be one baseline's.
+Result<std::string> baseline_named(Sql& sql, const std::string& text) {
+  const auto slash = text.rfind('/');
+  const auto id = slash == std::string::npos ? text : text.substr(slash + 1);
+  if (id.starts_with("pb-")) {
+    const auto found = store::baselines::get(sql, id);
+    if (found.ok()) return id;
+    if (found.error().code() != Code::not_found) return found.error();
+    return refuse("baseline: there is no patch baseline " + id);
+  }
+  std::vector<std::string> ids;
+  store::Page page{store::kPageLimitMax, {}};
+  do {
+    BELAY_TRY_ASSIGN(const auto some, store::baselines::list(sql, {{text}, {}, {}}, page));
+    for (const auto& version : some.items)
+      if (version.baseline.name == text) ids.push_back(version.baseline_id);
+    page.after = some.next;
+  } while (!page.after.empty());
+  if (ids.size() == 1) return ids.front();
+  if (ids.empty()) return refuse("baseline: no patch baseline is called '" + sanitize(text, 100) + "'");
+  return refuse("baseline: " + std::to_string(ids.size()) + " patch baselines are called '" + sanitize(text, 100) +
+                "' (" + join(ids, ", ") + "); name one by its id");
+}
+
+// What the nodes' newest runs took at most: a window that is shorter can never hold a change and its rollback.
+Status check_window(Sql& sql, const rollout::Spec& spec, std::uint32_t index,
+                    const std::vector<rollout::Node>& members) {
+  const auto& ring = spec.rings[index];
+  if (ring.window.empty()) return {};
+  const auto window = store::windows::get(sql, ring.window);
+  const auto field = "rings[" + std::to_string(index) + "].window: ";
+  if (!window.ok() && window.error().code() == Code::not_found)
+    return refuse(field + "there is no maintenance window " + ring.window);
+  if (!window.ok()) return window.error();
+  const Duration open = std::chrono::hours(window->duration_hours - window->cutoff_hours);
+  Duration longest = 2 * kRunTakesLeast + spec.gate.watch;
+  std::string whose = "any node";
+  std::size_t looked_at = 0;
+  for (const auto& node : members) {
+    if (node.ring != index || ++looked_at > 200) continue;
+    BELAY_TRY_ASSIGN(const auto run, store::runs::newest(sql, node.node_id));
+    if (!run || run->report.changed.empty()) continue;
+    Duration takes = spec.gate.watch;
+    for (const auto& step : run->report.steps) takes += 2 * step.took;
+    if (takes > longest) longest = takes, whose = node.node_id;
+  }
+  if (longest <= open) return {};
+  return refuse(field + ring.window + " lets changes begin for " + humanize(open) + ", and a change with its checks " +
+                "and its way back takes up to " + humanize(longest) + " on " + whose + ": it would never begin");
+}
+
+struct Plan {
+  rollout::Spec spec;
+  std::vector<rollout::Node> nodes;
+  std::vector<std::string> warnings;
+  std::uint32_t approvals = 0;
+  std::string baseline_id;
+};
+
+Result<Plan> plan_of(Sql& sql, const std::string& content) {
+  Plan plan;
+  BELAY_TRY_ASSIGN(plan.spec, rollout::read_spec(content));
+  BELAY_TRY(patchrun::check_probes(plan.spec.probes));
+  BELAY_TRY_ASSIGN(plan.approvals, approvals_of(sql, plan.spec));
+  if (!plan.spec.baseline.empty()) {
+    BELAY_TRY_ASSIGN(plan.baseline_id, baseline_named(sql, plan.spec.baseline));
+  }
+  BELAY_TRY_ASSIGN(plan.nodes, members_of(sql, plan.spec, plan.warnings));
+  for (std::uint32_t i = 0; i < plan.spec.rings.size(); ++i) BELAY_TRY(check_window(sql, plan.spec, i, plan.nodes));
+  if (plan.spec.probes.empty())
+    plan.warnings.push_back("there are no probes: only package versions are checked, no service's health");
+  if (plan.spec.change_set_id.empty()) return plan;
+  const auto frozen = frozen_change_set(sql, plan.spec.change_set_id);
+  if (!frozen.ok() && frozen.error().code() == Code::not_found)
+    return refuse("changeSet: there is no frozen change set " + plan.spec.change_set_id);
+  if (!frozen.ok()) return frozen.error();
+  BELAY_TRY_ASSIGN(const auto in_force, store::rollouts::in_quarantine(sql));
+  for (const auto& entry : in_force)
+    if (entry.change_set_id == plan.spec.change_set_id)
+      return refuse("changeSet: " + plan.spec.change_set_id + " is in quarantine (" + entry.quarantine_id +
+                    "): " + entry.reason);
+  return plan;
+}
+
+rollout::Rollout machine_of(const Plan& plan, bool start) {
+  rollout::Rollout machine;
+  machine.started = start;
+  machine.on_failure = plan.spec.on_failure;
+  for (std::uint32_t i = 0; i < plan.spec.rings.size(); ++i) {
+    const auto members = std::ranges::count(plan.nodes, i, &rollout::Node::ring);
+    machine.rings.push_back(ring_of(plan.spec.rings[i], plan.spec, static_cast<std::uint32_t>(members)));
+  }
+  return machine;
+}
+
+store::rollouts::Node node_row(const std::string& rollout_id, const rollout::Node& node) {
+  return {rollout_id,    node.node_id,           node.ring, boost::describe::enum_to_string(node.state, "?"), node.why,
+          node.order_id, json::encode_text(node)};
+}
+
+// The rollout's rows, and the execution that carries it out.
+Status keep(Sql& sql, const store::rollouts::Rollout& row, RolloutExecution state, std::vector<rollout::Node> nodes) {
+  BELAY_TRY(store::rollouts::create(sql, row));
+  std::ranges::sort(nodes, {}, [](const auto& node) { return std::pair(node.ring, node.node_id); });
+  std::vector<store::rollouts::Node> rows;
+  for (const auto& node : nodes) rows.push_back(node_row(row.rollout_id, node));
+  BELAY_TRY(store::rollouts::put_nodes(sql, rows));
+  store::executions::Execution execution;
+  execution.execution_id = row.rollout_id;
+  execution.kind = kRolloutKind;
+  execution.state = json::encode_text(state);
+  execution.wake_at = execution.created_at = execution.updated_at = row.created_at;
+  return store::executions::create(sql, execution);
+}
+
+Result<RolloutView> view_of(store::rollouts::Rollout row) {
+  RolloutView view;
+  BELAY_TRY_ASSIGN(view.rings, json::decode_text<std::vector<RingView>>(row.rings));
+  view.row = std::move(row);
+  return view;
+}
+
+Result<store::rollouts::Rollout> row_named(Sql& sql, std::string_view rollout_id) {
+  auto row = store::rollouts::get(sql, rollout_id);
+  if (!row.ok() && row.error().code() == Code::not_found)
+    return Error(Code::not_found, "there is no rollout '" + sanitize(std::string(rollout_id), 64) + "'",
+                 "DoesNotExistException");
+  return row;
+}
+
+// In which states an operator's event means something.
+bool fits(EventKind kind, const store::rollouts::Rollout& row) {
+  const auto is = [&](std::initializer_list<State> states) {
+    return std::ranges::any_of(states,
+                               [&](State state) { return row.state == boost::describe::enum_to_string(state, "?"); });
+  };
+  switch (kind) {
+    case EventKind::start: return is({State::Planned}) && !row.started_at;
+    case EventKind::pause: return is({State::Planned, State::AwaitingApproval, State::Running, State::Soaking});
+    case EventKind::resume: return is({State::Paused, State::Halted});
+    default: return !is({State::Completed, State::RolledBack, State::Aborted});
+  }
+}
+
+}  // namespace
+
+Result<RolloutView> Rollouts::create(const CreateRolloutRequest& request) {
+  const Instant now = clock_.now();
+  const auto recalled = [&](Sql& sql) -> Result<std::optional<std::string>> {
+    if (!request.client_token) return std::optional<std::string>();
+    return store::idempotency::recall(sql, request.client_token->key, request.client_token->request_hash, now);
+  };
+  BELAY_TRY_ASSIGN(const auto before, store_.read(recalled));
+  if (before) return get(*before);
+  BELAY_TRY_ASSIGN(const auto plan, store_.read([&](Sql& sql) { return plan_of(sql, request.content); }));
+
+  store::rollouts::Rollout row;
+  row.rollout_id = make_id("ro", io::random_bytes(kIdRandomBytes));
+  row.name = plan.spec.name;
+  row.content = request.content;
+  row.spec = json::encode_text(plan.spec);
+  row.change_set_id = plan.spec.change_set_id;
+  row.created_by = request.requested_by;
+  row.created_at = now;
+  if (row.change_set_id.empty()) {
+    CreateChangeSetRequest wanted;
+    wanted.name = plan.spec.name;
+    wanted.description = "of the rollout " + row.rollout_id;
+    wanted.baseline_id = plan.baseline_id;
+    wanted.requested_by = request.requested_by;
+    wanted.leave_out_unknown = true;
+    wanted.node_ids.emplace();
+    for (const auto& node : plan.nodes) wanted.node_ids->push_back(node.node_id);
+    BELAY_TRY_ASSIGN(const auto made, change_sets_.create(wanted));
+    row.change_set_id = made.change_set_id;
+  }
+  RolloutExecution state;
+  state.machine = machine_of(plan, request.start);
+  state.change_set_id = row.change_set_id;
+  state.approvals_wanted = plan.approvals;
+  auto shown = state.machine;
+  shown.nodes = plan.nodes;
+  row.rings = json::encode_text(views_of(shown));
+  const auto made = store_.write([&](Sql& sql) -> Result<std::string> {
+    BELAY_TRY_ASSIGN(const auto meanwhile, recalled(sql));
+    if (meanwhile) return *meanwhile;
+    BELAY_TRY(keep(sql, row, state, plan.nodes));
+    if (request.client_token)
+      BELAY_TRY(store::idempotency::remember(sql, request.client_token->key, request.client_token->request_hash,
+                                             row.rollout_id, now));
+    BELAY_TRY(note_in_audit(sql, now, request.requested_by, "belay:CreateRollout", row.rollout_id,
+                            {{"name", row.name},
+                             {"changeSet", row.change_set_id},
+                             {"nodes", plan.nodes.size()},
+                             {"sha256", io::sha256_hex(row.content)}}));
+    return row.rollout_id;
+  });
+  if (!made.ok()) return made.error();
+  BELAY_TRY_ASSIGN(auto view, get(*made));
+  view.warnings = plan.warnings;
+  return view;
+}
+
+Status Rollouts::post(std::string_view rollout_id, RolloutEvent event, std::string_view operation) {
+  const Instant now = clock_.now();
+  return store_.write([&](Sql& sql) -> Status {
+    BELAY_TRY_ASSIGN(const auto row, row_named(sql, rollout_id));
+    if (!fits(event.kind, row))
+      return wrong_state("the rollout " + row.rollout_id + " is " + row.state +
+                         (row.why.empty() ? "" : ": " + row.why));
+    const auto key = std::string(kRolloutEventKey) + make_uuid(io::random_bytes(kIdRandomBytes));
+    const auto posted = store::executions::post(sql, kRolloutKind, rollout_id, {0, key, json::encode_text(event), now});
+    if (!posted.ok()) return posted;
+    return note_in_audit(sql, now, event.who, "belay:" + std::string(operation), rollout_id,
+                         {{"why", event.why}, {"ring", event.ring_name}});
+  });
+}
+
+Status Rollouts::start(std::string_view rollout_id, std::string_view by) {
+  return post(rollout_id, {EventKind::start, "", std::string(by), "", "", ""}, "StartRollout");
+}
+
+Status Rollouts::approve_ring(std::string_view rollout_id, std::string_view ring, std::string_view by) {
+  if (!ring.empty()) {
+    const auto known = store_.read([&](Sql& sql) -> Status {
+      BELAY_TRY_ASSIGN(const auto row, row_named(sql, rollout_id));
+      BELAY_TRY_ASSIGN(const auto rings, json::decode_text<std::vector<RingView>>(row.rings));
+      const auto found = std::ranges::find(rings, ring, &RingView::name);
+      if (found == rings.end())
+        return refuse("the rollout " + row.rollout_id + " has no ring '" + sanitize(std::string(ring), 64) + "'");
+      if (found->approvals_wanted == 0) return wrong_state("the ring " + found->name + " wants no approval");
+      return {};
+    });
+    if (!known.ok()) return known;
+  }
+  return post(rollout_id, {EventKind::ring_approved, "", std::string(by), "", std::string(ring), ""}, "ApproveRing");
+}
+
+Status Rollouts::pause(std::string_view rollout_id, std::string_view why, std::string_view by) {
+  return post(rollout_id, {EventKind::pause, "", std::string(by), std::string(why), "", ""}, "PauseRollout");
+}
+
+Status Rollouts::resume(std::string_view rollout_id, bool held_ones_again, std::string_view by) {
+  return post(rollout_id, {EventKind::resume, "", std::string(by), "", "", "", held_ones_again}, "ResumeRollout");
+}
+
+Status Rollouts::abort(std::string_view rollout_id, std::string_view why, std::string_view by) {
+  return post(rollout_id, {EventKind::abort, "", std::string(by), std::string(why), "", ""}, "AbortRollout");
+}
+
+// ---- rollbacks by hand
+
+namespace {
+
+// The newest run of the node that changed something and stayed.
+Result<std::optional<store::runs::Run>> run_to_undo(Sql& sql, const std::string& node_id, const std::string& run_id) {
+  store::Page page{100, {}};
+  BELAY_TRY_ASSIGN(const auto runs, store::runs::history(sql, node_id, page));
+  for (const auto& run : runs.items) {
+    if (!run_id.empty() && run.run_id != run_id) continue;
+    if (run.report.outcome == patchrun::Outcome::committed && !run.report.changed.empty()) return std::optional(run);
+  }
+  return std::optional<store::runs::Run>();
+}
+
+Result<std::vector<rollout::Node>> nodes_to_put_back(Sql& sql, const RollbackRequest& request) {
+  std::vector<std::string> ids;
+  BELAY_TRY_ASSIGN(ids, resolve_targets(sql, request.instance_ids, {}));
+  if (ids.size() > 1 && !request.run_id.empty()) return refuse("a run is one node's; name that node alone");
+  std::vector<rollout::Node> nodes;
+  for (const auto& id : ids) {
+    BELAY_TRY_ASSIGN(const auto run, run_to_undo(sql, id, request.run_id));
+    if (!run)
+      return wrong_state("the node " + id + " has no " +
+                         (request.run_id.empty() ? std::string("committed run that changed something")
+                                                 : "committed run " + sanitize(request.run_id, 64)) +
+                         " among its newest hundred");
+    rollout::Node node;
+    node.node_id = id;
+    node.state = rollout::NodeState::Committed;
+    node.put_back = true;
+    BELAY_TRY_ASSIGN(const auto newest, run_to_undo(sql, id, ""));
+    node.order_id = newest->run_id;
+    nodes.push_back(std::move(node));
+  }
+  return nodes;
+}
+
+// Those of a rollout that has ended.
+Result<std::vector<rollout::Node>> nodes_of_ended(Sql& sql, const std::string& rollout_id, const std::string& ring,
+                                                  const rollout::Spec& spec) {
+  BELAY_TRY_ASSIGN(const auto rows, store::rollouts::nodes_of(sql, rollout_id));
+  std::vector<rollout::Node> nodes;
+  for (const auto& row : rows) {
+    if (!ring.empty() && spec.rings[row.ring].name != ring) continue;
+    BELAY_TRY_ASSIGN(auto node, json::decode_text<rollout::Node>(row.machine));
+    if (node.state != rollout::NodeState::Committed) continue;
+    rollout::Node back;
+    back.node_id = node.node_id;
+    back.order_id = node.order_id;
+    back.state = rollout::NodeState::Committed;
+    back.put_back = true;
+    nodes.push_back(std::move(back));
+  }
+  if (nodes.empty()) return wrong_state("no node of " + rollout_id + " holds its change any more");
+  return nodes;
+}
+
+Result<std::string> keep_rollback(Sql& sql, const RollbackRequest& request, std::vector<rollout::Node> nodes,
+                                  Instant now) {
+  rollout::Spec spec;
+  spec.name = "rollback";
+  spec.rings.emplace_back().name = "all";
+  spec.rings[0].max_concurrency = "100%";
+  spec.rings[0].max_errors = "100%";
+  const auto whom = request.rollout_id.empty() ? join(request.instance_ids, ", ") : request.rollout_id;
+  store::rollouts::Rollout row;
+  row.rollout_id = make_id("ro", io::random_bytes(kIdRandomBytes));
+  row.name = ("rollback of " + whom).substr(0, 128);
+  row.spec = json::encode_text(spec);
+  row.undoes = request.rollout_id.empty() ? "runs of " + std::to_string(nodes.size()) + " nodes" : request.rollout_id;
+  row.state = "RollingBack";
+  row.why = request.reason;
+  row.created_by = request.requested_by;
+  row.created_at = now;
+  row.started_at = now;
+  RolloutExecution state;
+  state.rolls_back_only = true;
+  state.back_before_run = request.run_id;
+  state.package = request.package;
+  state.machine.state = State::RollingBack;
+  state.machine.started = state.machine.ready = true;
+  state.machine.why = request.reason;
+  state.machine.rings.push_back(ring_of(spec.rings[0], spec, static_cast<std::uint32_t>(nodes.size())));
+  BELAY_TRY(keep(sql, row, state, std::move(nodes)));
+  BELAY_TRY(note_in_audit(
+      sql, now, request.requested_by, "belay:RollbackNodes", row.rollout_id,
+      {{"whom", whom}, {"run", request.run_id}, {"package", request.package}, {"reason", request.reason}}));
+  return row.rollout_id;
+}
+
+}  // namespace
+
+Result<std::string> Rollouts::roll_back(const RollbackRequest& request) {
+  const Instant now = clock_.now();
+  if (request.instance_ids.empty() == request.rollout_id.empty())
+    return refuse("name nodes by InstanceIds, or a rollout by RolloutId: one of them");
+  if (!request.rollout_id.empty() && (!request.run_id.empty() || !request.package.empty()))
+    return refuse("RunId and Package go with InstanceIds");
+  return store_.write([&](Sql& sql) -> Result<std::string> {
+    if (request.rollout_id.empty()) {
+      BELAY_TRY_ASSIGN(auto nodes, nodes_to_put_back(sql, request));
+      return keep_rollback(sql, request, std::move(nodes), now);
+    }
+    BELAY_TRY_ASSIGN(const auto row, row_named(sql, request.rollout_id));
+    BELAY_TRY_ASSIGN(const auto spec, json::decode_text<rollout::Spec>(row.spec, {.bytes_max = 8u << 20}));
+    if (!request.ring.empty() &&
+        std::ranges::find(spec.rings, request.ring, &rollout::RingSpec::name) == spec.rings.end())
+      return refuse("the rollout " + row.rollout_id + " has no ring '" + sanitize(request.ring, 64) + "'");
+    if (row.finished_at) {
+      BELAY_TRY_ASSIGN(auto nodes, nodes_of_ended(sql, row.rollout_id, request.ring, spec));
+      return keep_rollback(sql, request, std::move(nodes), now);
+    }
+    RolloutEvent event{EventKind::roll_back, "", request.requested_by, request.reason, request.ring, ""};
+    const auto key = std::string(kRolloutEventKey) + make_uuid(io::random_bytes(kIdRandomBytes));
+    BELAY_TRY(store::executions::post(sql, kRolloutKind, row.rollout_id, {0, key, json::encode_text(event), now}));
+    BELAY_TRY(note_in_audit(sql, now, request.requested_by, "belay:RollbackNodes", row.rollout_id,
+                            {{"ring", request.ring}, {"reason", request.reason}}));
+    return row.rollout_id;
+  });
+}
+
+// ---- approvals and quarantine
+
+Result<std::uint32_t> Rollouts::approve_change_set(std::string_view change_set_id, std::string_view by) {
+  const Instant now = clock_.now();
+  return store_.write([&](Sql& sql) -> Result<std::uint32_t> {
+    const auto kept = store::change_sets::get(sql, change_set_id);
+    if (!kept.ok() && kept.error().code() == Code::not_found)
+      return Error(Code::not_found,
+                   "there is no frozen change set '" + sanitize(std::string(change_set_id), 64) +
+                       "'; one that is still planned cannot be approved",
+                   "DoesNotExistException");
+    if (!kept.ok()) return kept.error();
+    if (kept->created_by == by)
+      return Error(
+          Code::permission_denied,
+          std::string(by) + " made the change set " + kept->change_set_id + "; it takes somebody else to approve it",
+          "own-change-set");
+    store::change_sets::Approval approval;
+    approval.approver = by;
+    approval.key_id = io::sha256_hex(authority_.order_public_key).substr(0, 16);
+    approval.signature =
+        to_base64(io::ed25519_sign(authority_.order_private_key, kept->sha256 + "\n" + std::string(by)));
+    approval.approved_at = now;
+    BELAY_TRY(store::change_sets::approve(sql, change_set_id, approval));
+    BELAY_TRY(note_in_audit(sql, now, by, "belay:ApproveChangeSet", change_set_id, {{"sha256", kept->sha256}}));
+    store::rollouts::Filter waiting;
+    waiting.over = false;
+    waiting.change_set_id = change_set_id;
+    BELAY_TRY_ASSIGN(const auto rows, store::rollouts::list(sql, waiting, {store::kPageLimitMax, {}}));
+    for (const auto& row : rows.items) BELAY_TRY(store::executions::wake(sql, kRolloutKind, row.rollout_id, now));
+    BELAY_TRY_ASSIGN(const auto approvals, store::change_sets::approvals(sql, change_set_id));
+    return static_cast<std::uint32_t>(approvals.size());
+  });
+}
+
+Result<std::string> Rollouts::put_quarantine(store::rollouts::Quarantine entry) {
+  entry.added_at = clock_.now();
+  if (entry.change_set_id.empty() == entry.name.empty())
+    return refuse("name a change set, or a package with its version: one of them");
+  if (!entry.name.empty() && entry.version.empty()) return refuse("name the version of " + sanitize(entry.name, 100));
+  if (entry.reason.empty()) return refuse("say why (Reason): somebody will have to decide whether it may be lifted");
+  return store_.write([&](Sql& sql) -> Result<std::string> {
+    if (!entry.change_set_id.empty()) {
+      const auto kept = store::change_sets::get(sql, entry.change_set_id);
+      if (!kept.ok()) return refuse("there is no frozen change set '" + sanitize(entry.change_set_id, 64) + "'");
+    }
+    return put_into_quarantine(sql, entry, "");
+  });
+}
+
+Status Rollouts::lift_quarantine(std::string_view quarantine_id, std::string_view reason, std::string_view by) {
+  if (reason.empty()) return refuse("say why it may be lifted (Reason)");
+  const Instant now = clock_.now();
+  return store_.write([&](Sql& sql) -> Status {
+    const auto lifted = store::rollouts::lift_quarantine(sql, quarantine_id, by, reason, now);
+    if (!lifted.ok() && lifted.error().code() == Code::not_found)
+      return Error(Code::not_found, "nothing is in quarantine under '" + sanitize(std::string(quarantine_id), 64) + "'",
+                   "DoesNotExistException");
+    if (!lifted.ok() && lifted.error().code() == Code::conflict)
+      return wrong_state(std::string(quarantine_id) + " was lifted already");
+    if (!lifted.ok()) return lifted;
+    return note_in_audit(sql, now, by, "belay:DeleteQuarantine", quarantine_id, {{"reason", reason}});
+  });
+}
+
+// ---- reading
+
+Result<RolloutView> Rollouts::get(std::string_view rollout_id) {
+  BELAY_TRY_ASSIGN(auto row, store_.read([&](Sql& sql) { return row_named(sql, rollout_id); }));
+  return view_of(std::move(row));
+}
+
+Result<store::Listed<RolloutView>> Rollouts::list(const store::rollouts::Filter& filter, const store::Page& page) {
+  BELAY_TRY_ASSIGN(auto rows, store_.read([&](Sql& sql) { return store::rollouts::list(sql, filter, page); }));
+  store::Listed<RolloutView> out;
+  out.next = rows.next;
+  for (auto& row : rows.items) {
+    BELAY_TRY_ASSIGN(auto view, view_of(std::move(row)));
+    out.items.push_back(std::move(view));
+  }
+  return out;
+}
+
+}  // namespace belay::server
