@@ -7,6 +7,7 @@
 #include "store/inbox.hpp"
 #include "store/nodes.hpp"
 #include "store/orders.hpp"
+#include "store/rollouts.hpp"
 #include "store/runs.hpp"
 #include "store/scans.hpp"
 #include "store/tags.hpp"
@@ -54,6 +55,7 @@ class HotReadsTest : public StoreTest {
       const bool whole = lite
                              ? (line.starts_with("SCAN") && line.find("USING") == std::string::npos &&
                                 line.find("CONSTANT ROW") == std::string::npos && line != "SCAN page") ||
+                                   line.starts_with("SCAN n USING INDEX rollout_nodes") ||  // those of all rollouts
                                    line.ends_with("(resource_type=?)") || line.ends_with("(kind=?)") ||  // nearly all
                                    line.find("execution_events_by_execution") != std::string::npos  // all ever taken in
                              : line.find("Seq Scan") != std::string::npos;
@@ -140,6 +142,25 @@ TEST_P(HotReadsTest, GoByAnIndex) {
   commands::Filter of_node;
   of_node.node_id = "mi-1";
   expect_indexed("commands of a node", [&](Sql& sql) { return commands::list_invocations(sql, of_node, {}); });
+}
+
+TEST_P(HotReadsTest, OfRolloutsGoByAnIndex) {
+  const std::string id = "ro-1";
+  const Page page{.limit = 50, .after = "7." + id};
+  const std::vector<std::string> at_work{"Checking", "Installing"};
+  for (const rollouts::Filter& filter :
+       {rollouts::Filter{}, {.name = "october"}, {.node_id = "mi-1"}, {.change_set_id = "cs-1"}, {.over = false}})
+    expect_indexed("page of rollouts", [&](Sql& sql) { return rollouts::list(sql, filter, page); });
+  for (const rollouts::NodeFilter& filter : {rollouts::NodeFilter{}, {.states = at_work}, {.ring = 2}})
+    expect_indexed("page of nodes", [&](Sql& sql) { return rollouts::list_nodes(sql, id, filter, page); });
+  expect_indexed("all nodes", [&](Sql& sql) { return rollouts::nodes_of(sql, id); });
+  expect_indexed("open of a node", [](Sql& sql) { return rollouts::open_of_node(sql, "mi-1"); });
+  expect_indexed("open in states", [&](Sql& sql) { return rollouts::open_in_states(sql, id, at_work); });
+  expect_indexed("quarantine", [](Sql& sql) { return rollouts::in_quarantine(sql); });
+  expect_indexed("page of quarantine", [&](Sql& sql) { return rollouts::list_quarantine(sql, true, page); });
+  expect_indexed("exceptions", [](Sql& sql) { return rollouts::exceptions(sql, at_s(1)); });
+  expect_indexed("saved states", [&](Sql& sql) { return rollouts::list_states(sql, page); });
+  expect_indexed("old rollouts", [](Sql& sql) { return rollouts::forget(sql, at_s(1), 10); });
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ struct Node {
   std::string order_id{};      // of its newest run, "" before
   std::string machine = "{}";  // JSON text: the machine's own, all of it
 };
-inline constexpr std::size_t kWhyBytesMax = 4'000;  // more is cut when kept
+inline constexpr std::size_t kWhyBytesMax = 4'000;  // of any why, undoes or reason here; more is cut when kept
 
 Status create(Sql& sql, const Rollout& rollout);                   // already_exists
 Result<Rollout> get(Sql& sql, std::string_view rollout_id);        // not_found
@@ -51,7 +51,7 @@ struct Filter {
 };
 Result<Listed<Rollout>> list(Sql& sql, const Filter& filter, const Page& page);  // newest first, brief
 
-// Adds or changes; nodes of one rollout are unique. Many at once.
+// Adds or changes; nodes of one rollout are unique. Many at once. not_found "reference-missing" without the rollout.
 Status put_nodes(Sql& sql, std::span<const Node> nodes);
 Result<std::vector<Node>> nodes_of(Sql& sql, std::string_view rollout_id);  // all, by ring and id
 struct NodeFilter {
