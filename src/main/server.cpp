@@ -28,6 +28,7 @@
 #include "server/engine/inventory_deletion.hpp"
 #include "server/engine/metrics_text.hpp"
 #include "server/engine/remedy_kind.hpp"
+#include "server/engine/rollout_kind.hpp"
 #include "server/engine/services.hpp"
 #include "server/engine/webhooks.hpp"
 #include "server/engine/window_kind.hpp"
@@ -89,7 +90,8 @@ class Server {
         nodes_(*store_, clock_, keys_.authority()),
         zones_(clock_, [](std::string_view name) { return io::read_zone_file(io::real_files(), name); }),
         windows_(*store_, clock_, zones_),
-        services_{*store_, clock_, judge_, commands_, change_sets_, nodes_, windows_},
+        rollouts_(*store_, clock_, keys_.authority(), judge_, change_sets_, windows_),
+        services_{*store_, clock_, judge_, commands_, change_sets_, nodes_, windows_, rollouts_},
         owner_(host_name() + " " + to_hex(io::random_bytes(6))),
         engine_(*store_, clock_, {.owner = owner_}),
         courier_(*store_, clock_, {.owner = owner_}),
@@ -105,6 +107,7 @@ class Server {
     engine_.add(server::make_window_kind(windows));
     engine_.add(server::make_window_execution_kind(windows));
     engine_.add(server::make_remedy_kind(judge_));
+    engine_.add(server::make_rollout_kind({keys_.authority(), judge_, windows_}));
     engine_.add(server::make_automation_kind());
     engine_.add(server::make_automation_fan_out_kind());
     courier_.add(std::string(server::kWebhookEffect),
@@ -135,6 +138,7 @@ class Server {
   server::NodeRegistry nodes_;
   server::Zones zones_;
   server::Windows windows_;
+  server::Rollouts rollouts_;
   server::Services services_;
   const std::unique_ptr<server::TaskStarter> automation_tasks_ = server::make_automation_starter();
   const std::string owner_;  // of the leases

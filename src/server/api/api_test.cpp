@@ -302,7 +302,7 @@ TEST_F(DoorTest, AFullQueueIsSaidSo) {
   };
   std::latch begun(1), go_on(1);
   io::WorkerPool narrow(1, 1);
-  Api api(Services{*store_, clock_, *judge_, *commands_, *change_sets_, *nodes_, *windows_}, narrow);
+  Api api(Services{*store_, clock_, *judge_, *commands_, *change_sets_, *nodes_, *windows_, *rollouts_}, narrow);
   ASSERT_TRUE(narrow.submit([&] { begun.count_down(), go_on.wait(); }));  // the one worker is busy
   begun.wait();
   ASSERT_TRUE(narrow.submit([] {}));  // the one place is taken

@@ -57,6 +57,7 @@ class ApiTest : public testing::Test {
   std::unique_ptr<NodeRegistry> nodes_;
   std::unique_ptr<Zones> zones_;
   std::unique_ptr<Windows> windows_;
+  std::unique_ptr<Rollouts> rollouts_;
   std::unique_ptr<io::WorkerPool> workers_;
   std::unique_ptr<Api> api_;
 };

@@ -56,7 +56,7 @@ Result<std::string> baseline_named(Sql& sql, const std::string& text) {
   do {
     BELAY_TRY_ASSIGN(const auto some, store::baselines::list(sql, {{text}, {}, {}}, page));
     for (const auto& version : some.items)
-      if (version.baseline.name == text) ids.push_back(version.baseline_id);
+      if (version.name == text) ids.push_back(version.baseline_id);
     page.after = some.next;
   } while (!page.after.empty());
   if (ids.size() == 1) return ids.front();
@@ -103,7 +103,6 @@ struct Plan {
 Result<Plan> plan_of(Sql& sql, const std::string& content) {
   Plan plan;
   BELAY_TRY_ASSIGN(plan.spec, rollout::read_spec(content));
-  BELAY_TRY(patchrun::check_probes(plan.spec.probes));
   BELAY_TRY_ASSIGN(plan.approvals, approvals_of(sql, plan.spec));
   if (!plan.spec.baseline.empty()) {
     BELAY_TRY_ASSIGN(plan.baseline_id, baseline_named(sql, plan.spec.baseline));

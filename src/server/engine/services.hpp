@@ -6,6 +6,7 @@
 #include "server/engine/commands.hpp"
 #include "server/engine/judge.hpp"
 #include "server/engine/node_registry.hpp"
+#include "server/engine/rollouts.hpp"
 #include "server/engine/windows.hpp"
 
 namespace belay::server {
@@ -18,6 +19,7 @@ struct Services {
   ChangeSets& change_sets;
   NodeRegistry& nodes;
   Windows& windows;
+  Rollouts& rollouts;
   // A node counts as online (SSM's PingStatus Online) where it was heard of within this.
   Duration online_within{300'000};
 };

@@ -1,0 +1,365 @@
+#include "server/engine/rollouts.hpp"
+
+#include <gmock/gmock.h>
+
+#include "base/json.hpp"
+#include "server/engine/rollout_kind.hpp"
+#include "server/engine/windows_fixture_test.hpp"
+#include "store/runs.hpp"
+
+namespace belay::server {
+namespace {
+using testing::HasSubstr;
+
+constexpr const char* kThreeRings = R"(
+name: october
+approvals: 1
+rings:
+  - {name: dev, targets: ["tag:Env=dev"], maxConcurrency: "100%"}
+  - {name: staging, targets: ["tag:Env=staging"], maxConcurrency: "100%"}
+  - {name: prod, targets: ["tag:Env=prod"], maxConcurrency: "100%"}
+probes: [{name: units, systemd: newly-failed}]
+gate: {for: 2m, every: 10s, misses: 2}
+)";
+
+class RolloutsTest : public WindowsTest {
+ protected:
+  RolloutsTest() {
+    boot_rollouts();
+    for (const auto* name : {"dev", "staging", "prod"})
+      nodes_by_env_[name] = with_openssl(add_node(name, "12", {{"Env", name}})).id;
+    for (auto& [id, node] : fleet_) scan(node);
+  }
+  void boot_rollouts() {
+    boot_windows();
+    rollouts_ = std::make_unique<Rollouts>(*store_, clock_, authority_, *judge_, *change_sets_, *windows_);
+    engine_->add(make_rollout_kind({authority_, *judge_, *windows_}));
+  }
+  FakeNode& node(const std::string& env) { return fleet_.at(nodes_by_env_.at(env)); }
+
+  std::string create(const std::string& content = kThreeRings, bool start = true) {
+    const auto made = rollouts_->create({content, start, "author", {}});
+    EXPECT_TRUE(made.ok()) << (made.ok() ? "" : made.error().chain());
+    return made.ok() ? made->row.rollout_id : "";
+  }
+  Error refused(const std::string& content) {
+    const auto made = rollouts_->create({content, true, "author", {}});
+    EXPECT_FALSE(made.ok());
+    return made.ok() ? Error(Code::internal, "") : made.error();
+  }
+  // Time goes on in small steps, so that what looks again by itself does.
+  void pass(Duration time) {
+    for (Duration gone{}; gone < time; gone += Duration(5'000)) {
+      clock_.advance(Duration(5'000));
+      settle();
+    }
+  }
+  void approve(const std::string& id) {
+    const auto count = rollouts_->approve_change_set(rollouts_->get(id)->row.change_set_id, "somebody else");
+    ASSERT_TRUE(count.ok()) << count.error().chain();
+  }
+  std::string state(const std::string& id) { return rollouts_->get(id)->row.state; }
+  std::string why(const std::string& id) { return rollouts_->get(id)->row.why; }
+  std::string state_of(const std::string& id, const std::string& env) {
+    const auto nodes = rollouts_->nodes(id, {}, {});
+    EXPECT_TRUE(nodes.ok());
+    for (const auto& one : nodes->items)
+      if (one.row.node_id == nodes_by_env_[env]) return boost::describe::enum_to_string(one.state, "?");
+    return "not there";
+  }
+  static std::string version(const FakeNode& node, const std::string& package) {
+    for (const auto& one : node.installed)
+      if (one.name == package) return one.version;
+    return "";
+  }
+  std::size_t orders(const std::string& env, wire::OrderKind kind) {
+    return static_cast<std::size_t>(std::ranges::count(node(env).done, kind, &wire::Order::kind));
+  }
+
+  std::unique_ptr<Rollouts> rollouts_;
+  std::map<std::string, std::string> nodes_by_env_;
+};
+
+TEST_F(RolloutsTest, GoesThroughItsRingsByItself) {
+  const auto id = create();
+  pass(10s);
+  EXPECT_EQ(state(id), "AwaitingApproval");
+  EXPECT_EQ(orders("dev", wire::OrderKind::patch), 0u);
+  approve(id);
+  pass(30s);
+  EXPECT_EQ(state(id), "Completed") << why(id);
+  for (const auto* env : {"dev", "staging", "prod"}) {
+    EXPECT_EQ(version(node(env), "openssl"), "2") << env;
+    EXPECT_EQ(state_of(id, env), "Committed");
+  }
+  const auto& order = node("dev").done.back();
+  ASSERT_TRUE(order.patch);
+  EXPECT_EQ(order.patch->probes.size(), 1u);
+  EXPECT_EQ(order.patch->gate.watch, Duration(120'000));
+  EXPECT_TRUE(order.patch->use_pool);
+  EXPECT_EQ(order.patch->change_set_id, rollouts_->get(id)->row.change_set_id);
+}
+
+TEST_F(RolloutsTest, WhatFailsInTheFirstRingNeverReachesTheNext) {
+  node("dev").patch_outcome = patchrun::Outcome::rolled_back;
+  const auto id = create();
+  pass(10s);
+  approve(id);
+  pass(60s);
+  EXPECT_EQ(state(id), "Halted");
+  EXPECT_THAT(why(id), HasSubstr("dev"));
+  EXPECT_EQ(state_of(id, "dev"), "RolledBack");
+  EXPECT_EQ(state_of(id, "staging"), "Pending");
+  EXPECT_EQ(orders("staging", wire::OrderKind::patch), 0u);
+  const auto held = disk_->read([&](store::Sql& sql) { return store::rollouts::in_quarantine(sql); }).value();
+  ASSERT_EQ(held.size(), 2u) << "the change set, and the one package it changed";
+  EXPECT_TRUE(std::ranges::any_of(held, [](const auto& q) { return q.name == "openssl" && q.version == "2"; }));
+
+  // A new plan leaves it out; the same change set is refused.
+  const auto again = refused("name: again\nchangeSet: " + rollouts_->get(id)->row.change_set_id +
+                             "\nrings: [{name: all, targets: ['*']}]");
+  EXPECT_THAT(again.message(), HasSubstr("is in quarantine"));
+  const auto next = create();
+  pass(10s);
+  approve(next);
+  pass(30s);
+  EXPECT_EQ(state(next), "Completed");
+  EXPECT_EQ(version(node("prod"), "openssl"), "1") << "nothing else was missing";
+
+  const auto report = rollouts_->report(id);
+  ASSERT_TRUE(report.ok()) << report.error().chain();
+  ASSERT_EQ(report->at("Failures").as_array().size(), 1u);
+  ASSERT_FALSE(report->at("Suspects").as_array().empty());
+  EXPECT_EQ(json::text_or_empty(report->at("Suspects").as_array()[0], "Package"), "openssl");
+}
+
+TEST_F(RolloutsTest, TheAuthorCannotApproveAndTheLeastIsThePolicys) {
+  const auto id = create();
+  pass(5s);
+  const auto own = rollouts_->approve_change_set(rollouts_->get(id)->row.change_set_id, "author");
+  ASSERT_FALSE(own.ok());
+  EXPECT_EQ(own.error().code(), Code::permission_denied);
+  const auto none = refused("name: x\napprovals: 0\nrings: [{name: all, targets: ['*']}]");
+  EXPECT_THAT(none.message(), HasSubstr("/belay/rollout/approvals-least"));
+}
+
+TEST_F(RolloutsTest, RefusesFilesThatCannotGoWell) {
+  EXPECT_THAT(refused("name: x\nrings: [{name: a, targets: ['tag:Env=nowhere']}]").message(), HasSubstr("no members"));
+  EXPECT_THAT(refused("name: x\nrings: [{name: a, targets: ['tag:Env=dev']}, {name: b, targets: ['*']}]").message(),
+              HasSubstr("may not overlap"));
+  EXPECT_THAT(refused("name: x\nrings: [{name: a, targets: ['*'], sampleSize: 4}]").message(),
+              HasSubstr("never be green"));
+  EXPECT_THAT(refused("name: x\nrings: [{name: a, targets: ['*'], window: mw-0}]").message(),
+              HasSubstr("no maintenance window"));
+  EXPECT_THAT(refused("name: x\nbaseline: none-such\nrings: [{name: a, targets: ['*']}]").message(),
+              HasSubstr("none-such"));
+  EXPECT_THAT(refused("name: x\nchangeSet: cs-0\nrings: [{name: a, targets: ['*']}]").message(),
+              HasSubstr("no frozen change set"));
+  const auto window = make_window("cron(0 2 ? * SUN *)", 1, 0);
+  EXPECT_THAT(refused("name: x\ngate: {for: 2h, every: 1m}\nrings: [{name: a, targets: ['*'], window: " +
+                      window.window_id + "}]")
+                  .message(),
+              HasSubstr("never begin"));
+}
+
+TEST_F(RolloutsTest, TheRestIsWhatNoEarlierRingHas) {
+  const auto id =
+      create("name: x\nrings: [{name: canary, targets: ['tag:Env=dev']}, {name: all, targets: ['*'], rest: true}]");
+  EXPECT_EQ(rollouts_->get(id)->rings.at(1).counts.nodes, 2u);
+}
+
+TEST_F(RolloutsTest, WaitsForItsWindow) {
+  const auto window = make_window("cron(0 2 ? * SUN *)", 4, 1);
+  const auto id = create("name: x\nrings: [{name: all, targets: ['*'], window: " + window.window_id + "}]");
+  pass(10s);
+  approve(id);
+  pass(30s);
+  EXPECT_EQ(state(id), "Running");
+  EXPECT_THAT(rollouts_->get(id)->rings[0].why, HasSubstr("opens"));
+  EXPECT_EQ(orders("dev", wire::OrderKind::patch), 0u);
+  const auto openings =
+      windows_
+          ->openings(disk_->read([&](store::Sql& sql) { return windows::get(sql, window.window_id); }).value(),
+                     clock_.now(), 1)
+          .value();
+  clock_.advance(openings[0].opens - clock_.now());
+  settle();
+  pass(20s);
+  EXPECT_EQ(state(id), "Running") << "one at a time: 10% of three is one";
+  pass(60s);
+  EXPECT_EQ(state(id), "Completed") << why(id);
+  EXPECT_EQ(node("dev").done.back().patch->end_by, openings[0].cutoff);
+}
+
+TEST_F(RolloutsTest, PausedNothingBegins) {
+  node("dev").answers = false;
+  const auto id = create();
+  pass(10s);
+  approve(id);
+  pass(5s);
+  node("dev").answers = true;
+  ASSERT_TRUE(rollouts_->pause(id, "lunch", "operator").ok());
+  pass(10s);
+  EXPECT_EQ(state(id), "Paused");
+  ASSERT_TRUE(rollouts_->resume(id, false, "operator").ok());
+  pass(30s);
+  EXPECT_EQ(state(id), "Completed") << why(id);
+  const auto late = rollouts_->pause(id, "", "operator");
+  ASSERT_FALSE(late.ok());
+  EXPECT_EQ(late.error().reason(), "InvalidStateException");
+  EXPECT_THAT(late.error().message(), HasSubstr("Completed"));
+}
+
+TEST_F(RolloutsTest, APutBackNodeHasItsOldVersionsAgain) {
+  const auto id = create();
+  pass(10s);
+  approve(id);
+  pass(30s);
+  ASSERT_EQ(state(id), "Completed");
+  RollbackRequest request;
+  request.instance_ids = {node("prod").id};
+  request.requested_by = "operator";
+  request.reason = "slow";
+  const auto back = rollouts_->roll_back(request);
+  ASSERT_TRUE(back.ok()) << back.error().chain();
+  pass(10s);
+  EXPECT_EQ(state(*back), "RolledBack") << why(*back);
+  EXPECT_EQ(version(node("prod"), "openssl"), "1");
+  EXPECT_EQ(version(node("dev"), "openssl"), "2");
+  const auto& order = node("prod").done.back();
+  EXPECT_TRUE(order.patch->allow_downgrade);
+  EXPECT_FALSE(order.patch->undoes.empty());
+
+  RollbackRequest whole;
+  whole.rollout_id = id;
+  whole.ring = "dev";
+  whole.requested_by = "operator";
+  const auto ring = rollouts_->roll_back(whole);
+  ASSERT_TRUE(ring.ok()) << ring.error().chain();
+  pass(10s);
+  EXPECT_EQ(state(*ring), "RolledBack") << why(*ring);
+  EXPECT_EQ(version(node("dev"), "openssl"), "1");
+}
+
+TEST_F(RolloutsTest, ARunningRolloutRollsBackWhole) {
+  node("staging").answers = false;
+  const auto id = create();
+  pass(10s);
+  approve(id);
+  pass(10s);
+  ASSERT_EQ(version(node("dev"), "openssl"), "2");
+  RollbackRequest whole;
+  whole.rollout_id = id;
+  whole.requested_by = "operator";
+  ASSERT_EQ(rollouts_->roll_back(whole).value(), id);
+  pass(10s);
+  EXPECT_EQ(version(node("dev"), "openssl"), "1");
+  EXPECT_EQ(state(id), "RolledBack") << why(id);
+  EXPECT_EQ(orders("staging", wire::OrderKind::patch), 0u) << "its order was taken back";
+}
+
+TEST_F(RolloutsTest, KnowsWhoHasWhat) {
+  const auto id = create();
+  pass(10s);
+  approve(id);
+  pass(30s);
+  for (auto& [node_id, node] : fleet_) scan(node);
+  store::rollouts::Quarantine entry;
+  entry.name = "openssl";
+  entry.version = "2";
+  entry.reason = "leaks";
+  entry.added_by = "operator";
+  const auto quarantined = rollouts_->put_quarantine(entry);
+  ASSERT_TRUE(quarantined.ok()) << quarantined.error().chain();
+  const auto rows = rollouts_->where("openssl", "2");
+  ASSERT_TRUE(rows.ok()) << rows.error().chain();
+  ASSERT_EQ(rows->size(), 3u);
+  for (const auto& row : *rows) {
+    EXPECT_TRUE(row.quarantined);
+    EXPECT_EQ(row.from_version, "1");
+    EXPECT_FALSE(row.came_by_run.empty());
+  }
+  EXPECT_TRUE(rollouts_->where("openssl", "7")->empty());
+  EXPECT_FALSE(rollouts_->lift_quarantine(*quarantined, "", "operator").ok()) << "lifting wants a reason";
+  EXPECT_TRUE(rollouts_->lift_quarantine(*quarantined, "a false alarm", "operator").ok());
+  EXPECT_FALSE(rollouts_->lift_quarantine(*quarantined, "again", "operator").ok());
+}
+
+TEST_F(RolloutsTest, QuarantineStopsWhatIsUnderWay) {
+  node("dev").answers = false;
+  const auto id = create();
+  pass(10s);
+  approve(id);
+  pass(10s);
+  store::rollouts::Quarantine entry;
+  entry.name = "openssl";
+  entry.version = "2";
+  entry.reason = "leaks";
+  entry.added_by = "operator";
+  ASSERT_TRUE(rollouts_->put_quarantine(entry).ok());
+  pass(10s);
+  EXPECT_EQ(state(id), "Halted");
+  EXPECT_THAT(why(id), HasSubstr("leaks"));
+}
+
+TEST_F(RolloutsTest, ReversibilityIsToldWithItsEvidence) {
+  const auto id = create();
+  pass(10s);
+  const auto change_set = rollouts_->get(id)->row.change_set_id;
+  const auto told = rollouts_->reversibility(node("dev").id, change_set);
+  ASSERT_TRUE(told.ok()) << told.error().chain();
+  EXPECT_EQ(told->reached, patchrun::ReversibilityClass::R1);
+  EXPECT_FALSE(told->why_not_more.empty());
+}
+
+TEST_F(RolloutsTest, ExceptedPackagesStayAsTheyAre) {
+  store::rollouts::Exception exception;
+  exception.exception_id = "ex-1";
+  exception.package = "openssl";
+  exception.target = "tag:Env=prod";
+  exception.owner = "dba";
+  exception.reason = "certified on 1";
+  exception.created_by = "operator";
+  exception.created_at = clock_.now();
+  exception.expires_at = clock_.now() + 24h;
+  ASSERT_TRUE(store_->write([&](store::Sql& sql) { return store::rollouts::add_exception(sql, exception); }).ok());
+  const auto id = create();
+  pass(10s);
+  approve(id);
+  pass(30s);
+  EXPECT_EQ(state(id), "Completed") << why(id);
+  EXPECT_EQ(version(node("staging"), "openssl"), "2");
+  EXPECT_EQ(version(node("prod"), "openssl"), "1");
+  EXPECT_EQ(state_of(id, "prod"), "Skipped");
+}
+
+// Every write may be the server's last.
+TEST_F(RolloutsTest, GoesOnAfterAKillAtAnyWrite) {
+  for (int write = 1; write <= 40; ++write)
+    for (const bool after : {false, true}) {
+      for (auto& [id, node] : fleet_) {
+        with_openssl(node);
+        scan(node);
+      }
+      const auto id = create();
+      store_->kill_at(write, after);
+      for (int round = 0; round < 40; ++round) {
+        try {
+          pass(5s);
+          if (state(id) == "AwaitingApproval") approve(id);
+        } catch (const fakes::Killed&) {
+          store_->disarm();
+          boot_rollouts();
+          recover();
+          clock_.advance(Duration(31'000));  // the lease of the killed server
+        }
+        if (state(id) == "Completed") break;
+      }
+      store_->disarm();
+      ASSERT_EQ(state(id), "Completed") << "killed at write " << write << (after ? " after" : " before") << why(id);
+      for (const auto* env : {"dev", "staging", "prod"}) ASSERT_EQ(version(node(env), "openssl"), "2");
+    }
+}
+
+}  // namespace
+}  // namespace belay::server
