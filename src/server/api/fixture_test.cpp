@@ -69,9 +69,10 @@ ApiTest::ApiTest() {
   zones_ =
       std::make_unique<Zones>(clock_, [](std::string_view name) { return io::read_zone_file(io::real_files(), name); });
   windows_ = std::make_unique<Windows>(*store_, clock_, *zones_);
+  rollouts_ = std::make_unique<Rollouts>(*store_, clock_, authority_, *judge_, *change_sets_, *windows_);
   workers_ = std::make_unique<io::WorkerPool>(2, 64);
-  api_ = std::make_unique<Api>(Services{*store_, clock_, *judge_, *commands_, *change_sets_, *nodes_, *windows_, *rollouts_},
-                               *workers_);
+  api_ = std::make_unique<Api>(
+      Services{*store_, clock_, *judge_, *commands_, *change_sets_, *nodes_, *windows_, *rollouts_}, *workers_);
 }
 
 ApiTest::~ApiTest() {

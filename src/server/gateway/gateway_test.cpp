@@ -53,8 +53,8 @@ class GatewayTest : public testing::Test {
         clock_, [](std::string_view name) -> Result<std::string> { return Error(Code::not_found, std::string(name)); });
     windows_ = std::make_unique<Windows>(*store_, clock_, *zones_);
     rollouts_ = std::make_unique<Rollouts>(*store_, clock_, authority_, *judge_, *change_sets_, *windows_);
-    services_ =
-        std::make_unique<Services>(Services{*store_, clock_, *judge_, *commands_, *change_sets_, *nodes_, *windows_, *rollouts_});
+    services_ = std::make_unique<Services>(
+        Services{*store_, clock_, *judge_, *commands_, *change_sets_, *nodes_, *windows_, *rollouts_});
     engine_ = std::make_unique<Engine>(*store_, clock_, EngineSettings{.owner = "test"});
     engine_->add(make_command_kind(authority_, *judge_));
     start();
