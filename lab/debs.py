@@ -112,3 +112,20 @@ def pushing_out(version: str, victim: str) -> Deb:
 def wanting(version: str, depends: str) -> Deb:
     """Depends on what nobody offers."""
     return Deb("twant", version, fields={"Depends": depends})
+
+
+def web_service(version: str, *, works: bool = True) -> Deb:
+    """shop: answers HTTP on 127.0.0.1:8080. A broken version installs as well as any, and answers with an error."""
+    status, body = ("200 OK", f"shop {version}") if works else ("500 Internal Server Error", "cannot read its own settings")
+    answer = f"#!/bin/sh\nread -r request\nprintf 'HTTP/1.0 {status}\\r\\nContent-Length: {len(body) + 1}\\r\\n\\r\\n{body}\\n'\n"
+    socket = "[Unit]\nDescription=Shop\n[Socket]\nListenStream=127.0.0.1:8080\nAccept=yes\n[Install]\nWantedBy=sockets.target\n"
+    unit = "[Unit]\nDescription=Shop\n[Service]\nExecStart=/bin/sh /usr/lib/shop/answer\nStandardInput=socket\nStandardError=journal\n"
+    postinst = """
+        [ -d /run/systemd/system ] || exit 0
+        systemctl daemon-reload
+        systemctl enable --quiet shop.socket
+        systemctl restart shop.socket
+    """
+    return Deb("shop", version, scripts={"postinst": postinst},
+               files={"/usr/lib/shop/answer": answer, "/usr/lib/systemd/system/shop.socket": socket,
+                      "/usr/lib/systemd/system/shop@.service": unit})

@@ -1,25 +1,47 @@
-"""make demo: six real Debian hosts with real pending security updates, patched ring by ring with the same frozen versions.
+"""make demo: six real Debian hosts, two rollouts. The first is good and promotes itself; the second breaks a service.
 
-One dev, two staging, three prod hosts boot in namespaces; Belay's server and agents run as they would anywhere. The
-versions that dev was patched to are what staging and prod get, and nothing else. At the end the lab itself, which is not
-Belay, asks every host whether that is so. Exit status 0: it is.
+One dev, two staging, three prod hosts boot in namespaces, each with a small web service of its own; Belay's server and agents
+run as they would anywhere. The first rollout carries Debian's own pending security updates through the rings. The second carries
+a new version of the service's package, whose installation succeeds and whose service then answers with errors: it is caught by a
+probe on dev, put back there, quarantined, and never reaches staging. At the end the lab itself, which is not Belay, asks every
+host whether all that is so. Exit status 0: it is.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lab import hosts, roots
+from lab import debs, hosts, roots
 from lab.fleet import Clock, Fleet, missing_binaries
 from lab.hosts import Host, Lab
+from lab.keys import make_key
+from lab.repos import AptRepository, RepositoryServer, apt_get
 from lab.system import LAB_DIRECTORY, LabError, say
 
 RINGS = {"dev": ["dev1"], "staging": ["staging1", "staging2"], "prod": ["prod1", "prod2", "prod3"]}
 DATA = LAB_DIRECTORY / "demo"
 SIDE_BY_SIDE = 3
+GOOD, BAD = "1.0", "2.0"
+
+# What `belay rollout start -f` is given. The gate is short, so that the demo is; a real one watches for minutes.
+ROLLOUT = """\
+name: {name}
+protect: {{class: R1}}
+rings:
+  - {{name: dev, targets: ["tag:Environment=dev"], maxConcurrency: "100%", soak: 5s}}
+  - {{name: staging, targets: ["tag:Environment=staging"], maxConcurrency: "100%", soak: 5s}}
+  - {{name: prod, targets: ["tag:Environment=prod"], maxConcurrency: "2"}}
+probes:
+  - {{name: shop, http: {{url: "http://127.0.0.1:8080/", status: 200, within: 2s}}}}
+  - {{name: units, systemd: newly-failed}}
+gate: {{for: 10s, every: 2s, misses: 2}}
+reboot: never
+onFailure: rollback
+"""
 
 
 def heading(text: str) -> None:
@@ -48,25 +70,44 @@ def _run() -> int:
     clock = Clock()
     roots.ensure(["bookworm"])
     shutil.rmtree(DATA, ignore_errors=True)
+    DATA.mkdir(parents=True)
     with Lab("demo") as lab:
-        machines = _boot(lab, clock)
-        with Fleet(lab, DATA / "server") as fleet:
-            clock.lap("the server is ready")
-            rings = {name: ring for ring, members in RINGS.items() for name in members}
-            with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
-                list(pool.map(lambda name: fleet.enrol(machines[name], {"Environment": rings[name]}), rings))
-            clock.lap("six hosts are enrolled")
-            return _patch(fleet, machines, clock)
+        served = lab.folder / "archives"
+        served.mkdir()
+        server = RepositoryServer(served, lab.switch)
+        try:
+            archive = AptRepository(served / "shop", make_key(lab.folder / "key", "Shop archive"), suite="bookworm-security",
+                                    origin="Debian", label="Debian-Security")
+            archive.add(debs.web_service(GOOD))
+            archive.publish()
+            machines = _boot(lab, archive, server.url, clock)
+            with Fleet(lab, DATA / "server") as fleet:
+                clock.lap("the server is ready")
+                fleet.set("rollout.approvals-least", "0")  # one person alone runs a demo
+                rings = {name: ring for ring, members in RINGS.items() for name in members}
+                with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
+                    list(pool.map(lambda name: fleet.enrol(machines[name], {"Environment": rings[name]}), rings))
+                clock.lap("six hosts are enrolled")
+                return _roll_out(fleet, machines, archive, clock)
+        finally:
+            server.close()
 
 
-def _boot(lab: Lab, clock: Clock) -> dict[str, Host]:
-    heading("Six hosts: one dev, two staging, three prod")
+def _boot(lab: Lab, archive: AptRepository, url: str, clock: Clock) -> dict[str, Host]:
+    heading("Six hosts: one dev, two staging, three prod, each with a small web service")
     booted = lab.boot([name for members in RINGS.values() for name in members])
     clock.lap("six hosts are running, each with its own systemd")
+
+    def serve(host: Host) -> list[str]:
+        archive.offer_to(host, url, only=False)
+        apt_get(host, "update")
+        apt_get(host, "install", "shop")
+        return _pending(host)
+
     with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
-        for host, pending in zip(booted, pool.map(_pending, booted)):
-            print(f"  {host.name:<9} {host.address:<11} {len(pending):>3} security updates pending", flush=True)
-    clock.lap("apt on each host was asked what is pending")
+        for host, pending in zip(booted, pool.map(serve, booted)):
+            print(f"  {host.name:<9} {host.address:<11} {len(pending):>3} security updates pending, shop answers {_answer(host)}", flush=True)
+    clock.lap("the service is installed, and apt on each host was asked what is pending")
     return {host.name: host for host in booted}
 
 
@@ -76,40 +117,55 @@ def _pending(host: Host) -> list[str]:
     return [line.split()[1] for line in lines if line.startswith("Inst ") and "Debian-Security" in line]
 
 
-def _patch(fleet: Fleet, machines: dict[str, Host], clock: Clock) -> int:
+def _answer(host: Host) -> str:
+    """The status line of the host's service."""
+    asked = host.run(["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8080; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; head -n 1 <&3"], check=False)
+    return " ".join(asked.stdout.split()[1:]) or "nothing"
+
+
+def _roll_out(fleet: Fleet, machines: dict[str, Host], archive: AptRepository, clock: Clock) -> int:
     heading("Scan, and the states before")
     _must(fleet.belay_aloud("scan", "all", "--wait"), "scan")
     fleet.belay_aloud("compliance", "-o", "table")
     clock.lap("scanned and judged")
 
-    heading("Freeze what dev would get")
-    plan = fleet.ask("plan", "tag:Environment=dev", "--name", "demo")
-    change_set = _change_set_id(plan)
-    print(f"\n$ belay plan tag:Environment=dev --name demo\n{change_set}", flush=True)
-    fleet.belay_aloud("plan", "show", change_set)
-    clock.lap("frozen")
+    heading("The first rollout: Debian's own updates, from dev through staging to prod")
+    status, first = _start(fleet, "october-security")
+    _must(status, "rollout start")
+    frozen = _frozen(fleet, first)
+    clock.lap("rolled out")
+    wrong = _check(machines, frozen)
 
-    for ring in RINGS:
-        heading(f"Patch {ring} with {change_set}")
-        _must(fleet.belay_aloud("patch", "--change-set", change_set, f"tag:Environment={ring}", "--wait"), f"patch {ring}")
-        clock.lap(f"{ring} is patched")
-
-    heading("The states after")
+    heading(f"The second rollout: shop {BAD}, which installs well and answers with errors")
+    archive.add(debs.web_service(BAD, works=False))
+    archive.publish()
     _must(fleet.belay_aloud("scan", "all", "--wait"), "scan")
-    fleet.belay_aloud("compliance", "-o", "table")
+    status, second = _start(fleet, "shop-2")
+    clock.lap(f"`belay rollout start` ended with {status}")
+    fleet.belay_aloud("rollout", "show", second)
+    fleet.belay_aloud("quarantine", "list")
+    fleet.belay_aloud("where", "shop", BAD)
+    fleet.belay_aloud("rollout", "report", second)
     fleet.belay_aloud("audit", "verify")
-    return _check(machines, _frozen(plan))
+    return _check_second(fleet, machines, second, status, wrong)
 
 
-def _change_set_id(plan: dict) -> str:
-    found = plan.get("ChangeSet", {}).get("ChangeSetId", "")
-    if not found:
-        raise LabError(f"`belay plan` named no change set: {str(plan)[:500]}")
-    return str(found)
+def _start(fleet: Fleet, name: str) -> tuple[int, str]:
+    """Starts a rollout and follows it to its rest: the command's exit status, and the rollout's id."""
+    file = DATA / f"{name}.yaml"
+    file.write_text(ROLLOUT.format(name=name), encoding="utf-8")
+    print(file.read_text(encoding="utf-8"), flush=True)
+    status = fleet.belay_aloud("rollout", "start", "-f", str(file), "--wait")
+    rows = [row for row in fleet.ask("rollout", "list")["Rollouts"] if row["Name"] == name]
+    if len(rows) != 1:
+        raise LabError(f"`belay rollout list` shows {len(rows)} rollouts called {name}")
+    return status, str(rows[0]["RolloutId"])
 
 
-def _frozen(plan: dict) -> dict[str, str]:
-    """Package to version, of all parts of the change set."""
+def _frozen(fleet: Fleet, rollout: str) -> dict[str, str]:
+    """Package to version, of all parts of the rollout's change set."""
+    change_set = fleet.ask("rollout", "show", rollout)["Rollout"]["ChangeSetId"]
+    plan = fleet.ask("plan", "show", change_set)
     return {change["Name"]: change["ToVersion"] for part in plan.get("Parts", []) for change in part.get("Changes", [])
             if change.get("ToVersion")}
 
@@ -133,8 +189,27 @@ def _check(machines: dict[str, Host], frozen: dict[str, str]) -> int:
         print(f"  {host.name:<9} {verdict}; {len(_pending(host))} security updates pending", flush=True)
     if wrong:
         say("not every host is as frozen")
+    return wrong
+
+
+def _check_second(fleet: Fleet, machines: dict[str, Host], rollout: str, status: int, wrong: int) -> int:
+    heading("What each host says of shop")
+    for host in machines.values():
+        version = host.run(["dpkg-query", "-W", "-f", "${Version}", "shop"]).stdout.strip()
+        answer = _answer(host)
+        wrong += version != GOOD or not answer.startswith("200")
+        print(f"  {host.name:<9} shop {version}, answers {answer}", flush=True)
+    nodes = {row["Name"]: row["State"] for row in fleet.ask("rollout", "nodes", rollout)["Nodes"]}
+    expected = {name: "RolledBack" if ring == "dev" else "Pending" for ring, members in RINGS.items() for name in members}
+    held = [entry for entry in fleet.ask("quarantine", "list")["Quarantine"] if entry.get("Package") == "shop"]
+    if nodes != expected or status == 0 or not held:
+        say(f"the second rollout should have been caught on dev: its nodes are {json.dumps(nodes)}, the command ended with "
+            f"{status}, and shop stands {len(held)} times in quarantine")
         return 1
-    print("\nSix hosts run the same versions, and every step is in the audit log.", flush=True)
+    if wrong:
+        return 1
+    print("\nSix hosts run the same versions; the bad one was caught in the first ring and put back. Every step is in the audit log.",
+          flush=True)
     return 0
 
 
