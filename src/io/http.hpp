@@ -12,6 +12,7 @@
 
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "base/url.hpp"
 #include "io/event_loop.hpp"
 
 namespace belay::io {
@@ -127,11 +128,8 @@ struct TlsClientSettings {
   bool verify_host_name = true;
 };
 
-struct Url {
-  std::string scheme, host, target;
-  std::uint16_t port = 0;
-};
-Result<Url> parse_url(std::string_view text);  // http, https, ws, wss
+using belay::parse_url;
+using belay::Url;
 
 struct HttpClientOptions {
   TlsClientSettings tls;

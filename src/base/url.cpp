@@ -1,9 +1,11 @@
+#include "base/url.hpp"
+
+#include <algorithm>
 #include <charconv>
 
 #include "base/text.hpp"
-#include "io/http.hpp"
 
-namespace belay::io {
+namespace belay {
 namespace {
 
 constexpr std::size_t kUrlBytesMax = 8192;
@@ -51,6 +53,11 @@ Authority split_authority(std::string_view text) {
   return {text.substr(0, colon), text.substr(colon + 1), false};
 }
 
+bool parse_port(std::string_view text, std::uint16_t& port) {
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), port);
+  return text.size() <= 5 && parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() && port != 0;
+}
+
 }  // namespace
 
 Result<Url> parse_url(std::string_view text) {
@@ -70,12 +77,8 @@ Result<Url> parse_url(std::string_view text) {
   const auto authority = split_authority(rest.substr(0, authority_end));
   if (!is_host(authority.host, authority.in_brackets)) return bad_url(text, "its host name is malformed");
   url.host = to_lower(authority.host);
-  if (!authority.port.empty()) {
-    const auto* end = authority.port.data() + authority.port.size();
-    const auto parsed = std::from_chars(authority.port.data(), end, url.port);
-    if (parsed.ec != std::errc() || parsed.ptr != end || url.port == 0)
-      return bad_url(text, "its port must be 1 to 65535");
-  }
+  if (!authority.port.empty() && !parse_port(authority.port, url.port))
+    return bad_url(text, "its port must be 1 to 65535");
   url.target = std::string(rest.substr(authority_end));
   url.target = url.target.substr(0, url.target.find('#'));  // a fragment is never sent
   if (!url.target.starts_with('/')) url.target.insert(0, "/");
@@ -83,4 +86,12 @@ Result<Url> parse_url(std::string_view text) {
   return url;
 }
 
-}  // namespace belay::io
+Result<Endpoint> parse_endpoint(std::string_view text) {
+  const auto authority = split_authority(text);
+  Endpoint endpoint{to_lower(authority.host), 0};
+  if (!is_host(authority.host, authority.in_brackets)) return bad_url(text, "it must be host:port or [address]:port");
+  if (!parse_port(authority.port, endpoint.port)) return bad_url(text, "its port must be 1 to 65535");
+  return endpoint;
+}
+
+}  // namespace belay

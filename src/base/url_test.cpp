@@ -1,9 +1,8 @@
+#include "base/url.hpp"
+
 #include <gtest/gtest.h>
 
-#include "io/http.hpp"
-#include "io/http_text.hpp"
-
-namespace belay::io {
+namespace belay {
 namespace {
 
 struct UrlRow {
@@ -49,21 +48,33 @@ TEST(Url, IsTakenApart) {
   EXPECT_EQ(parse_url("https://user:secret@belay.example").error().message().find("secret"), std::string::npos);
 }
 
-TEST(HttpText, DatesAreThoseOfTheRfc) {
-  EXPECT_EQ(http_date(from_unix_ms(784'111'777'000)), "Sun, 06 Nov 1994 08:49:37 GMT");
-  EXPECT_EQ(*parse_http_date(http_date(from_unix_ms(1'795'435'200'999))), from_unix_ms(1'795'435'200'000));
-}
-
-TEST(HttpText, HeadersAreCaseBlind) {
-  HttpHeaders headers;
-  headers.set("Content-Type", "a");
-  headers.set("content-type", "b");
-  EXPECT_EQ(headers.fields.size(), 1u);
-  EXPECT_EQ(headers.get("CONTENT-TYPE"), "b");
-  EXPECT_EQ(headers.get("other"), "");
-  EXPECT_TRUE(has_token("keep-alive, Upgrade", "upgrade"));
-  EXPECT_FALSE(has_token("keep-alive, Upgraded", "upgrade"));
+TEST(Endpoint, IsAHostAndAPort) {
+  const UrlRow rows[] = {
+      {"db.example:5432", "db.example 5432"},
+      {"DB:1", "db 1"},
+      {"10.0.0.1:65535", "10.0.0.1 65535"},
+      {"[::1]:22", "::1 22"},
+      {"", ""},
+      {"db.example", ""},
+      {"db.example:", ""},
+      {":22", ""},
+      {"db:0", ""},
+      {"db:65536", ""},
+      {"db:22/", ""},
+      {"db:+22", ""},
+      {"::1:22", ""},
+      {"[::1]", ""},
+      {"[::1]:", ""},
+      {"[::1]x:22", ""},
+      {"a b:22", ""},
+      {"http://db:22", ""},
+  };
+  for (const auto& row : rows) {
+    const auto endpoint = parse_endpoint(row.text);
+    const auto seen = endpoint.ok() ? endpoint->host + " " + std::to_string(endpoint->port) : std::string();
+    EXPECT_EQ(seen, row.seen) << row.text;
+  }
 }
 
 }  // namespace
-}  // namespace belay::io
+}  // namespace belay
