@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/result.hpp"
 #include "base/time.hpp"
 
 namespace belay::patchrun {
@@ -82,6 +83,9 @@ struct ProbeSpec {
   std::optional<LoadProbe> load{};
 };
 BOOST_DESCRIBE_STRUCT(ProbeSpec, (), (name, systemd, tcp, http, command, journal, ports, disk, load))
+
+// invalid_argument names the field: "probes[1].http.url: …".
+Status check_probes(const std::vector<ProbeSpec>& probes);
 
 // ---- the gate over them
 // After the change every probe is read each `every`, for the time `watch`. A probe that was not healthy before the
