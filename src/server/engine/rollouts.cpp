@@ -103,6 +103,8 @@ struct Plan {
 Result<Plan> plan_of(Sql& sql, const std::string& content) {
   Plan plan;
   BELAY_TRY_ASSIGN(plan.spec, rollout::read_spec(content));
+  const auto probes = patchrun::check_probes(plan.spec.probes);
+  if (!probes.ok()) return refuse(probes.error().message());
   BELAY_TRY_ASSIGN(plan.approvals, approvals_of(sql, plan.spec));
   if (!plan.spec.baseline.empty()) {
     BELAY_TRY_ASSIGN(plan.baseline_id, baseline_named(sql, plan.spec.baseline));
