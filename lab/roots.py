@@ -65,6 +65,8 @@ class Recipe:
 RECIPES: dict[str, Recipe] = {
     "bookworm": Recipe("bookworm", (*_BOOTABLE, "nginx-light", "cron", "needrestart", "ca-certificates"),
                        bootable=True, finish=_QUIET),
+    "managed": Recipe("bookworm", (*_BOOTABLE, "openssh-server", "python3", "python3-apt", "ca-certificates"),
+                      bootable=True, finish=_QUIET),  # as configuration tools want a host (bench/patch_run.py)
     "bullseye": Recipe("bullseye"),
     "trixie": Recipe("trixie"),
     "busybox": Recipe("bookworm", ("busybox-static",), variant="extract", lists=False, finish=_BUSYBOX),
