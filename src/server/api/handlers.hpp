@@ -57,6 +57,37 @@ BELAY_HANDLER(get_node_evidence);
 BELAY_HANDLER(create_change_set);
 BELAY_HANDLER(get_change_set);
 BELAY_HANDLER(describe_change_sets);
+// change_set_compare.cpp
+BELAY_HANDLER(approve_change_set);
+BELAY_HANDLER(compare_change_sets);
+// rollouts.cpp
+BELAY_HANDLER(create_rollout);
+BELAY_HANDLER(start_rollout);
+BELAY_HANDLER(approve_ring);
+BELAY_HANDLER(pause_rollout);
+BELAY_HANDLER(resume_rollout);
+BELAY_HANDLER(abort_rollout);
+BELAY_HANDLER(get_rollout);
+BELAY_HANDLER(list_rollouts);
+BELAY_HANDLER(list_rollout_nodes);
+BELAY_HANDLER(get_rollout_report);
+// rollbacks.cpp
+BELAY_HANDLER(rollback_nodes);
+BELAY_HANDLER(where_package);
+BELAY_HANDLER(get_reversibility);
+BELAY_HANDLER(list_quarantine);
+BELAY_HANDLER(put_quarantine);
+BELAY_HANDLER(delete_quarantine);
+// exceptions.cpp
+BELAY_HANDLER(put_exception);
+BELAY_HANDLER(list_exceptions);
+BELAY_HANDLER(delete_exception);
+// package_states.cpp
+BELAY_HANDLER(save_package_state);
+BELAY_HANDLER(get_package_state);
+BELAY_HANDLER(list_package_states);
+BELAY_HANDLER(compare_package_state);
+BELAY_HANDLER(delete_package_state);
 // audit.cpp
 BELAY_HANDLER(list_audit);
 BELAY_HANDLER(verify_audit);
