@@ -1,4 +1,3 @@
-#include <chrono>
 #include <iostream>
 #include <map>
 #include <thread>
@@ -8,13 +7,12 @@
 #include "cli/commands.hpp"
 #include "cli/ids.hpp"
 #include "cli/output.hpp"
+#include "cli/progress.hpp"
 #include "cli/tags.hpp"
 #include "cli/targets.hpp"
 
 namespace belay::cli {
 namespace {
-
-constexpr auto kPollEvery = std::chrono::milliseconds(500);
 
 Result<json::Object> by_id(const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::automation, arguments.one("AUTOMATION")));

@@ -20,6 +20,13 @@ CommandSpec schedule_command();
 CommandSpec window_command();
 CommandSpec association_command();
 CommandSpec automation_command();
+CommandSpec rollout_command();
+CommandSpec rollback_command();
+CommandSpec where_command();
+CommandSpec quarantine_command();
+CommandSpec diff_command();
+CommandSpec exception_command();
+CommandSpec state_command();
 CommandSpec version_compare_command();
 
 }  // namespace belay::cli

@@ -62,7 +62,7 @@ Code code_of(int http_status, std::string_view type) {
       has("InvalidCommandId"))
     return Code::not_found;
   if (has("AlreadyExists")) return Code::already_exists;
-  if (has("ResourceInUse") || has("Conflict")) return Code::conflict;
+  if (has("ResourceInUse") || has("Conflict") || has("InvalidState")) return Code::conflict;
   if (has("AccessDenied")) return Code::permission_denied;
   if (has("LimitExceeded") || has("Throttling") || has("TooMany")) return Code::resource_exhausted;
   if (has("UnrecognizedClient") || has("InvalidClientToken") || has("MissingAuthentication") || has("Signature"))

@@ -19,6 +19,9 @@ constexpr std::array kRows{
     Row{IdKind::activation, "activation", "", "36 hexadecimal digits and dashes", "belay activation list"},
     Row{IdKind::window, "maintenance window", "mw", "mw- and 17 hexadecimal digits", "belay window list"},
     Row{IdKind::automation, "automation", "", "36 hexadecimal digits and dashes", "belay automation list"},
+    Row{IdKind::rollout, "rollout", "ro", "ro- and 17 hexadecimal digits", "belay rollout list"},
+    Row{IdKind::quarantine, "quarantine", "qu", "qu- and 17 hexadecimal digits", "belay quarantine list"},
+    Row{IdKind::exception, "exception", "ex", "ex- and 17 hexadecimal digits", "belay exception list"},
 };
 
 }  // namespace

@@ -6,7 +6,7 @@
 
 namespace belay::cli {
 
-enum class IdKind { baseline, change_set, command, activation, window, automation };
+enum class IdKind { baseline, change_set, command, activation, window, automation, rollout, quarantine, exception };
 
 // The word itself, or an error that says what such an id looks like and which command lists them.
 Result<std::string> checked_id(IdKind kind, const std::string& word);

@@ -15,45 +15,21 @@
 namespace belay::cli {
 namespace {
 
-constexpr auto kPollEvery = std::chrono::milliseconds(500);
+std::string label_of(const json::Value& invocation) {
+  const std::string id = json::text_or_empty(invocation, "InstanceId");
+  const std::string name = json::text_or_empty(invocation, "InstanceName");
+  return name.empty() ? id : name + " (" + id + ")";
+}
 
-// Says each node's change once; on a terminal a live line shows the sums.
-class Progress {
- public:
-  void show(const json::Array& invocations) {
-    std::map<std::string, int> sums;
-    for (const auto& invocation : invocations) {
-      const std::string status = json::text_or_empty(invocation, "StatusDetails");
-      ++sums[status];
-      auto& before = seen_[json::text_or_empty(invocation, "InstanceId")];
-      if (before == status) continue;
-      before = status;
-      clear();
-      std::cerr << "  " << label(invocation) << ": " << status << "\n";
-    }
-    if (!live_) return;
-    std::string line;
-    for (const auto& [status, count] : sums)
-      line += (line.empty() ? "  " : ", ") + std::to_string(count) + " " + status;
-    clear();
-    std::cerr << line << std::flush;
-    drawn_ = true;
+void show(Progress& progress, const json::Array& invocations) {
+  std::map<std::string, int> sums;
+  for (const auto& invocation : invocations) {
+    const std::string status = json::text_or_empty(invocation, "StatusDetails");
+    ++sums[status];
+    progress.say(json::text_or_empty(invocation, "InstanceId"), label_of(invocation), status);
   }
-  void clear() {
-    if (drawn_) std::cerr << "\r\x1b[K";
-    drawn_ = false;
-  }
-
- private:
-  static std::string label(const json::Value& invocation) {
-    const std::string id = json::text_or_empty(invocation, "InstanceId");
-    const std::string name = json::text_or_empty(invocation, "InstanceName");
-    return sanitize(name.empty() ? id : name + " (" + id + ")", 200);
-  }
-  std::map<std::string, std::string> seen_;
-  const bool live_ = ::isatty(2) == 1;
-  bool drawn_ = false;
-};
+  progress.draw(sums);
+}
 
 Table table_of(const json::Array& invocations) {
   Table table{{"NODE", "NAME", "STATUS", "DETAILS", "EXIT"}, {}};
@@ -84,6 +60,30 @@ void explain_failures(const json::Array& invocations) {
 
 }  // namespace
 
+Progress::Progress() : live_(::isatty(2) == 1) {}
+
+void Progress::say(const std::string& id, const std::string& label, const std::string& state) {
+  auto& before = seen_[id];
+  if (before == state) return;
+  before = state;
+  clear();
+  std::cerr << "  " << sanitize(label, 200) << ": " << sanitize(state, 2'000) << "\n";
+}
+
+void Progress::draw(const std::map<std::string, int>& sums) {
+  if (!live_) return;
+  std::string line;
+  for (const auto& [status, count] : sums) line += (line.empty() ? "  " : ", ") + std::to_string(count) + " " + status;
+  clear();
+  std::cerr << sanitize(line, 400) << std::flush;
+  drawn_ = true;
+}
+
+void Progress::clear() {
+  if (drawn_) std::cerr << "\r\x1b[K";
+  drawn_ = false;
+}
+
 bool is_final_status(std::string_view status) {
   return status == "Success" || status == "Failed" || status == "TimedOut" || status == "Cancelled";
 }
@@ -94,7 +94,7 @@ Result<int> follow_command(Context& context, const std::string& command_id) {
     BELAY_TRY_ASSIGN(const auto invocations,
                      call_all(context, "ListCommandInvocations", {{"CommandId", command_id}, {"Details", true}},
                               "CommandInvocations"));
-    progress.show(invocations);
+    show(progress, invocations);
     BELAY_TRY_ASSIGN(const auto commands, call_all(context, "ListCommands", {{"CommandId", command_id}}, "Commands"));
     const std::string status = commands.empty() ? "" : json::text_or_empty(commands.front(), "Status");
     if (commands.empty()) return Error(Code::not_found, "command " + command_id + " is gone");
