@@ -52,8 +52,9 @@ Status say_changes(Context& context, Progress& progress, const json::Value& roll
     const std::string name = json::text_or_empty(ring, "Name");
     progress.say("ring " + name, "ring " + name, with_why(ring));
     nodes += count_of(ring, "Nodes");
-    for (const auto& sum : kSums)
-      if (const auto count = count_of(ring, sum.member); count > 0) sums[sum.word] += static_cast<int>(count);
+    for (const auto& sum : kSums)  // who was rolled back counts as failed
+      if (const auto count = count_of(ring, sum.member); count > 0 && sum.member != std::string_view("RolledBack"))
+        sums[sum.word] += static_cast<int>(count);
   }
   if (nodes <= kNodesSaidMax) {
     BELAY_TRY_ASSIGN(const auto rows, call_all(context, "ListRolloutNodes", {{"RolloutId", id}}, "Nodes"));
@@ -69,10 +70,9 @@ Status say_changes(Context& context, Progress& progress, const json::Value& roll
 
 // A rollback that ended says little of how its nodes are.
 Result<bool> all_well(Context& context, const std::string& id) {
-  BELAY_TRY_ASSIGN(
-      const auto bad,
-      call_all(context, "ListRolloutNodes",
-               {{"RolloutId", id}, {"State", json::Array{"RollbackFailed", "Inconsistent", "Held"}}}, "Nodes"));
+  BELAY_TRY_ASSIGN(const auto bad,
+                   call_all(context, "ListRolloutNodes",
+                            {{"RolloutId", id}, {"State", json::Array{"RollbackFailed", "Inconsistent"}}}, "Nodes"));
   for (const auto& node : bad)
     std::cerr << "  " << sanitize(cell(node, "Name") + " (" + cell(node, "InstanceId") + "): " + with_why(node), 2'000)
               << "\n";
