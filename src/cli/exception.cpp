@@ -49,8 +49,8 @@ Result<int> add(Context& context, const Arguments& arguments) {
   const auto* made = json::find(answer, "Exception");
   const std::string id = made ? json::text_or_empty(*made, "ExceptionId") : "";
   say(context,
-      id + ": change sets that are made from now on leave it out, until " +
-          (made ? time_cell(json::find(*made, "ExpiresDate")) : "-") + " UTC",
+      id + ": rollouts leave it out from now on, until " + (made ? time_cell(json::find(*made, "ExpiresDate")) : "-") +
+          " UTC",
       {{"ExceptionId", id}}, std::cout);
   return kExitOk;
 }
@@ -58,8 +58,7 @@ Result<int> add(Context& context, const Arguments& arguments) {
 Result<int> remove(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::exception, arguments.one("EXCEPTION")));
   BELAY_TRY(call(context, "DeleteException", {{"ExceptionId", id}}));
-  say(context, "deleted " + id + ": change sets that are made from now on have it again", {{"ExceptionId", id}},
-      std::cout);
+  say(context, "deleted " + id + ": rollouts take it along again from now on", {{"ExceptionId", id}}, std::cout);
   return kExitOk;
 }
 
@@ -67,7 +66,7 @@ Result<int> remove(Context& context, const Arguments& arguments) {
 
 CommandSpec exception_command() {
   return {"exception",
-          "what change sets leave out, who answers for it, until when: list, add, delete",
+          "what rollouts leave out, who answers for it, until when: list, add, delete",
           {},
           {},
           {},

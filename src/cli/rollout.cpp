@@ -25,10 +25,10 @@ std::string text_at(const json::Value& answer, std::string_view object, std::str
   return found ? json::text_or_empty(*found, member) : std::string();
 }
 
-void say_warnings(const json::Value& answer) {
-  if (const auto* warnings = json::find(answer, "Warnings"); warnings && warnings->is_array())
-    for (const auto& warning : warnings->get_array())
-      if (warning.is_string()) std::cerr << "mind: " << sanitize(warning.get_string(), 2'000) << "\n";
+void say_each(const json::Value& answer, std::string_view member, std::string_view before) {
+  if (const auto* texts = json::find(answer, member); texts && texts->is_array())
+    for (const auto& text : texts->get_array())
+      if (text.is_string()) std::cerr << before << sanitize(text.get_string(), 2'000) << "\n";
 }
 
 // The server reads the file: what is wrong with it comes back with field and line.
@@ -36,7 +36,7 @@ Result<json::Value> create(Context& context, const Arguments& arguments, bool st
   const std::string path = arguments.one("file");
   BELAY_TRY_ASSIGN(const auto content, io::real_files().read(path, kFileBytesMax));
   BELAY_TRY_ASSIGN(auto answer, call(context, "CreateRollout", {{"Content", content}, {"Start", start}}).within(path));
-  say_warnings(answer);
+  say_each(answer, "Warnings", "mind: ");
   return answer;
 }
 
@@ -64,6 +64,7 @@ Result<int> plan(Context& context, const Arguments& arguments) {
   json::Value changes = json::Object();
   if (!set.empty()) {
     BELAY_TRY_ASSIGN(changes, call(context, "GetChangeSet", {{"ChangeSetId", set}}));
+    say_each(changes, "LeftOut", "left out: ");
   }
   json::Object whole = changes.get_object();
   whole["Rollout"] = rollout;
@@ -115,7 +116,6 @@ Result<int> show(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto id, id_of(arguments));
   BELAY_TRY_ASSIGN(const auto answer, call(context, "GetRollout", {{"RolloutId", id}}));
   print_rollout(context, answer.at("Rollout"), answer);
-  if (context.format == Format::table) say_warnings(answer);
   return kExitOk;
 }
 

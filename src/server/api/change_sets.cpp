@@ -87,6 +87,7 @@ Result<json::Object> get_change_set(const Call& call) {
     return failure("DoesNotExistException", "there is no change set " + id);
   if (!view.ok()) return view.error();
   json::Object reply{{"ChangeSet", summary_reply(summary_of(*view))}, {"Parts", parts_reply(*view)}};
+  put(reply, "LeftOut", texts_reply(view->left_out));
   if (view->status != ChangeSetStatus::Ready) return reply;
   BELAY_TRY_ASSIGN(const auto approvals,
                    call.read([&](store::Sql& sql) { return store::change_sets::approvals(sql, id); }));

@@ -1,4 +1,4 @@
-// Belay's own: what change sets leave out, for whom, who answers for it, and until when.
+// Belay's own: what rollouts leave out, for whom, who answers for it, and until when.
 #include "base/ids.hpp"
 #include "base/text.hpp"
 #include "io/crypto.hpp"

@@ -37,12 +37,8 @@ Result<json::Object> rollback_nodes(const Call& call) {
   request.package = call.text("Package");
   request.reason = call.text("Reason");
   request.requested_by = call.principal;
-  if (request.instance_ids.empty() == request.rollout_id.empty())
-    return failure("ValidationException", "name what is rolled back: InstanceIds, or RolloutId, not both");
   if (!request.ring.empty() && request.rollout_id.empty())
     return failure("ValidationException", "RingName goes with RolloutId: which rollout's ring is meant?");
-  if (!request.run_id.empty() && request.instance_ids.empty())
-    return failure("ValidationException", "RunId goes with InstanceIds: a run is of one node");
   BELAY_TRY_ASSIGN(const auto rollout_id, call.services.rollouts.roll_back(request));
   return json::Object{{"RolloutId", rollout_id}};
 }
@@ -98,12 +94,8 @@ Result<json::Object> put_quarantine(const Call& call) {
   entry.role = call.text("Role");
   entry.reason = call.text("Reason");
   entry.added_by = call.principal;
-  if (entry.change_set_id.empty() == entry.name.empty())
-    return failure("ValidationException", "name what goes nowhere: ChangeSetId, or Package with its Version, not both");
-  if (entry.name.empty() != entry.version.empty())
-    return failure("ValidationException", "Package and Version go together: one version is quarantined, not a package");
-  if (!entry.arch.empty() && entry.name.empty())
-    return failure("ValidationException", "Architecture goes with Package");
+  if (entry.name.empty() && !(entry.version.empty() && entry.arch.empty()))
+    return failure("ValidationException", "Version and Architecture go with Package");
   BELAY_TRY_ASSIGN(const auto quarantine_id, call.services.rollouts.put_quarantine(std::move(entry)));
   return json::Object{{"QuarantineId", quarantine_id}};
 }

@@ -24,8 +24,8 @@ Result<std::uint32_t> ring_number(const Call& call, const std::string& ring) {
     if (view.rings[i].name == ring) return i;
     names.push_back(view.rings[i].name);
   }
-  return failure("DoesNotExistException", "RingName: " + id_of(call) + " has no ring '" + sanitize(ring, 128) +
-                                              "'; there are " + sanitize(join(names, ", "), 1'000));
+  return failure("ValidationException", "RingName: " + id_of(call) + " has no ring '" + sanitize(ring, 128) +
+                                            "'; there are " + sanitize(join(names, ", "), 1'000));
 }
 
 }  // namespace
@@ -71,7 +71,6 @@ Result<json::Object> get_rollout(const Call& call) {
   BELAY_TRY_ASSIGN(const auto view, call.services.rollouts.get(id_of(call)));
   json::Object reply{{"Rollout", rollout_reply(view)}};
   put(reply, "Content", json::Value(view.row.content));
-  put(reply, "Warnings", texts_reply(view.warnings));
   return reply;
 }
 

@@ -25,6 +25,8 @@ constexpr SettingRow kSettings[] = {
      "how many people besides its author must approve a change set before a rollout ships it"},
     {"/belay/compliance/stale-after", "compliance.stale-after", "30d", "",
      "how old a report of custom compliance may be"},
+    {"/belay/rollout/approvals-least", "rollout.approvals-least", "1", "0,1,2,3,4,5,6,7,8,9,10",
+     "how many people besides its author must at least have approved a rollout's change set"},
 };
 constexpr Duration kShortest{60'000}, kLongest{366LL * 24 * 3600 * 1000};
 
