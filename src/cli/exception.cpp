@@ -37,7 +37,7 @@ Result<std::string> until(const std::string& word) {
 Result<int> add(Context& context, const Arguments& arguments) {
   json::Object request{{"Owner", arguments.one("owner")}, {"Reason", arguments.one("reason")}};
   BELAY_TRY_ASSIGN(request["ExpiresDate"], until(arguments.one("until")));
-  if (arguments.has("PACKAGE")) request["Package"] = arguments.one("PACKAGE");
+  if (arguments.has("package")) request["Package"] = arguments.one("package");
   if (arguments.has("target")) {
     std::string target = arguments.one("target");
     if (!target.starts_with("tag:")) {
@@ -78,8 +78,9 @@ CommandSpec exception_command() {
             {}},
            {"add",
             "leave out a package (wildcards as in approved patches), a node, or a package on some nodes",
-            {{"PACKAGE", "its name; every package where none is named", Takes::one_value, false}},
-            {{"--target", "a node, or tag:Key=Value; every node where none is named"},
+            {},
+            {{"--package", "its name; every package where none is named"},
+             {"--target", "a node, or tag:Key=Value; every node where none is named"},
              {"--owner", "who answers for it", Takes::one_value, true},
              {"--until", "30d, or a time", Takes::one_value, true},
              {"--reason", "why", Takes::one_value, true}},

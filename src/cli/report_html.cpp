@@ -24,6 +24,7 @@ main { max-width: 72rem; margin: auto; }
 h1 { font-size: 1.6rem; margin: 0 0 1.5rem; }
 h2 { font-size: 1.15rem; margin: 0 0 .75rem; }
 h3 { font-size: 1rem; margin: 1rem 0 .5rem; color: var(--soft); }
+article { border-left: 3px solid var(--bad); padding: .25rem 0 .25rem 1rem; margin: 0 0 1.25rem; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 1.25rem; margin: 0 0 1rem; overflow-x: auto; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.5rem; margin: 0; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
@@ -121,9 +122,28 @@ std::string table_of(const json::Array& rows) {
   return html + "</tbody></table>\n";
 }
 
+// What does not fit into one cell of a table.
+bool is_large(const json::Value& value) {
+  if (const auto* text = value.if_string()) return text->find('\n') != std::string_view::npos;
+  if (const auto* list = value.if_array())
+    return std::ranges::any_of(*list, [](const auto& item) { return is_nested(item) || is_large(item); });
+  const auto* object = value.if_object();
+  return object && std::ranges::any_of(*object, [](const auto& member) {
+           return is_nested(member.value()) || is_large(member.value());
+         });
+}
+
 std::string list_of(const json::Array& items) {
   if (items.empty()) return "-";
-  if (std::ranges::all_of(items, [](const auto& item) { return item.is_object(); })) return table_of(items);
+  if (std::ranges::all_of(items, [](const auto& item) { return item.is_object(); })) {
+    const bool rows = std::ranges::none_of(items, [](const auto& item) {
+      return std::ranges::any_of(item.get_object(), [](const auto& member) { return is_large(member.value()); });
+    });
+    if (rows) return table_of(items);
+    std::string html;
+    for (const auto& item : items) html += "<article>" + render(item) + "</article>\n";
+    return html;
+  }
   std::string html = "<ul>";
   for (const auto& item : items) html += "<li>" + render(item) + "</li>";
   return html + "</ul>\n";
@@ -151,15 +171,18 @@ std::string render(const json::Value& value) {
 }  // namespace
 
 std::string report_html(std::string_view rollout_id, const json::Value& report) {
-  const std::string name = json::text_or_empty(report, "name");
+  const std::string name = json::text_or_empty(report, "Name");
   const std::string title = escaped("Rollout " + (name.empty() ? "" : name + " ") + std::string(rollout_id));
   std::string html = std::string(kHead) + "<title>" + title + "</title></head>\n<body><main>\n<h1>" + title + "</h1>\n";
   const auto* object = report.if_object();
   if (!object) return html + "<section>" + render(report) + "</section></main></body></html>\n";
   if (const auto summary = scalars_of(*object); !summary.empty()) html += "<section>" + summary + "</section>\n";
+  std::vector<std::string_view> members{"Advice", "Suspects", "Failures", "Rings"};  // what is read first
   for (const auto& member : *object)
-    if (is_nested(member.value()) && !is_empty(member.value()))
-      html += "<section><h2>" + escaped(heading(member.key())) + "</h2>\n" + render(member.value()) + "</section>\n";
+    if (std::ranges::find(members, std::string_view(member.key())) == members.end()) members.push_back(member.key());
+  for (const auto& member : members)
+    if (const auto* value = object->if_contains(member); value && is_nested(*value) && !is_empty(*value))
+      html += "<section><h2>" + escaped(heading(member)) + "</h2>\n" + render(*value) + "</section>\n";
   return html + "</main></body></html>\n";
 }
 

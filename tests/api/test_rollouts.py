@@ -201,7 +201,7 @@ class BadChange(OnAgents):
 
     def test_it_is_caught_in_the_first_ring_and_goes_nowhere_else(self):
         files = " ".join(str(agent.packages) for agent in self.agents.values())
-        probes = [{"name": "nginx serves", "command": f"! grep -q 1.23-bad {files}", "timeout": "5s"}]
+        probes = [{"name": "nginx-serves", "command": f"! grep -q 1.23-bad {files}", "timeout": "5s"}]
         rollout_id = self.create(self.file("nginx-1.23", probes=probes), Start=True)
         halted = self.reaches(rollout_id, "Halted", *OVER)
         self.assertEqual(halted["State"], "Halted", halted)
@@ -224,7 +224,7 @@ class BadChange(OnAgents):
             return reply[0] == 200
         self.assertTrue(wait_until(there), reply)
         text = json.dumps(reply[1]["Report"])
-        for word in ("nginx serves", "1.23-bad", "dev-1"):
+        for word in ("nginx-serves", "1.23-bad", self.agents["dev"].node_id):
             self.assertIn(word, text)
         page = self.server.belay("rollout", "report", rollout_id, "--html").stdout
         self.assertIn("1.23-bad", page)
@@ -360,7 +360,7 @@ class AskedForByHand(RolloutCase):
             self.refused("ValidationException", "PutException", request, word)
         self.refused("InvalidInstanceId", "PutException", {**base, "Target": "mi-00000000000000000"})
         made = self.ask("PutException", {**base, "Package": "mysql*", "Target": node.node_id})["Exception"]
-        done = self.server.belay("exception", "add", "nginx", "--target", "tag:Role=edge", "--owner", "team-web", "--until", "30d", "--reason", "later")
+        done = self.server.belay("exception", "add", "--package", "nginx", "--target", "tag:Role=edge", "--owner", "team-web", "--until", "30d", "--reason", "later")
         self.assertEqual(done.returncode, 0, done.stderr)
         packages = [e["Package"] for e in self.ask("ListExceptions")["Exceptions"]]
         self.assertEqual(packages, ["mysql*", "nginx"], "by their end")
