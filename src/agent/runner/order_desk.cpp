@@ -283,8 +283,9 @@ void OrderDesk::tell_progress(Work& work) {
   const bool reboots =
       (*run)->state == patchrun::State::rebooting || (*run)->state == patchrun::State::rollback_rebooting;
   const auto detail = (*run)->steps.size() < 2 ? std::string() : (*run)->steps[(*run)->steps.size() - 2].detail;
-  parts_.tell(update_of(work, reboots ? wire::OrderState::rebooting : wire::OrderState::running,
-                        boost::describe::enum_to_string((*run)->state, "?"), detail));
+  work.step = boost::describe::enum_to_string((*run)->state, "?");
+  work.state = reboots ? wire::OrderState::rebooting : wire::OrderState::running;
+  parts_.tell(update_of(work, work.state, work.step, detail));
 }
 
 void OrderDesk::tell_output(Work& work) {
@@ -299,7 +300,7 @@ void OrderDesk::tell_output(Work& work) {
   if (!text.ok()) return;
   const auto whole = trim(*text);
   const auto line = whole.substr(whole.rfind('\n') == std::string_view::npos ? 0 : whole.rfind('\n') + 1);
-  parts_.tell(update_of(work, wire::OrderState::running, "", sanitize(line, kOutputLineBytesMax)));
+  parts_.tell(update_of(work, work.state, work.step, sanitize(line, kOutputLineBytesMax)));
 }
 
 std::string OrderDesk::package_set_hash() const {
