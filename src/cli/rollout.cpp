@@ -9,6 +9,7 @@
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "cli/report_html.hpp"
+#include "cli/report_text.hpp"
 #include "cli/rollout_progress.hpp"
 #include "cli/targets.hpp"
 #include "io/files.hpp"
@@ -195,6 +196,7 @@ Result<int> report(Context& context, const Arguments& arguments) {
   const auto* report = json::find(answer, "Report");
   if (!report) return Error(Code::internal, "GetRolloutReport: the server's answer has no report");
   if (arguments.has("html")) std::cout << report_html(id, *report);
+  else if (context.format == Format::table) std::cout << report_text(*report);
   else print_record(context, *report, std::cout);
   return kExitOk;
 }
