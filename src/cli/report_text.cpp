@@ -31,20 +31,21 @@ std::string padded(std::string text, std::size_t width) {
 
 struct Moment {
   std::string at, what, detail;
+  std::size_t place = 0;  // where it stood, for those of the same instant
 };
 
 // Steps of the run and turns of its probes, in one line of time.
 std::vector<Moment> moments_of(const json::Value& failure) {
   std::vector<Moment> all;
   for (const auto& step : list_of(failure, "TimeLine"))
-    all.push_back({text_of(step, "At"), text_of(step, "What"), text_of(step, "Detail")});
+    all.push_back({text_of(step, "At"), text_of(step, "What"), text_of(step, "Detail"), all.size()});
   for (const auto& turn : list_of(failure, "ProbeTurns")) {
     const auto* healthy = json::find(turn, "Healthy");
     const bool well = healthy && healthy->is_bool() && healthy->get_bool();
     all.push_back({text_of(turn, "At"), "probe " + text_of(turn, "Probe"),
-                   std::string(well ? "healthy: " : "ILL: ") + text_of(turn, "Detail")});
+                   std::string(well ? "healthy: " : "ILL: ") + text_of(turn, "Detail"), all.size()});
   }
-  std::ranges::stable_sort(all, {}, &Moment::at);
+  std::ranges::sort(all, {}, [](const Moment& moment) { return std::pair(moment.at, moment.place); });
   return all;
 }
 
