@@ -42,9 +42,10 @@ void add_option(CLI::App& app, const OptionSpec& spec, Capture& capture) {
 void add_positional(CLI::App& app, const PositionalSpec& spec, Capture& capture) {
   auto* option = app.add_option(spec.name, capture.values[spec.name], spec.help);
   option->required(spec.required);
-  option->expected(spec.required ? 1 : 0, spec.takes == Takes::values ? CLI::detail::expected_max_vector_size : 1);
+  const bool many = spec.takes == Takes::values;  // to one that may have none CLI11 gives a word only where many fit
+  option->expected(spec.required || !many ? 1 : 0, many ? CLI::detail::expected_max_vector_size : 1);
   option->multi_option_policy(CLI::MultiOptionPolicy::Throw);
-  option->allow_extra_args(spec.takes == Takes::values);
+  option->allow_extra_args(many);
 }
 
 Arguments arguments_of(const CommandSpec& spec, const Capture& capture) {

@@ -64,8 +64,10 @@ Result<std::string> restore_document(const store::rollouts::SavedState& state, c
   for (const auto& package : packages.packages) {
     if (!deb && package.name == "gpg-pubkey") continue;  // a key that rpm lists among the packages
     if (!is_plain(package.name) || !is_plain(package.arch) || !is_plain(package.version))
-      return Error(Code::corrupt, "a package is called '" + sanitize(package.name + " " + package.arch, 100) + " " +
-                                      sanitize(package.version, 100) + "', which no package can be");
+      return Error(Code::conflict,
+                   "a package is called '" + sanitize(package.name + " " + package.arch, 100) + " " +
+                       sanitize(package.version, 100) + "', which no package can be",
+                   "InvalidStateException");
     rows.push_back(package.name + " " + package.arch + " " + package.version);
   }
   std::string text = "schemaVersion: '2.2'\ndescription: " + in_quotes("Puts back the package state " + state.name) +

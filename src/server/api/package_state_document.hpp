@@ -10,7 +10,7 @@ namespace belay::server {
 
 // YAML. It installs what differs, at exactly the saved versions, downgrades included; what was not there is left, and
 // nothing is removed. unsupported where the system's package manager is none that it speaks (apt, dnf);
-// resource_exhausted where it would be larger than a document may be; corrupt where a name could be anything but one.
+// resource_exhausted where it would be larger than a document may be; conflict where a name could be anything but one.
 Result<std::string> restore_document(const store::rollouts::SavedState& state, const fleet::PackageSet& packages);
 
 }  // namespace belay::server
