@@ -14,7 +14,7 @@ import unittest
 from tests.api.support import ApiTestCase
 from tests.support.binaries import wait_until
 from tests.support.real_agent import RealAgent
-from tests.support.scripted_node import offer, package
+from tests.support.scripted_node import now_text, offer, package
 
 INSTALLED = [package("openssl", "3.0.1-1"), package("nginx", "1.22-1")]
 OFFERS = [offer("openssl", "3.0.1-1"), offer("openssl", "3.0.2-1"), offer("nginx", "1.22-1")]
@@ -193,7 +193,54 @@ class GoodChange(OnAgents):
         self.assertEqual({self.installed(environment)["openssl"] for environment in self.ENVIRONMENTS}, {"3.0.1-1"})
 
 
-class BadChange(OnAgents):
+class Caught(RolloutCase):
+    """What follows when the first ring fails: a halt, a report, quarantine."""
+
+    def caught(self, rollout_id, failed_node, after, *report_words):
+        """`after`: a ring that the change must never reach."""
+        halted = self.reaches(rollout_id, "Halted", *OVER)
+        self.assertEqual(halted["State"], "Halted", halted)
+        states = {node["InstanceId"]: node["State"] for node in self.nodes(rollout_id)}
+        self.assertEqual(states.pop(failed_node), "RolledBack")
+        self.assertEqual(set(states.values()), {"Pending"})
+        rings = {ring["Name"]: ring for ring in halted["Rings"]}
+        self.assertEqual((rings[after]["State"], rings[after]["Counts"]["Pending"]), ("Waiting", rings[after]["Counts"]["Nodes"]))
+        self.reported(rollout_id, failed_node, *report_words)
+        self.quarantined(rollout_id, halted["ChangeSetId"], after)
+        watched = self.server.belay("rollout", "watch", rollout_id)
+        self.assertEqual(watched.returncode, 9, watched.stderr)
+        self.assertIn(f"belay rollout resume {rollout_id}", watched.stderr)
+        self.ask("AbortRollout", {"RolloutId": rollout_id, "Reason": "it is broken"})
+        self.assertEqual(self.reaches(rollout_id, *OVER)["State"], "Aborted")
+        self.assertEqual({node["State"] for node in self.nodes(rollout_id, RingName=after)}, {"Skipped"})
+
+    def reported(self, rollout_id, *words):
+        report = self.ask("GetRolloutReport", {"RolloutId": rollout_id})["Report"]
+        self.assertEqual((report["RolloutId"], report["State"], len(report["Failures"])), (rollout_id, "Halted", 1))
+        self.assertEqual(report["Suspects"][0]["Package"], "nginx")
+        page = self.server.belay("rollout", "report", rollout_id, "--html").stdout
+        for word in words:
+            self.assertIn(word, json.dumps(report))
+            self.assertIn(word, page)
+        self.assertNotIn("<script", page)
+
+    def quarantined(self, rollout_id, change_set, ring_name):
+        entries = [e for e in self.ask("ListQuarantine")["Quarantine"] if e.get("RolloutId") == rollout_id]
+        self.assertEqual({e.get("ChangeSetId") or e["Package"] for e in entries}, {change_set, "nginx", "openssl"})
+        self.assertTrue(all(entry["Reason"] for entry in entries), entries)
+        self.refused("ValidationException", "CreateRollout", {"Content": json.dumps(
+            {"name": "again", "changeSet": change_set, "approvals": 0, "rings": [ring(ring_name)]})}, "quarantine")
+        for entry in entries:
+            self.refused("ValidationException", "DeleteQuarantine", {"QuarantineId": entry["QuarantineId"]}, "reason")
+            done = self.server.belay("quarantine", "lift", entry["QuarantineId"], "--reason", "a fixed version is there")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.refused("InvalidStateException", "DeleteQuarantine", {"QuarantineId": entry["QuarantineId"], "Reason": "twice"})
+        self.assertEqual([e for e in self.ask("ListQuarantine")["Quarantine"] if e.get("RolloutId") == rollout_id], [])
+        lifted = [e for e in self.ask("ListQuarantine", {"IncludeLifted": True})["Quarantine"] if e.get("RolloutId") == rollout_id]
+        self.assertEqual({e["LiftReason"] for e in lifted}, {"a fixed version is there"})
+
+
+class BadChangeOnAgents(OnAgents, Caught):
     """nginx 1.23-bad makes its nodes ill: a probe looks for it in the agent's own file of packages."""
 
     ENVIRONMENTS = ("dev", "staging")
@@ -203,47 +250,38 @@ class BadChange(OnAgents):
         files = " ".join(str(agent.packages) for agent in self.agents.values())
         probes = [{"name": "nginx-serves", "command": f"! grep -q 1.23-bad {files}", "timeout": "5s"}]
         rollout_id = self.create(self.file("nginx-1.23", probes=probes), Start=True)
-        halted = self.reaches(rollout_id, "Halted", *OVER)
-        self.assertEqual(halted["State"], "Halted", halted)
-        self.assertIn("dev", halted["Why"])
-        self.assertEqual(self.node_states(rollout_id), {"dev-1": "RolledBack", "staging-1": "Pending"})
+        self.caught(rollout_id, self.agents["dev"].node_id, "staging", "nginx-serves", "1.23-bad")
         for environment in self.ENVIRONMENTS:
             self.assertEqual(self.installed(environment), {"openssl": "3.0.1-1", "nginx": "1.22-1"})
-        change_set = halted["ChangeSetId"]
-        self.reported(rollout_id)
-        self.quarantined(rollout_id, change_set)
-        self.ask("AbortRollout", {"RolloutId": rollout_id, "Reason": "nginx 1.23 is broken"})
-        self.assertEqual(self.reaches(rollout_id, *OVER)["State"], "Aborted")
-        self.assertEqual(self.node_states(rollout_id)["staging-1"], "Skipped")
 
-    def reported(self, rollout_id):
-        reply = []
 
-        def there():
-            reply[:] = self.post("GetRolloutReport", {"RolloutId": rollout_id})
-            return reply[0] == 200
-        self.assertTrue(wait_until(there), reply)
-        text = json.dumps(reply[1]["Report"])
-        for word in ("nginx-serves", "1.23-bad", self.agents["dev"].node_id):
-            self.assertIn(word, text)
-        page = self.server.belay("rollout", "report", rollout_id, "--html").stdout
-        self.assertIn("1.23-bad", page)
-        self.assertNotIn("<script", page)
+class BadChangeAsNodesTellIt(Caught):
+    """Nodes that say how their runs went, in words that a page must not run."""
 
-    def quarantined(self, rollout_id, change_set):
-        entries = [e for e in self.ask("ListQuarantine")["Quarantine"] if e.get("RolloutId") == rollout_id]
-        self.assertTrue(entries)
-        self.assertTrue(all(entry["Reason"] for entry in entries), entries)
-        self.refused("ValidationException", "CreateRollout", {"Content": json.dumps(
-            {"name": "again", "changeSet": change_set, "approvals": 0, "rings": [ring("staging")]})}, "quarantine")
-        for entry in entries:
-            self.refused("ValidationException", "DeleteQuarantine", {"QuarantineId": entry["QuarantineId"]}, "reason")
-            done = self.server.belay("quarantine", "lift", entry["QuarantineId"], "--reason", "a fixed version is there")
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.refused("InvalidStateException", "DeleteQuarantine", {"QuarantineId": entry["QuarantineId"], "Reason": "twice"})
-        self.assertEqual([e for e in self.ask("ListQuarantine")["Quarantine"] if e.get("RolloutId") == rollout_id], [])
-        lifted = [e for e in self.ask("ListQuarantine", {"IncludeLifted": True})["Quarantine"] if e.get("RolloutId") == rollout_id]
-        self.assertEqual({e["LiftReason"] for e in lifted}, {"a fixed version is there"})
+    def test_it_is_caught_in_the_first_ring_and_goes_nowhere_else(self):
+        nodes = {name: self.new_node(name, INSTALLED, BAD_OFFERS) for name in ("first", "second")}
+        for name, node in nodes.items():
+            self.tag(node.node_id, Environment=name)
+            node._work_on = self.breaking(node._work_on, node)
+            node.live()
+        file = {"name": "told", "baseline": self.baseline("told"), "approvals": 0, "rings": [ring("first"), ring("second")]}
+        rollout_id = self.create(file, Start=True)
+        self.caught(rollout_id, nodes["first"].node_id, "second", "nginx-serves", "1.23-bad")
+        self.assertEqual([order["kind"] for order in nodes["second"].orders if order["kind"] == "patch"], [])
+
+    @staticmethod
+    def breaking(work_on, node):
+        """What the node does, but for installs: it is as it was, and says why."""
+        def work(order):
+            before = list(node.installed)
+            result = work_on(order)
+            if "run" in result:
+                node.installed = before
+                result.update(outcome="failed", exit_code=1)
+                result["run"].update(outcome="rolled_back", changed=[], failure_log="nginx: <script>alert(1)</script>", probe_turns=[
+                    {"at": now_text(), "probe": "nginx-serves", "healthy": False, "detail": "nginx 1.23-bad does not start"}])
+            return result
+        return work
 
 
 class AskedForByHand(RolloutCase):
@@ -371,17 +409,15 @@ class AskedForByHand(RolloutCase):
         self.assertEqual(actions, ["belay:DeleteException", "belay:PutException"])
 
     def test_change_sets_are_compared(self):
-        node = self.node("compared").live()
         baseline = self.baseline("compared")
 
-        def freeze(name):
+        def freeze(name, offers):
+            node = self.new_node(name, INSTALLED, offers).live()
             made = self.ask("CreateChangeSet", {"Name": name, "InstanceIds": [node.node_id], "BaselineId": baseline})["ChangeSet"]
             self.assertTrue(wait_until(lambda: self.ask("GetChangeSet", {"ChangeSetId": made["ChangeSetId"]})["ChangeSet"]["Status"] == "Ready"))
             return made["ChangeSetId"]
-        first = freeze("first")
-        node.offers = [*OFFERS, offer("openssl", "3.0.3-1"), offer("nginx", "1.24-1")]
-        node.scan()
-        second = freeze("second")
+        first = freeze("first", OFFERS)
+        second = freeze("second", [*OFFERS, offer("openssl", "3.0.3-1"), offer("nginx", "1.24-1")])
         reply = self.ask("CompareChangeSets", {"First": first, "Second": second})
         rows = {row["Name"]: row for row in reply["Differences"]}
         self.assertEqual({name: row["Change"] for name, row in rows.items()}, {"openssl": "Changed", "nginx": "Added"})
