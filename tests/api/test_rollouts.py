@@ -389,6 +389,22 @@ class AskedForByHand(RolloutCase):
                          ("bash", "5.2-2", "DEBIAN", "prompts hang", "admin"))
         self.ask("DeleteQuarantine", {"QuarantineId": quarantine_id, "Reason": "a mistake"})
 
+    def test_quarantine_and_exceptions_count_for_whom_they_are(self):
+        whose = {name: self.node(name, Environment="roles", Role=name).live() for name in ("db", "edge", "plain")}
+        entry = self.ask("PutQuarantine", {"Package": "openssl", "Version": "3.0.2-1", "Role": "db", "Reason": "replication breaks"})
+        self.refused("ValidationException", "PutQuarantine", {"ChangeSetId": "cs-00000000000000000", "Role": "db", "Reason": "x"}, "Role")
+        kept = self.ask("PutException", {"Package": "open*", "Target": "tag:Role=edge", "Owner": "team-web", "Reason": "later",
+                                         "ExpiresDate": time.time() + 3600})["Exception"]
+        rollout_id = self.create(self.file(ring("roles")), Start=True)
+        self.reaches(rollout_id, *OVER)
+        nodes = {node["Name"]: node for node in self.nodes(rollout_id)}
+        self.assertEqual({name: node["State"] for name, node in nodes.items()}, {"db": "Held", "edge": "Skipped", "plain": "Committed"})
+        self.assertIn(entry["QuarantineId"], nodes["db"]["Why"])
+        self.assertIn("team-web", nodes["edge"]["Why"])
+        self.assertEqual([p["version"] for p in whose["plain"].installed if p["name"] == "openssl"], ["3.0.2-1"])
+        self.ask("DeleteQuarantine", {**entry, "Reason": "seen"})
+        self.ask("DeleteException", {"ExceptionId": kept["ExceptionId"]})
+
     def test_exceptions_have_an_owner_and_an_end(self):
         node = self.node("legacy")
         soon, late = time.time() + 3600, time.time() + 400 * 86_400

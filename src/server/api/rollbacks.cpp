@@ -96,6 +96,9 @@ Result<json::Object> put_quarantine(const Call& call) {
   entry.added_by = call.principal;
   if (entry.name.empty() && !(entry.version.empty() && entry.arch.empty()))
     return failure("ValidationException", "Version and Architecture go with Package");
+  if (!entry.change_set_id.empty() && !(entry.operating_system.empty() && entry.role.empty()))
+    return failure("ValidationException",
+                   "OperatingSystem and Role go with Package: a change set is quarantined whole");
   BELAY_TRY_ASSIGN(const auto quarantine_id, call.services.rollouts.put_quarantine(std::move(entry)));
   return json::Object{{"QuarantineId", quarantine_id}};
 }

@@ -1,10 +1,13 @@
 #include "server/engine/quarantine.hpp"
 
+#include <algorithm>
+
 #include "base/ids.hpp"
 #include "base/json.hpp"
 #include "io/crypto.hpp"
 #include "server/engine/audit.hpp"
 #include "server/engine/rollout_kind.hpp"
+#include "store/tags.hpp"
 
 namespace belay::server {
 namespace {
@@ -43,13 +46,23 @@ Status tell_rollouts(Sql& sql, const store::rollouts::Quarantine& entry, std::st
 }  // namespace
 
 const store::rollouts::Quarantine* hit_by(const std::vector<store::rollouts::Quarantine>& in_force,
-                                          const fleet::PackageChange& change, std::string_view operating_system) {
+                                          const fleet::PackageChange& change, std::string_view operating_system,
+                                          const std::vector<std::string>& roles) {
   for (const auto& entry : in_force)
     if (entry.name == change.name && entry.version == change.to_version &&
         (entry.arch.empty() || entry.arch == change.arch) &&
-        (entry.operating_system.empty() || entry.operating_system == operating_system))
+        (entry.operating_system.empty() || entry.operating_system == operating_system) &&
+        (entry.role.empty() || std::ranges::find(roles, entry.role) != roles.end()))
       return &entry;
   return nullptr;
+}
+
+Result<std::vector<std::string>> roles_of(Sql& sql, std::string_view node_id) {
+  BELAY_TRY_ASSIGN(const auto tags, store::tags::list(sql, store::tags::kManagedInstance, node_id));
+  std::vector<std::string> roles;
+  for (const auto& tag : tags)
+    if (tag.key == "Role") roles.push_back(tag.value);
+  return roles;
 }
 
 Result<std::string> put_into_quarantine(Sql& sql, store::rollouts::Quarantine entry, std::string_view but) {

@@ -177,8 +177,9 @@ Status RolloutRun::send(const Action& action, rollout::Node& node, Events& answe
                                     remarks.empty() ? "has what the change set ships, or none of it" : remarks)),
            Status();
   BELAY_TRY_ASSIGN(const auto in_force, store::rollouts::in_quarantine(sql_));
+  BELAY_TRY_ASSIGN(const auto roles, roles_of(sql_, node.node_id));
   for (const auto& change : shipment.changes)
-    if (const auto* hit = hit_by(in_force, change, kept->operating_system)) {
+    if (const auto* hit = hit_by(in_force, change, kept->operating_system, roles)) {
       answers.push_back(
           answer(EventKind::held, node,
                  change.name + " " + change.to_version + " is in quarantine (" + hit->quarantine_id + ")"));

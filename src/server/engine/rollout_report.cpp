@@ -266,7 +266,9 @@ Result<std::vector<WhereRow>> Rollouts::where(std::string_view package, std::str
           BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql, head.node_id));
           if (node.state != store::nodes::NodeState::active) continue;
           WhereRow row{node.node_id, node.name, node.operating_system, one.arch, one.version, false, "", ""};
-          row.quarantined = hit_by(in_force, {one.name, one.arch, "", one.version, "", 0}, node.operating_system);
+          BELAY_TRY_ASSIGN(const auto roles, roles_of(sql, node.node_id));
+          row.quarantined =
+              hit_by(in_force, {one.name, one.arch, "", one.version, "", 0}, node.operating_system, roles);
           if (++searched <= kRunsSearched) {
             BELAY_TRY_ASSIGN(const auto runs, store::runs::history(sql, node.node_id, {50, {}}));
             for (const auto& run : runs.items) {
