@@ -6,6 +6,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "core/version/version.hpp"
+#include "io/crypto.hpp"
 
 namespace belay::agent {
 
@@ -214,6 +215,12 @@ Status FakePackageManager::download(const InstallOrder& order, const OutputLine&
     if (!held && !offer_of(state, change.name, change.to_version))
       return Error(Code::not_found, change.name + " " + change.to_version + " is not offered",
                    reason_word(Reason::version_not_offered));
+    const auto* offer = held ? nullptr : offer_of(state, change.name, change.to_version);
+    const auto content = file_content(change.name, change.to_version);
+    if (offer && offer->sha256 == io::sha256_hex(content)) {
+      BELAY_TRY(host_.files.make_directories(state_path_ + ".archives", 0755));
+      BELAY_TRY(host_.files.write_durable(downloaded_file(change), content, 0644));
+    }
     const std::string word = change.name + "=" + change.to_version;
     if (std::ranges::find(state.downloaded, word) == state.downloaded.end()) state.downloaded.push_back(word);
     if (output) output("fetched " + word);
@@ -228,16 +235,37 @@ Result<std::vector<fleet::Problem>> FakePackageManager::hold_old_versions(const 
   std::vector<fleet::Problem> problems;
   for (const auto& change : order.changes) {
     if (change.from_version.empty() || change.from_version == change.to_version) continue;
+    if (host_.files.info(held_path(directory, change.name, change.from_version)).ok()) continue;
     const auto* row = take(state, FakeFault::hold_fails);
     if (row)
       add_problem(problems, make_problem(Reason::version_not_offered, change.name,
                                          "version " + change.from_version + " cannot be held", "use snapshots"));
     else
-      BELAY_TRY(
-          host_.files.write_durable(held_path(directory, change.name, change.from_version), change.from_version, 0644));
+      BELAY_TRY(host_.files.write_durable(held_path(directory, change.name, change.from_version),
+                                          file_content(change.name, change.from_version), 0644));
   }
   BELAY_TRY(save(state));
   return problems;
+}
+
+std::string FakePackageManager::file_content(std::string_view name, std::string_view version) {
+  return std::string(name) + " " + std::string(version) + "\n";
+}
+
+std::string FakePackageManager::held_name(const fleet::PackageChange& change) const {
+  return change.name + "_" + change.to_version + ".package";
+}
+
+std::string FakePackageManager::downloaded_file(const fleet::PackageChange& change) const {
+  return state_path_ + ".archives/" + held_name(change);
+}
+
+std::string FakePackageManager::package_file(const InstallOrder& order, const fleet::PackageChange& change) const {
+  if (change.to_version.empty()) return {};
+  if (!order.held_directory.empty())
+    if (auto held = order.held_directory + "/" + held_name(change); host_.files.info(held).ok()) return held;
+  auto downloaded = downloaded_file(change);
+  return host_.files.info(downloaded).ok() ? downloaded : std::string();
 }
 
 Result<InstallReport> FakePackageManager::install(const InstallOrder& order, const OutputLine& output) {

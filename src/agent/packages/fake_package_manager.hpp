@@ -66,16 +66,21 @@ class FakePackageManager final : public PackageManager {
   Status download(const InstallOrder& order, const OutputLine& output) override;
   Result<std::vector<fleet::Problem>> hold_old_versions(const InstallOrder& order,
                                                         const std::string& directory) override;
+  std::string held_name(const fleet::PackageChange& change) const override;
+  std::string package_file(const InstallOrder& order, const fleet::PackageChange& change) const override;
   Result<InstallReport> install(const InstallOrder& order, const OutputLine& output) override;
   Result<std::optional<fleet::Problem>> in_use() override;
   Result<std::vector<fleet::Problem>> check_health() override;
   Result<std::vector<fleet::Problem>> repair(Duration timeout, const OutputLine& output) override;
 
+  // What a package file of the fake archive holds. An offer with its checksum is one that download() leaves a file of.
+  static std::string file_content(std::string_view name, std::string_view version);
   // For tests: what is on the disk now.
   Result<FakeState> load() const;
   Status save(const FakeState& state);
 
  private:
+  std::string downloaded_file(const fleet::PackageChange& change) const;
   // The fault's row, taken (its count goes down in `state`); nullptr where it is not due.
   const FakeFaultRow* take(FakeState& state, FakeFault fault);
   Host host_;

@@ -110,6 +110,11 @@ class PackageManager {
   // stays.
   virtual Result<std::vector<fleet::Problem>> hold_old_versions(const InstallOrder& order,
                                                                 const std::string& directory) = 0;
+  // What the file of a change's to_version is called where hold_old_versions() would have put it.
+  virtual std::string held_name(const fleet::PackageChange& change) const = 0;
+  // Where the file of a change's to_version lies: held, else as download() left it; "" for nowhere (or in a repository
+  // on this machine, of which there is no copy). What it holds is not looked at.
+  virtual std::string package_file(const InstallOrder& order, const fleet::PackageChange& change) const = 0;
   // Waits for the lock, installs exactly the order, compares. After a crash in it: check_health, repair, then again
   // or roll back; repeating an order that is already installed changes nothing and is ok.
   virtual Result<InstallReport> install(const InstallOrder& order, const OutputLine& output) = 0;

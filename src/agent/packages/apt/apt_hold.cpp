@@ -49,19 +49,32 @@ bool AptPackageManager::is_package_file(const std::string& path, const fleet::Pa
   return contents.ok() && contents->outcome.success();
 }
 
+std::string AptPackageManager::held_name(const fleet::PackageChange& change) const {
+  return change.name + "_" + apt::version_in_file_name(change.to_version) + "_" + change.arch + ".deb";
+}
+
+std::string AptPackageManager::downloaded_file(const fleet::PackageChange& change) const {
+  const auto directory = layout_.on_disk(layout_.cache_directory + "/archives");
+  const auto names = host_.files.list(directory);
+  if (!names.ok() || change.to_version.empty()) return {};
+  const auto begin = change.name + "_" + apt::version_in_file_name(change.to_version) + "_";
+  for (const auto& name : *names)
+    if (name.starts_with(begin) && name.ends_with(".deb")) return directory + "/" + name;
+  return {};
+}
+
+std::string AptPackageManager::package_file(const InstallOrder& order, const fleet::PackageChange& change) const {
+  const auto held = held_file(order, change);
+  return held.empty() ? downloaded_file(change) : layout_.on_disk(held);
+}
+
 Status AptPackageManager::check_downloaded(const fleet::PackageChange& change) const {
   if (change.sha256.empty()) return {};
-  std::string version;
-  for (const char c : change.to_version) version += c == ':' ? std::string("%3a") : std::string(1, c);
-  const auto directory = layout_.on_disk(layout_.cache_directory + "/archives");
-  BELAY_TRY_ASSIGN(const auto names, host_.files.list(directory));
-  for (const auto& name : names) {
-    if (!name.starts_with(change.name + "_" + version + "_") || !name.ends_with(".deb")) continue;
-    BELAY_TRY_ASSIGN(const auto sum, sha256_of_file(directory + "/" + name));
-    if (sum == change.sha256) return {};
-    return Error(Code::corrupt, "the package file " + name + " has another checksum than the order's", "signature-bad");
-  }
-  return {};  // installed already, or taken from a local repository without a copy
+  const auto path = downloaded_file(change);
+  if (path.empty()) return {};  // installed already, or taken from a local repository without a copy
+  BELAY_TRY_ASSIGN(const auto sum, sha256_of_file(path));
+  if (sum == change.sha256) return {};
+  return Error(Code::corrupt, "the package file " + path + " has another checksum than the order's", "signature-bad");
 }
 
 std::optional<fleet::Problem> AptPackageManager::repack(const fleet::PackageChange& change,

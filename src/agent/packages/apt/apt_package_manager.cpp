@@ -100,8 +100,7 @@ std::string AptPackageManager::held_file(const InstallOrder& order, const fleet:
   if (order.held_directory.empty() || change.to_version.empty()) return {};
   const auto names = host_.files.list(layout_.on_disk(order.held_directory));
   if (!names.ok()) return {};
-  std::string version;  // apt writes a colon in a file name as %3a, dpkg-repack leaves the epoch away
-  for (const char c : change.to_version) version += c == ':' ? std::string("%3a") : std::string(1, c);
+  const auto version = apt::version_in_file_name(change.to_version);  // dpkg-repack leaves the epoch away
   const auto without_epoch = change.to_version.substr(change.to_version.find(':') + 1);
   for (const auto& candidate : {version, without_epoch})
     for (const auto& name : *names)

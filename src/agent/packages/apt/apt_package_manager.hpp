@@ -21,6 +21,8 @@ class AptPackageManager final : public PackageManager {
   Status download(const InstallOrder& order, const OutputLine& output) override;
   Result<std::vector<fleet::Problem>> hold_old_versions(const InstallOrder& order,
                                                         const std::string& directory) override;
+  std::string held_name(const fleet::PackageChange& change) const override;
+  std::string package_file(const InstallOrder& order, const fleet::PackageChange& change) const override;
   Result<InstallReport> install(const InstallOrder& order, const OutputLine& output) override;
   Result<std::optional<fleet::Problem>> in_use() override;
   Result<std::vector<fleet::Problem>> check_health() override;
@@ -43,6 +45,7 @@ class AptPackageManager final : public PackageManager {
   Result<TransactionPlan> simulate_on(const InstallOrder& order, const apt::Database& database);
   void compare_with_order(const InstallOrder& order, const apt::Database& database, TransactionPlan& plan) const;
   void fill_sizes(const InstallOrder& order, const apt::Database& database, TransactionPlan& plan);
+  std::string downloaded_file(const fleet::PackageChange& change) const;
   Status check_downloaded(const fleet::PackageChange& change) const;
   Result<Ended> run_install(const InstallOrder& order, const apt::Database& before, const OutputLine& output);
   Status keep_marks(const apt::Database& before);

@@ -1,6 +1,7 @@
 #pragma once
 // Where apt and dpkg keep their things; the host's own places unless a test or `make run` says otherwise.
 #include <string>
+#include <string_view>
 
 #include "base/time.hpp"
 
@@ -22,5 +23,12 @@ struct Layout {
   }
   std::string on_disk(const std::string& path) const { return root + path; }
 };
+
+// apt writes a colon in the name of a package file as %3a.
+inline std::string version_in_file_name(std::string_view version) {
+  std::string text;
+  for (const char c : version) text += c == ':' ? std::string("%3a") : std::string(1, c);
+  return text;
+}
 
 }  // namespace belay::agent::apt

@@ -210,10 +210,27 @@ Result<RefreshReport> DnfPackageManager::refresh(Duration timeout, const OutputL
   return report;
 }
 
+std::string DnfPackageManager::held_name(const fleet::PackageChange& change) const {
+  return dnf::nevra(change.name, change.to_version.substr(change.to_version.find(':') + 1), change.arch) + ".rpm";
+}
+
+// dnf keeps what it downloads beside the lists of the repository that it came from.
+std::string DnfPackageManager::package_file(const InstallOrder& order, const fleet::PackageChange& change) const {
+  if (change.to_version.empty()) return {};
+  if (const auto held = held_file(order, change); !held.empty()) return root_ + held;
+  const std::string cache = root_ + "/var/cache/dnf";
+  const auto repositories = host_.files.list(cache);
+  if (!repositories.ok()) return {};
+  for (const auto& repository : *repositories) {
+    auto path = cache + "/" + repository + "/packages/" + held_name(change);
+    if (host_.files.info(path).ok()) return path;
+  }
+  return {};
+}
+
 std::string DnfPackageManager::held_file(const InstallOrder& order, const fleet::PackageChange& change) const {
   if (order.held_directory.empty() || change.to_version.empty()) return {};
-  const auto name =
-      dnf::nevra(change.name, change.to_version.substr(change.to_version.find(':') + 1), change.arch) + ".rpm";
+  const auto name = held_name(change);
   return host_.files.info(root_ + order.held_directory + "/" + name).ok() ? order.held_directory + "/" + name
                                                                           : std::string();
 }

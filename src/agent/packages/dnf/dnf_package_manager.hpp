@@ -19,6 +19,8 @@ class DnfPackageManager final : public PackageManager {
   Status download(const InstallOrder& order, const OutputLine& output) override;
   Result<std::vector<fleet::Problem>> hold_old_versions(const InstallOrder& order,
                                                         const std::string& directory) override;
+  std::string held_name(const fleet::PackageChange& change) const override;
+  std::string package_file(const InstallOrder& order, const fleet::PackageChange& change) const override;
   Result<InstallReport> install(const InstallOrder& order, const OutputLine& output) override;
   Result<std::optional<fleet::Problem>> in_use() override;
   Result<std::vector<fleet::Problem>> check_health() override;
