@@ -57,11 +57,14 @@ Result<int> show_change_set(Context& context, const std::string& id, const std::
   print(context, changes_table(answer), answer, std::cout);
   if (context.format != Format::table) return kExitOk;
   const auto* summary = json::find(answer, "ChangeSet");
-  if (summary)
-    std::cout << "\nchange set " << id << ": " << counted(cell(*summary, "PackageCount"), "package") << " for "
-              << counted(cell(*summary, "NodeCount"), "node") << " under " << cell(*summary, "BaselineId")
-              << ", frozen with hash " << cell(*summary, "Sha256").substr(0, 16) << "…\n"
-              << what_next << "\n";
+  if (!summary) return kExitOk;
+  std::cout << "\nchange set " << id << ": " << counted(cell(*summary, "PackageCount"), "package") << " for "
+            << counted(cell(*summary, "NodeCount"), "node") << " under " << cell(*summary, "BaselineId")
+            << ", frozen with hash " << cell(*summary, "Sha256").substr(0, 16) << "…\n";
+  if (const auto* pool = json::find(answer, "Pool"))
+    std::cout << "package pool: " << cell(*pool, "InPoolCount") << " of "
+              << counted(cell(*pool, "PackageCount"), "file") << "\n";
+  std::cout << what_next << "\n";
   return kExitOk;
 }
 

@@ -8,6 +8,7 @@ CommandSpec nodes_command();
 CommandSpec activation_command();
 CommandSpec scan_command();
 CommandSpec plan_command();
+CommandSpec pool_command();
 CommandSpec patch_command();
 CommandSpec baseline_command();
 CommandSpec compliance_command();

@@ -248,6 +248,8 @@ int run_order(const Options& options, const std::string& program) {
   }
   InventoryRebootCheck reboot_check;
   const auto host = agent::make_host_control(io::real_files(), io::real_processes(), reboot_check);
+  const auto own_identity = [&] { return agent::load_identity(io::real_files(), paths); };
+  const auto pool = agent::make_package_pool(io::real_files(), *host, own_identity);
   const agent::WorkTools tools{io::real_files(),
                                io::real_processes(),
                                io::system_clock(),
@@ -260,9 +262,10 @@ int run_order(const Options& options, const std::string& program) {
                                settings->policy,
                                program,
                                [&](const std::string& sha256) -> Result<std::string> {
-                                 BELAY_TRY_ASSIGN(const auto identity, agent::load_identity(io::real_files(), paths));
+                                 BELAY_TRY_ASSIGN(const auto identity, own_identity());
                                  return agent::fetch_program(identity, sha256);
-                               }};
+                               },
+                               pool.get()};
   const auto done = agent::work_on_order(tools, paths, options.order_id);
   if (done.ok()) return kExitOk;
   log::error("order_failed", {{"order", options.order_id}, {"why", done.error()}});

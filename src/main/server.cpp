@@ -91,13 +91,14 @@ class Server {
         zones_(clock_, [](std::string_view name) { return io::read_zone_file(io::real_files(), name); }),
         windows_(*store_, clock_, zones_),
         rollouts_(*store_, clock_, keys_.authority(), judge_, change_sets_, windows_),
-        services_{*store_, clock_, judge_, commands_, change_sets_, nodes_, windows_, rollouts_},
+        pool_(*store_, clock_, settings_.pool_bytes),
+        services_{*store_, clock_, judge_, commands_, change_sets_, nodes_, windows_, rollouts_, &pool_},
         owner_(host_name() + " " + to_hex(io::random_bytes(6))),
         engine_(*store_, clock_, {.owner = owner_}),
         courier_(*store_, clock_, {.owner = owner_}),
         status_page_(*store_, clock_, {BELAY_VERSION, services_.online_within}) {
     engine_.add(server::make_command_kind(keys_.authority(), judge_, program_ ? &*program_ : nullptr));
-    engine_.add(server::make_change_set_kind(keys_.authority()));
+    engine_.add(server::make_change_set_kind(keys_.authority(), settings_.pool_bytes > 0));
     engine_.add(server::make_inventory_deletion_kind());
     const server::WindowParts windows{windows_, services_.online_within, automation_tasks_.get()};
     engine_.add(server::make_association_sets_kind(keys_.authority()));
@@ -139,6 +140,7 @@ class Server {
   server::Zones zones_;
   server::Windows windows_;
   server::Rollouts rollouts_;
+  server::PackagePool pool_;
   server::Services services_;
   const std::unique_ptr<server::TaskStarter> automation_tasks_ = server::make_automation_starter();
   const std::string owner_;  // of the leases
@@ -253,9 +255,12 @@ io::HttpResponse Server::metrics() {
     BELAY_TRY_ASSIGN(const auto nodes, store::nodes::count(sql, {}));
     BELAY_TRY_ASSIGN(const auto orders, store::orders::waiting(sql));
     BELAY_TRY_ASSIGN(const auto executions, store::executions::open_by_kind(sql));
+    BELAY_TRY_ASSIGN(const auto pool, store::pool::usage(sql));
     out.one("belay_nodes", "gauge", static_cast<std::uint64_t>(nodes));
     out.one("belay_orders_queued", "gauge", static_cast<std::uint64_t>(orders.queued));
     out.one("belay_orders_unacknowledged", "gauge", static_cast<std::uint64_t>(orders.delivered));
+    out.one("belay_pool_bytes", "gauge", pool.bytes);
+    out.one("belay_pool_packages", "gauge", static_cast<std::uint64_t>(pool.complete));
     out.family("belay_executions_open", "gauge");
     for (const auto& [kind, count] : executions)
       out.sample("belay_executions_open", {{"kind", kind}}, static_cast<std::uint64_t>(count));
@@ -299,12 +304,12 @@ Status Server::run(const std::function<void(const std::string&)>& ready) {
   workers_ =
       std::make_unique<io::WorkerPool>(std::clamp(std::thread::hardware_concurrency() * 2, 4U, 16U), kWorkerQueueMax);
   // Nodes have threads of their own: an operator's request does not wait behind ten thousand of them.
-  node_workers_ =
-      std::make_unique<io::WorkerPool>(std::clamp(std::thread::hardware_concurrency(), 2U, 8U), kWorkerQueueMax);
+  const auto for_nodes = std::clamp(std::thread::hardware_concurrency(), 2U, 8U);
+  node_workers_ = std::make_unique<io::WorkerPool>(for_nodes, kWorkerQueueMax);
   gateway_ = std::make_unique<server::Gateway>(
       server::GatewayParts{loop_, *node_workers_, services_, keys_.authority(), [this] { engine_.poke(); },
                            program_ ? &*program_ : nullptr},
-      server::GatewaySettings{});
+      server::GatewaySettings{.pool_requests_at_once = for_nodes / 2});
   nodes_.on_revoked = [this](std::string_view node_id) {
     gateway_->revoked(node_id);
     engine_.poke();  // its open orders have ended

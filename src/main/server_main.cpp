@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "main/server.hpp"
+#include "server/engine/package_pool.hpp"
 
 namespace belay {
 namespace {
@@ -56,6 +57,7 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", BELAY_VERSION);
   std::string data, listen = "127.0.0.1:8443", http, database, agent;
   std::vector<std::string> names, fetch_from;
+  std::uint64_t pool_bytes = server::kPoolBytesDefault;
   bool verbose = false;
   app.add_option("--data", data, "folder of the server: its store, keys and admin.env")->required();
   app.add_option("--listen", listen, "ADDR:PORT for agents, API and console, over TLS")->capture_default_str();
@@ -68,6 +70,9 @@ int run(int argc, char** argv) {
   app.add_option("--fetch-from", fetch_from,
                  "host on a private address from which override lists may be fetched all the same; may be repeated");
   app.add_option("--agent", agent, "belay-agent to give to nodes that update themselves (Belay-UpdateAgent)");
+  app.add_option("--pool-size", pool_bytes,
+                 "room for the package files of change sets, for instance 50GB; 0 keeps none (default 20GB)")
+      ->transform(CLI::AsSizeValue(false));
   app.add_flag("--verbose", verbose, "log more");
   try {
     app.parse(argc, argv);
@@ -78,6 +83,7 @@ int run(int argc, char** argv) {
   auto settings = settle(data, listen, http, database, names, fetch_from);
   if (!settings.ok()) return fail(settings.error());
   settings->agent = agent;
+  settings->pool_bytes = pool_bytes;
   const Status ended = run_server(*settings, [](const std::string& line) { std::cout << line << std::endl; });
   return ended.ok() ? kExitOk : fail(ended.error());
 }

@@ -238,8 +238,11 @@ BOOST_DESCRIBE_STRUCT(StepsOrder, (), (steps, run, run_id))
 // problems of the result: outcome success means it could be installed as reported.
 struct PlanOrder {
   std::vector<fleet::PackageChange> changes;
+  bool use_pool = false;         // what is not offered any more is planned with the pool's file
+  bool fetch_into_pool = false;  // not planned but fetched, as the signed index has it, and given to the pool
+  std::vector<fleet::PackageChange> old_files{};  // likewise: of the from_versions, for the way back
 };
-BOOST_DESCRIBE_STRUCT(PlanOrder, (), (changes))
+BOOST_DESCRIBE_STRUCT(PlanOrder, (), (changes, use_pool, fetch_into_pool, old_files))
 
 // An association that needs no decision of the server's: what it does and when, for a node that is cut off.
 struct OfflineAssociation {
@@ -314,5 +317,34 @@ struct RenewReply {
   std::string ca_pem;
 };
 BOOST_DESCRIBE_STRUCT(RenewReply, (), (certificate_pem, ca_pem))
+
+// ---- the package pool: POST /agent/v1/pool asks, PUT and GET /agent/v1/pool/SHA256/CHUNK move bytes, all with the
+// node's certificate
+inline constexpr std::size_t kPoolQuestionMax = 5'000;
+
+struct PoolQuestion {
+  std::vector<std::string> sha256s;
+};
+BOOST_DESCRIBE_STRUCT(PoolQuestion, (), (sha256s))
+
+struct PoolEntry {
+  std::string sha256;
+  std::uint64_t size_bytes = 0;
+  bool complete = false;  // it can be fetched, by a node with an order that names it
+  bool wanted = false;    // the pool lacks it and takes it
+};
+BOOST_DESCRIBE_STRUCT(PoolEntry, (), (sha256, size_bytes, complete, wanted))
+
+struct PoolAnswer {
+  std::uint64_t chunk_bytes = 0;   // of every chunk but a file's last
+  std::vector<PoolEntry> entries;  // of those that a change set names
+};
+BOOST_DESCRIBE_STRUCT(PoolAnswer, (), (chunk_bytes, entries))
+
+struct PoolReceipt {
+  std::uint64_t stored_bytes = 0;
+  bool complete = false;
+};
+BOOST_DESCRIBE_STRUCT(PoolReceipt, (), (stored_bytes, complete))
 
 }  // namespace belay::wire

@@ -4,6 +4,7 @@
 
 #include "agent/runner/output_file.hpp"
 #include "agent/runner/package_changes.hpp"
+#include "agent/runner/pool_files.hpp"
 #include "agent/runner/problems.hpp"
 #include "agent/runner/run_driver.hpp"
 #include "agent/runner/scan_work.hpp"
@@ -61,10 +62,14 @@ std::string problems_text(const std::vector<fleet::Problem>& problems) {
 Result<wire::OrderResult> patch(const WorkTools& tools, const StatePaths& paths, const AcceptedOrder& accepted) {
   const auto& order = accepted.order;
   OutputFile output(tools.files, tools.clock, paths.output(order.order_id));
-  RunTools run_tools{
-      tools.files, tools.packages, tools.host, tools.clock, tools.snapshots, tools.probes, [&](std::string_view line) {
-        output.add(std::string(line) + "\n");
-      }};
+  RunTools run_tools{tools.files,
+                     tools.packages,
+                     tools.host,
+                     tools.clock,
+                     tools.snapshots,
+                     tools.probes,
+                     [&](std::string_view line) { output.add(std::string(line) + "\n"); },
+                     tools.pool};
   BELAY_TRY_ASSIGN(const auto run, RunDriver(run_tools, paths).run(order.order_id, *order.patch, order.expires_at));
   wire::OrderResult result;
   result.order_id = order.order_id;
@@ -84,19 +89,40 @@ Result<wire::OrderResult> patch(const WorkTools& tools, const StatePaths& paths,
   return result;
 }
 
-wire::OrderResult plan(const WorkTools& tools, const AcceptedOrder& accepted) {
+// Fetched as an install would, but for the install; the archive's signature is the package manager's to check.
+std::vector<fleet::Problem> fetch_into_pool(const PoolTools& tools, InstallOrder order,
+                                            const std::vector<fleet::PackageChange>& old_files) {
+  if (!tools.pool) return {{fleet::Reason::other, "", "this agent has no way to the package pool", "", false}};
+  const Status fetched = tools.packages.download(order, {});
+  if (!old_files.empty())
+    if (const auto held = tools.packages.hold_old_versions(order, order.held_directory); !held.ok())
+      log::warning("old_packages_not_held", {{"why", held.error()}});
+  order.changes.insert(order.changes.end(), old_files.begin(), old_files.end());
+  auto problems = fill_pool(tools, order, {});
+  if (!fetched.ok() && !problems.empty()) problems.insert(problems.begin(), problem_of(fetched.error()));
+  return problems;
+}
+
+wire::OrderResult plan(const WorkTools& tools, const StatePaths& paths, const AcceptedOrder& accepted) {
   wire::OrderResult result;
   result.order_id = accepted.order.order_id;
   result.started_at = tools.clock.now();
+  const auto& order = *accepted.order.plan;
+  const PoolTools pool{tools.files, tools.packages, tools.clock,
+                       order.use_pool || order.fetch_into_pool ? tools.pool : nullptr};
   InstallOrder wanted;
-  wanted.changes = accepted.order.plan->changes;
-  auto planned = tools.packages.simulate(wanted);
+  wanted.changes = order.changes;
+  if (order.use_pool || order.fetch_into_pool) wanted.held_directory = paths.held();
+  auto planned =
+      order.fetch_into_pool
+          ? Result<TransactionPlan>(TransactionPlan{order.changes, fetch_into_pool(pool, wanted, order.old_files)})
+          : simulate_with_pool(pool, wanted);
   // What the resolver adds belongs into the plan: asked again with all of it, nothing is lacking any more.
   const auto only_lacks = [](const auto& problem) { return problem.reason == fleet::Reason::dependency_broken; };
-  if (planned.ok() && !planned->problems.empty() && !planned->changes.empty() &&
+  if (!order.fetch_into_pool && planned.ok() && !planned->problems.empty() && !planned->changes.empty() &&
       std::ranges::all_of(planned->problems, only_lacks)) {
     wanted.changes = planned->changes;
-    planned = tools.packages.simulate(wanted);
+    planned = simulate_with_pool(pool, wanted);
   }
   if (planned.ok()) {
     result.plan = wire::PlanReport{planned->changes, planned->download_bytes, planned->disk_bytes};
@@ -177,7 +203,7 @@ Result<wire::OrderResult> work(const WorkTools& tools, const StatePaths& paths, 
     return refused(tools, accepted, allowed.error());
   switch (accepted.order.kind) {
     case wire::OrderKind::patch: return patch(tools, paths, accepted);
-    case wire::OrderKind::plan: return plan(tools, accepted);
+    case wire::OrderKind::plan: return plan(tools, paths, accepted);
     case wire::OrderKind::scan: return scan(tools, paths, accepted);
     case wire::OrderKind::steps: return run_steps_order(tools, paths, accepted);
     case wire::OrderKind::associations: break;  // the agent keeps them itself

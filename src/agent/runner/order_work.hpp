@@ -28,6 +28,7 @@ struct WorkTools {
   // Of updates of the agent: its own file, and how another one is fetched from the server. Empty where there are none.
   std::string program{};
   std::function<Result<std::string>(const std::string& sha256)> fetch_program{};
+  PackagePool* pool = nullptr;  // none: what orders say of it is passed over
 };
 
 // Waits up to two minutes for the locks (of the order; of the node, unless it is a document's steps). ok where the

@@ -157,7 +157,7 @@ void RunActions::check_versions(const RunState& run, const fleet::PackageSet& se
 
 // The resolver must do exactly the order: nothing more, nothing less.
 void RunActions::check_plan(const RunState& run, const ScanResult& scan, Findings& findings) {
-  const auto plan = tools_.packages.simulate(install_order(run, paths_));
+  const auto plan = simulate_with_pool(pool_tools(run), install_order(run, paths_));
   if (!plan.ok()) return findings.problems.push_back(problem_of(plan.error()));
   add(findings.problems, plan->problems);
   const auto& ordered = run.order.changes;
@@ -220,7 +220,7 @@ Happened RunActions::protect(const RunState& run) {
   Findings findings;
   findings.protection = run.protection;
   if (run.order.hold_old_versions) {
-    const auto not_held = tools_.packages.hold_old_versions(install_order(run, paths_), paths_.held());
+    const auto not_held = hold_with_pool(pool_tools(run), install_order(run, paths_), run.order.old_files);
     if (!not_held.ok()) return failed(not_held.error(), std::move(findings));
     add(findings.problems, *not_held);
     if (!not_held->empty()) return failed(std::move(findings), "no way back: old packages cannot be held");
@@ -253,10 +253,20 @@ void RunActions::take_snapshots(const RunState& run, Findings& findings) {
   }
 }
 
+PoolTools RunActions::pool_tools(const RunState& run) const {
+  return {tools_.files, tools_.packages, tools_.clock, run.order.use_pool ? tools_.pool : nullptr};
+}
+
 Happened RunActions::download(const RunState& run) {
   Findings findings;
-  const auto done = tools_.packages.download(install_order(run, paths_), collect(findings));
+  const auto order = install_order(run, paths_);
+  const auto tools = pool_tools(run);
+  const auto done = download_with_pool(tools, order, collect(findings));
   if (!done.ok()) return failed(done.error(), std::move(findings));
+  // This run has its files: what the pool lacks of them is given where that can be done, and fails nothing.
+  if (tools.pool)
+    for (const auto& problem : fill_pool(tools, order, collect(findings)))
+      log::warning("pool_not_filled", {{"package", problem.subject}, {"why", problem.detail}});
   return succeeded(std::move(findings), "");
 }
 

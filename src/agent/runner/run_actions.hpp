@@ -9,6 +9,7 @@
 #include "agent/packages/package_manager.hpp"
 #include "agent/probes/health_probe.hpp"
 #include "agent/runner/host_control.hpp"
+#include "agent/runner/pool_files.hpp"
 #include "agent/runner/state_paths.hpp"
 #include "agent/snapshots/snapshot_provider.hpp"
 #include "core/patchrun/machine.hpp"
@@ -24,7 +25,8 @@ struct RunTools {
   Clock& clock;
   std::vector<SnapshotProvider*> snapshots;
   std::vector<HealthProbe*> probes;
-  OutputLine output;  // what the package manager prints, as it comes; may be empty
+  OutputLine output;            // what the package manager prints, as it comes; may be empty
+  PackagePool* pool = nullptr;  // of orders that use it
 };
 
 struct Happened {
@@ -51,6 +53,7 @@ class RunActions {
   Happened verify_rollback(const patchrun::RunState& run);
 
   std::optional<fleet::Problem> wait_for_others(Duration patience);
+  PoolTools pool_tools(const patchrun::RunState& run) const;
   bool mend(const patchrun::RunState& run, patchrun::Findings& findings, Duration timeout);
   void check_versions(const patchrun::RunState& run, const fleet::PackageSet& set, patchrun::Findings& findings) const;
   void check_plan(const patchrun::RunState& run, const ScanResult& scan, patchrun::Findings& findings);

@@ -34,13 +34,14 @@ struct PatchRunOrder {
   OnFailure on_failure = OnFailure::roll_back;
   bool restart_services = false;    // those that still use what was replaced, where no reboot comes
   std::optional<Instant> end_by{};  // the window's cut-off: begun only where everything, a rollback too, fits before it
-  bool use_pool = false;            // package files come from the server's pool where it has them
+  bool use_pool = false;            // what the archive does not give (any more) comes from the server's pool
   std::string undoes{};             // of a rollback that was ordered: the run it takes back
+  std::vector<fleet::PackageChange> old_files{};  // the files of from_versions (as to_version), for the way back
 };
 BOOST_DESCRIBE_STRUCT(PatchRunOrder, (),
                       (change_set_id, changes, reboot, allow_downgrade, hold_old_versions, lock_timeout,
                        install_timeout, reboot_timeout, space_reserve_bytes, protection, probes, gate, ill_before,
-                       on_failure, restart_services, end_by, use_pool, undoes))
+                       on_failure, restart_services, end_by, use_pool, undoes, old_files))
 
 // How it went, apart from where it is. Honest, terminal.
 enum class Outcome {

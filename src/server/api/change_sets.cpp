@@ -89,6 +89,11 @@ Result<json::Object> get_change_set(const Call& call) {
   json::Object reply{{"ChangeSet", summary_reply(summary_of(*view))}, {"Parts", parts_reply(*view)}};
   put(reply, "LeftOut", texts_reply(view->left_out));
   if (view->status != ChangeSetStatus::Ready) return reply;
+  BELAY_TRY_ASSIGN(const auto pool, call.read([&](store::Sql& sql) { return pool_coverage(sql, *view); }));
+  reply["Pool"] = json::Object{{"Status", json::encode(pool.status)},
+                               {"PackageCount", pool.packages},
+                               {"InPoolCount", pool.in_pool},
+                               {"SizeBytes", pool.bytes}};
   BELAY_TRY_ASSIGN(const auto approvals,
                    call.read([&](store::Sql& sql) { return store::change_sets::approvals(sql, id); }));
   json::Array rows;
@@ -97,6 +102,16 @@ Result<json::Object> get_change_set(const Call& call) {
         {"Approver", approval.approver}, {"KeyId", approval.key_id}, {"ApprovedDate", epoch(approval.approved_at)}});
   reply["Approvals"] = std::move(rows);
   return reply;
+}
+
+Result<json::Object> describe_pool(const Call& call) {
+  BELAY_TRY_ASSIGN(const auto usage, call.read([](store::Sql& sql) { return store::pool::usage(sql); }));
+  return json::Object{{"LimitBytes", call.services.pool ? call.services.pool->bytes_max() : 0},
+                      {"StoredBytes", usage.bytes},
+                      {"WantedBytes", usage.bytes_wanted},
+                      {"PackageCount", usage.packages},
+                      {"CompleteCount", usage.complete},
+                      {"IncompleteCount", usage.incomplete}};
 }
 
 Result<json::Object> describe_change_sets(const Call& call) {

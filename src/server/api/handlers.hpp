@@ -56,6 +56,7 @@ BELAY_HANDLER(get_node_evidence);
 // change_sets.cpp
 BELAY_HANDLER(create_change_set);
 BELAY_HANDLER(get_change_set);
+BELAY_HANDLER(describe_pool);
 BELAY_HANDLER(describe_change_sets);
 // change_set_compare.cpp
 BELAY_HANDLER(approve_change_set);

@@ -75,6 +75,7 @@ constexpr OperationRow kRows[] = {
     {"DescribePatchGroupState", describe_patch_group_state},
     {"DescribePatchGroups", describe_patch_groups},
     {"DescribePatchProperties", describe_patch_properties},
+    {"DescribePool", describe_pool},
     {"GetAssociationPlan", get_association_plan},
     {"GetCalendarState", get_calendar_state},
     {"GetAutomationExecution", get_automation_execution},

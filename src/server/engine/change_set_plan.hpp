@@ -24,16 +24,27 @@ struct PlanningPart {
 };
 BOOST_DESCRIBE_STRUCT(PlanningPart, (), (wanted, candidates, asked, deadline, done, failures))
 
+// Of a frozen change set: whose nodes are asked to give the pool what it lacks, one part after the other, so that what
+// several parts name is fetched once.
+struct PoolFilling {
+  std::uint32_t part = 0;
+  std::uint32_t asked = 0;          // how many of its nodes
+  std::optional<Instant> deadline;  // of the one asked last
+};
+BOOST_DESCRIBE_STRUCT(PoolFilling, (), (part, asked, deadline))
+
 struct PlanningState {
   ChangeSetView view;  // parts in the order of `planning`
   std::uint32_t baseline_generation = 0;
   std::vector<PlanningPart> planning;
+  std::optional<PoolFilling> filling{};
 };
-BOOST_DESCRIBE_STRUCT(PlanningState, (), (view, baseline_generation, planning))
+BOOST_DESCRIBE_STRUCT(PlanningState, (), (view, baseline_generation, planning, filling))
 
-// Hashes and keeps a whole plan. After it the change set never changes.
+// Hashes and keeps a whole plan, and holds its package files in the pool. After it the change set never changes.
 Status freeze(store::Sql& sql, PlanningState& state, Instant now);
 
-std::unique_ptr<ExecutionKind> make_change_set_kind(const Authority& authority);
+// `fills_pool`: once it is frozen, the nodes that planned it are asked for the files that the pool lacks.
+std::unique_ptr<ExecutionKind> make_change_set_kind(const Authority& authority, bool fills_pool = false);
 
 }  // namespace belay::server

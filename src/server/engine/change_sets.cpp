@@ -137,6 +137,17 @@ Result<ChangeSetView> view_of(const store::change_sets::ChangeSet& kept) {
 
 }  // namespace
 
+std::vector<fleet::PackageChange> old_files_of(const ChangeSetView& view,
+                                               const std::vector<fleet::PackageChange>& changes) {
+  std::set<fleet::PackageChange> files;
+  for (const auto& part : view.parts)
+    for (const auto& file : part.old_files)
+      for (const auto& change : changes)
+        if (change.name == file.name && change.arch == file.arch && change.from_version == file.to_version)
+          files.insert(file);
+  return {files.begin(), files.end()};
+}
+
 store::change_sets::Summary summary_of(const ChangeSetView& view) {
   store::change_sets::Summary line;
   line.change_set_id = view.change_set_id;

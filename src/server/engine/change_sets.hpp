@@ -28,10 +28,12 @@ struct ChangeSetPart {
   std::string planned_by;                     // the node whose resolver was asked; "" where nothing is to be changed
   std::vector<fleet::PackageChange> changes;  // new dependencies have an empty from_version
   std::uint64_t download_bytes = 0;
+  // The files of the from_versions (as to_version), as far as the archive still had them: what a way back is made of.
+  std::vector<fleet::PackageChange> old_files{};
 };
 BOOST_DESCRIBE_STRUCT(ChangeSetPart, (),
                       (package_set_hash, offer_set_hash, operating_system, node_ids, planned_by, changes,
-                       download_bytes))
+                       download_bytes, old_files))
 
 struct ChangeSetView {
   std::string change_set_id;  // "cs-…"
@@ -49,6 +51,10 @@ struct ChangeSetView {
 BOOST_DESCRIBE_STRUCT(ChangeSetView, (),
                       (change_set_id, name, description, status, status_details, baseline_id, created_at, created_by,
                        frozen_at, sha256, parts, left_out))
+
+// Those old files of a frozen change set that these changes replace: for PatchRunOrder.
+std::vector<fleet::PackageChange> old_files_of(const ChangeSetView& view,
+                                               const std::vector<fleet::PackageChange>& changes);
 
 // Its line in a list.
 store::change_sets::Summary summary_of(const ChangeSetView& view);

@@ -241,7 +241,7 @@ Result<std::optional<std::string>> CommandRun::fill_order(const command::Action&
       BELAY_TRY_ASSIGN(const auto judgement, judge_node(node));
       BELAY_TRY_ASSIGN(auto wish, wish_of(node, judgement));
       order.kind = wire::OrderKind::plan;
-      order.plan = wire::PlanOrder{std::move(wish.changes)};
+      order.plan = wire::PlanOrder{std::move(wish.changes), !patch_for(node.node_id).change_set_id.empty(), false};
       return std::optional<std::string>();
     }
     case Phase::patch: return fill_patch(action.node_id, order);
@@ -282,6 +282,11 @@ Result<std::optional<std::string>> CommandRun::fill_patch(const std::string& nod
   order.patch->change_set_id = options.change_set_id;
   order.patch->changes = result->plan->changes;
   order.patch->reboot = options.reboot;
+  if (!options.change_set_id.empty()) {
+    BELAY_TRY_ASSIGN(const auto* view, change_set(options.change_set_id));
+    order.patch->use_pool = true;
+    order.patch->old_files = old_files_of(*view, order.patch->changes);
+  }
   const auto hash = io::sha256_hex(json::to_canonical_text(json::encode(order.patch->changes)));
   BELAY_TRY(note_in_audit(sql_, now_, "belayd", "node:freeze-changes", node_id,
                           {{"command", row_.command_id},

@@ -10,6 +10,7 @@
 #include "store/idempotency.hpp"
 #include "store/inbox.hpp"
 #include "store/orders.hpp"
+#include "store/pool.hpp"
 #include "store/principals.hpp"
 #include "store/window_history.hpp"
 
@@ -20,6 +21,8 @@ using store::Sql;
 constexpr std::uint32_t kEventsAtOnce = 500;
 constexpr Duration kDay{24LL * 3600 * 1000};
 constexpr Duration kHouseEvery{60'000};
+constexpr Duration kKeepStoppedUploads{3'600'000};
+constexpr std::uint32_t kPoolChunksAtOnce = 256;
 constexpr std::uint32_t kForgottenAtOnce = 2'000;
 constexpr Duration kKeepMessages = 45 * kDay;    // longer than any agent holds one back
 constexpr Duration kKeepExecutions = 30 * kDay;  // the commands themselves stay
@@ -173,6 +176,16 @@ void Engine::keep_house() {
   });
   if (!status.ok()) log::warning("housekeeping-failed", {{"error", status.error()}});
   forget_unused_sets(now);
+  sweep_pool(now);
+}
+
+// A few files a round, likewise.
+void Engine::sweep_pool(Instant now) {
+  const auto swept = store_.write(
+      [&](Sql& sql) { return store::pool::sweep(sql, now, now - kKeepStoppedUploads, kPoolChunksAtOnce); });
+  if (!swept.ok()) return log::warning("housekeeping-failed", {{"error", swept.error()}});
+  if (swept->packages + swept->abandoned > 0)
+    log::info("pool-swept", {{"packages", swept->packages}, {"abandoned", swept->abandoned}, {"bytes", swept->bytes}});
 }
 
 // Some sets a round, round and round; a transaction of its own, so that nothing else waits long.

@@ -76,6 +76,7 @@ class Engine {
   Duration sleep_time();
   void keep_house();
   void forget_unused_sets(Instant now);
+  void sweep_pool(Instant now);
 
   store::Store& store_;
   const Clock& clock_;

@@ -87,7 +87,7 @@ void EngineTest::boot() {
   settings.owner = "server " + std::to_string(++boots_);
   engine_ = std::make_unique<Engine>(*store_, clock_, settings);
   engine_->add(make_command_kind(authority_, *judge_));
-  engine_->add(make_change_set_kind(authority_));
+  engine_->add(make_change_set_kind(authority_, fills_pool_));
 }
 
 FakeNode& EngineTest::add_node(const std::string& name, const std::string& version,

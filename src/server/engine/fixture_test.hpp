@@ -108,6 +108,7 @@ class EngineTest : public testing::Test {
   std::unique_ptr<Engine> engine_;
   std::map<std::string, FakeNode> fleet_;
   bool say_twice_ = false;
+  bool fills_pool_ = false;  // before boot()
   int boots_ = 0;
 };
 

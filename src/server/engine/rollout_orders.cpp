@@ -190,6 +190,7 @@ Status RolloutRun::send(const Action& action, rollout::Node& node, Events& answe
   order.patch.emplace();
   order.patch->changes = std::move(shipment.changes);
   fill_patch(*order.patch, action, ring_spec(node));
+  order.patch->old_files = old_files_of(*change_set_, order.patch->changes);
   const auto sha = io::sha256_hex(json::to_canonical_text(json::encode(order.patch->changes)));
   BELAY_TRY(note_in_audit(sql_, now_, "belayd", "node:freeze-changes", node.node_id,
                           {{"rollout", row_.rollout_id},

@@ -6,6 +6,7 @@
 #include "server/engine/commands.hpp"
 #include "server/engine/judge.hpp"
 #include "server/engine/node_registry.hpp"
+#include "server/engine/package_pool.hpp"
 #include "server/engine/rollouts.hpp"
 #include "server/engine/windows.hpp"
 
@@ -20,6 +21,7 @@ struct Services {
   NodeRegistry& nodes;
   Windows& windows;
   Rollouts& rollouts;
+  PackagePool* pool = nullptr;  // none: package files are not kept
   // A node counts as online (SSM's PingStatus Online) where it was heard of within this.
   Duration online_within{300'000};
 };

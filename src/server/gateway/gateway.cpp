@@ -1,12 +1,12 @@
 #include "server/gateway/gateway.hpp"
 
 #include "base/bytes.hpp"
-#include "base/error_table.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "io/crypto.hpp"
 #include "server/engine/metrics_text.hpp"
 #include "server/gateway/gateway_impl.hpp"
+#include "server/gateway/replies.hpp"
 
 namespace belay::server {
 namespace {
@@ -17,36 +17,6 @@ constexpr std::size_t kEnrollBytesMax = 1u << 20;
 constexpr Duration kGreetWithin{60'000};
 constexpr Duration kSilentLook{10'000};
 constexpr std::string_view kProgramPath = "/agent/v1/program/";
-
-io::HttpResponse json_response(int status, std::string body) {
-  io::HttpResponse response;
-  response.status = status;
-  response.headers.set("Content-Type", "application/json");
-  response.body = std::move(body);
-  return response;
-}
-
-io::HttpResponse error_response(const Error& error) {
-  const bool ours = error.code() == Code::internal;
-  if (ours) log::error("gateway-request-failed", {{"error", error}});
-  json::Object body{{"code", name(error.code())},
-                    {"reason", error.reason()},
-                    {"message", ours ? "internal error; see the server's log" : error.chain()}};
-  return json_response(meaning(error.code()).http_status, json::to_text(body));
-}
-
-template <typename T>
-io::HttpResponse answer(const Result<T>& result) {
-  return result.ok() ? json_response(200, json::encode_text(*result)) : error_response(result.error());
-}
-
-io::HttpResponse come_back_later(std::string_view why) {
-  auto response = json_response(503, json::to_text(json::Object{{"code", "unavailable"}, {"message", why}}));
-  const auto spread = static_cast<unsigned char>(io::random_bytes(1).front());
-  response.headers.set("Retry-After", std::to_string(2 + spread % 14));
-  return response;
-}
-
 }  // namespace
 
 void Gateway::Impl::begin() {
@@ -311,6 +281,7 @@ bool Gateway::wants(const io::HttpRequest& request) { return request.path().star
 void Gateway::handle(io::HttpRequest request, std::unique_ptr<io::Responder> responder) {
   const auto path = request.path();
   if (impl_->stopped) return responder->respond(come_back_later("the server stops"));
+  if (path.starts_with(kPoolPath)) return impl_->pool(std::move(request), std::move(responder));
   const bool program = path.starts_with(kProgramPath);
   if (request.method != (program ? "GET" : "POST"))
     return responder->respond(
@@ -384,7 +355,8 @@ std::string Gateway::metrics() const {
   out.one("belay_messages_refused_total", "counter", taken.refused);
   out.one("belay_message_batches_total", "counter", taken.batches);
   out.one("belay_clones_suspected_total", "counter", taken.clones);
-  return out.take();
+  out.one("belay_pool_requests_put_off_total", "counter", counters.pool_put_off);
+  return out.take() + (impl_->parts.services.pool ? impl_->parts.services.pool->metrics() : "");
 }
 
 }  // namespace belay::server

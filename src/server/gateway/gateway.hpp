@@ -4,6 +4,8 @@
 //   POST /agent/v1/enroll    no certificate; an activation's id and code
 //   POST /agent/v1/renew     with the node's certificate
 //   GET  /agent/v1/program/SHA256  likewise: the agent that this server gives out, an update's
+//   POST /agent/v1/pool      likewise: which package files the pool has, and which it would take
+//   PUT, GET /agent/v1/pool/SHA256/CHUNK  likewise: a chunk of one, for who may send or fetch it
 //   GET  /agent/v1/link      WebSocket, with the node's certificate; the first message is hello
 //   POST /agent/v1/exchange  the long poll where no WebSocket gets through; likewise
 //
@@ -35,8 +37,11 @@ struct GatewaySettings {
   std::uint32_t links_a_second = 300;  // new ones; the rest is told to come back (503, Retry-After)
   std::uint32_t enrolments_a_second = 50;
   std::uint32_t failed_enrolments_a_minute = 10;  // from one address
-  std::size_t queue_bytes_max = 256u << 20;       // messages waiting to be taken in, of all nodes
-  std::size_t session_messages_max = 512;         // of one node
+  std::uint32_t pool_requests_a_second = 200;     // a chunk each; the rest is told to come back
+  std::uint32_t pool_requests_at_once = 1;  // workers that they may keep busy: the others are for the nodes' links
+  std::size_t pool_requests_waiting_max = 200;
+  std::size_t queue_bytes_max = 256u << 20;  // messages waiting to be taken in, of all nodes
+  std::size_t session_messages_max = 512;    // of one node
 };
 
 struct GatewayParts {

@@ -1,7 +1,8 @@
 #pragma once
-// What the gateway holds; its functions stand in gateway.cpp (enrolment, polls, links) and gateway_orders.cpp
-// (delivery, last-seen times, revocation).
+// What the gateway holds; its functions stand in gateway.cpp (enrolment, polls, links), gateway_orders.cpp (delivery,
+// last-seen times, revocation) and gateway_pool.cpp (package files).
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -14,6 +15,13 @@
 #include "server/gateway/token_bucket.hpp"
 
 namespace belay::server {
+
+inline constexpr std::string_view kPoolPath = "/agent/v1/pool";
+
+struct PoolRequest {
+  io::HttpRequest request;
+  std::shared_ptr<io::Responder> responder;
+};
 
 struct FailuresFrom {
   Duration since{};
@@ -28,7 +36,7 @@ struct ParkedPoll {
 
 struct GatewayCounters {
   std::atomic<std::uint64_t> links{0}, ungreeted{0}, polls{0}, links_refused{0}, enrolled{0}, enrolments_failed{0},
-      orders_sent{0}, cancels_sent{0}, held_back{0}, takeovers{0};
+      orders_sent{0}, cancels_sent{0}, held_back{0}, takeovers{0}, pool_put_off{0};
 };
 
 // Everything here runs on the loop, but where a name says otherwise.
@@ -37,7 +45,8 @@ struct Gateway::Impl : std::enable_shared_from_this<Gateway::Impl> {
       : parts(std::move(the_parts)),
         settings(the_settings),
         new_links(settings.links_a_second, Duration(1'000)),
-        enrolments(settings.enrolments_a_second, Duration(1'000)) {}
+        enrolments(settings.enrolments_a_second, Duration(1'000)),
+        pool_requests(settings.pool_requests_a_second, Duration(1'000)) {}
 
   void begin();
   Duration passed() const { return parts.services.clock.monotonic(); }
@@ -52,6 +61,8 @@ struct Gateway::Impl : std::enable_shared_from_this<Gateway::Impl> {
   void enroll(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
   void renew(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
   void give_program(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
+  void pool(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
+  void begin_pool_requests();
   void exchange(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
   void exchange_in_worker(const io::HttpRequest& request, const std::shared_ptr<io::Responder>& responder);
   void poll_settled(std::shared_ptr<Session> session);
@@ -85,7 +96,9 @@ struct Gateway::Impl : std::enable_shared_from_this<Gateway::Impl> {
   std::unordered_map<std::string, ParkedPoll> polls;
   const std::shared_ptr<SentLog> polled_cancels = std::make_shared<SentLog>();  // of all polls
   std::unordered_set<std::string> polled;  // nodes heard of by a poll since the last touch
-  TokenBucket new_links, enrolments;
+  TokenBucket new_links, enrolments, pool_requests;
+  std::deque<PoolRequest> pool_waiting;
+  std::uint32_t pool_requests_begun = 0;
   std::unordered_map<std::string, FailuresFrom> failures;
   bool looking = false, look_again = false;
   Trouble trouble{"gateway-cannot-look", "gateway-looks-again"};  // of the one look at a time
