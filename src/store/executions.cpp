@@ -88,19 +88,61 @@ Result<Execution> get(Sql& sql, std::string_view kind, std::string_view executio
   return read(*row);
 }
 
+namespace {
+
+struct Claim {
+  std::string_view owner;
+  Instant now;
+  Duration lease;
+};
+
+// The earliest of one kind, or of all ("").
 // The condition stands twice: inside to choose, outside so that of two servers that chose the same row one gets it.
-Result<std::vector<Execution>> claim_due(Sql& sql, std::string_view owner, Instant now, Duration lease,
-                                         std::uint32_t limit) {
-  BELAY_TRY(check_lease(owner, lease));
+Result<std::vector<Execution>> claim_of(Sql& sql, const Claim& claim, std::string_view kind, std::uint32_t limit) {
+  Params params{claim.owner, claim.now, claim.now + claim.lease, limit};
+  if (!kind.empty()) params.emplace_back(kind);
   BELAY_TRY_ASSIGN(
       const auto rows,
       sql.query("UPDATE executions SET lease_owner = $1, lease_until = $3, woken_at = NULL "
                 "WHERE finished = 0 AND (lease_until IS NULL OR lease_until <= $2) AND (kind, execution_id) IN "
-                "(SELECT kind, execution_id FROM executions WHERE finished = 0 AND wake_at <= $2 "
-                "AND (lease_until IS NULL OR lease_until <= $2) ORDER BY wake_at LIMIT $4) RETURNING " +
+                "(SELECT kind, execution_id FROM executions WHERE finished = 0 AND wake_at <= $2 " +
+                    std::string(kind.empty() ? "" : "AND kind = $5 ") +
+                    "AND (lease_until IS NULL OR lease_until <= $2) ORDER BY wake_at LIMIT $4) RETURNING " +
                     std::string(kColumns),
-                {owner, now, now + lease, limit}));
-  BELAY_TRY_ASSIGN(auto claimed, detail::read_all<Execution>(rows, read));
+                params));
+  return detail::read_all<Execution>(rows, read);
+}
+
+// A step of the index for each, however many rows they have.
+Result<std::vector<std::string>> open_kinds(Sql& sql) {
+  BELAY_TRY_ASSIGN(
+      const auto rows,
+      sql.query("WITH RECURSIVE kinds (kind) AS (SELECT MIN(kind) FROM executions WHERE finished = 0 UNION ALL "
+                "SELECT (SELECT MIN(e.kind) FROM executions e WHERE e.finished = 0 AND e.kind > k.kind) "
+                "FROM kinds k WHERE k.kind IS NOT NULL) SELECT kind FROM kinds WHERE kind IS NOT NULL LIMIT " +
+                std::to_string(kKindsMax)));
+  std::vector<std::string> kinds;
+  for (const auto& row : rows) kinds.push_back(row.text(0));
+  return kinds;
+}
+
+}  // namespace
+
+Result<std::vector<Execution>> claim_due(Sql& sql, std::string_view owner, Instant now, Duration lease,
+                                         std::uint32_t limit) {
+  BELAY_TRY(check_lease(owner, lease));
+  const Claim claim{owner, now, lease};
+  BELAY_TRY_ASSIGN(auto claimed, claim_of(sql, claim, "", limit));
+  if (claimed.size() == limit) {
+    BELAY_TRY_ASSIGN(const auto kinds, open_kinds(sql));
+    const std::uint32_t share = share_of_a_kind(limit);
+    for (const auto& kind : kinds) {
+      const auto has = static_cast<std::uint32_t>(std::ranges::count(claimed, kind, &Execution::kind));
+      if (has >= share) continue;
+      BELAY_TRY_ASSIGN(auto more, claim_of(sql, claim, kind, share - has));
+      std::ranges::move(more, std::back_inserter(claimed));
+    }
+  }
   std::ranges::sort(claimed, {},
                     [](const Execution& item) { return std::tie(item.wake_at, item.kind, item.execution_id); });
   return claimed;

@@ -30,8 +30,11 @@ struct Execution {
 // already_exists where (kind, id) is there.
 Status create(Sql& sql, const Execution& execution);
 Result<Execution> get(Sql& sql, std::string_view kind, std::string_view execution_id);
-// Due: wake_at ≤ now, not finished, under no lease that still runs. Earliest first, at most `limit`; each is then
-// leased to `owner` until now + lease.
+// Due: wake_at ≤ now, not finished, under no lease that still runs. Earliest first, at most `limit`; where more is due,
+// each kind that the earliest left out gets a share beside them, so that no kind's backlog starves another. Each is
+// then leased to `owner` until now + lease.
+inline constexpr std::uint32_t kKindsMax = 32;
+constexpr std::uint32_t share_of_a_kind(std::uint32_t limit) { return limit / 4 + 1; }
 Result<std::vector<Execution>> claim_due(Sql& sql, std::string_view owner, Instant now, Duration lease,
                                          std::uint32_t limit);
 // Keeps state, wake_at, finished; generation + 1; gives the lease back. Events posted since claim_due keep the row

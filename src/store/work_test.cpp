@@ -1,4 +1,6 @@
 // What is under way: commands, executions, effects, orders, messages.
+#include <map>
+
 #include "store/commands.hpp"
 #include "store/executions.hpp"
 #include "store/fixture_test.hpp"
@@ -170,6 +172,34 @@ TEST_P(WorkTest, ExecutionsAreClaimedOnceAndSavedByGeneration) {
       read([](Sql& sql) { return executions::list(sql, {.kind = "command", .finished = false}, {}); })->items.size(),
       2u);
   EXPECT_EQ(*write([](Sql& sql) { return executions::forget_finished(sql, at_s(46), 10); }), 1);
+}
+
+TEST_P(WorkTest, ABacklogOfOneKindStarvesNoOther) {
+  constexpr std::uint32_t kLimit = 8;
+  ASSERT_OK(write([](Sql& sql) -> Status {
+    for (int i = 0; i < 100; ++i) BELAY_TRY(executions::create(sql, execution("e" + std::to_string(i), at_s(1))));
+    for (int i = 0; i < 10; ++i) {
+      auto younger = execution("w" + std::to_string(i), at_s(5));
+      younger.kind = "window";
+      BELAY_TRY(executions::create(sql, younger));
+    }
+    auto not_yet = execution("a1", at_s(50));
+    not_yet.kind = "automation";
+    return executions::create(sql, not_yet);
+  }));
+  const auto claim = [&] {
+    const auto claimed =
+        *write([&](Sql& sql) { return executions::claim_due(sql, "a", at_s(9), Duration(30'000), kLimit); });
+    std::map<std::string, std::size_t> kinds;
+    for (const auto& each : claimed) ++kinds[each.kind];
+    return kinds;
+  };
+  using Kinds = std::map<std::string, std::size_t>;
+  const std::size_t share = executions::share_of_a_kind(kLimit);
+  EXPECT_EQ(claim(), (Kinds{{"command", kLimit}, {"window", share}}));
+  EXPECT_EQ(claim(), (Kinds{{"command", kLimit}, {"window", share}})) << "and again";
+  for (int i = 0; i < 20; ++i) claim();
+  EXPECT_EQ(claim(), Kinds{}) << "what is leased is nobody else's";
 }
 
 TEST_P(WorkTest, EventsWakeAndAreTakenOnce) {
