@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Agents held by one server: COUNT links over mutual TLS, all opened at once; memory a link, time, and that the server
 still answers while they come. Then one command to them all with MaxConcurrency 100 %: when the last of them had begun,
-when all was over, and what API reads took meanwhile, beside the same reads before it. Default 10,000 nodes, for which
+when all was over, and what API reads took meanwhile, beside the same reads before it. Fails where the last one begins after
+more than 60 s, or the server ever held more than 1.5 GiB. Default 10,000 nodes, for which
 enrolling takes minutes (a server takes 50 a second): AGENTS=1000 for fewer, KEEP=FOLDER to find them again next time.
 """
 import json
@@ -22,6 +23,8 @@ PER_ACTIVATION = 1000
 ALL = [{"Key": "tag:Load", "Values": ["yes"]}]
 QUIET_READS_SECONDS = 5
 OVER_SECONDS_MAX = 600
+BEGUN_SECONDS_MAX = 60
+SERVER_MIB_MAX = 1536
 
 
 def status_kib(pid, name):
@@ -184,6 +187,17 @@ def show_command(server, loads, count, nth):
     refused = sum(load.wait("command_answered", nth=nth)["refused"] for load in loads)
     if refused:
         raise SystemExit(f"{refused} messages were refused")
+    return beyond(max(taken), status_kib(pid, "VmHWM") / 1024)
+
+
+def beyond(begun_seconds, server_mib):
+    """What is over its limit, in words."""
+    over = []
+    if begun_seconds > BEGUN_SECONDS_MAX:
+        over.append(f"the last node began after {begun_seconds:.1f} s, {BEGUN_SECONDS_MAX} are allowed")
+    if server_mib > SERVER_MIB_MAX:
+        over.append(f"the server held {server_mib:.0f} MiB, {SERVER_MIB_MAX} are allowed")
+    return over
 
 
 def main():
@@ -198,11 +212,12 @@ def main():
         loads = enrolled(server, count, kept)
         show_links(server, loads, count, idle_kib)
         print(f"load on this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, {len(loads)} processes of agents and this reader on them too")
-        for nth in range(1, 1 + int(os.environ.get("COMMANDS", "1"))):
-            show_command(server, loads, count, nth)
+        over = [each for nth in range(1, 1 + int(os.environ.get("COMMANDS", "1"))) for each in show_command(server, loads, count, nth)]
         for load in loads:
             load.end()
-    return 0
+    for each in over:
+        print(f"NOT within the limits: {each}")
+    return 1 if over else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The scripts around the tests do not pass off what did not run: tidy.sh with a clang-tidy that fails or skips, the list of
-skipped tests with its reasons."""
+"""The scripts around the tests do not pass off what did not run or did not do: tidy.sh with a clang-tidy that fails or skips,
+the list of skipped tests with its reasons, a benchmark that is beyond its limits."""
 import os
 import pathlib
 import subprocess
@@ -58,6 +58,14 @@ class Scripts(unittest.TestCase):
         done = self.run_in("sh", "scripts/test.sh")
         self.assertEqual(done.stdout.splitlines()[-2:], ["  SKIP Apt.Refresh: the mirror does not answer",
                                                          "  SKIP tests.api.test_boto3: boto3 is not installed"], done.stdout)
+
+    def test_a_command_to_all_agents_has_limits(self):
+        sys.path.insert(0, str(ROOT))
+        from bench import agents
+        self.assertEqual(agents.beyond(agents.BEGUN_SECONDS_MAX, agents.SERVER_MIB_MAX), [])
+        slow, large = agents.beyond(agents.BEGUN_SECONDS_MAX + 1, agents.SERVER_MIB_MAX + 1)
+        self.assertIn("began after", slow)
+        self.assertIn("MiB", large)
 
 
 if __name__ == "__main__":
