@@ -69,11 +69,11 @@ struct PatchRule {
 BOOST_DESCRIBE_STRUCT(PatchRule, (),
                       (filters, compliance_level, approve_after_days, approve_until_date, enable_non_security))
 
-// Replaces the node's repositories for one run.
+// Replaces the node's repositories for one run, in SSM. Here it is refused (validate.cpp); baselines of before show it.
 struct PatchSource {
-  std::string name;                   // 3–50
-  std::vector<std::string> products;  // 1–20; "*" for all
-  std::string configuration;  // 1–1024: a repository stanza or a line of sources.list; may hold a secret, never logged
+  std::string name;
+  std::vector<std::string> products;  // "*" for all
+  std::string configuration;          // a repository stanza or a line of sources.list; may hold a secret, never logged
   bool operator==(const PatchSource&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(PatchSource, (), (name, products, configuration))
@@ -90,7 +90,7 @@ struct PatchBaseline {
   bool approved_patches_enable_non_security = false;
   std::vector<std::string> rejected_patches;
   RejectedPatchesAction rejected_patches_action = RejectedPatchesAction::ALLOW_AS_DEPENDENCY;
-  std::vector<PatchSource> sources;  // at most 20
+  std::vector<PatchSource> sources;
   // Windows only at AWS; here it holds for every system. Absent counts as COMPLIANT, which is what a Linux node is
   // at AWS while a rule's delay holds a known security update back.
   std::optional<AvailableSecurityUpdatesComplianceStatus> available_security_updates_compliance_status;

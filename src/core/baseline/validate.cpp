@@ -15,8 +15,7 @@ using fleet::PackageFormat;
 // ssm.md §1.1. Where a limit is on characters, bytes are counted: never laxer than SSM.
 constexpr std::size_t kRulesMax = 10, kFiltersMax = 4, kValuesMax = 20, kValueMax = 64, kPatchesMax = 50,
                       kPatchMax = 100;
-constexpr std::size_t kSourcesMax = 20, kProductsMax = 20, kProductMax = 128, kConfigurationMax = 1024,
-                      kDescriptionMax = 1024;
+constexpr std::size_t kDescriptionMax = 1024;
 constexpr std::int32_t kDaysMax = 360;
 
 std::string at(std::string_view field, std::size_t index) {
@@ -130,25 +129,17 @@ class Checker {
     for (std::size_t i = 0; i < patches.size(); ++i) check_length(at(field, i), patches[i], 1, kPatchMax);
   }
 
+  // A baseline whose repositories nobody uses would judge by others and not say so.
   void check_sources() {
-    check_count("Sources", baseline_.sources.size(), 0, kSourcesMax);
-    for (std::size_t i = 0; i < baseline_.sources.size(); ++i) {
-      const auto& source = baseline_.sources[i];
-      const std::string here = at("Sources", i);
-      check_name(here + ".Name", source.name, 3, 50);
-      check_count(here + ".Products", source.products.size(), 1, kProductsMax);
-      for (std::size_t j = 0; j < source.products.size(); ++j)
-        check_length(at(here + ".Products", j), source.products[j], 1, kProductMax);
-      check_length(here + ".Configuration", source.configuration, 1, kConfigurationMax);
-      if (std::ranges::count(baseline_.sources, source.name, &PatchSource::name) > 1)
-        fail(here + ".Name", "stands more than once");
-    }
+    if (!baseline_.sources.empty())
+      fail("Sources",
+           "are not carried to nodes: a node is judged and patched by the repositories that it is configured with. "
+           "Configure the repository on the hosts, and give an empty list or none");
   }
 
   void check_linux_only() {
     if (is_linux()) return;
     if (baseline_.approved_patches_enable_non_security) fail("ApprovedPatchesEnableNonSecurity", "is for Linux only");
-    if (!baseline_.sources.empty()) fail("Sources", "are for Linux only");
   }
 
   bool is_linux() const { return fleet::package_format(baseline_.operating_system).has_value(); }

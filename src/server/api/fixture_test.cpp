@@ -119,9 +119,10 @@ Answer ApiTest::ok(std::string_view operation, const json::Value& request) {
   return answer;
 }
 
-void ApiTest::expect_error(std::string_view type, std::string_view operation, const json::Value& request) {
+std::string ApiTest::expect_error(std::string_view type, std::string_view operation, const json::Value& request) {
   const auto answer = call(operation, request);
   EXPECT_EQ(answer.type, type) << operation << " " << json::to_text(request) << ": " << answer.message;
+  return answer.message;
 }
 
 io::HttpRequest ApiTest::signed_request(std::string_view operation, std::string body, std::string_view secret) {

@@ -39,7 +39,8 @@ class ApiTest : public testing::Test {
   Answer send(const io::HttpRequest& request);
   // The same, and fails the test where it is an error.
   Answer ok(std::string_view operation, const json::Value& request = json::Object());
-  void expect_error(std::string_view type, std::string_view operation, const json::Value& request);
+  // Its message.
+  std::string expect_error(std::string_view type, std::string_view operation, const json::Value& request);
 
   void add_principal(const std::string& name, std::vector<std::string> permissions, const std::string& token);
   void add_node(const std::string& node_id, const std::string& name, const std::string& os_version = "12");

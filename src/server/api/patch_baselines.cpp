@@ -32,13 +32,9 @@ Result<baselines::Version> find_baseline(store::Sql& sql, const Call& call) {
   return version;
 }
 
-// The audit log keeps what was asked, but for repository stanzas: they may hold a password.
 json::Object audit_detail(const Call& call) {
   json::Object detail = call.request.get_object();
   detail.erase("ClientToken");
-  if (auto* sources = detail.if_contains("Sources"); sources && sources->is_array())
-    for (auto& source : sources->get_array())
-      if (source.is_object()) source.get_object().erase("Configuration");
   return detail;
 }
 

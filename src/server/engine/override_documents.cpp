@@ -89,7 +89,7 @@ Result<baseline::PatchBaseline> one_baseline(const json::Value& item) {
                   "RejectedPatchesAction", "Sources", "AvailableSecurityUpdatesComplianceStatus", "Name", "Description",
                   "BaselineId", "PatchGroups", "CreatedDate", "ModifiedDate"}));
   if (const auto* sources = json::find(item, "Sources"); sources && *sources != json::Value(json::Array()))
-    return refuse("Sources: repositories cannot be overridden for one run; give them to a patch baseline");
+    return refuse("Sources: repositories are not carried to nodes; configure them on the hosts, and leave Sources out");
   baseline::PatchBaseline parsed;
   parsed.name = json::text_or_empty(item, "Name");
   if (parsed.name.empty()) parsed.name = "BaselineOverride";

@@ -18,7 +18,8 @@ TEST(BaselineOverride, RefusesWhatItDoesNotKnowByName) {
       {R"([{"GlobalFilters":{"PatchFilters":[{"Key":"PRIORITY","Value":["*"]}]}}])", "did you mean 'Values'?"},
       {R"([{"GlobalFilters":{"Filters":[]}}])", "the filter group has no member 'Filters'"},
       {R"([{"OperatingSystem":"DEBIAN","OperatingSystem":"UBUNTU"}])", "OperatingSystem stands twice"},
-      {R"([{"OperatingSystem":"DEBIAN","Sources":[{"Name":"mine"}]}])", "Sources: repositories cannot be overridden"},
+      {R"([{"OperatingSystem":"DEBIAN","Sources":[{"Name":"mine"}]}])",
+       "Sources: repositories are not carried to nodes"},
       {R"([{"OperatingSystem":"TEMPLEOS"}])", "OperatingSystem: expected one of"},
       {R"(["DEBIAN"])", "expected an object"},
   };
