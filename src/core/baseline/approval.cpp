@@ -166,10 +166,12 @@ void Approver::judge_date(std::size_t rule_index, Instant released, Approval& ap
   approval.approved_at = over;
 }
 
-Decision Approver::explain(const Approval& approval, std::optional<Instant> released) const {
+Decision Approver::explain(const Approval& approval, const OfferDate& when) const {
   Decision decision{approval.by, approval.rule_index, {}, {}};
   const std::string rule = "rule " + std::to_string(approval.rule_index + 1);
-  const std::string date = released ? "released " + to_date(*released) : "first seen today";
+  const std::string date = when.released     ? "released " + to_date(*when.released)
+                           : when.first_seen ? "first seen " + to_date(*when.first_seen)
+                                             : "first seen today";
   const auto* of =
       approval.rule_index >= 0 ? &baseline_.approval_rules[static_cast<std::size_t>(approval.rule_index)] : nullptr;
   const auto entry_of = [&](const std::vector<std::string>& list) {
@@ -214,10 +216,10 @@ Decision Approver::explain(const Approval& approval, std::optional<Instant> rele
   return decision;
 }
 
-std::optional<Instant> date_of(const Offer& offer, const FirstSeen& first_seen) {
-  if (offer.released_at) return offer.released_at;
+OfferDate date_of(const Offer& offer, const FirstSeen& first_seen) {
+  if (offer.released_at) return {offer.released_at, {}};
   const auto seen = first_seen.find({offer.name, offer.version});
-  return seen == first_seen.end() ? std::nullopt : std::optional(seen->second);
+  return {{}, seen == first_seen.end() ? std::nullopt : std::optional(seen->second)};
 }
 
 }  // namespace belay::baseline

@@ -9,6 +9,14 @@
 
 namespace belay::baseline {
 
+// When a version came to be, and by whose word: a date that the vendor gave, or the fleet's first sight of it. One of
+// the two at most; where there is none, `now` counts.
+struct OfferDate {
+  std::optional<Instant> released, first_seen;
+  std::optional<Instant> known() const { return released ? released : first_seen; }
+};
+OfferDate date_of(const fleet::Offer& offer, const FirstSeen& first_seen);
+
 struct Approval {
   bool approved = false;
   bool rejected = false;                                 // an entry of rejected_patches names it
@@ -27,7 +35,7 @@ class Approver {
   // product: as in EvaluationInput; both must outlive the approver.
   Approver(const PatchBaseline& baseline, fleet::PackageFormat format, std::string_view product, Instant now);
 
-  // `released`: the offer's date as date_of() found it.
+  // `released`: the date that date_of() knows, whichever it is.
   Approval judge(const fleet::Offer& offer, Instant released) const { return judge(offer, match(offer), released); }
 
   // What an offer's attributes say, whatever its name, version, ids and date: the same for many offers, unless
@@ -52,7 +60,7 @@ class Approver {
   // Some filter looks at more than a profile of fleet_index.hpp holds.
   bool looks_at_names() const;
   // One sentence and the names, for a person.
-  Decision explain(const Approval& approval, std::optional<Instant> released) const;
+  Decision explain(const Approval& approval, const OfferDate& date) const;
 
  private:
   Approval judge_rules(const Match& match, Instant released) const;
@@ -66,8 +74,5 @@ class Approver {
   PatchList approved_, rejected_;
   std::vector<Instant> approve_before_;  // by rule: what was released before is approved; the least instant for never
 };
-
-// The offer's own date, else the fleet's first sight; nullopt where neither is known (then `now` counts).
-std::optional<Instant> date_of(const fleet::Offer& offer, const FirstSeen& first_seen);
 
 }  // namespace belay::baseline

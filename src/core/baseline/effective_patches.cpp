@@ -7,11 +7,11 @@ std::vector<EffectivePatch> effective_patches(const fleet::OfferSet& offers, con
   const Approver approver(baseline, offers.format, product, now);
   std::vector<EffectivePatch> patches;
   for (const auto& offer : offers.offers) {
-    const auto released = date_of(offer, first_seen);
-    const auto approval = approver.judge(offer, released.value_or(now));
+    const auto date = date_of(offer, first_seen);
+    const auto approval = approver.judge(offer, date.known().value_or(now));
     if (!approval.approved && !approval.rejected && approval.by != DecidedBy::delay) continue;
     EffectivePatch patch{offer, DeploymentStatus::PENDING_APPROVAL, approval.level, approval.approved_at,
-                         approver.explain(approval, released)};
+                         approver.explain(approval, date)};
     if (approval.rejected) patch.status = DeploymentStatus::EXPLICIT_REJECTED;
     else if (approval.explicitly) patch.status = DeploymentStatus::EXPLICIT_APPROVED;
     else if (approval.approved) patch.status = DeploymentStatus::APPROVED;

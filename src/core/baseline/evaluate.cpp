@@ -19,7 +19,7 @@ using fleet::Offer;
 struct Candidate {
   const Offer* offer;
   Approval approval;
-  std::optional<Instant> released;
+  OfferDate date;
 };
 
 template <typename Item>
@@ -71,8 +71,8 @@ class SetJudge {
   }
 
   Candidate meet(const Offer& offer) {
-    const auto released = date_of(offer, input_.first_seen);
-    Candidate candidate{&offer, approver_.judge(offer, released.value_or(input_.now)), released};
+    const auto date = date_of(offer, input_.first_seen);
+    Candidate candidate{&offer, approver_.judge(offer, date.known().value_or(input_.now)), date};
     if (const auto at = candidate.approval.changes_at) changes_at_ = std::min(changes_at_.value_or(*at), *at);
     return candidate;
   }
@@ -93,7 +93,7 @@ class SetJudge {
     judge_installed(verdict);
     judge_newer(verdict);
     judge_held_back(verdict);
-    if (verdict.released_at) verdict.age = std::max(input_.now - *verdict.released_at, Duration(0));
+    set_age(verdict, input_.now);
     return verdict;
   }
 
@@ -122,19 +122,19 @@ class SetJudge {
     if (approval.explicitly) {
       verdict.state = PatchState::INSTALLED;
       verdict.compliance_level = approval.level;
-      verdict.decision = approver_.explain(approval, std::nullopt);
+      verdict.decision = approver_.explain(approval, {});
       return;
     }
     Approval unknown;
     unknown.by = DecidedBy::not_offered;
-    verdict.decision = approver_.explain(unknown, std::nullopt);
+    verdict.decision = approver_.explain(unknown, {});
   }
 
   void reject(PatchVerdict& verdict, const Approval& approval) {
     const bool block = input_.baseline.rejected_patches_action == RejectedPatchesAction::BLOCK;
     verdict.state = block ? PatchState::INSTALLED_REJECTED : PatchState::INSTALLED_OTHER;
     verdict.compliance_level = ComplianceLevel::UNSPECIFIED;
-    verdict.decision = approver_.explain(approval, std::nullopt);
+    verdict.decision = approver_.explain(approval, {});
   }
 
   // Of several approved versions the latest is wanted; what it brings is told of all of them.
@@ -159,7 +159,7 @@ class SetJudge {
     verdict.state = PatchState::MISSING;
     describe(verdict, *told);
     verdict.compliance_level = level;
-    verdict.decision = approver_.explain(wanted->approval, wanted->released);
+    verdict.decision = approver_.explain(wanted->approval, wanted->date);
     gather_ids(verdict);
   }
 
@@ -190,9 +190,16 @@ class SetJudge {
     }
     if (!held) return hide_details(verdict);
     const auto& offer = *held->offer;
-    HeldBack back{offer.version,  is_security(offer), classification_of(offer),
-                  offer.severity, offer.advisory_ids, offer.cve_ids,
-                  held->released, std::nullopt,       approver_.explain(held->approval, held->released)};
+    HeldBack back{offer.version,
+                  is_security(offer),
+                  classification_of(offer),
+                  offer.severity,
+                  offer.advisory_ids,
+                  offer.cve_ids,
+                  held->date.released,
+                  held->date.first_seen,
+                  std::nullopt,
+                  approver_.explain(held->approval, held->date)};
     if (held->approval.by == DecidedBy::delay) back.until = held->approval.approved_at;
     verdict.held_back = std::move(back);
     if (waits(*held) && (verdict.state == PatchState::INSTALLED || verdict.state == PatchState::INSTALLED_OTHER) &&
@@ -221,8 +228,9 @@ class SetJudge {
     verdict.security = is_security(offer);
     verdict.advisory_ids = offer.advisory_ids;
     verdict.cve_ids = offer.cve_ids;
-    verdict.released_at = candidate.released;
-    verdict.decision = approver_.explain(candidate.approval, candidate.released);
+    verdict.released_at = candidate.date.released;
+    verdict.first_seen_at = candidate.date.first_seen;
+    verdict.decision = approver_.explain(candidate.approval, candidate.date);
   }
 
   bool is_installed(std::string_view name, std::string_view arch) const {
@@ -257,6 +265,11 @@ class SetJudge {
 };
 
 }  // namespace
+
+void set_age(PatchVerdict& verdict, Instant now) {
+  const auto since = verdict.released_at ? verdict.released_at : verdict.first_seen_at;
+  if (since) verdict.age = std::max(now - *since, Duration(0));
+}
 
 Evaluation judge_set(const EvaluationInput& input) { return apply_node(SetJudge(input).judge(), input.baseline, {}); }
 

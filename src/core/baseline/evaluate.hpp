@@ -71,14 +71,14 @@ struct HeldBack {
   bool security = false;
   std::string classification, severity;
   std::vector<std::string> advisory_ids, cve_ids;
-  std::optional<Instant> released_at;
-  std::optional<Instant> until;  // when the delay is over; absent where time alone changes nothing
+  std::optional<Instant> released_at, first_seen_at;  // as in PatchVerdict
+  std::optional<Instant> until;                       // when the delay is over; absent where time alone changes nothing
   Decision decision;
   bool operator==(const HeldBack&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(HeldBack, (),
-                      (version, security, classification, severity, advisory_ids, cve_ids, released_at, until,
-                       decision))
+                      (version, security, classification, severity, advisory_ids, cve_ids, released_at, first_seen_at,
+                       until, decision))
 
 // One row: a package (name, arch) of the node. Where rpm has several versions installed (kernels), the newest counts.
 struct PatchVerdict {
@@ -98,8 +98,9 @@ struct PatchVerdict {
   std::string severity;  // the vendor's word; never from CVSS
   bool security = false;
   std::vector<std::string> advisory_ids, cve_ids;
-  std::optional<Instant> released_at;  // the date the rules used: the offer's own, else first seen by the fleet
-  std::optional<Duration> age;         // now − released_at
+  // The date that the rules used: the vendor's own, or, where the vendor gives none, the fleet's first sight.
+  std::optional<Instant> released_at, first_seen_at;
+  std::optional<Duration> age;  // since then
   Decision decision;
   std::optional<HeldBack> held_back;
   // What stands in the way of an approved version: "on hold on the node", "needs libfoo, which is rejected with BLOCK".
@@ -109,8 +110,10 @@ struct PatchVerdict {
 };
 BOOST_DESCRIBE_STRUCT(PatchVerdict, (),
                       (name, arch, installed_version, wanted_version, state, compliance_level, compliant,
-                       classification, severity, security, advisory_ids, cve_ids, released_at, age, decision, held_back,
-                       blocked_by, failure))
+                       classification, severity, security, advisory_ids, cve_ids, released_at, first_seen_at, age,
+                       decision, held_back, blocked_by, failure))
+// The age of what was judged before, as of now.
+void set_age(PatchVerdict& verdict, Instant now);
 // "name.arch", SSM's KBId on Linux.
 std::string patch_id(const PatchVerdict& verdict);
 // SSM's Title: "name.arch:version" of the wanted version, else of the installed one.

@@ -352,11 +352,22 @@ TEST(Evaluate, TheFleetsFirstSightIsTheDateWhereNothingSays) {
   const FirstSeen seen{{{"pkg", "1.1-1"}, at("2026-11-16T09:00:00Z")}};
   const auto judged = judge(kDebSecurity, by, {}, seen);
   EXPECT_EQ(judged.verdicts[0].state, MISSING);
-  EXPECT_EQ(judged.verdicts[0].released_at, at("2026-11-16T09:00:00Z"));
+  EXPECT_EQ(judged.verdicts[0].released_at, std::nullopt) << "nobody said when it was released";
+  EXPECT_EQ(judged.verdicts[0].first_seen_at, at("2026-11-16T09:00:00Z"));
+  EXPECT_EQ(judged.verdicts[0].decision.text,
+            "rule 1 approves it (first seen 2026-11-16, 7 days over since 2026-11-23)");
   EXPECT_EQ(judged.verdicts[0].age, kNow - at("2026-11-16T09:00:00Z"));
-  EXPECT_EQ(judge(kDebSecurity, by, {}, seen, at("2026-11-22T23:59:59Z")).verdicts[0].state, AVAILABLE_SECURITY_UPDATE);
+  const auto sooner = judge(kDebSecurity, by, {}, seen, at("2026-11-22T23:59:59Z")).verdicts[0];
+  EXPECT_EQ(sooner.state, AVAILABLE_SECURITY_UPDATE);
+  EXPECT_EQ(sooner.held_back->first_seen_at, at("2026-11-16T09:00:00Z"));
+  EXPECT_EQ(sooner.held_back->released_at, std::nullopt);
+  EXPECT_EQ(sooner.held_back->decision.text,
+            "rule 1 approves it on 2026-11-23 (first seen 2026-11-16, a delay of 7 days)");
   // The offer's own date wins.
-  EXPECT_EQ(judge({deb("1.1-1", true, "2026-11-20")}, by, {}, seen).verdicts[0].state, AVAILABLE_SECURITY_UPDATE);
+  const auto dated = judge({deb("1.1-1", true, "2026-11-20")}, by, {}, seen).verdicts[0];
+  EXPECT_EQ(dated.state, AVAILABLE_SECURITY_UPDATE);
+  EXPECT_EQ(dated.released_at, at("2026-11-20"));
+  EXPECT_EQ(dated.first_seen_at, std::nullopt);
 }
 
 TEST(Evaluate, WhatIsHeldBackSaysUntilWhen) {

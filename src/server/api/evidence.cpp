@@ -31,6 +31,7 @@ json::Object held_back_reply(const baseline::HeldBack& held) {
   put(out, "AdvisoryIds", texts_reply(held.advisory_ids));
   put(out, "CVEIds", texts_reply(held.cve_ids));
   put(out, "ReleasedDate", epoch(held.released_at));
+  put(out, "FirstSeenDate", epoch(held.first_seen_at));
   put(out, "UntilDate", epoch(held.until));
   return out;
 }
@@ -50,6 +51,7 @@ json::Object patch_reply(const baseline::PatchVerdict& v) {
   put(out, "AdvisoryIds", texts_reply(v.advisory_ids));
   put(out, "CVEIds", texts_reply(v.cve_ids));
   put(out, "ReleasedDate", epoch(v.released_at));
+  put(out, "FirstSeenDate", epoch(v.first_seen_at));
   put(out, "BlockedBy", json::Value(v.blocked_by));
   if (v.age) out["AgeSeconds"] = seconds_of(*v.age);
   if (v.held_back) out["HeldBack"] = held_back_reply(*v.held_back);

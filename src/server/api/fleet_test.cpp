@@ -115,6 +115,7 @@ TEST_F(FleetTest, TheCatalogueAnswersForLinux) {
   ASSERT_EQ(patches.size(), 1u);
   EXPECT_EQ(json::text_or_empty(patches[0], "Name"), "openssl");
   EXPECT_EQ(json::text_or_empty(patches[0], "Product"), "Debian12");
+  EXPECT_FALSE(json::find(patches[0], "ReleaseDate")) << "when the fleet saw it first is no release";
   EXPECT_EQ(json::text_or_empty(patches[0], "Repository"), "oldstable-security/main");
   json::Object ask{{"MaxResults", 3}};
   const auto first = ok("DescribeAvailablePatches", ask);
@@ -180,7 +181,9 @@ TEST_F(FleetTest, EvidenceNamesRuleSetsAndTime) {
   ASSERT_TRUE(openssl);
   EXPECT_EQ(openssl->at("State"), "MISSING");
   EXPECT_EQ(openssl->at("Decision").at("By"), "approval_rule");
-  EXPECT_FALSE(json::text_or_empty(openssl->at("Decision"), "Text").empty());
+  EXPECT_NE(json::text_or_empty(openssl->at("Decision"), "Text").find("first seen"), std::string::npos);
+  EXPECT_TRUE(json::find(*openssl, "FirstSeenDate"));
+  EXPECT_FALSE(json::find(*openssl, "ReleasedDate")) << "nobody said when it was released";
   const json::Object only{
       {"InstanceId", kNode}, {"States", json::Array{"MISSING"}}, {"PackageNames", json::Array{"vim"}}};
   EXPECT_TRUE(ok("GetNodeEvidence", only).list("Patches").empty());

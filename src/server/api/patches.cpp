@@ -44,14 +44,8 @@ std::string classification_of(const fleet::Offer& offer) {
   return offer.classification.empty() && offer.security ? "Security" : offer.classification;
 }
 
-std::optional<Instant> release_of(const fleet::Offer& offer, const baseline::FirstSeen& first_seen) {
-  if (offer.released_at) return offer.released_at;
-  const auto seen = first_seen.find({offer.name, offer.version});
-  return seen == first_seen.end() ? std::nullopt : std::optional(seen->second);
-}
-
 json::Object patch_reply(const fleet::Offer& offer, fleet::PackageFormat format, const std::string& product,
-                         OperatingSystem system, const baseline::FirstSeen& first_seen) {
+                         OperatingSystem system) {
   const auto parts = parts_of(offer.version, format);
   json::Object out{{"Name", offer.name}, {"Version", parts.version},
                    {"Arch", offer.arch}, {"Title", offer.name + "." + offer.arch + ":" + offer.version},
@@ -65,7 +59,7 @@ json::Object patch_reply(const fleet::Offer& offer, fleet::PackageFormat format,
   put(out, "AdvisoryIds", texts_reply(offer.advisory_ids));
   put(out, "CVEIds", texts_reply(offer.cve_ids));
   put(out, "BugzillaIds", texts_reply(offer.bugzilla_ids));
-  put(out, "ReleaseDate", epoch(release_of(offer, first_seen)));
+  put(out, "ReleaseDate", epoch(offer.released_at));  // the vendor's; the fleet's first sight of it is none
   return out;
 }
 
@@ -163,7 +157,7 @@ Result<json::Object> describe_available_patches(const Call& call) {
         if (!std::ranges::all_of(filters, [&](const auto& f) { return passes(f, offer, product, system, set.format); }))
           continue;
         if (rows.takes(key_of(fleet::to_text(system), product, offer)))
-          patches.push_back(patch_reply(offer, set.format, product, system, offers->first_seen));
+          patches.push_back(patch_reply(offer, set.format, product, system));
       }
   }
   json::Object reply{{"Patches", std::move(patches)}};
@@ -190,9 +184,8 @@ Result<json::Object> describe_effective_patches_for_patch_baseline(const Call& c
       json::Object status{{"DeploymentStatus", json::encode(effective.status)},
                           {"ComplianceLevel", json::encode(effective.compliance_level)}};
       put(status, "ApprovalDate", epoch(effective.approval_date));
-      patches.push_back(
-          json::Object{{"Patch", patch_reply(effective.offer, set.format, product, system, offers->first_seen)},
-                       {"PatchStatus", std::move(status)}});
+      patches.push_back(json::Object{{"Patch", patch_reply(effective.offer, set.format, product, system)},
+                                     {"PatchStatus", std::move(status)}});
     }
   }
   json::Object reply{{"EffectivePatches", std::move(patches)}};

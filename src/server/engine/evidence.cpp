@@ -17,7 +17,7 @@ std::string evidence_text(const Judgement& judgement) {
   for (const auto& verdict : judgement.evaluation.verdicts) {
     if (plainly_fine(verdict)) continue;
     auto row = json::encode(verdict);
-    row.as_object().erase("age");  // follows from released_at and judged_at
+    row.as_object().erase("age");  // follows from its date and judged_at
     rows.push_back(std::move(row));
   }
   json::Object evidence{

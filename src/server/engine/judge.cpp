@@ -75,8 +75,7 @@ Result<baseline::FirstSeen> first_seen_of(Sql& sql, const std::string& system, c
 
 void refresh_ages(baseline::Evaluation& evaluation, Instant now) {
   evaluation.evaluated_at = now;
-  for (auto& verdict : evaluation.verdicts)
-    if (verdict.released_at) verdict.age = now - *verdict.released_at;
+  for (auto& verdict : evaluation.verdicts) baseline::set_age(verdict, now);
 }
 
 bool says_nothing(const baseline::NodeState& state) {
