@@ -169,6 +169,19 @@ Status remove_version(Sql& sql, std::string_view name, std::uint32_t version) {
   return {};
 }
 
+Result<std::vector<Mention>> that_mention(Sql& sql, std::string_view text) {
+  BELAY_TRY_ASSIGN(
+      const auto rows,
+      sql.query("SELECT d.name, d.document_type, v.version FROM documents d JOIN document_versions v "
+                "ON v.name = d.name AND v.version IN (d.default_version, d.latest_version) "
+                "WHERE d.name <> $1 AND replace(v.content, $1, '') <> v.content ORDER BY d.name, v.version",
+                {text}));
+  std::vector<Mention> mentions;
+  for (const auto& row : rows)
+    mentions.push_back({row.text(0), row.text(1), static_cast<std::uint32_t>(row.integer(2))});
+  return mentions;
+}
+
 Result<Listed<Document>> list(Sql& sql, const Filter& filter, const Page& page) {
   BELAY_TRY(detail::check_lists(filter.names, filter.document_types, filter.target_types));
   detail::Where where;

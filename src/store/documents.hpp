@@ -54,6 +54,13 @@ Status remove(Sql& sql, std::string_view name);
 // One version; conflict "default-version" for the one that is the default.
 Status remove_version(Sql& sql, std::string_view name, std::uint32_t version);
 
+// The default and the latest versions of other documents that have the text somewhere in their content.
+struct Mention {
+  std::string name{}, document_type{};
+  std::uint32_t version = 0;
+};
+Result<std::vector<Mention>> that_mention(Sql& sql, std::string_view text);
+
 struct Filter {
   std::vector<std::string> names{};  // whole names
   std::string name_prefix{};

@@ -116,6 +116,7 @@ Result<Listed<Window>> list(Sql& sql, const Filter& filter, const Page& page) {
   detail::Where where;
   where.any_of("name", filter.names);
   if (filter.enabled) where.add("enabled = ?", {*filter.enabled});
+  if (filter.with_calendars) where.add("calendars <> ?", {"[]"});
   if (!page.after.empty()) where.add("window_id > ?", {page.after});
   const std::string limit = where.bind(detail::limit_of(page) + 1);
   BELAY_TRY_ASSIGN(
@@ -226,6 +227,18 @@ Result<std::vector<Task>> tasks_of(Sql& sql, std::string_view window_id) {
                                                   " WHERE window_id = $1 ORDER BY priority, created_at, window_task_id",
                                               {window_id}));
   return detail::read_all<Task>(rows, read_task);
+}
+
+Result<Listed<Task>> tasks_that_mention(Sql& sql, std::string_view text, const Page& page) {
+  detail::Where where;
+  where.add("(replace(task_arn, ?, '') <> task_arn OR replace(content, ?, '') <> content)", {text, text});
+  if (!page.after.empty()) where.add("window_task_id > ?", {page.after});
+  const std::string limit = where.bind(detail::limit_of(page) + 1);
+  BELAY_TRY_ASSIGN(
+      const auto rows,
+      sql.query(std::string(kSelectTask) + where.text() + " ORDER BY window_task_id LIMIT " + limit, where.params()));
+  BELAY_TRY_ASSIGN(auto found, detail::read_all<Task>(rows, read_task));
+  return detail::paged(std::move(found), page, [](const Task& item) { return item.window_task_id; });
 }
 
 // ---- missed nodes

@@ -57,6 +57,7 @@ Status remove(Sql& sql, std::string_view window_id);
 struct Filter {
   std::vector<std::string> names{};
   std::optional<bool> enabled{};
+  bool with_calendars = false;  // those alone that change calendars hold back
 };
 // By id.
 Result<Listed<Window>> list(Sql& sql, const Filter& filter, const Page& page);
@@ -75,6 +76,8 @@ Status update_task(Sql& sql, const Task& task);
 // Also forgets whom it missed.
 Status remove_task(Sql& sql, std::string_view window_id, std::string_view window_task_id);
 Result<std::vector<Task>> tasks_of(Sql& sql, std::string_view window_id);  // by priority, then oldest first
+// Of any window, those that have the text somewhere in their document's name or in their content, by id.
+Result<Listed<Task>> tasks_that_mention(Sql& sql, std::string_view text, const Page& page);
 
 // ---- nodes that a task should have reached in an opening of the window and did not
 enum class MissedReason {

@@ -49,6 +49,24 @@ Result<std::optional<schedule::Schedule>> schedule_of(const Settings& settings, 
   return std::optional(std::move(parsed));
 }
 
+std::vector<std::string> notes(const Settings& settings) {
+  std::vector<std::string> said;
+  if (!settings.duration_hours) return said;
+  const std::string duration = "Duration is " + std::to_string(*settings.duration_hours) + " hours, ";
+  if (settings.schedule.empty()) {
+    said.push_back(duration +
+                   "and there is no ScheduleExpression: it counts from each run that is begun by an edit, a "
+                   "new node, a request or a window");
+    return said;
+  }
+  const auto expression = schedule::parse_expression(settings.schedule);
+  const auto period = expression.ok() ? schedule::shortest_period(*expression) : std::nullopt;
+  if (period && std::chrono::hours(*settings.duration_hours) > *period)
+    said.push_back(duration + "but '" + settings.schedule + "' is due again after " + humanize(*period) +
+                   ": a due time that comes while a run is under way is Skipped");
+  return said;
+}
+
 Status validate(const Settings& settings, Instant now) {
   if (settings.document.empty()) return refuse("Name must name a document", "InvalidDocument");
   if (settings.targets.empty()) return refuse("give Targets or an InstanceId", "InvalidTarget");

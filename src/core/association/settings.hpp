@@ -51,6 +51,9 @@ BOOST_DESCRIBE_STRUCT(Settings, (),
 // up.
 Status validate(const Settings& settings, Instant now);
 
+// What is taken and may not do what was meant, in words; SSM takes it without one.
+std::vector<std::string> notes(const Settings& settings);
+
 // Its schedule from `since` on; nullopt where it has none.
 Result<std::optional<schedule::Schedule>> schedule_of(const Settings& settings, Instant since);
 

@@ -24,6 +24,19 @@ struct Row {
   std::string reason, names;  // "" reason: it is right
 };
 
+TEST(AssociationSettings, WhatIsTakenAndMayNotBeMeantIsSaid) {
+  Settings settings = good();
+  EXPECT_TRUE(notes(settings).empty());
+  settings.duration_hours = 2;
+  ASSERT_EQ(notes(settings).size(), 1u);
+  EXPECT_NE(notes(settings)[0].find("no ScheduleExpression"), std::string::npos);
+  settings.schedule = "rate(1 hour)";
+  ASSERT_EQ(notes(settings).size(), 1u);
+  EXPECT_NE(notes(settings)[0].find("due again after"), std::string::npos) << notes(settings)[0];
+  settings.schedule = "cron(0 2 ? * SUN *)";
+  EXPECT_TRUE(notes(settings).empty());
+}
+
 TEST(AssociationSettings, WhatGoesTogetherAndWhatDoesNot) {
   const Row rows[] = {
       {"nothing but a document and targets", [](Settings&) {}, "", ""},

@@ -369,4 +369,13 @@ Status check_inner_runbooks(const std::string& name, const Runbook& runbook, con
   return CycleSearch(name, resolver).look(runbook);
 }
 
+std::vector<std::string> documents_named(const Runbook& runbook) {
+  std::vector<std::string> names;
+  for (const auto& step : runbook.steps) {
+    const auto* name = step.inputs.if_contains("DocumentName");
+    if (name && name->is_string() && document::references_in(*name).empty()) names.emplace_back(name->get_string());
+  }
+  return names;
+}
+
 }  // namespace belay::automation

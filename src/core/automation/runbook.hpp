@@ -58,6 +58,8 @@ inline constexpr std::size_t kInnerRunbooksMax = 200;
 // references, and such as the resolver does not find, are not followed. resource_exhausted beyond kInnerRunbooksMax.
 using RunbookResolver = std::function<Result<Runbook>(const std::string& name, const std::string& version)>;
 Status check_inner_runbooks(const std::string& name, const Runbook& runbook, const RunbookResolver& resolver);
+// The documents and runbooks that its steps run and that are named outright.
+std::vector<std::string> documents_named(const Runbook& runbook);
 
 // The names of outputs an action has by itself.
 std::vector<std::string_view> outputs_of_action(std::string_view action);

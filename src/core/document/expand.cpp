@@ -182,4 +182,33 @@ Status check_inner_documents(const std::string& name, const CommandDocument& doc
   return follow(stack, done, document, resolver);
 }
 
+Status check_literal_inputs(const CommandDocument& document) {
+  for (const auto& step : document.steps) {
+    if (step.foreign) continue;
+    json::Object plain = step.inputs;
+    plain.erase("runCommand");  // a script says what it likes
+    if (!references_in(json::Value(plain)).empty()) continue;
+    const auto* plugin = find_plugin(step.action);
+    BELAY_ASSERT(plugin != nullptr);
+    const auto built = plugin->build(plain);
+    if (!built.ok())
+      return Error(Code::invalid_argument, built.error().message(), "InvalidDocumentContent")
+          .within(step.path + ".inputs");
+  }
+  return {};
+}
+
+std::vector<std::string> documents_named(const CommandDocument& document) {
+  std::vector<std::string> names;
+  const auto add = [&](const json::Value* name) {
+    if (name && name->is_string() && references_in(*name).empty()) names.emplace_back(name->get_string());
+  };
+  for (const auto& step : document.steps) {
+    if (step.action == RunDocument::kKind) add(step.inputs.if_contains("documentPath"));
+    const auto* info = step.action == DownloadContent::kKind ? step.inputs.if_contains("sourceInfo") : nullptr;
+    if (info && info->is_object()) add(info->get_object().if_contains("name"));
+  }
+  return names;
+}
+
 }  // namespace belay::document

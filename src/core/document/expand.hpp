@@ -30,5 +30,10 @@ Result<std::vector<Step>> expand_typed(const CommandDocument& document, const js
 // When a document is made: follows every inner document that is named outright (not by a parameter) and refuses
 // circles. `name` is the document's own.
 Status check_inner_documents(const std::string& name, const CommandDocument& document, const Resolver& resolver);
+// And what its steps say outright: a step without references is built, so that its mistakes are found before it is
+// sent.
+Status check_literal_inputs(const CommandDocument& document);
+// The documents that its steps run or download and that are named outright.
+std::vector<std::string> documents_named(const CommandDocument& document);
 
 }  // namespace belay::document

@@ -80,6 +80,32 @@ mainSteps:
   EXPECT_EQ(expand(outer, {{"Name", {"x"}}}, {}).error().reason(), "InvalidDocument");
 }
 
+TEST(Expand, WhatStepsSayOutrightIsCheckedAndTold) {
+  const auto step = [](const std::string& action, const std::string& inputs) {
+    return document_of(
+        "schemaVersion: '2.2'\nparameters:\n  Name: {type: String, default: x}\nmainSteps:\n"
+        "- {action: aws:runShellScript, name: say, inputs: {runCommand: ['echo {{ Name }}']}}\n- action: " +
+        action + "\n  name: step\n  inputs: " + inputs + "\n");
+  };
+  EXPECT_TRUE(check_literal_inputs(step("belay:patch", "{operation: Scan}")).ok());
+  EXPECT_TRUE(check_literal_inputs(step("belay:patch", "{operation: '{{ Name }}'}")).ok()) << "its value may be right";
+  const auto wrong = check_literal_inputs(step("belay:patch", "{operation: Scann}"));
+  ASSERT_FALSE(wrong.ok());
+  EXPECT_EQ(wrong.error().reason(), "InvalidDocumentContent");
+  EXPECT_NE(wrong.error().chain().find("mainSteps[1].inputs"), std::string::npos) << wrong.error().chain();
+  EXPECT_FALSE(
+      check_literal_inputs(step("aws:downloadContent", "{sourceType: HTTP, sourceInfo: {url: 'ftp://x'}}")).ok());
+  EXPECT_FALSE(check_literal_inputs(step("aws:configurePackage", "{name: nginx, action: Install}")).ok());
+
+  EXPECT_EQ(documents_named(step("aws:runDocument", "{documentType: SSMDocument, documentPath: Inner}")),
+            std::vector<std::string>{"Inner"});
+  EXPECT_EQ(
+      documents_named(step("aws:downloadContent", R"({sourceType: SSMDocument, sourceInfo: '{"name": "Whole"}'})")),
+      std::vector<std::string>{"Whole"});
+  EXPECT_TRUE(
+      documents_named(step("aws:runDocument", "{documentType: SSMDocument, documentPath: '{{ Name }}'}")).empty());
+}
+
 TEST(Expand, WhatItMakesIsBounded) {
   const auto inner = document_of(
       "schemaVersion: '2.2'\nparameters:\n  C: {type: StringList}\nmainSteps:\n- {action: aws:runShellScript, name: a, "

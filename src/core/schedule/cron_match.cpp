@@ -152,4 +152,10 @@ std::optional<Seconds> shortest_gap(const Cron& cron) {
   return shortest;
 }
 
+std::optional<Seconds> shortest_period(const Expression& expression) {
+  if (const auto* rate = expression.rate()) return rate->period;
+  if (const auto* cron = expression.cron()) return shortest_gap(*cron);
+  return std::nullopt;
+}
+
 }  // namespace belay::schedule

@@ -77,5 +77,7 @@ std::optional<LocalTime> last_match(const Cron& cron, LocalTime from);
 
 // The shortest time between two matches, by the clock on the wall; nothing where there are fewer than two.
 std::optional<Seconds> shortest_gap(const Cron& cron);
+// Of any expression: the shortest time from one occurrence to the next; none where there is but one.
+std::optional<Seconds> shortest_period(const Expression& expression);
 
 }  // namespace belay::schedule

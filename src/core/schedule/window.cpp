@@ -14,12 +14,6 @@ Opening opening_of(const Window& window, Instant opens) {
 
 Error refuse(std::string message) { return Error(Code::invalid_argument, std::move(message)); }
 
-std::optional<Seconds> period_of(const Expression& expression) {
-  if (const auto* rate = expression.rate()) return rate->period;
-  if (const auto* cron = expression.cron()) return shortest_gap(*cron);
-  return std::nullopt;
-}
-
 }  // namespace
 
 Status validate(const Window& window, const ZoneRules& rules, Instant now) {
@@ -29,7 +23,7 @@ Status validate(const Window& window, const ZoneRules& rules, Instant now) {
     return refuse("Cutoff is " + std::to_string(window.cutoff_h) + " hours of a Duration of " +
                   std::to_string(window.duration_h) + ": nothing could ever start; write less than Duration");
   BELAY_TRY(validate(window.schedule, rules, kMaintenanceWindowRules, now));
-  const auto period = period_of(window.schedule.expression);
+  const auto period = shortest_period(window.schedule.expression);
   if (period && hours(window.duration_h) > *period)
     return refuse("Duration is " + std::to_string(window.duration_h) + " hours, but '" +
                   window.schedule.expression.text + "' opens again after " + humanize(*period) +

@@ -26,6 +26,23 @@ TEST(PseudoParameters, OnlyTheirNamesAreReplacedAndOnlyOnce) {
   for (const auto& row : rows) EXPECT_EQ(substitute(row.text, values), row.expected) << row.text;
 }
 
+TEST(PseudoParameters, WhatWasMeantToBeOneIsTold) {
+  const Row rows[] = {
+      {"echo {{WINDOW_ID}} {{ RESOURCE_ID }}", ""},
+      {"echo {{WINDOWID}}", "WINDOW_ID"},
+      {"{{ window_id }}", "WINDOW_ID"},
+      {"{{WINDOW-EXECUTION-ID}}", "WINDOW_EXECUTION_ID"},
+      {"{{WINDOW_EXECUTIONID}}", "WINDOW_EXECUTION_ID"},
+      {"{{WINDOW_IDS}}", "WINDOW_ID"},
+      // Somebody else's braces.
+      {"docker ps --format '{{.Names}}' {{ host }} {{ssm:x}} {{TARGET_IP}}", ""},
+  };
+  for (const auto& row : rows) {
+    const auto found = mistyped(row.text);
+    EXPECT_EQ(found ? std::string(found->meant) : "", row.expected) << row.text;
+  }
+}
+
 TEST(PseudoParameters, WhatRunCommandDoesNotHave) {
   EXPECT_EQ(not_in_run_command("echo {{WINDOW_ID}} {{ x }}"), "");
   EXPECT_EQ(not_in_run_command("echo {{ TARGET_ID }}"), "TARGET_ID");

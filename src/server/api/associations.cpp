@@ -138,7 +138,7 @@ Result<json::Object> described(const Association& row) {
 Result<Association> make(const Call& call, const json::Value& request) {
   BELAY_TRY_ASSIGN(const auto settings, settings_in(request));
   BELAY_TRY_ASSIGN(const auto tags, tags_of(request));
-  BELAY_TRY(rehearse_association(call.services.store, settings, call.now));
+  BELAY_TRY(rehearse_association(call.services.store, call.services.windows, settings, call.now));
   return call.write([&](store::Sql& sql) -> Result<Association> {
     if (settings.single_instance) {
       BELAY_TRY_ASSIGN(const auto there, find_single(sql, settings.document, instance_of(settings)));
@@ -166,7 +166,7 @@ void keep_what_must_be(Settings& settings, const Settings& before) {
 }
 
 Result<json::Object> change(const Call& call, const Association& row, const Settings& settings) {
-  BELAY_TRY(rehearse_association(call.services.store, settings, call.now));
+  BELAY_TRY(rehearse_association(call.services.store, call.services.windows, settings, call.now));
   return call.write([&](store::Sql& sql) -> Result<json::Object> {
     BELAY_TRY_ASSIGN(const auto now_there, associations::get(sql, row.association_id));
     if (now_there.version != row.version)
@@ -301,6 +301,7 @@ Result<json::Object> get_association_plan(const Call& call) {
     if (settings.cutoff_hours) out["CutoffHours"] = *settings.cutoff_hours;
     put(out, "NextRunTime", epoch(row.next_at));
     put(out, "Held", json::Value(row.held));
+    put(out, "Notes", json::Value(texts_reply(association::notes(settings))));
     BELAY_TRY_ASSIGN(auto refusal, offline_refusal(sql, row, settings, call.now));
     out["RunsOffline"] = refusal.empty();
     put(out, "OfflineReason", json::Value(std::move(refusal)));

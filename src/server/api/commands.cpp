@@ -240,6 +240,7 @@ Result<json::Object> send_command(const Call& call) {
   send.max_errors = request.MaxErrors;
   send.timeout_seconds = request.TimeoutSeconds;
   send.requested_by = call.principal;
+  BELAY_TRY(call.read([&](store::Sql& sql) { return require_named_nodes(sql, send.targets); }));
   BELAY_TRY_ASSIGN(const auto command, call.services.commands.send(send));
   return json::Object{{"Command", command_reply(command)}};
 }

@@ -16,7 +16,7 @@
 #include "server/engine/association_sets.hpp"
 #include "server/engine/change_calendars.hpp"
 #include "server/engine/documents.hpp"
-#include "store/associations.hpp"
+#include "server/engine/uses.hpp"
 
 namespace belay::server {
 namespace {
@@ -164,6 +164,8 @@ Result<documents::Version> version_from(store::Sql& sql, const Call& call, const
   BELAY_TRY_ASSIGN(const auto command, document::parse_command_document(version.content, format));
   const auto inner = document::check_inner_documents(call.text("Name"), command, document_resolver(sql));
   if (!inner.ok()) return failure("InvalidDocumentContent", inner.error().chain());
+  const auto literal = document::check_literal_inputs(command);
+  if (!literal.ok()) return failure("InvalidDocumentContent", literal.error().chain());
   return version;
 }
 
@@ -174,11 +176,13 @@ Error not_kept(const Error& error) {
   return error;
 }
 
-Status refuse_while_in_use(store::Sql& sql, const std::string& name) {
-  BELAY_TRY_ASSIGN(const auto users, store::associations::list(sql, {.documents = {name}}, {.limit = 1, .after = {}}));
-  if (users.items.empty()) return {};
-  return failure("AssociatedInstances", "association " + users.items.front().association_id + " runs document " + name +
-                                            "; delete its associations first");
+// `version`: "" for the document whole.
+Status refuse_while_in_use(store::Sql& sql, const std::string& name, const std::string& version) {
+  BELAY_TRY_ASSIGN(const auto user, user_of_document(sql, name, version));
+  if (user.empty()) return {};
+  return failure(user.starts_with("association") ? "AssociatedInstances" : "InvalidDocumentOperation",
+                 user + " names " + (version.empty() ? "" : "version " + version + " of ") + "document " + name +
+                     "; delete or change that first");
 }
 
 struct WireFilter {  // either spelling of ListDocuments
@@ -373,10 +377,11 @@ Result<json::Object> delete_document(const Call& call) {
     const bool one = !call.text("DocumentVersion").empty() || !call.text("VersionName").empty();
     if (one) {
       BELAY_TRY_ASSIGN(const auto shown, find_shown_document(sql, call));
+      BELAY_TRY(refuse_while_in_use(sql, document.name, std::to_string(shown.version.version)));
       const auto removed = documents::remove_version(sql, document.name, shown.version.version);
       if (!removed.ok()) return failure("InvalidDocumentOperation", removed.error().chain());
     } else {
-      BELAY_TRY(refuse_while_in_use(sql, document.name));
+      BELAY_TRY(refuse_while_in_use(sql, document.name, ""));
       BELAY_TRY(documents::remove(sql, document.name));
       BELAY_TRY(store::tags::remove_all(sql, kTagged, document.name));
     }

@@ -6,6 +6,8 @@
 #include "io/crypto.hpp"
 #include "server/api/filters.hpp"
 #include "server/api/window_wire.hpp"
+#include "server/engine/associations.hpp"
+#include "server/engine/uses.hpp"
 #include "store/tags.hpp"
 
 namespace belay::server {
@@ -38,6 +40,16 @@ void lay_over(windows::Window& window, const WindowRequest& request) {
   take(window.cutoff_hours, request.Cutoff);
   take(window.allow_unassociated, request.AllowUnassociatedTargets);
   take(window.enabled, request.Enabled);
+}
+
+// A window may not become too short for the cut-off of an association that runs in it.
+Status check_those_inside(store::Sql& sql, const windows::Window& window) {
+  BELAY_TRY_ASSIGN(const auto inside, associations_in(sql, window.window_id));
+  for (const auto& each : inside)
+    if (const auto fits = check_cutoff_in(each.settings, window); !fits.ok())
+      return failure("ValidationException", "Duration: association " + each.association_id +
+                                                " runs in this window: " + fits.error().message());
+  return {};
 }
 
 json::Object window_reply(const Call& call, const windows::Window& window) {
@@ -147,6 +159,7 @@ Result<json::Object> update_maintenance_window(const Call& call) {
                    "AllowUnassociatedTargets are required");
   return call.write([&](store::Sql& sql) -> Result<json::Object> {
     BELAY_TRY_ASSIGN(auto window, window_of(sql, call));
+    const auto hours_before = window.duration_hours;
     if (is_replacing(call)) {
       window.description = window.timezone = window.start_date = window.end_date = "";
       window.schedule_offset.reset();
@@ -159,6 +172,7 @@ Result<json::Object> update_maintenance_window(const Call& call) {
     auto checked = window;
     if (request.Schedule || request.EndDate || request.StartDate) checked.scheduled_at = call.now;
     BELAY_TRY(call.services.windows.check(checked));
+    if (window.duration_hours < hours_before) BELAY_TRY(check_those_inside(sql, window));
     BELAY_TRY(call.services.windows.update(sql, window));
     BELAY_TRY(audit_change(sql, call, window.window_id, window_audit(call)));
     BELAY_TRY_ASSIGN(const auto kept, windows::get(sql, window.window_id));
@@ -174,6 +188,10 @@ Result<json::Object> delete_maintenance_window(const Call& call) {
     const auto window = windows::get(sql, id);
     if (!window.ok() && window.error().code() != Code::not_found) return window.error();
     if (window.ok()) {
+      BELAY_TRY_ASSIGN(const auto user, user_of_window(sql, id));
+      if (!user.empty())
+        return failure("ResourceInUseException",
+                       user + " runs in the maintenance window " + id + "; delete it or take the window from it first");
       BELAY_TRY(call.services.windows.remove(sql, id));
       BELAY_TRY(audit_change(sql, call, id, {{"Name", window->name}}));
     }

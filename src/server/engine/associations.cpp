@@ -50,6 +50,41 @@ Status check_calendars(Sql& sql, const association::Settings& settings) {
   return {};
 }
 
+// What is due outside the window waits until it opens; so it must open after the first due time, or now.
+Status check_meets(const Windows& windows, const association::Settings& settings, const store::windows::Window& window,
+                   Instant now) {
+  BELAY_TRY_ASSIGN(const auto timed, association::schedule_of(settings, now));
+  Instant due = now;
+  if (timed && settings.only_at_schedule) due = schedule::next(*timed, schedule::ZoneRules{}, now).value_or(now);
+  BELAY_TRY_ASSIGN(const auto current, windows.opening_before(window, due));
+  const auto margin =
+      std::chrono::hours(settings.cutoff_hours.value_or(static_cast<std::int32_t>(window.cutoff_hours)));
+  if (current && due < current->closes - margin) return {};
+  BELAY_TRY_ASSIGN(const auto later, windows.openings(window, due, 1));
+  if (!later.empty()) return {};
+  return refuse("WindowId: the maintenance window " + window.window_id + " does not open again after " +
+                    to_iso8601(due) + (due == now ? "" : ", when ScheduleExpression is due first") +
+                    ": the association would never run",
+                "InvalidSchedule");
+}
+
+Status check_window(Sql& sql, const Windows& windows, const association::Settings& settings, Instant now) {
+  if (settings.window_id.empty()) return {};
+  const auto window = store::windows::get(sql, settings.window_id);
+  if (!window.ok() && window.error().code() == Code::not_found)
+    return refuse("WindowId: there is no maintenance window " + sanitize(settings.window_id, 64), "InvalidParameters");
+  if (!window.ok()) return window.error();
+  BELAY_TRY(check_cutoff_in(settings, *window));
+  return check_meets(windows, settings, *window, now);
+}
+
+// A tag may match nobody yet; a node that is named must be there.
+Status check_targets(Sql& sql, const association::Settings& settings) {
+  const auto ids = resolve_targets(sql, {}, targets_of(settings));
+  if (!ids.ok()) return ids.error().within("Targets");
+  return require_named_nodes(sql, targets_of(settings));
+}
+
 }  // namespace
 
 Result<association::Settings> settings_of(const std::string& content) {
@@ -62,21 +97,19 @@ std::vector<Target> targets_of(const association::Settings& settings) {
   return targets;
 }
 
-Status try_association(Sql& sql, const association::Settings& settings, Instant now) {
+Status check_cutoff_in(const association::Settings& settings, const store::windows::Window& window) {
+  if (!settings.cutoff_hours || static_cast<std::uint32_t>(*settings.cutoff_hours) < window.duration_hours) return {};
+  return refuse("CutoffHours is " + std::to_string(*settings.cutoff_hours) + ", but the maintenance window " +
+                    window.window_id + " is open for " + std::to_string(window.duration_hours) +
+                    " hours: nothing could ever begin; write less than that",
+                "InvalidSchedule");
+}
+
+Status try_association(Sql& sql, const Windows& windows, const association::Settings& settings, Instant now) {
   BELAY_TRY(association::validate(settings, now));
   BELAY_TRY(check_calendars(sql, settings));
-  if (!settings.window_id.empty()) {
-    const auto window = store::windows::get(sql, settings.window_id);
-    if (!window.ok() && window.error().code() == Code::not_found)
-      return refuse("WindowId: there is no maintenance window " + sanitize(settings.window_id, 64),
-                    "InvalidParameters");
-    if (!window.ok()) return window.error();
-  }
-  const auto ids = resolve_targets(sql, {}, targets_of(settings));
-  if (!ids.ok()) return ids.error().within("Targets");
-  for (const auto& target : settings.targets)
-    if (target.key == "InstanceIds" && ids->empty() && settings.single_instance)
-      return refuse("there is no node '" + sanitize(target.values.front(), 64) + "'", "InvalidInstanceId");
+  BELAY_TRY(check_window(sql, windows, settings, now));
+  BELAY_TRY(check_targets(sql, settings));
   // Sent to nobody: document and parameters are read as they will be.
   const auto sent = Commands::send(sql, association_command(settings, {}), now);
   if (sent.ok()) return {};
@@ -84,10 +117,11 @@ Status try_association(Sql& sql, const association::Settings& settings, Instant 
   return sent.error();
 }
 
-Status rehearse_association(store::Store& store, const association::Settings& settings, Instant now) {
+Status rehearse_association(store::Store& store, const Windows& windows, const association::Settings& settings,
+                            Instant now) {
   std::optional<Status> answer;
   const Status given_up = store.write([&](Sql& sql) -> Status {
-    answer = try_association(sql, settings, now);
+    answer = try_association(sql, windows, settings, now);
     if (sql.failure()) return *sql.failure();
     return Error(Code::cancelled, "nothing is kept");
   });

@@ -17,9 +17,12 @@ inline constexpr std::int64_t kAssociationsMax = 10'000;
 
 // Whether it could be run as things are: settings, targets, calendars, window, document and parameters. Writes what it
 // tries: the caller's transaction is to be given up, whatever the answer. Reasons are SSM's exceptions.
-Status try_association(store::Sql& sql, const association::Settings& settings, Instant now);
+Status try_association(store::Sql& sql, const Windows& windows, const association::Settings& settings, Instant now);
 // The same in a transaction of its own that leaves nothing behind.
-Status rehearse_association(store::Store& store, const association::Settings& settings, Instant now);
+Status rehearse_association(store::Store& store, const Windows& windows, const association::Settings& settings,
+                            Instant now);
+// CutoffHours against the length of the window that it counts back from.
+Status check_cutoff_in(const association::Settings& settings, const store::windows::Window& window);
 
 // ---- in the caller's transaction, each with its audit entry; the settings were rehearsed
 Result<store::associations::Association> create_association(store::Sql& sql, const association::Settings& settings,

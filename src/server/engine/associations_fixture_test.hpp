@@ -46,7 +46,7 @@ class AssociationsTest : public EngineTest {
     return made;
   }
   std::string make(const association::Settings& wanted) {
-    const Status rehearsed = rehearse_association(*disk_, wanted, clock_.now());
+    const Status rehearsed = rehearse_association(*disk_, *windows_, wanted, clock_.now());
     EXPECT_TRUE(rehearsed.ok()) << rehearsed.error().chain();
     const auto made =
         disk_->write([&](store::Sql& sql) { return create_association(sql, wanted, "test", clock_.now()); });
@@ -54,7 +54,7 @@ class AssociationsTest : public EngineTest {
     return made->association_id;
   }
   std::string reason_of(const association::Settings& wanted) {
-    const Status status = rehearse_association(*disk_, wanted, clock_.now());
+    const Status status = rehearse_association(*disk_, *windows_, wanted, clock_.now());
     return status.ok() ? "" : status.error().reason();
   }
   FakeNode& web(const std::string& name) { return add_node(name, "12", {{"role", "web"}}); }

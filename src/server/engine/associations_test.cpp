@@ -186,6 +186,11 @@ TEST_F(AssociationsTest, WhatWouldNotRunIsRefusedAndNothingIsKept) {
   bad = settings();
   bad.window_id = "mw-9";
   EXPECT_EQ(reason_of(bad), "InvalidParameters");
+  bad = settings();
+  bad.targets = {{"InstanceIds", {"mi-0123456789abcdef0"}}};
+  EXPECT_EQ(reason_of(bad), "InvalidInstanceId");
+  bad.targets = {{"InstanceIds", {"*"}}};
+  EXPECT_EQ(reason_of(bad), "");
   EXPECT_TRUE(disk_->read([](store::Sql& sql) { return store::commands::list(sql, {}, {}); })->items.empty());
 }
 

@@ -75,6 +75,7 @@ Status check_automation_task(Sql& sql, std::string_view document_name, const Win
                   "; an AUTOMATION task runs an Automation document");
   BELAY_TRY_ASSIGN(const auto runbook,
                    automation::parse_runbook(document->content, document->format).within("TaskArn"));
+  BELAY_TRY(check_pseudo_parameters(task));
   auto parameters = task.parameters;
   const auto target = take_target_parameter(parameters);
   if (!target.ok()) return refuse(target.error().message());

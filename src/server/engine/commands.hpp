@@ -70,5 +70,7 @@ class Commands {
 // Ids of the active nodes that the targets name, sorted, at most `nodes_max` (resource_exhausted beyond).
 Result<std::vector<std::string>> resolve_targets(store::Sql& sql, const std::vector<std::string>& instance_ids,
                                                  const std::vector<Target>& targets, std::size_t nodes_max = 100'000);
+// A tag may match nobody; a node that a target names by InstanceIds must be there: "InvalidInstanceId".
+Status require_named_nodes(store::Sql& sql, const std::vector<Target>& targets);
 
 }  // namespace belay::server

@@ -80,6 +80,17 @@ Result<std::vector<std::string>> named(Sql& sql, const std::vector<std::string>&
 
 }  // namespace
 
+Status require_named_nodes(Sql& sql, const std::vector<Target>& targets) {
+  for (const auto& target : targets) {
+    if (target.key != "InstanceIds" && target.key != "instanceids") continue;
+    if (std::ranges::find(target.values, "*") != target.values.end()) continue;
+    const auto ids = named(sql, target.values);
+    if (!ids.ok() && ids.error().code() != Code::not_found) return ids.error().within("Targets");
+    if (!ids.ok()) return Error(Code::invalid_argument, "Targets: " + ids.error().message(), ids.error().reason());
+  }
+  return {};
+}
+
 Result<std::vector<std::string>> resolve_targets(Sql& sql, const std::vector<std::string>& instance_ids,
                                                  const std::vector<Target>& targets, std::size_t nodes_max) {
   if (instance_ids.empty() == targets.empty()) return refuse("give either InstanceIds or Targets");

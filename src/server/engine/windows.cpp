@@ -114,10 +114,23 @@ Status Windows::cancel_execution(Sql& sql, std::string_view execution_id, Instan
   return store::executions::post(sql, kWindowExecutionKind, execution_id, event);
 }
 
+Status check_pseudo_parameters(const WindowTask& task) {
+  for (const auto& [name, texts] : task.parameters)
+    for (const auto& text : texts)
+      if (const auto wrong = window::mistyped(text))
+        return Error(Code::invalid_argument, "Parameters." + sanitize(name, 60) + ": {{" + sanitize(wrong->name, 60) +
+                                                 "}} is no pseudo parameter; did you mean {{" +
+                                                 std::string(wrong->meant) + "}}?");
+  return {};
+}
+
 Status check_command_task(Sql& sql, std::string_view document_name, const WindowTask& task, Instant now) {
   const auto refuse = [](std::string what) { return Error(Code::invalid_argument, std::move(what)); };
-  const auto document = find_document(sql, document_name, "");
+  const auto document = find_document(sql, document_name, task.document_version);
+  if (!document.ok() && document.error().reason() == "InvalidDocumentVersion")
+    return refuse("DocumentVersion: " + document.error().chain());
   if (!document.ok()) return refuse("TaskArn: " + document.error().chain());
+  BELAY_TRY(check_pseudo_parameters(task));
   // A value of the right form for each pseudo parameter: what is checked is all the rest.
   std::map<std::string, std::string, std::less<>> values;
   for (const auto name : window::kPseudoParameters) values[std::string(name)] = "01234567-89ab-4def-8123-456789abcdef";

@@ -69,6 +69,8 @@ class Windows {
   Zones& zones_;
 };
 
+// {{ names }} in a task's parameters that were meant to be pseudo parameters and are none: invalid_argument.
+Status check_pseudo_parameters(const WindowTask& task);
 // Whether a RUN_COMMAND task's document is there and takes its parameters: invalid_argument that names the field.
 Status check_command_task(store::Sql& sql, std::string_view document, const WindowTask& task, Instant now);
 
