@@ -26,7 +26,7 @@ std::string name_of(const DownloadContent& content) {
 
 // SSM's rule: a destination that is there as a folder, or ends in '/', takes the file in; else it is the file's name.
 Result<std::string> file_for(const StepTools& tools, const DownloadContent& content, const StepContext& context) {
-  std::string path = from_directory(context, content.destination);
+  BELAY_TRY_ASSIGN(std::string path, from_directory(context, content.destination));
   const auto info = tools.files.info(path);
   const bool folder =
       content.destination.empty() || path.ends_with('/') || (info.ok() && info->kind == io::FileInfo::Kind::directory);
@@ -75,8 +75,15 @@ io::ProcessSpec git(const StepContext& context, std::vector<std::string> words) 
 }
 
 // Of a repository only the file or folder at `path`, under the destination's name.
-StepEnd take_part(const StepTools& tools, const std::string& folder, const std::string& path,
-                  const std::string& destination, StepEnd cloned) {
+StepEnd take_part(const StepTools& tools, const std::string& folder, const std::string& path, std::string destination,
+                  StepEnd cloned) {
+  const auto part = tools.files.info(folder + "/" + path);
+  // As file_for() has it, a folder takes a file in.
+  if (destination.ends_with('/') && part.ok() && part->kind == io::FileInfo::Kind::file) {
+    const auto made = tools.files.make_directories(destination, 0700);
+    if (!made.ok()) return failed(made.error().chain());
+    destination += path.substr(path.rfind('/') + 1);
+  }
   io::ProcessSpec spec;
   spec.argv = {"cp", "-aT", "--", folder + "/" + path, destination};
   spec.environment = io::plain_environment();
@@ -89,7 +96,9 @@ StepEnd take_part(const StepTools& tools, const std::string& folder, const std::
 }
 
 StepEnd clone(const StepTools& tools, const DownloadContent& content, const StepContext& context) {
-  const auto destination = from_directory(context, content.destination.empty() ? "content" : content.destination);
+  const auto where = from_directory(context, content.destination.empty() ? "content" : content.destination);
+  if (!where.ok()) return failed("destinationPath: " + where.error().message());
+  const auto& destination = *where;
   const auto folder = content.path.empty() ? destination : context.directory + "/.repository";
   std::vector<std::vector<std::string>> calls;
   if (content.git_commit.empty()) {

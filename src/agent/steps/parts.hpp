@@ -8,8 +8,9 @@ StepEnd run_script(const StepTools& tools, const document::RunShellScript& scrip
 StepEnd download(const StepTools& tools, const document::DownloadContent& content, const StepContext& context);
 StepEnd gather_inventory(const StepTools& tools, const document::SoftwareInventory& work, const StepContext& context);
 
-// `path` as a document means it: from the document's own directory, where it is not absolute.
-std::string from_directory(const StepContext& context, const std::string& path);
+// `path` as a document means it: from the document's own directory, where it is not absolute. invalid_argument where it
+// leads out of that.
+Result<std::string> from_directory(const StepContext& context, const std::string& path);
 
 // How a process ended, as a step's end; `program` is named where something killed it.
 StepEnd end_of(const io::ProcessOutcome& outcome, const std::string& program);

@@ -125,8 +125,9 @@ StepEnd gather_inventory(const StepTools& tools, const document::SoftwareInvento
   Status done;
   if (const auto files = text_of(work.gather, "files"); !files.empty()) done = gatherer.files(files, context.now);
   if (done.ok() && wanted(work.gather, "customInventory")) {
-    auto folder = text_of(work.gather, "customInventoryDirectory");
-    done = gatherer.custom(folder.empty() ? context.custom_inventory : from_directory(context, folder), context.now);
+    const auto folder = text_of(work.gather, "customInventoryDirectory");
+    const auto where = folder.empty() ? Result<std::string>(context.custom_inventory) : from_directory(context, folder);
+    done = where.ok() ? gatherer.custom(*where, context.now) : Status(where.error());
   }
   if (!done.ok()) return failed("the inventory cannot be gathered: " + done.error().chain() + "; nothing was reported");
   return gatherer.end();

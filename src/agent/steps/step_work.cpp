@@ -10,8 +10,10 @@ constexpr int kSignalExitBase = 128;  // as the shell tells it
 
 }  // namespace
 
-std::string from_directory(const StepContext& context, const std::string& path) {
+Result<std::string> from_directory(const StepContext& context, const std::string& path) {
   if (path.empty()) return context.directory;
+  if (document::leads_out(path))
+    return Error(Code::invalid_argument, "'" + sanitize(path, 200) + "' leads out of the run's own directory");
   return path.starts_with('/') ? path : context.directory + "/" + path;
 }
 

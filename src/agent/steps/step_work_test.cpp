@@ -72,6 +72,33 @@ TEST_F(StepTest, ACancelEndsAScript) {
   EXPECT_EQ(script({"sleep 60"}).how, StepEnd::How::cancelled);
 }
 
+TEST_F(StepTest, AScriptIsToldWhereItIs) {
+  const auto end =
+      script({"echo \"$AWS_SSM_REGION_NAME,$AWS_SSM_INSTANCE_ID\"",
+              "[ \"$AWS_SSM_PLATFORM_NAME\" = \"$(. /etc/os-release; echo \"$NAME\")\" ] && echo name",
+              "[ \"$AWS_SSM_PLATFORM_VERSION\" = \"$(. /etc/os-release; echo \"$VERSION_ID\")\" ] && echo version"});
+  EXPECT_EQ(end.standard_output, "local,mi-1\nname\nversion\n");
+}
+
+TEST_F(StepTest, ARelativePathStaysInTheDocumentsDirectory) {
+  std::filesystem::create_directories(directory_ / "inner");
+  document::RunShellScript work;
+  work.commands = {"pwd"};
+  work.working_directory = "inner/../inner";
+  EXPECT_EQ(run(work).exit_code, 0);
+  work.working_directory = "inner/../..";
+  const auto end = run(work);
+  EXPECT_EQ(end.how, StepEnd::How::failed);
+  EXPECT_NE(end.why.find("leads out"), std::string::npos) << end.why;
+  EXPECT_TRUE(std::filesystem::is_empty(directory_ / "inner")) << "nothing was run";
+  fetch_ = [](const std::string&) { return Result<std::string>("body"); };
+  document::DownloadContent content;
+  content.location = "https://host.example/x";
+  content.destination = "../x";
+  EXPECT_NE(run(content).why.find("leads out"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(directory_.parent_path() / "x"));
+}
+
 TEST_F(StepTest, AWorkingDirectoryThatIsNotThereIsAFailureAndSaysSo) {
   document::RunShellScript work;
   work.commands = {"true"};

@@ -20,7 +20,7 @@ Result<CommandDocument> built_in(const std::string& name, const std::string&) {
 }
 
 TEST(BuiltIn, EveryDocumentIsWholeAndFollowsOurRules) {
-  EXPECT_EQ(built_in_documents().size(), 10u);
+  EXPECT_EQ(built_in_documents().size(), 13u);
   for (const auto& one : built_in_documents()) {
     SCOPED_TRACE(one.name);
     const auto document = parse_command_document(one.content, Format::YAML);
@@ -76,6 +76,34 @@ const Row kRows[] = {
      1,
      R"("change_set_id":"cs-0123456789abcdef0")"},
     {"Belay-ApplyChangeSet", {{"ChangeSetId", {"latest"}}}, 0, "allowedPattern"},
+    {"AWS-RunRemoteScript",
+     {{"sourceType", {"HTTP"}}, {"sourceInfo", {R"({"url": "https://h/x.sh"})"}}, {"commandLine", {"x.sh 'a b'"}}},
+     2,
+     R"("environment":{"SSM_commandLine":"x.sh 'a b'"})"},
+    {"AWS-RunRemoteScript",
+     {{"sourceType", {"GitHub"}},
+      {"sourceInfo", {R"({"owner": "o", "repository": "r", "path": "x.sh"})"}},
+      {"commandLine", {"x.sh"}},
+      {"workingDirectory", {"content/../../other"}}},
+     0,
+     "workingDirectory"},
+    {"AWS-RunDocument", {{"documentPath", {"/etc/team/tune.yaml"}}}, 10, R"("local_path":"/etc/team/tune.yaml")"},
+    {"AWS-RunDocument",
+     {{"sourceType", {"HTTP"}}, {"sourceInfo", {R"({"url": "https://h/x.yaml"})"}}, {"documentPath", {"x.yaml"}}},
+     10,
+     R"("local_path":"content/x.yaml")"},
+    {"AWS-RunDocument",
+     {{"sourceType", {"SSMDocument"}},
+      {"documentPath", {"AWS-RunShellScript"}},
+      {"documentParameters", {R"({"commands": ["uptime"]})"}}},
+     11,
+     R"("commands":["uptime"])"},
+    {"AWS-RunDocument", {{"documentPath", {"../../x.yaml"}}}, 0, "documentPath"},
+    {"AWS-ConfigureAWSPackage",
+     {{"action", {"Install"}}, {"name", {"AmazonSSMAgent"}}},
+     1,
+     R"("name":"belay-agent","action":"Install")"},
+    {"AWS-ConfigureAWSPackage", {{"action", {"Install"}}, {"name", {"AmazonCloudWatchAgent"}}}, 0, "only belay-agent"},
     {"AWS-UpdateSSMAgent", {}, 1, R"("name":"belay-agent","action":"Install","version":"","allow_downgrade":false)"},
     {"AWS-UpdateSSMAgent",
      {{"version", {"1.2.3"}}, {"allowDowngrade", {"true"}}},

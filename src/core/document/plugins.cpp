@@ -48,6 +48,14 @@ Status no_control(std::string_view name, std::string_view text) {
   return {};
 }
 
+// A path as a step has it: anywhere on the machine where it says so, else within the run's own directory.
+Status path_at(std::string_view name, std::string_view path) {
+  BELAY_TRY(no_control(name, path));
+  if (leads_out(path))
+    return refused(std::string(name) + " is '" + sanitize(path, 100) + "', which leads out of the run's own directory");
+  return {};
+}
+
 Result<json::Object> object_at(const json::Object& inputs, std::string_view name) {
   const auto* value = inputs.if_contains(name);
   if (!value || value->is_null()) return json::Object();
@@ -63,7 +71,7 @@ Result<json::Object> object_at(const json::Object& inputs, std::string_view name
 Result<Work> build_shell(const json::Object& inputs) {
   RunShellScript work;  // the script itself is rendered by expand()
   work.working_directory = text_at(inputs, "workingDirectory");
-  BELAY_TRY(no_control("workingDirectory", work.working_directory));
+  BELAY_TRY(path_at("workingDirectory", work.working_directory));
   BELAY_TRY_ASSIGN(work.timeout, seconds_at(inputs, "timeoutSeconds", 3'600));
   return Work(work);
 }
@@ -109,8 +117,7 @@ Status build_github(const json::Object& info, DownloadContent& work) {
                       work));
   work.source = Source::Git;
   work.path = text_at(info, "path");
-  if (work.path.starts_with('/') || ("/" + work.path + "/").find("/../") != std::string::npos)
-    return refused("sourceInfo.path leads out of the repository");
+  if (work.path.starts_with('/') || leads_out(work.path)) return refused("sourceInfo.path leads out of the repository");
   return {};
 }
 
@@ -140,7 +147,7 @@ Result<Work> build_download(const json::Object& inputs) {
       break;
   }
   work.destination = text_at(inputs, "destinationPath");
-  BELAY_TRY(no_control("destinationPath", work.destination));
+  BELAY_TRY(path_at("destinationPath", work.destination));
   BELAY_TRY(no_control("sourceInfo", work.location + work.path));
   return Work(work);
 }
@@ -151,7 +158,8 @@ Result<Work> build_run_document(const json::Object& inputs) {
   BELAY_TRY(one_of("documentType", type, "SSMDocument,LocalPath"));
   (type == "LocalPath" ? work.local_path : work.document) = text_at(inputs, "documentPath");
   if (text_at(inputs, "documentPath").empty()) return refused("documentPath is empty");
-  BELAY_TRY(no_control("documentPath", work.local_path + work.document));
+  BELAY_TRY(path_at("documentPath", work.local_path));
+  BELAY_TRY(no_control("documentPath", work.document));
   work.version = text_at(inputs, "documentVersion");
   BELAY_TRY_ASSIGN(work.parameters, object_at(inputs, "documentParameters"));
   return Work(work);
@@ -402,6 +410,17 @@ class InputChecker {
 };
 
 }  // namespace
+
+bool leads_out(std::string_view path) {
+  if (path.starts_with('/')) return false;
+  int depth = 0;
+  for (const auto part : split(path, '/')) {
+    if (part == "..") --depth;
+    else if (!part.empty() && part != ".") ++depth;
+    if (depth < 0) return true;
+  }
+  return false;
+}
 
 const Plugin* find_plugin(std::string_view action) {
   const auto at = std::ranges::find(kPlugins, action, &Plugin::action);

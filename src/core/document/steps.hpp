@@ -15,6 +15,9 @@
 
 namespace belay::document {
 
+// Whether a path that does not begin with '/' climbs out of the folder that it is in.
+bool leads_out(std::string_view path);
+
 inline constexpr std::size_t kStepsMax = 200;  // of one expansion, those of inner documents with them
 
 // A script for /bin/sh, or for what its first line names (#!); its exit code is that of its last command. 194: reboot,
