@@ -32,6 +32,9 @@ void line(std::ostream& out, std::string_view label, const std::string& text) {
 
 void print_machine(std::ostream& out, const json::Value& node, const json::Value& verdict) {
   out << cell(node, "Name") << " (" << cell(node, "InstanceId") << ")\n";
+  if (const auto* gone = json::find(node, "DeregisteredDate"))
+    line(out, "state",
+         "deregistered on " + time_cell(gone) + " UTC: no node of the fleet; this is what was known last");
   if (json::find(node, "Facts"))
     line(out, "system",
          fact(node, "os_name") + ", " + fact(node, "architecture") + ", kernel " + fact(node, "kernel_running"));
@@ -146,7 +149,7 @@ void print_problems(std::ostream& out, const json::Value& verdict, const json::V
 // What a node is, whenever: its present facts say nothing about the past.
 json::Value identity_of(const json::Value& node) {
   json::Object identity;
-  for (const char* member : {"InstanceId", "Name"})
+  for (const char* member : {"InstanceId", "Name", "DeregisteredDate"})
     if (const auto* value = json::find(node, member)) identity[member] = *value;
   return identity;
 }

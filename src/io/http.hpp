@@ -114,6 +114,8 @@ struct HttpServerOptions {
   std::optional<TlsServerSettings> tls;  // none: plain HTTP
   ServerLimits limits;
   HttpServer::Handler handler;
+  // What a request is told that no handler gets to see (too large, malformed, …); empty: the words as plain text.
+  std::function<HttpResponse(int status, std::string_view words)> refusal;
   HttpServer::Upgrade upgrade;  // empty: every upgrade is refused
   HttpServer::Opened opened;
 };

@@ -23,16 +23,16 @@ HttpResponse plain_response(int status, std::string_view words) {
   return response;
 }
 
-HttpResponse refusal(ParseFailure failure) {
+std::pair<int, std::string_view> refusal(ParseFailure failure) {
   switch (failure) {
-    case ParseFailure::header_too_large: return plain_response(431, "the request's head is too large");
-    case ParseFailure::body_too_large: return plain_response(413, "the request's body is too large");
-    case ParseFailure::unsupported: return plain_response(501, "this transfer encoding is not supported");
-    case ParseFailure::overloaded: return plain_response(503, "the server holds too many requests; try again");
+    case ParseFailure::header_too_large: return {431, "the request's head is too large"};
+    case ParseFailure::body_too_large: return {413, "the request's body is too large"};
+    case ParseFailure::unsupported: return {501, "this transfer encoding is not supported"};
+    case ParseFailure::overloaded: return {503, "the server holds too many requests; try again"};
     case ParseFailure::none:
     case ParseFailure::malformed: break;
   }
-  return plain_response(400, "the request is malformed");
+  return {400, "the request is malformed"};
 }
 
 const std::string& date_now() {
@@ -296,7 +296,10 @@ Task<bool> HttpConnection::write_response(HttpResponse response, bool keep_alive
 }
 
 Task<void> HttpConnection::refuse(ParseFailure failure) {
-  const bool written = co_await write_response(refusal(failure), false, false);
+  const auto [status, words] = refusal(failure);
+  const auto& refused = core_->options.refusal;
+  HttpResponse response = refused ? refused(status, words) : plain_response(status, words);
+  const bool written = co_await write_response(std::move(response), false, false);
   if (written) co_await linger();
 }
 

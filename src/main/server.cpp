@@ -189,6 +189,7 @@ Status Server::listen() {
   options.handler = [this](io::HttpRequest request, std::unique_ptr<io::Responder> responder) {
     handle(std::move(request), std::move(responder));
   };
+  options.refusal = [](int status, std::string_view words) { return server::Api::unread(status, words); };
   options.upgrade = [this](const io::HttpRequest& request) { return gateway_->upgrade(request); };
   options.opened = [this](std::shared_ptr<io::WebSocket> socket) { gateway_->opened(std::move(socket)); };
   BELAY_TRY_ASSIGN(secure_, io::start_http_server(loop_, options)
@@ -202,6 +203,7 @@ Status Server::listen() {
   plain.limits.claimed = kClaimedBodies;
   plain.limits.nameless = kNamelessBodies;
   plain.handler = options.handler;
+  plain.refusal = options.refusal;
   BELAY_TRY_ASSIGN(plain_, io::start_http_server(loop_, std::move(plain))
                                .within("cannot listen on " + in_url(settings_.http.address) + ":" +
                                        std::to_string(settings_.http.port)));

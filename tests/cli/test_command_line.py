@@ -298,6 +298,17 @@ class WithNode(unittest.TestCase):
         self.assertEqual(rows[1][:4], ["openssl", "3.0.1", "3.0.2", "MISSING"])
         self.assertEqual(self.rows("compliance", status=9)[1][1], "web")
 
+    def test_a_node_that_is_gone_says_so(self):
+        made = json.loads(self.server.belay("activation", "create", "-o", "json", "--name", "gone").stdout)
+        with ScriptedNode(self.server, "gone") as node:
+            node.enroll(made["ActivationId"], made["ActivationCode"])
+            node.installed, node.offers = [package("openssl", "3.0.2")], [offer("openssl", "3.0.2")]
+            node.hello()
+            node.scan()
+            self.assertNotIn("deregistered", self.server.belay("compliance", node.node_id).stdout)
+            self.assertEqual(self.server.belay("nodes", "remove", node.node_id).returncode, 0)
+            self.assertIn("deregistered on 2", self.server.belay("compliance", node.node_id).stdout)
+
     def test_a_node_as_rows(self):
         rows = dict(self.rows("nodes", "show", "web"))
         self.assertEqual(rows["Node.Name"], "web")

@@ -52,8 +52,10 @@ TEST(PatchGroup, ChoosesGroupThenDefaultThenPredefined) {
 TEST(PatchProperties, AreTheKnownAndTheSeenValues) {
   const OfferSet offers{PackageFormat::deb, {deb("1", true)}};
   EXPECT_THAT(patch_properties(OS::DEBIAN, PatchFilterKey::PRODUCT,
-                               {{"Debian12", offers}, {"Debian11", offers}, {"Debian12", offers}}),
-              (std::vector<std::string>{"Debian11", "Debian12"}));
+                               {{"Debian12", offers}, {"Debian10", offers}, {"Debian12", offers}}),
+              (std::vector<std::string>{"Debian10", "Debian11", "Debian12", "Debian13"}));
+  EXPECT_THAT(patch_properties(OS::UBUNTU, PatchFilterKey::PRODUCT, {}), testing::Contains("Ubuntu24.04"))
+      << "before the first node of it";
   EXPECT_EQ(patch_properties(OS::DEBIAN, PatchFilterKey::PRIORITY, {{"Debian12", offers}}),
             (std::vector<std::string>{"Extra", "Important", "Optional", "Required", "Standard"}));
   EXPECT_EQ(patch_properties(OS::DEBIAN, PatchFilterKey::SECTION, {{"Debian12", offers}}),

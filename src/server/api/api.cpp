@@ -107,8 +107,8 @@ struct Api::Impl {
   }
 
   // A signature that was taken in never changes anything later: it is kept as long as its date is good; in the store,
-  // so that it holds for every server. The SDKs sign each retry anew and retry on 503, so an honest client gets
-  // through.
+  // so that it holds for every server. Two that were signed in one second are the same: whoever asks so fast is told to
+  // come again, which the SDKs do, signed anew. Later it is no honest client's any more.
   Status refuse_replay(const SignedIn& caller, Effect effect, Instant now) {
     const store::idempotency::Key key{caller.principal.name, "signature", caller.signature};
     return services.store.write([&](store::Sql& sql) -> Status {
@@ -117,7 +117,11 @@ struct Api::Impl {
         return store::idempotency::remember(sql, key, caller.signature, to_iso8601(now), now,
                                             2 * settings.clock_skew_max + kSameSecond);
       const auto first = parse_iso8601(*before);
-      if (effect == Effect::sets && first.ok() && now >= *first && now - *first <= kSameSecond) return {};
+      const bool same_second = first.ok() && now >= *first && now - *first <= kSameSecond;
+      if (same_second && effect == Effect::sets) return {};
+      if (same_second)
+        return failure("ThrottlingException",
+                       "the same request was signed in this very second, and it is not carried out twice: try again");
       return failure("RequestReplayedException",
                      "this very request was received before and is not carried out twice: sign it anew to repeat it");
     });
@@ -158,6 +162,10 @@ io::HttpResponse Api::answer(const io::HttpRequest& request) {
   const bool known = name.ok() && shapes::model().operation(*name);
   impl_->metrics.note(known ? *name : "", response.status, impl_->services.clock.monotonic() - begun);
   return response;
+}
+
+io::HttpResponse Api::unread(int http_status, std::string_view words) {
+  return unread_response(http_status, words, make_uuid(io::random_bytes(kIdRandomBytes)));
 }
 
 std::string Api::metrics() const { return impl_->metrics.text(); }

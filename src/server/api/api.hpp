@@ -31,6 +31,8 @@ class Api {
 
   // Whether the request is the API's to answer: POST /, /api/<anything>, and the snapshot downloads it links to.
   static bool wants(const io::HttpRequest& request);
+  // What a request is told that was refused before anybody read it.
+  static io::HttpResponse unread(int http_status, std::string_view words);
   // Called on the loop; returns at once. Answers from a worker, or here where the queue is full (ThrottlingException).
   void handle(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
   // The same on the calling thread; blocks. For tests and for callers that have a thread.

@@ -74,6 +74,7 @@ Result<json::Object> node_reply(store::Sql& sql, const Call& call, const store::
                    {"RegistrationDate", epoch(node.registered_at)},
                    {"Facts", json::encode(node.facts)}};
   put(out, "LastPingDateTime", epoch(node.last_seen_at));
+  put(out, "DeregisteredDate", epoch(node.deregistered_at));
   put(out, "ActivationId", json::Value(node.activation_id));
   put(out, "IamRole", json::Value(node.iam_role));
   put(out, "IPAddress", json::Value(node.address));
@@ -241,8 +242,7 @@ Result<json::Object> get_node(const Call& call) {
 Result<json::Object> describe_node_compliance(const Call& call) {
   BELAY_TRY_ASSIGN(auto page, page_of(call, 50, 100));
   BELAY_TRY_ASSIGN(const auto request, call.as<ComplianceRequest>());
-  std::optional<Instant> as_of;
-  if (const auto* asked = json::find(call.request, "AsOf")) as_of = shapes::time_of(*asked);
+  BELAY_TRY_ASSIGN(const auto as_of, as_of_in(call));
   store::nodes::NodeFilter filter;
   RowFilters row_filters;
   BELAY_TRY(split_filters(call, filter, row_filters));

@@ -34,9 +34,9 @@ struct StatusRow {
 };
 // Everything else is 400, as in SSM's protocol.
 constexpr StatusRow kStatuses[] = {
-    {"InternalServerError", 500},           {"ServiceUnavailableException", 503},    {"RequestReplayedException", 503},
-    {"ThrottlingException", 429},           {"RequestEntityTooLargeException", 413}, {"MethodNotAllowedException", 405},
-    {"UnsupportedOperationException", 501},
+    {"InternalServerError", 500},       {"ServiceUnavailableException", 503},
+    {"ThrottlingException", 429},       {"RequestEntityTooLargeException", 413},
+    {"MethodNotAllowedException", 405}, {"UnsupportedOperationException", 501},
 };
 
 std::string_view type_of(Code code) {
@@ -79,6 +79,14 @@ WireError wire_error(const Error& error, std::string_view request_id) {
                     ? "an error inside the server; its log tells more under request id " + std::string(request_id)
                     : sanitize(error.chain(), kMessageBytesMax);
   return out;
+}
+
+io::HttpResponse unread_response(int http_status, std::string_view words, std::string_view request_id) {
+  WireError error{"SerializationException", http_status, std::string(words)};
+  if (http_status == 413 || http_status == 431) error.type = "RequestEntityTooLargeException";
+  if (http_status == 501) error.type = "UnsupportedOperationException";
+  if (http_status == 503) error.type = "ServiceUnavailableException";
+  return error_response(error, request_id);
 }
 
 io::HttpResponse error_response(const WireError& error, std::string_view request_id) {

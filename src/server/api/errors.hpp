@@ -20,6 +20,8 @@ struct WireError {
 // a table; else the code decides. Failures of ours (internal, corrupt) lose their words: those are for the log.
 WireError wire_error(const Error& error, std::string_view request_id);
 
+// Of a request that nobody read: too large, malformed, one too many.
+io::HttpResponse unread_response(int http_status, std::string_view words, std::string_view request_id);
 io::HttpResponse error_response(const WireError& error, std::string_view request_id);
 
 }  // namespace belay::server

@@ -111,7 +111,7 @@ Result<json::Object> get_node_evidence(const Call& call) {
   JudgeQuestion question;
   question.node_id = request.InstanceId;
   question.baseline_id = baseline_id_of(request.BaselineId);
-  if (const auto* as_of = json::find(call.request, "AsOf")) question.as_of = shapes::time_of(*as_of);
+  BELAY_TRY_ASSIGN(question.as_of, as_of_in(call));
   BELAY_TRY_ASSIGN(const auto judgement, call.services.judge.judge(question));
   BELAY_TRY_ASSIGN(auto verdict, judged_reply(call, store::nodes::brief_of(node), judgement));
   json::Array patches;

@@ -199,6 +199,10 @@ TEST_F(FleetTest, AsOfATimeIsAnsweredAsThingsWereThen) {
   ASSERT_EQ(now.size(), 1u);
   EXPECT_EQ(now[0].at("Status"), "COMPLIANT");
   const auto before = ok("DescribeNodeCompliance", json::Object{{"AsOf", to_iso8601(then)}}).list("NodeCompliance");
+  const auto ahead = to_iso8601(clock_.now() + Duration(1'000));
+  EXPECT_NE(expect_error("ValidationException", "DescribeNodeCompliance", json::Object{{"AsOf", ahead}}).find("AsOf"),
+            std::string::npos);
+  expect_error("ValidationException", "GetNodeEvidence", json::Object{{"InstanceId", kNode}, {"AsOf", ahead}});
   ASSERT_EQ(before.size(), 1u);
   EXPECT_EQ(before[0].at("Status"), "NON_COMPLIANT");
   const auto long_ago =

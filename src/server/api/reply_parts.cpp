@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "server/api/shapes/validate.hpp"
+
 namespace belay::server {
 
 std::string_view ping_status(const Services& services, const store::nodes::Brief& node, Instant now) {
@@ -17,6 +19,16 @@ Result<store::nodes::Node> active_node(store::Sql& sql, std::string_view node_id
   if (node->state != store::nodes::NodeState::active)
     return failure("InvalidInstanceId", "the node " + std::string(node_id) + " was deregistered");
   return node;
+}
+
+Result<std::optional<Instant>> as_of_in(const Call& call) {
+  const auto* asked = json::find(call.request, "AsOf");
+  if (!asked) return std::optional<Instant>();
+  const auto as_of = shapes::time_of(*asked);
+  if (as_of && *as_of > call.now)
+    return failure("ValidationException", "AsOf is " + to_iso8601(*as_of) + ", which lies ahead (it is " +
+                                              to_iso8601(call.now) + " here): of that time nothing is known yet");
+  return as_of;
 }
 
 json::Object counts_reply(const baseline::PatchCounts& counts) {

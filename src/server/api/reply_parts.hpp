@@ -23,6 +23,8 @@ Result<store::nodes::Node> active_node(store::Sql& sql, std::string_view node_id
 // that the node is offered and does not have, and plain names of the approved list that it does not have. Agents report
 // offers for what is installed, not the whole of their repositories, so on apt and dnf hosts the former is 0; SSM's
 // count would be the repositories' size (docs/guide/compliance.md).
+// AsOf of the request, where it has one: ValidationException where it lies ahead, of which nothing is known.
+Result<std::optional<Instant>> as_of_in(const Call& call);
 json::Object counts_reply(const baseline::PatchCounts& counts);
 json::Array problems_reply(const std::vector<fleet::Problem>& problems);
 json::Array texts_reply(const std::vector<std::string>& texts);
