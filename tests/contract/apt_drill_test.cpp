@@ -16,6 +16,7 @@
 #include "io/system_clock.hpp"
 #include "tests/contract/package_manager_contract.hpp"
 #include "tests/contract/real_root.hpp"
+#include "tests/fakes/manual_clock.hpp"
 
 namespace belay::agent::contract {
 namespace {
@@ -134,6 +135,36 @@ TEST_F(AptDrill, ReleaseExpiresAfterItWasFetched) {
   ASSERT_TRUE(scan.ok());
   ASSERT_TRUE(has_reason(scan->problems, Reason::release_expired)) << text_of(scan->problems);
   EXPECT_TRUE(scan->problems[0].blocks_judgement);
+}
+
+TEST_F(AptDrill, ListsThatNobodyFetchesAnyMore) {
+  apt::Layout layout;
+  layout.root = root_->path();
+  fakes::ManualClock clock;
+  AptPackageManager later(Host{io::real_files(), root_->processes(), clock}, layout);
+  const auto after = [&](Duration since_now) {
+    clock.set_wall(io::system_clock().now() + since_now);
+    const auto scan = later.scan();
+    EXPECT_TRUE(scan.ok()) << scan.error().chain();
+    return scan.ok() ? scan->problems : std::vector<fleet::Problem>();
+  };
+  EXPECT_FALSE(has_reason(after(layout.lists_age_max - std::chrono::hours(1)), Reason::release_stale));
+  const auto problems = after(layout.lists_age_max + std::chrono::hours(1));
+  ASSERT_TRUE(has_reason(problems, Reason::release_stale)) << text_of(problems);
+  EXPECT_TRUE(std::ranges::find(problems, Reason::release_stale, &fleet::Problem::reason)->blocks_judgement);
+}
+
+// A Release file of tomorrow: one of the two clocks is wrong, and no date can be relied on.
+TEST_F(AptDrill, ReleaseOfTomorrow) {
+  auto text = read("/var/lib/apt/lists/_srv_repository_dists_stable_InRelease");
+  const auto date = text.find("Date: ");
+  ASSERT_NE(date, std::string::npos);
+  fs::remove(path("/var/lib/apt/lists/_srv_repository_dists_stable_InRelease"));
+  text.replace(date, text.find('\n', date) - date, "Date: Fri, 01 Jan 2100 00:00:00 UTC");
+  write("/var/lib/apt/lists/_srv_repository_dists_stable_InRelease", text);
+  const auto scan = manager_->scan();
+  ASSERT_TRUE(scan.ok());
+  EXPECT_TRUE(has_reason(scan->problems, Reason::clock_wrong)) << text_of(scan->problems);
 }
 
 TEST_F(AptDrill, SignatureBad) {

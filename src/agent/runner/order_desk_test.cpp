@@ -233,6 +233,25 @@ TEST_F(DeskTest, AWrongClockIsMeasuredAgainstTheServers) {
   EXPECT_EQ(sent<wire::OrderResult>().at(0).outcome, wire::OrderOutcome::success);
 }
 
+TEST_F(DeskTest, AScanSaysThatTheClockIsWrong) {
+  constexpr Duration kMax{600'000};
+  const auto problems_at = [&](Duration skew) {
+    desk_->set_clock_skew(skew);
+    EXPECT_TRUE(desk_->scan_self(true).ok());
+    finish();
+    return sent<wire::ScanReport>().back().problems;
+  };
+  EXPECT_TRUE(problems_at(kMax).empty());
+  for (const auto& [skew, said] : {std::pair{kMax + Duration(1), "behind the server's"},
+                                   std::pair{-kMax - Duration(1), "ahead of the server's"}}) {
+    const auto problems = problems_at(skew);
+    ASSERT_EQ(problems.size(), 1u) << said;
+    EXPECT_EQ(problems[0].reason, fleet::Reason::clock_wrong);
+    EXPECT_TRUE(problems[0].blocks_judgement);
+    EXPECT_NE(problems[0].detail.find(said), std::string::npos) << problems[0].detail;
+  }
+}
+
 TEST_F(DeskTest, ACancelBeforeItsBeginningStopsAnOrder) {
   const auto made = shell({"echo ran > " + (directory_ / "ran").string()});
   ASSERT_TRUE(desk_->receive(sign(made), {}).ok());
