@@ -173,6 +173,20 @@ mainSteps:
                             MaxConcurrency="100%", MaxErrors="100%")
         self.assertEqual(self.reaches(within, *OVER)["AutomationExecutionStatus"], "CompletedWithFailure")
 
+    def test_over_maps_of_parameters(self):
+        self.keep("Maps", """
+schemaVersion: '0.3'
+parameters: {Seconds: {type: String}, Unit: {type: String, default: S}}
+mainSteps:
+- {name: wait, action: 'aws:sleep', inputs: {Duration: 'PT{{ Seconds }}{{ Unit }}'}}
+""")
+        maps = [{"Seconds": ["1"]}, {"Seconds": ["0.01"], "Unit": ["M"]}]
+        identity = self.start("Maps", TargetMaps=maps, MaxConcurrency="2", MaxErrors="0")
+        done = self.reaches(identity, *OVER)
+        self.assertEqual((done["AutomationExecutionStatus"], done["TargetMaps"]), ("Success", maps), done)
+        children = self.ssm.describe_automation_executions(Filters=[{"Key": "ParentExecutionId", "Values": [identity]}])
+        self.assertEqual(sorted(row["Target"] for row in children["AutomationExecutionMetadataList"]), ["Seconds=0.01, Unit=M", "Seconds=1"])
+
     def test_a_rejection_fails_the_step_and_a_webhook_nobody_answers_too(self):
         self.keep("Ask", ASKING)
         identity = self.start("Ask")
@@ -244,7 +258,9 @@ mainSteps:
                 ("InvalidAutomationExecutionParametersException", "Right", {**by_value, "TargetParameterName": "Nothing"}),
                 ("InvalidAutomationExecutionParametersException", "Right", {**by_value, "Mode": "Interactive"}),
                 ("InvalidTarget", "Right", {**by_value, "Targets": [{"Key": "ResourceGroup", "Values": ["a"]}]}),
-                ("ValidationException", "Right", {"Parameters": node, "TargetMaps": [{"InstanceId": ["a"]}]}),
+                ("InvalidAutomationExecutionParametersException", "Right", {"Parameters": node, "TargetMaps": [{"InstanceId": ["a"]}]}),
+                ("InvalidAutomationExecutionParametersException", "Right", {"TargetMaps": [{"Nothing": ["a"]}]}),
+                ("InvalidAutomationExecutionParametersException", "Right", {**by_value, "TargetMaps": [{"InstanceId": ["a"]}]}),
                 ("ValidationException", "Right", {"Parameters": node, "TargetLocations": [{"Accounts": ["1"]}]})]
         for code, document, change in rows:
             with self.subTest(document=document, change=change):

@@ -19,6 +19,23 @@ bool is_running(const Child& child) { return child.status != Pending && !is_over
 
 bool counts_as_error(Status status) { return status == Failed || status == TimedOut || status == CompletedWithFailure; }
 
+// With its rate, once every child's values are such as the runbook takes.
+Result<FanOut> rated(FanOut fan_out, const Runbook& runbook, const document::GivenValues& given,
+                     std::string_view max_concurrency, std::string_view max_errors) {
+  const auto count = static_cast<std::uint32_t>(fan_out.children.size());
+  BELAY_TRY_ASSIGN(fan_out.concurrency_max,
+                   command::max_concurrency(max_concurrency.empty() ? "1" : max_concurrency, count));
+  BELAY_TRY_ASSIGN(fan_out.errors_max, command::max_errors(max_errors.empty() ? "0" : max_errors, count));
+  for (const auto& child : fan_out.children) {
+    auto values = given;
+    if (child.values.empty()) values[fan_out.target_parameter] = {child.target};
+    else values.insert(child.values.begin(), child.values.end());
+    if (const auto resolved = document::resolve_values(runbook.parameters, values); !resolved.ok())
+      return refused(resolved.error().message());
+  }
+  return fan_out;
+}
+
 }  // namespace
 
 Result<FanOut> new_fan_out(const Runbook& runbook, const document::GivenValues& given, std::string target_parameter,
@@ -34,17 +51,26 @@ Result<FanOut> new_fan_out(const Runbook& runbook, const document::GivenValues& 
   for (const auto& target : targets)
     if (seen.insert(target).second) fan_out.children.push_back({target, Pending, "", ""});
   if (fan_out.children.empty()) return refused("Targets match nothing");
-  const auto count = static_cast<std::uint32_t>(fan_out.children.size());
-  BELAY_TRY_ASSIGN(fan_out.concurrency_max,
-                   command::max_concurrency(max_concurrency.empty() ? "1" : max_concurrency, count));
-  BELAY_TRY_ASSIGN(fan_out.errors_max, command::max_errors(max_errors.empty() ? "0" : max_errors, count));
-  for (const auto& child : fan_out.children) {
-    auto values = given;
-    values[fan_out.target_parameter] = {child.target};
-    if (const auto resolved = document::resolve_values(runbook.parameters, values); !resolved.ok())
-      return refused(resolved.error().message());
+  return rated(std::move(fan_out), runbook, given, max_concurrency, max_errors);
+}
+
+Result<FanOut> new_fan_out_of_maps(const Runbook& runbook, const document::GivenValues& given,
+                                   const std::vector<document::GivenValues>& maps, std::string_view max_concurrency,
+                                   std::string_view max_errors) {
+  FanOut fan_out;
+  for (const auto& map : maps) {
+    if (map.empty()) return refused("TargetMaps: a map without parameters names nobody");
+    std::string target;
+    for (const auto& [name, values] : map) {
+      if (!document::find_parameter(runbook.parameters, name))
+        return refused("TargetMaps: '" + sanitize(name, 60) + "' is no parameter of the runbook");
+      if (given.contains(name)) return refused("parameter " + name + " stands in TargetMaps, which give its values");
+      target += (target.empty() ? "" : ", ") + name + "=" + join(values, ",");
+    }
+    fan_out.children.push_back({target, Pending, "", "", map});
   }
-  return fan_out;
+  if (fan_out.children.empty()) return refused("TargetMaps name nobody");
+  return rated(std::move(fan_out), runbook, given, max_concurrency, max_errors);
 }
 
 std::vector<FanOutAction> step(FanOut& fan_out, std::span<const FanOutEvent> events) {

@@ -1,6 +1,6 @@
 #pragma once
-// One runbook over many targets: an execution for each, rate controlled (Targets, TargetParameterName, MaxConcurrency,
-// MaxErrors). Pure, as machine.hpp.
+// One runbook over many targets: an execution for each, rate controlled (Targets with TargetParameterName, or
+// TargetMaps; MaxConcurrency, MaxErrors). Pure, as machine.hpp.
 #include <map>
 #include <optional>
 #include <span>
@@ -15,8 +15,9 @@ struct Child {
   std::string target;
   Status status = Status::Pending;
   std::string execution_id, why;
+  document::GivenValues values{};  // of TargetMaps; else the target is the value of TargetParameterName
 };
-BOOST_DESCRIBE_STRUCT(Child, (), (target, status, execution_id, why))
+BOOST_DESCRIBE_STRUCT(Child, (), (target, status, execution_id, why, values))
 
 struct FanOut {
   std::uint32_t format = kExecutionFormat;
@@ -36,6 +37,12 @@ BOOST_DESCRIBE_STRUCT(FanOut, (),
 Result<FanOut> new_fan_out(const Runbook& runbook, const document::GivenValues& given, std::string target_parameter,
                            const std::vector<std::string>& targets, std::string_view max_concurrency,
                            std::string_view max_errors);
+
+// One execution for each map, which gives it the values of its parameters. Refused likewise: a map that names no
+// parameter of the runbook, or one that `given` has.
+Result<FanOut> new_fan_out_of_maps(const Runbook& runbook, const document::GivenValues& given,
+                                   const std::vector<document::GivenValues>& maps, std::string_view max_concurrency,
+                                   std::string_view max_errors);
 
 enum class FanOutEventKind { begin, started, ended, cancel, complete };
 struct FanOutEvent {

@@ -48,6 +48,31 @@ TEST(FanOut, WhatIsRefused) {
   EXPECT_EQ(new_fan_out(runbook(), {}, "Id", {"n1", "n1"}, "", "")->children.size(), 1u);
 }
 
+TEST(FanOut, AMapGivesEachItsOwnValues) {
+  const auto two =
+      new_fan_out_of_maps(runbook(), {}, {{{"Id", {"n1"}}, {"Time", {"PT2S"}}}, {{"Id", {"n2"}}}}, "2", "");
+  ASSERT_TRUE(two.ok()) << two.error().chain();
+  ASSERT_EQ(two->children.size(), 2u);
+  EXPECT_EQ(two->children[0].target, "Id=n1, Time=PT2S");
+  EXPECT_EQ(two->children[1].values, (document::GivenValues{{"Id", {"n2"}}}));
+  EXPECT_EQ(two->concurrency_max, 2u);
+  struct Row {
+    std::vector<document::GivenValues> maps;
+    const char* says;
+    document::GivenValues given = {};
+  };
+  const Row rows[] = {{{}, "name nobody"},
+                      {{{}}, "without parameters"},
+                      {{{{"Other", {"x"}}}}, "no parameter"},
+                      {{{{"Id", {"n1"}}}, {{"Id", {"x"}}}}, "allowedPattern"},
+                      {{{{"Id", {"n1"}}}}, "stands in TargetMaps", {{"Id", {"n2"}}}}};
+  for (const auto& row : rows) {
+    const auto made = new_fan_out_of_maps(runbook(), row.given, row.maps, "", "");
+    ASSERT_FALSE(made.ok()) << row.says;
+    EXPECT_NE(made.error().message().find(row.says), std::string::npos) << made.error().message();
+  }
+}
+
 TEST(FanOut, RateAndBudget) {
   auto fan_out = of(10, "30%", "1");
   EXPECT_EQ(tell(fan_out, {}).size(), 3u);

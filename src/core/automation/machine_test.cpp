@@ -240,7 +240,7 @@ const PayloadRow kPayloads[] = {
     {"StopStep", {{"StepExecutionId", {"p"}}}, "stop_step/p/"},
     {"StopStep", {}, "needs StepExecutionId", false},
     {"StartStep", {{"StepName", {}}}, "needs StepName", false},
-    {"Revoke", {}, "is not there yet", false},
+    {"Revoke", {}, "which is not offered here", false},
     {"Stop", {}, "is none of Approve", false},
 };
 

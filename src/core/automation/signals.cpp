@@ -36,9 +36,10 @@ std::string first(const std::map<std::string, Texts>& payload, const std::string
 Result<Event> event_of_signal(std::string_view type, const std::map<std::string, Texts>& payload, std::string who) {
   const auto* row = std::ranges::find(kSignals, type, &SignalRow::type);
   if (row == std::end(kSignals))
-    return no_signal(
-        "SignalType '" + sanitize(type, 40) + "' " +
-        (type == "Revoke" ? "is not there yet" : "is none of Approve, Reject, Resume, StartStep, StopStep"));
+    return no_signal("SignalType '" + sanitize(type, 40) + "' " +
+                     (type == "Revoke" ? "takes back access that was requested, which is not offered here; "
+                                         "StopAutomationExecution ends the execution"
+                                       : "is none of Approve, Reject, Resume, StartStep, StopStep"));
   Event event;
   event.kind = row->event;
   event.who = std::move(who);

@@ -6,7 +6,7 @@ namespace belay::automation {
 
 // From SSM's SignalType and Payload: Comment of Approve and Reject, StepName of StartStep and Resume, StepExecutionId
 // (or StepName) of StopStep; `step` of the event is the name or id that was given. "InvalidAutomationSignalException":
-// no such type, one that is not there yet (Revoke), or the payload lacks what it needs.
+// no such type, one that means nothing here (Revoke), or the payload lacks what it needs.
 Result<Event> event_of_signal(std::string_view type, const std::map<std::string, Texts>& payload, std::string who);
 
 // Whether a signal or a stop fits where the execution is, for the API to answer with before it is sent on:

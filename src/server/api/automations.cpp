@@ -37,7 +37,6 @@ struct MissingRow {
 constexpr MissingRow kMissing[] = {
     {"TargetLocations", "Belay has no accounts and regions"},
     {"TargetLocationsURL", "Belay has no accounts and regions"},
-    {"TargetMaps", "use Targets with TargetParameterName, an execution for each value"},
     {"AlarmConfiguration", "Belay reads no CloudWatch alarms"},
 };
 
@@ -117,6 +116,7 @@ Result<json::Object> automation_reply(const automations::Execution& row, const A
   put(out, "Target", json::Value(row.target));
   put(out, "TargetParameterName", json::Value(settings.target_parameter));
   put(out, "Targets", targets_reply(settings.targets));
+  put(out, "TargetMaps", json::encode(settings.target_maps));
   put(out, "MaxConcurrency", json::Value(settings.max_concurrency));
   put(out, "MaxErrors", json::Value(settings.max_errors));
   BELAY_TRY_ASSIGN(const auto outputs, json::decode_text<Values>(row.outputs, {.bytes_max = store::kTextBytesMax}));
@@ -152,6 +152,9 @@ Result<json::Object> start_automation_execution(const Call& call) {
   BELAY_TRY_ASSIGN(const auto tags, tags_of(call.request));
   StartAutomationRequest wanted;
   BELAY_TRY_ASSIGN(wanted.targets, wire_targets_of(call.request));
+  if (const auto* maps = json::find(call.request, "TargetMaps")) {
+    BELAY_TRY_ASSIGN(wanted.target_maps, json::decode<std::vector<Values>>(*maps, "TargetMaps"));
+  }
   wanted.document = std::move(request.DocumentName);
   wanted.document_version = std::move(request.DocumentVersion);
   wanted.parameters = std::move(request.Parameters);

@@ -126,10 +126,14 @@ Status queue(Sql& sql, const automations::Execution& row, std::span<const automa
   return store::executions::create(sql, execution);
 }
 
+bool is_over_targets(const StartAutomationRequest& request) {
+  return !request.target_parameter.empty() || !request.target_maps.empty();
+}
+
 automations::Execution row_for(const StartAutomationRequest& request, const Found& found, Instant now) {
   automations::Execution row;
   row.execution_id = new_id();
-  row.kind = request.target_parameter.empty() ? kAutomationKind : kAutomationFanOutKind;
+  row.kind = is_over_targets(request) ? kAutomationFanOutKind : kAutomationKind;
   row.document = found.document;
   row.document_version = found.version;
   row.runbook = found.kept.sha256;
@@ -145,6 +149,7 @@ AutomationSettings settings_for(const StartAutomationRequest& request) {
   settings.parameters = request.parameters;
   settings.target_parameter = request.target_parameter;
   settings.targets = request.targets;
+  settings.target_maps = request.target_maps;
   settings.max_concurrency = request.max_concurrency;
   settings.max_errors = request.max_errors;
   settings.acts_for = request.acts_for;
@@ -153,18 +158,30 @@ AutomationSettings settings_for(const StartAutomationRequest& request) {
 }
 
 Status check_request(const StartAutomationRequest& request) {
-  const bool over_targets = !request.targets.empty() || request.target_values;
-  if (over_targets == request.target_parameter.empty()) return refuse("Targets and TargetParameterName go together");
+  const bool by_parameter = !request.targets.empty() || request.target_values;
+  if (by_parameter == request.target_parameter.empty()) return refuse("Targets and TargetParameterName go together");
+  if (by_parameter && !request.target_maps.empty()) return refuse("give either Targets or TargetMaps, not both");
+  const bool over_targets = is_over_targets(request);
   if (!over_targets && (!request.max_concurrency.empty() || !request.max_errors.empty()))
-    return refuse("MaxConcurrency and MaxErrors go with Targets");
+    return refuse("MaxConcurrency and MaxErrors go with Targets or TargetMaps");
   if (over_targets && request.mode == automation::Mode::Interactive)
     return refuse("Mode Interactive does not go with Targets: nobody could say which one's step is to begin");
   return {};
 }
 
+Result<automation::FanOut> fan_out_of(Sql& sql, const StartAutomationRequest& request,
+                                      const automation::Runbook& runbook) {
+  if (!request.target_maps.empty())
+    return automation::new_fan_out_of_maps(runbook, request.parameters, request.target_maps, request.max_concurrency,
+                                           request.max_errors);
+  BELAY_TRY_ASSIGN(const auto values, target_values(sql, request));
+  return automation::new_fan_out(runbook, request.parameters, request.target_parameter, values, request.max_concurrency,
+                                 request.max_errors);
+}
+
 Result<std::string> state_for(Sql& sql, const StartAutomationRequest& request, const Found& found,
                               automations::Execution& row, AutomationSettings& settings) {
-  if (request.target_parameter.empty()) {
+  if (!is_over_targets(request)) {
     AutomationState state;
     BELAY_TRY_ASSIGN(state.machine,
                      automation::new_execution(found.runbook, row.execution_id, request.parameters, request.mode));
@@ -173,10 +190,8 @@ Result<std::string> state_for(Sql& sql, const StartAutomationRequest& request, c
     state.parent = request.parent;
     return json::encode_text(state);
   }
-  BELAY_TRY_ASSIGN(const auto values, target_values(sql, request));
   AutomationFanOutState state;
-  const auto fan_out = automation::new_fan_out(found.runbook, request.parameters, request.target_parameter, values,
-                                               request.max_concurrency, request.max_errors);
+  const auto fan_out = fan_out_of(sql, request, found.runbook);
   if (!fan_out.ok() && fan_out.error().reason().empty()) return refuse(fan_out.error().chain());
   if (!fan_out.ok()) return fan_out.error();
   state.machine = *fan_out;
@@ -219,9 +234,11 @@ Result<automations::Execution> start_automation_of_target(Sql& sql, const automa
   row.parent_id = around.execution_id;
   row.target = sanitize(child.target, 1'000);
   row.started_at = now;
-  settings.parameters[settings.target_parameter] = {child.target};
+  if (child.values.empty()) settings.parameters[settings.target_parameter] = {child.target};
+  else settings.parameters.insert(child.values.begin(), child.values.end());
   settings.target_parameter.clear();
   settings.targets.clear();
+  settings.target_maps.clear();
   settings.max_concurrency.clear();
   settings.max_errors.clear();
   settings.target_count = 0;

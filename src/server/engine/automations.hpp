@@ -31,17 +31,19 @@ struct AutomationSettings {
   std::string max_concurrency, max_errors;
   std::string acts_for;     // the user: it may do what they may do
   std::uint32_t depth = 0;  // of automations around it
+  std::vector<std::map<std::string, std::vector<std::string>>> target_maps{};
 };
 BOOST_DESCRIBE_STRUCT(AutomationSettings, (),
                       (mode, parameters, target_parameter, targets, target_count, max_concurrency, max_errors, acts_for,
-                       depth))
+                       depth, target_maps))
 
 struct StartAutomationRequest {
   std::string document, document_version;
   std::map<std::string, std::vector<std::string>> parameters;
   automation::Mode mode = automation::Mode::Auto;
-  std::string target_parameter;                             // with targets: one execution for each
-  std::vector<Target> targets;                              // ParameterValues, or what names nodes
+  std::string target_parameter;                                                // with targets: one execution for each
+  std::vector<Target> targets;                                                 // ParameterValues, or what names nodes
+  std::vector<std::map<std::string, std::vector<std::string>>> target_maps{};  // or these: one execution for each
   std::optional<std::vector<std::string>> target_values{};  // resolved already: `targets` is only shown
   std::string max_concurrency, max_errors;
   std::string requested_by;  // shown
