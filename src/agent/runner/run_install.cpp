@@ -1,0 +1,52 @@
+#include "agent/runner/run_actions.hpp"
+#include "agent/runner/run_parts.hpp"
+
+namespace belay::agent {
+
+using patchrun::Event;
+using patchrun::Findings;
+using patchrun::RunState;
+
+Happened RunActions::install(const RunState& run) {
+  Findings findings;
+  auto report = tools_.packages.install(install_order(run, paths_), collect(findings));
+  if (!report.ok()) return failed(report.error(), std::move(findings));
+  findings.changed = report->changed;
+  for (const auto& conffile : report->conffiles)
+    findings.conffiles_kept.push_back(conffile.path + " (" + conffile.package + "'s own version lies in " +
+                                      conffile.new_path + ")");
+  findings.restart_needed = report->restart_needed;
+  add(findings.problems, report->problems);
+  if (findings.output.empty()) findings.output = report->output;
+  if (!report->problems.empty()) return failed(std::move(findings));
+  const auto detail = count(report->changed.size(), "package", "packages") + " changed";
+  if (!wants_reboot(run.order, findings)) return succeeded(std::move(findings), detail);
+  findings.detail = detail + "; a reboot is needed";
+  return {Event::reboot_needed, std::move(findings)};
+}
+
+bool RunActions::wants_reboot(const patchrun::PatchRunOrder& order, Findings& findings) {
+  const auto required = tools_.host.reboot_required();
+  findings.reboot_pending = !required.ok() || *required;
+  if (order.reboot == patchrun::Reboot::always) return true;
+  return order.reboot == patchrun::Reboot::if_needed && required.ok() && *required;
+}
+
+Happened RunActions::reboot(const RunState& run) {
+  Findings findings;
+  const auto asked = ask_for_reboot(tools_.host);
+  const auto deadline = run.entered_at + run.order.reboot_timeout;
+  if (asked.ok() && tools_.host.await_reboot(deadline - tools_.clock.now()) == HostControl::Waited::rebooted) {
+    findings.detail = "another boot runs";
+    return {Event::rebooted, std::move(findings)};
+  }
+  findings.reboot_pending = true;
+  findings.problems.push_back(
+      {fleet::Reason::reboot_pending, "",
+       asked.ok() ? "the machine was asked to reboot and did not within " + humanize(run.order.reboot_timeout)
+                  : asked.error().chain(),
+       "reboot the machine by hand", false});
+  return failed(std::move(findings), "the reboot did not come");
+}
+
+}  // namespace belay::agent
