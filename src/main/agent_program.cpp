@@ -10,6 +10,7 @@
 #include <iostream>
 
 #include "agent/inventory/inventory.hpp"
+#include "agent/probes/probes.hpp"
 #include "agent/runner/agent.hpp"
 #include "agent/runner/enrolment.hpp"
 #include "agent/runner/node_policy.hpp"
@@ -231,6 +232,10 @@ class InventoryRebootCheck final : public agent::RebootCheck {
   }
 };
 
+agent::ProbeSeams real_seams() {
+  return {io::real_files(), io::real_processes(), io::system_clock(), io::real_reach()};
+}
+
 int run_order(const Options& options, const std::string& program) {
   const auto settings = settle(options);
   if (!settings.ok()) return fail(settings.error());
@@ -256,7 +261,7 @@ int run_order(const Options& options, const std::string& program) {
                                **packages,
                                *host,
                                {},
-                               {},
+                               [](const auto& specs) { return agent::make_probes(specs, real_seams()); },
                                facts,
                                {io::real_files(), io::real_processes(), fetch_for_a_step},
                                settings->policy,

@@ -1,6 +1,8 @@
 #pragma once
 // A machine for tests and rehearsals: boots by hand.
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "agent/runner/host_control.hpp"
 
@@ -21,6 +23,14 @@ class FakeHost : public HostControl {
     return Waited::rebooted;
   }
   void pause(Duration) override {}
+  Status restart_service(const std::string& name) override {
+    restarted.push_back(name);
+    if (refuses_restart) return Error(Code::internal, name + " does not come up");
+    if (on_restart) on_restart();
+    return {};
+  }
+  void await_settled(Duration) override {}
+  std::string system_log(Instant, std::size_t bytes_max) override { return log.substr(0, bytes_max); }
   void reboot() {
     boots += 1;
     needs_reboot = false;
@@ -33,6 +43,10 @@ class FakeHost : public HostControl {
   bool needs_reboot = false;
   bool refuses_reboot = false;
   bool ignores_reboot = false;
+  std::vector<std::string> restarted;
+  bool refuses_restart = false;
+  std::function<void()> on_restart;
+  std::string log;
 };
 
 }  // namespace belay::agent

@@ -23,6 +23,13 @@ class HostControl {
   // On a real machine `rebooted` is never seen: the process ends with its boot and is resumed in the next.
   virtual Waited await_reboot(Duration timeout) = 0;
   virtual void pause(Duration duration) = 0;
+  // A service by its unit's name; ok once it runs anew. May be repeated.
+  virtual Status restart_service(const std::string& name) = 0;
+  // Until the boot has begun every service once, or the time is over.
+  virtual void await_settled(Duration timeout) = 0;
+  // What the system's journal and the package manager's own log say since then: the newest of it, sanitized, at most so
+  // many bytes; "" where there is neither.
+  virtual std::string system_log(Instant since, std::size_t bytes_max) = 0;
 };
 
 // Asks again for two minutes where the machine refuses: one that is going down already does, its bus is gone before

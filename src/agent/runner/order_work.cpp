@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "agent/runner/kept_snapshots.hpp"
 #include "agent/runner/output_file.hpp"
 #include "agent/runner/package_changes.hpp"
 #include "agent/runner/pool_files.hpp"
 #include "agent/runner/problems.hpp"
 #include "agent/runner/run_driver.hpp"
+#include "agent/runner/run_parts.hpp"
 #include "agent/runner/scan_work.hpp"
 #include "agent/runner/steps_work.hpp"
 #include "base/log.hpp"
@@ -37,7 +39,8 @@ wire::OrderOutcome outcome_of(const patchrun::RunState& run) {
     case Outcome::refused: return wire::OrderOutcome::refused;
     case Outcome::rolled_back:
     case Outcome::rollback_failed:
-    case Outcome::inconsistent: return wire::OrderOutcome::failed;
+    case Outcome::inconsistent:
+    case Outcome::left_as_is: return wire::OrderOutcome::failed;
   }
   return wire::OrderOutcome::failed;
 }
@@ -48,6 +51,7 @@ std::string summary_of(const patchrun::PatchRunReport& report) {
   for (const auto& change : report.changed) text += describe(change) + "\n";
   for (const auto& conffile : report.conffiles_kept) text += "kept configuration: " + conffile + "\n";
   for (const auto& service : report.restart_needed) text += "restart needed: " + service + "\n";
+  if (!report.rungs.empty()) text += "rolled back by: " + join(report.rungs, ", ") + "\n";
   if (report.rebooted) text += "rebooted\n";
   if (report.reboot_pending) text += "a reboot is pending\n";
   return sanitize(text, wire::kOutputBytesMax);
@@ -57,6 +61,13 @@ std::string problems_text(const std::vector<fleet::Problem>& problems) {
   std::string text;
   for (const auto& problem : problems) text += fleet::what_is_wrong_and_next(problem) + "\n";
   return sanitize(text, wire::kOutputBytesMax);
+}
+
+std::vector<std::string> services_on_old_code(const WorkTools& tools) {
+  std::vector<std::string> services;
+  for (const auto& process : tools.collect_facts().stale_processes)
+    if (!process.service.empty()) services.push_back(process.service);
+  return services;
 }
 
 Result<wire::OrderResult> patch(const WorkTools& tools, const StatePaths& paths, const AcceptedOrder& accepted) {
@@ -69,7 +80,8 @@ Result<wire::OrderResult> patch(const WorkTools& tools, const StatePaths& paths,
                      tools.snapshots,
                      tools.probes,
                      [&](std::string_view line) { output.add(std::string(line) + "\n"); },
-                     tools.pool};
+                     tools.pool,
+                     [&] { return services_on_old_code(tools); }};
   BELAY_TRY_ASSIGN(const auto run, RunDriver(run_tools, paths).run(order.order_id, *order.patch, order.expires_at));
   wire::OrderResult result;
   result.order_id = order.order_id;
@@ -150,6 +162,7 @@ Result<wire::OrderResult> scan(const WorkTools& tools, const StatePaths& paths, 
     result.problems.push_back(problem_of(report.error()));
   } else {
     if (!accepted.local) report->order_id = accepted.order.order_id;
+    add(report->problems, tidy_snapshots(tools.files, paths, tools.snapshots, tools.clock.now()));
     BELAY_TRY(OrderBook(tools.files, paths).write_report(accepted.order.order_id, *report));
     result.problems = report->problems;
     result.standard_output =

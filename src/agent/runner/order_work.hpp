@@ -21,7 +21,7 @@ struct WorkTools {
   PackageManager& packages;
   HostControl& host;
   std::vector<SnapshotProvider*> snapshots;
-  std::vector<HealthProbe*> probes;
+  ProbeMaker probes;
   std::function<fleet::NodeFacts()> collect_facts;  // agent/inventory
   StepTools steps;
   std::string policy_file{kPolicyFileDefault};

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <set>
 
 #include "agent/packages/fake_package_manager.hpp"
@@ -48,6 +50,7 @@ class ProcessKill : public testing::Test {
   void reset() {
     std::filesystem::remove_all(directory_);
     FakeState state;
+    state.restart_needed = {"ssh.service"};
     state.installed.packages = {{"curl", "amd64", "1"}, {"libc6", "amd64", "1"}};
     for (const char* name : {"curl", "libc6"}) {
       fleet::Offer offer;
@@ -64,8 +67,23 @@ class ProcessKill : public testing::Test {
     accepted.order.expires_at = io::system_clock().now() + std::chrono::hours(1);
     accepted.order.patch = patchrun::PatchRunOrder{};
     accepted.order.patch->changes = {{"curl", "amd64", "1", "2", "", 0}, {"libc6", "amd64", "1", "2", "", 0}};
+    if (change_order_) change_order_(*accepted.order.patch);
     ASSERT_TRUE(OrderBook(files_, paths_).add(accepted).ok());
   }
+
+  // Not healthy where the new curl is.
+  class Probe final : public HealthProbe {
+   public:
+    Probe(std::string name, ProcessKill& node) : name_(std::move(name)), node_(node) {}
+    std::string_view name() const override { return name_; }
+    Result<ProbeReading> measure(Duration, const ProbeReading*) override {
+      return ProbeReading{!node_.installed().contains("curl=2"), "status 502", {}};
+    }
+
+   private:
+    std::string name_;
+    ProcessKill& node_;
+  };
 
   std::string packages_path() const { return (directory_ / "packages.json").string(); }
 
@@ -83,7 +101,12 @@ class ProcessKill : public testing::Test {
                             packages,
                             host,
                             {},
-                            {},
+                            [this](const auto& specs) -> Result<std::vector<std::unique_ptr<HealthProbe>>> {
+                              std::vector<std::unique_ptr<HealthProbe>> probes;
+                              for (const auto& spec : specs)
+                                probes.push_back(std::make_unique<Probe>(spec.name, *this));
+                              return probes;
+                            },
                             [] { return fleet::NodeFacts{}; },
                             {files, io::real_processes(), {}}};
       const auto done = work_on_order(tools, paths_, kOrderId);
@@ -127,6 +150,7 @@ class ProcessKill : public testing::Test {
   io::Files& files_ = io::real_files();
   StatePaths paths_{(directory_ / "state").string()};
   std::set<patchrun::Outcome> outcomes_;
+  std::function<void(patchrun::PatchRunOrder&)> change_order_;
 };
 
 TEST_F(ProcessKill, AtEveryChangeBeforeTheReboot) {
@@ -158,6 +182,56 @@ TEST_F(ProcessKill, AtEveryChangeAfterTheReboot) {
       if (ended != Ended::killed) break;
     }
   EXPECT_EQ(outcomes_, std::set{patchrun::Outcome::committed});
+}
+
+// No reboot on the way, so that one process is all of it.
+void watch(patchrun::PatchRunOrder& order) {
+  order.reboot = patchrun::Reboot::never;
+  order.probes = {{.name = "web", .disk = patchrun::DiskProbe{}}};
+  order.gate = {Duration::zero(), Duration(1'000), 1};
+}
+
+TEST_F(ProcessKill, AtEveryChangeWhereTheGateCloses) {
+  change_order_ = watch;
+  for (const bool after : {false, true})
+    for (int change = 1;; ++change) {
+      ASSERT_LT(change, 100);
+      reset();
+      const auto ended = run_process(change, after);
+      bring_to_end();
+      expect_honest_end("change " + std::to_string(change) + (after ? ", after it" : ", before it"));
+      if (ended != Ended::killed) break;
+    }
+  EXPECT_EQ(outcomes_, std::set{patchrun::Outcome::rolled_back});
+}
+
+TEST_F(ProcessKill, AtEveryChangeWhereServicesAreRestarted) {
+  change_order_ = [](patchrun::PatchRunOrder& order) {
+    order.reboot = patchrun::Reboot::never;
+    order.restart_services = true;
+  };
+  for (const bool after : {false, true})
+    for (int change = 1;; ++change) {
+      ASSERT_LT(change, 100);
+      reset();
+      const auto ended = run_process(change, after);
+      bring_to_end();
+      expect_honest_end("change " + std::to_string(change) + (after ? ", after it" : ", before it"));
+      if (ended != Ended::killed) break;
+    }
+  EXPECT_TRUE(outcomes_.contains(patchrun::Outcome::committed));
+}
+
+TEST_F(ProcessKill, TwiceOnTheLadder) {
+  change_order_ = watch;
+  for (int first = 8; first <= 22; first += 2)
+    for (int second = 1; second <= 5; second += 2) {
+      reset();
+      run_process(first, true);
+      run_process(second, second % 4 == 1);
+      bring_to_end();
+      expect_honest_end("changes " + std::to_string(first) + " and " + std::to_string(second));
+    }
 }
 
 TEST_F(ProcessKill, InTheInstallAndAgainInTheRollback) {

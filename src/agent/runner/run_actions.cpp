@@ -3,9 +3,10 @@
 #include <algorithm>
 
 #include "agent/runner/problems.hpp"
+#include "agent/runner/records.hpp"
 #include "agent/runner/run_parts.hpp"
 #include "agent/runner/space_check.hpp"
-#include "base/text.hpp"
+#include "core/patchrun/fits.hpp"
 
 namespace belay::agent {
 namespace {
@@ -20,20 +21,44 @@ using patchrun::Findings;
 using patchrun::RunState;
 
 Happened RunActions::perform(Action action, const RunState& run) {
+  auto happened = act(action, run);
+  // Right before the first byte: getting ready may have taken long.
+  if (action == Action::download && happened.event == Event::succeeded)
+    if (auto late = too_late(run)) {
+      happened.findings.problems.push_back(std::move(*late));
+      return failed(std::move(happened.findings));
+    }
+  const bool failing = happened.event == Event::failed || happened.event == Event::gate_closed;
+  const bool changes = action == Action::install || action == Action::restart || action == Action::verify;
+  if (run.failure_log.empty() && ((failing && changes) || action == Action::roll_back))
+    happened.findings.failure_log = tools_.host.system_log(run.steps.front().entered_at, patchrun::kFailureLogBytesMax);
+  return happened;
+}
+
+Happened RunActions::act(Action action, const RunState& run) {
   switch (action) {
     case Action::check: return check(run);
     case Action::protect: return protect(run);
     case Action::download: return download(run);
     case Action::install: return install(run);
     case Action::reboot: return reboot(run);
+    case Action::restart: return restart(run);
     case Action::verify: return verify(run);
     case Action::commit: return commit(run);
     case Action::roll_back: return roll_back(run);
     case Action::verify_rollback: return verify_rollback(run);
+    case Action::restore: return restore(run);
     case Action::close: break;  // close(), which nothing follows
   }
   BELAY_ASSERT(false);
   return {Event::failed, {}};
+}
+
+// That the run, with its rollback, would not end before the order's cut-off.
+std::optional<fleet::Problem> RunActions::too_late(const RunState& run) const {
+  if (!run.order.end_by) return std::nullopt;
+  const auto wanted = patchrun::estimate(run.order, past_runs(read_records(tools_.files, paths_)));
+  return patchrun::check_fits(run.order, wanted, tools_.clock.now());
 }
 
 OutputLine RunActions::collect(Findings& findings) const {
@@ -129,6 +154,10 @@ Happened RunActions::check(const RunState& run) {
     findings.problems.push_back(
         {fleet::Reason::timed_out, "", "the order expired at " + to_iso8601(run.expires_at), "order it again", false});
     return failed(std::move(findings), "expired before it began");
+  }
+  if (auto late = too_late(run)) {
+    findings.problems.push_back(std::move(*late));
+    return failed(std::move(findings));
   }
   if (!mend(run, findings, kRepairTimeout)) return failed(std::move(findings), "the package state is broken");
   const auto scan = tools_.packages.scan();

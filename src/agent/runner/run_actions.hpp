@@ -7,12 +7,14 @@
 #include <vector>
 
 #include "agent/packages/package_manager.hpp"
-#include "agent/probes/health_probe.hpp"
 #include "agent/runner/host_control.hpp"
 #include "agent/runner/pool_files.hpp"
+#include "agent/runner/run_probes.hpp"
 #include "agent/runner/state_paths.hpp"
 #include "agent/snapshots/snapshot_provider.hpp"
+#include "core/patchrun/gate.hpp"
 #include "core/patchrun/machine.hpp"
+#include "core/patchrun/way_back.hpp"
 #include "io/files.hpp"
 
 namespace belay::agent {
@@ -24,9 +26,10 @@ struct RunTools {
   HostControl& host;
   Clock& clock;
   std::vector<SnapshotProvider*> snapshots;
-  std::vector<HealthProbe*> probes;
+  ProbeMaker probes;            // empty: this agent can read none
   OutputLine output;            // what the package manager prints, as it comes; may be empty
   PackagePool* pool = nullptr;  // of orders that use it
+  std::function<std::vector<std::string>()> services_on_old_code{};  // that still run what was replaced; may be empty
 };
 
 struct Happened {
@@ -42,27 +45,54 @@ class RunActions {
   void close(const patchrun::RunState& run);
 
  private:
+  Happened act(patchrun::Action action, const patchrun::RunState& run);
   Happened check(const patchrun::RunState& run);
   Happened protect(const patchrun::RunState& run);
   Happened download(const patchrun::RunState& run);
   Happened install(const patchrun::RunState& run);
   Happened reboot(const patchrun::RunState& run);
+  Happened restart(const patchrun::RunState& run);
   Happened verify(const patchrun::RunState& run);
   Happened commit(const patchrun::RunState& run);
   Happened roll_back(const patchrun::RunState& run);
   Happened verify_rollback(const patchrun::RunState& run);
+  Happened restore(const patchrun::RunState& run);
 
   std::optional<fleet::Problem> wait_for_others(Duration patience);
   PoolTools pool_tools(const patchrun::RunState& run) const;
   bool mend(const patchrun::RunState& run, patchrun::Findings& findings, Duration timeout);
   void check_versions(const patchrun::RunState& run, const fleet::PackageSet& set, patchrun::Findings& findings) const;
   void check_plan(const patchrun::RunState& run, const ScanResult& scan, patchrun::Findings& findings);
-  void take_snapshots(const patchrun::RunState& run, patchrun::Findings& findings);
-  void remove_snapshots(const patchrun::RunState& run, patchrun::Findings& findings);
-  bool restore_snapshots(const patchrun::RunState& run, patchrun::Findings& findings);
-  void compare_probes(const patchrun::RunState& run, patchrun::Findings& findings);
+  std::optional<fleet::Problem> too_late(const patchrun::RunState& run) const;
   bool wants_reboot(const patchrun::PatchRunOrder& order, patchrun::Findings& findings);
   OutputLine collect(patchrun::Findings& findings) const;
+
+  // The way back (run_protect.cpp).
+  void hold(const patchrun::RunState& run, patchrun::Findings& findings, patchrun::InHand& in_hand,
+            std::vector<fleet::Problem>& problems);
+  std::vector<SnapshotProvider*> chosen_providers(const patchrun::RunState& run) const;
+  // Which of the mounts, and why not the others.
+  std::vector<std::string> covered_by(SnapshotProvider& provider, const std::vector<std::string>& mounts,
+                                      std::vector<std::string>& reasons);
+  bool may_be_covered(const patchrun::RunState& run, const std::vector<std::string>& mounts);
+  void take_snapshots(const patchrun::RunState& run, const std::vector<std::string>& mounts,
+                      patchrun::Findings& findings, patchrun::InHand& in_hand);
+  void release(const std::vector<patchrun::SnapshotTaken>& snapshots, patchrun::Findings& findings);
+  void release_tagged(const patchrun::RunState& run, patchrun::Findings& findings);
+  std::vector<patchrun::SnapshotTaken> whole_snapshots(const patchrun::RunState& run, patchrun::Findings& findings);
+
+  // The probes (run_gate.cpp).
+  struct Watched {
+    patchrun::GateWatch gate;
+    std::vector<patchrun::ProbeResult> last;
+  };
+  bool measure_before(const patchrun::RunState& run, patchrun::Findings& findings);
+  Watched watch(const patchrun::RunState& run, patchrun::GateWatch gate, patchrun::Findings& findings);
+  Happened pass_gate(const patchrun::RunState& run, patchrun::Findings findings);
+  std::optional<fleet::Problem> await_recovery(const patchrun::RunState& run, patchrun::Findings& findings);
+  std::vector<std::string> services_to_restart(const patchrun::RunState& run,
+                                               const std::vector<patchrun::ProbeResult>& now);
+  void restart_services(const patchrun::RunState& run, patchrun::Findings& findings);
 
   RunTools tools_;
   StatePaths paths_;

@@ -1,5 +1,7 @@
+#include "agent/runner/problems.hpp"
 #include "agent/runner/run_actions.hpp"
 #include "agent/runner/run_parts.hpp"
+#include "base/text.hpp"
 
 namespace belay::agent {
 
@@ -20,9 +22,35 @@ Happened RunActions::install(const RunState& run) {
   if (findings.output.empty()) findings.output = report->output;
   if (!report->problems.empty()) return failed(std::move(findings));
   const auto detail = count(report->changed.size(), "package", "packages") + " changed";
-  if (!wants_reboot(run.order, findings)) return succeeded(std::move(findings), detail);
-  findings.detail = detail + "; a reboot is needed";
-  return {Event::reboot_needed, std::move(findings)};
+  if (wants_reboot(run.order, findings)) {
+    findings.detail = detail + "; a reboot is needed";
+    return {Event::reboot_needed, std::move(findings)};
+  }
+  if (!run.order.restart_services) return succeeded(std::move(findings), detail);
+  auto installed = run;
+  installed.restart_needed = findings.restart_needed;
+  auto services = services_to_restart(installed, {});
+  if (services.empty()) return succeeded(std::move(findings), detail);
+  findings.detail = detail + "; " + count(services.size(), "service", "services") + " to restart";
+  findings.to_restart = std::move(services);
+  return {Event::restart_due, std::move(findings)};
+}
+
+// Only services that the change concerns.
+Happened RunActions::restart(const RunState& run) {
+  Findings findings;
+  restart_services(run, findings);
+  if (!findings.problems.empty()) return failed(std::move(findings));
+  const auto detail = "restarted " + join(findings.restarted, ", ");
+  return succeeded(std::move(findings), detail);
+}
+
+void RunActions::restart_services(const RunState& run, Findings& findings) {
+  for (const auto& service : run.to_restart) {
+    collect(findings)("belay: restarting " + service);
+    if (const auto done = tools_.host.restart_service(service); done.ok()) findings.restarted.push_back(service);
+    else findings.problems.push_back(problem_of(done.error(), service));
+  }
 }
 
 bool RunActions::wants_reboot(const patchrun::PatchRunOrder& order, Findings& findings) {

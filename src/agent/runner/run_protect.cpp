@@ -1,47 +1,191 @@
+#include <algorithm>
+
+#include "agent/runner/kept_snapshots.hpp"
 #include "agent/runner/problems.hpp"
 #include "agent/runner/run_actions.hpp"
 #include "agent/runner/run_parts.hpp"
+#include "base/text.hpp"
+#include "core/patchrun/way_back.hpp"
 
 namespace belay::agent {
 
 using patchrun::Findings;
+using patchrun::InHand;
 using patchrun::RunState;
+
+namespace {
+
+constexpr std::string_view kHeldPackages = "packages";  // as an order names them among the providers
+constexpr std::size_t kMountsBytesMax = 1 << 20;
+
+std::vector<std::string> mounts_of(const io::Files& files) {
+  std::vector<std::string> mounts;
+  const auto text = files.read("/proc/self/mounts", kMountsBytesMax);
+  if (!text.ok()) return mounts;
+  for (const auto line : split(*text, '\n'))
+    if (const auto fields = split(line, ' '); fields.size() > 1) mounts.emplace_back(fields[1]);
+  return mounts;
+}
+
+std::vector<std::string> mounts_that_change(const io::Files& files, const RunState& run) {
+  auto changes = run.order.changes;
+  changes.insert(changes.end(), run.planned.begin(), run.planned.end());
+  const auto kernel = files.read("/proc/sys/kernel/osrelease", 4'096);
+  return patchrun::mounts_that_change(changes, mounts_of(files), kernel.ok() ? trim(*kernel) : std::string_view());
+}
+
+// apt writes a colon in a file name as %3a, dpkg-repack leaves the epoch away.
+bool is_repacked(const std::vector<std::string>& files, const fleet::PackageChange& change) {
+  const auto colon = change.from_version.find(':');
+  const auto version = colon == std::string::npos ? change.from_version : change.from_version.substr(colon + 1);
+  return std::ranges::any_of(files, [&](const auto& file) {
+    return file.starts_with(change.name + "_") && file.ends_with(".repacked") &&
+           file.find(version) != std::string::npos;
+  });
+}
+
+std::vector<std::string> held_of(const io::Files& files, const std::string& directory, const RunState& run) {
+  const auto names = files.list(directory);
+  std::vector<std::string> held;
+  for (const auto& change : run.order.changes) {
+    if (change.from_version.empty() || change.from_version == change.to_version) continue;
+    const bool repacked = names.ok() && is_repacked(*names, change);
+    held.push_back(change.name + "_" + change.from_version + "_" + change.arch + (repacked ? " (repacked)" : ""));
+  }
+  return held;
+}
+
+}  // namespace
+
+bool RunActions::may_be_covered(const RunState& run, const std::vector<std::string>& mounts) {
+  std::vector<std::string> reasons;
+  return std::ranges::any_of(chosen_providers(run),
+                             [&](auto* provider) { return !covered_by(*provider, mounts, reasons).empty(); });
+}
 
 Happened RunActions::protect(const RunState& run) {
   Findings findings;
-  findings.protection = run.protection;
-  if (run.order.hold_old_versions) {
-    const auto not_held = hold_with_pool(pool_tools(run), install_order(run, paths_), run.order.old_files);
-    if (!not_held.ok()) return failed(not_held.error(), std::move(findings));
-    add(findings.problems, *not_held);
-    if (!not_held->empty()) return failed(std::move(findings), "no way back: old packages cannot be held");
-    findings.protection->old_versions_held = true;
+  findings.protection.emplace();
+  const auto mounts = agent::mounts_that_change(tools_.files, run);
+  if (run.maybe_restored && may_be_covered(run, mounts)) {
+    findings.problems.push_back({fleet::Reason::other, "",
+                                 "the machine restarted while the run made its way back ready; if a snapshot of it was "
+                                 "restored since, this is the node as it was before the run, which is not begun again",
+                                 "see what the server heard of this run, then order again", false});
+    return failed(std::move(findings));
   }
-  take_snapshots(run, findings);
-  if (!findings.problems.empty()) return failed(std::move(findings), "no way back: a snapshot failed");
-  findings.protection->probes.clear();
-  for (auto* probe : tools_.probes) {
-    const auto reading = probe->measure(Duration(30'000));
-    findings.protection->probes.push_back({std::string(probe->name()), reading.ok() && reading->healthy,
-                                           reading.ok() ? reading->detail : reading.error().chain()});
+  if (!measure_before(run, findings)) return failed(std::move(findings));
+
+  InHand in_hand;
+  std::vector<fleet::Problem> not_held;
+  hold(run, findings, in_hand, not_held);
+  take_snapshots(run, mounts, findings, in_hand);
+  findings.way_back = patchrun::judge_way_back(in_hand);
+  const auto reached = findings.way_back->reached;
+  const auto least = run.order.protection.least;
+  if (reached < least) {
+    release(findings.protection->snapshots, findings);
+    findings.way_back->snapshots.clear();
+    add(findings.problems, not_held);
+    findings.problems.push_back({fleet::Reason::other, "",
+                                 "no way back of class " + std::string(patchrun::text_of(least)) + ", only of " +
+                                     std::string(patchrun::text_of(reached)) + ": " +
+                                     join(findings.way_back->why_not_more, "; "),
+                                 "give the node what it lacks, or order with a lower class", false});
+    const auto detail = findings.problems.back().detail;
+    return failed(std::move(findings), detail);
   }
   const auto ways = findings.protection->snapshots.size();
-  return succeeded(std::move(findings), std::string(run.order.hold_old_versions ? "old packages held"
-                                                                                : "old packages not held, as ordered") +
-                                            (ways ? ", " + count(ways, "snapshot", "snapshots") : ""));
+  auto detail = "way back " + std::string(patchrun::text_of(reached)) + ": " +
+                count(in_hand.held.size(), "old package", "old packages") + " held" +
+                (ways ? ", " + count(ways, "snapshot", "snapshots") : "");
+  const auto& before = findings.protection->probes;
+  if (!before.empty()) {
+    const auto healthy = std::ranges::count_if(before, &patchrun::ProbeResult::healthy);
+    detail += "; " + std::to_string(healthy) + " of " + count(before.size(), "probe", "probes") + " healthy";
+  }
+  return succeeded(std::move(findings), detail);
 }
 
-void RunActions::take_snapshots(const RunState& run, Findings& findings) {
-  findings.protection->snapshots.clear();
-  for (auto* provider : tools_.snapshots) {
-    const auto covers = provider->covers({"/"});
-    if (!covers.ok() || !*covers) continue;  // held packages remain the way back
-    const auto taken = provider->create("belay-" + run.run_id, {"/"});
-    if (!taken.ok()) return findings.problems.push_back(problem_of(taken.error(), std::string(provider->name())));
-    if (const auto whole = provider->verify(*taken); !whole.ok())
-      return findings.problems.push_back(problem_of(whole.error(), std::string(provider->name())));
-    findings.protection->snapshots.push_back({taken->id, std::string(provider->name()), taken->mounts});
+void RunActions::hold(const RunState& run, Findings& findings, InHand& in_hand, std::vector<fleet::Problem>& problems) {
+  if (!run.order.hold_old_versions) {
+    in_hand.not_held.emplace_back("old packages are not held, as ordered");
+    return;
   }
+  const auto not_held = hold_with_pool(pool_tools(run), install_order(run, paths_), run.order.old_files);
+  if (not_held.ok()) problems = *not_held;
+  else problems.push_back(problem_of(not_held.error()));
+  for (const auto& problem : problems)
+    in_hand.not_held.push_back((problem.subject.empty() ? "" : problem.subject + ": ") + problem.detail);
+  if (!problems.empty()) return;
+  findings.protection->old_versions_held = true;
+  in_hand.held = held_of(tools_.files, paths_.held(), run);
+}
+
+std::vector<SnapshotProvider*> RunActions::chosen_providers(const RunState& run) const {
+  std::vector<SnapshotProvider*> chosen;
+  const auto& named = run.order.protection.snapshots;
+  for (auto* provider : tools_.snapshots)
+    if (named.empty() || std::ranges::find(named, provider->name()) != named.end()) chosen.push_back(provider);
+  return chosen;
+}
+
+std::vector<std::string> RunActions::covered_by(SnapshotProvider& provider, const std::vector<std::string>& mounts,
+                                                std::vector<std::string>& reasons) {
+  const auto coverage = provider.covers(mounts);
+  const std::string name(provider.name());
+  if (!coverage.ok()) {
+    reasons.push_back(name + ": " + coverage.error().chain());
+    return {};
+  }
+  if (!*coverage) reasons.push_back(name + ": " + coverage->why);
+  std::vector<std::string> covered;
+  for (const auto& mount : mounts)
+    if (std::ranges::find(coverage->not_covered, mount) == coverage->not_covered.end()) covered.push_back(mount);
+  return covered;
+}
+
+void RunActions::take_snapshots(const RunState& run, const std::vector<std::string>& mounts, Findings& findings,
+                                InHand& in_hand) {
+  auto& taken = findings.protection->snapshots;
+  std::vector<std::string> left = mounts, reasons;
+  for (const auto& name : run.order.protection.snapshots)
+    if (name != kHeldPackages && !provider_of(tools_.snapshots, name))
+      reasons.push_back("this node has no snapshot provider '" + sanitize(name, 80) + "'");
+  for (auto* provider : chosen_providers(run)) {
+    const std::string name(provider->name());
+    const auto covered = covered_by(*provider, mounts, reasons);
+    if (covered.empty()) continue;
+    const auto made = provider->create(snapshot_tag(run.run_id), covered);
+    if (!made.ok()) {
+      reasons.push_back(name + ": " + made.error().chain());
+      continue;
+    }
+    taken.push_back({made->id, name, covered});
+    if (const auto whole = provider->verify(*made); !whole.ok()) {
+      reasons.push_back(name + ": " + whole.error().chain());
+      release({taken.back()}, findings);
+      taken.pop_back();
+      continue;
+    }
+    std::erase_if(left, [&](const auto& m) { return std::ranges::find(covered, m) != covered.end(); });
+  }
+  if (left.empty()) {
+    for (const auto& snapshot : taken) in_hand.snapshots.push_back(describe(snapshot));
+    return;
+  }
+  // A part of what changes, put back without the rest, would fit nothing.
+  release(taken, findings);
+  taken.clear();
+  in_hand.not_taken = reasons;
+  in_hand.not_taken.push_back("no snapshot provider of this node covers " + join(left, ", "));
+}
+
+void RunActions::release(const std::vector<patchrun::SnapshotTaken>& snapshots, Findings& findings) {
+  for (const auto& taken : snapshots)
+    if (auto* provider = provider_of(tools_.snapshots, taken.provider))
+      if (const auto gone = provider->remove({taken.id, taken.provider, {}, taken.mounts}); !gone.ok())
+        findings.problems.push_back(problem_of(gone.error(), taken.id));
 }
 
 }  // namespace belay::agent

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <set>
 
+#include "agent/runner/kept_snapshots.hpp"
 #include "agent/runner/problems.hpp"
 #include "agent/runner/run_actions.hpp"
 #include "agent/runner/run_parts.hpp"
@@ -9,18 +11,6 @@ namespace belay::agent {
 using patchrun::Event;
 using patchrun::Findings;
 using patchrun::RunState;
-
-bool RunActions::restore_snapshots(const RunState& run, Findings& findings) {
-  bool restored = false;
-  for (const auto& taken : run.protection.snapshots)
-    for (auto* provider : tools_.snapshots)
-      if (provider->name() == taken.provider) {
-        const auto done = provider->restore({taken.id, taken.provider, {}, taken.mounts});
-        if (done.ok()) restored = true;
-        else findings.problems.push_back(problem_of(done.error(), taken.id));
-      }
-  return restored;
-}
 
 Happened RunActions::roll_back(const RunState& run) {
   Findings findings;
@@ -51,14 +41,17 @@ Happened RunActions::roll_back(const RunState& run) {
     if (!report.ok()) findings.problems.push_back(problem_of(report.error()));
     else add(findings.problems, report->problems);
   }
-  if (!done && restore_snapshots(run, findings)) {
-    findings.detail = "packages could not be put back; a snapshot was restored";
-    return {Event::reboot_needed, std::move(findings)};
-  }
   if (!done) return failed(std::move(findings), "packages could not be put back");
   findings.detail = count(back.changes.size(), "package", "packages") + " put back";
   const bool runs_new_code = run.rebooted && run.order.reboot != patchrun::Reboot::never && !back.changes.empty();
-  return {runs_new_code ? Event::reboot_needed : Event::succeeded, std::move(findings)};
+  if (runs_new_code) return {Event::reboot_needed, std::move(findings)};
+  // What was restarted with the new code, or ailed under it, runs the old one only after a restart. Whether it is well
+  // is read next.
+  Findings services;
+  restart_services(run, services);
+  findings.restarted = services.restarted;
+  for (const auto& problem : services.problems) collect(findings)("belay: " + problem.detail);
+  return {Event::succeeded, std::move(findings)};
 }
 
 Happened RunActions::verify_rollback(const RunState& run) {
@@ -78,9 +71,71 @@ Happened RunActions::verify_rollback(const RunState& run) {
     findings.problems.push_back({fleet::Reason::other, change.name,
                                  "after the rollback this is left: " + describe(change),
                                  "put it back by hand; the old packages are under " + paths_.held(), false});
-  if (const auto required = tools_.host.reboot_required(); required.ok()) findings.reboot_pending = *required;
+  const bool restore_waits = run.reboot_pending && !run.rungs.empty() && run.rungs.back() == patchrun::kRungSnapshot;
+  if (const auto required = tools_.host.reboot_required(); required.ok() && !restore_waits)
+    findings.reboot_pending = *required;
   if (!findings.problems.empty()) return failed(std::move(findings));
-  return succeeded(std::move(findings), "every package is as it was found");
+  if (auto ill = await_recovery(run, findings)) {
+    findings.detail = ill->detail;
+    findings.problems.push_back(std::move(*ill));
+    return {Event::climb, std::move(findings)};
+  }
+  return succeeded(std::move(findings),
+                   "every package is as it was found" +
+                       std::string(run.protection.probes.empty() ? "" : ", and what was healthy is"));
+}
+
+// The newest that are whole, as many as it takes to put every mount back.
+std::vector<patchrun::SnapshotTaken> RunActions::whole_snapshots(const RunState& run, Findings& findings) {
+  std::set<std::string> left;
+  for (const auto& taken : run.protection.snapshots) left.insert(taken.mounts.begin(), taken.mounts.end());
+  std::vector<patchrun::SnapshotTaken> chosen;
+  const auto& all = run.protection.snapshots;
+  for (auto taken = all.rbegin(); taken != all.rend() && !left.empty(); ++taken) {
+    auto* provider = provider_of(tools_.snapshots, taken->provider);
+    const auto whole = provider ? provider->verify({taken->id, taken->provider, {}, taken->mounts})
+                                : Status(Error(Code::not_found, "this node has no provider '" + taken->provider + "'"));
+    if (!whole.ok()) {
+      findings.problems.push_back(
+          problem_of(whole.error().within("the snapshot of this run is not there any more"), describe(*taken)));
+      continue;
+    }
+    const auto before = left.size();
+    for (const auto& mount : taken->mounts) left.erase(mount);
+    if (left.size() < before) chosen.push_back(*taken);
+  }
+  // A part of what changed, put back without the rest, would fit nothing.
+  if (!left.empty()) chosen.clear();
+  return chosen;
+}
+
+Happened RunActions::restore(const RunState& run) {
+  Findings findings;
+  const auto chosen = whole_snapshots(run, findings);
+  if (chosen.empty()) return failed(std::move(findings), "no snapshot of this run is left");
+  bool restored = false, needs_reboot = false;
+  for (const auto& taken : chosen) {
+    const auto done =
+        provider_of(tools_.snapshots, taken.provider)->restore({taken.id, taken.provider, {}, taken.mounts});
+    if (!done.ok()) {
+      findings.problems.push_back(problem_of(done.error(), describe(taken)));
+      continue;
+    }
+    restored = true;
+    needs_reboot = needs_reboot || done->needs_reboot;
+    for (const auto& left : done->left) collect(findings)("belay: left by the restore: " + left);
+  }
+  if (!restored) return failed(std::move(findings), "no snapshot could be restored");
+  if (!needs_reboot) return succeeded(std::move(findings), "restored " + describe(chosen.front()));
+  if (run.order.reboot == patchrun::Reboot::never) {
+    findings.reboot_pending = true;
+    findings.problems.push_back({fleet::Reason::reboot_pending, describe(chosen.front()),
+                                 "it is put back with the next boot, and the order rules out a reboot",
+                                 "reboot the machine by hand", false});
+    return failed(std::move(findings), "the restore waits for a reboot, which the order rules out");
+  }
+  findings.detail = "restored " + describe(chosen.front());
+  return {Event::reboot_needed, std::move(findings)};
 }
 
 }  // namespace belay::agent

@@ -1,6 +1,5 @@
-#include <algorithm>
-
 #include "agent/runner/held_packages.hpp"
+#include "agent/runner/kept_snapshots.hpp"
 #include "agent/runner/problems.hpp"
 #include "agent/runner/run_actions.hpp"
 #include "agent/runner/run_parts.hpp"
@@ -9,6 +8,7 @@
 namespace belay::agent {
 
 using patchrun::Findings;
+using patchrun::Outcome;
 using patchrun::RunState;
 
 Happened RunActions::verify(const RunState& run) {
@@ -25,38 +25,23 @@ Happened RunActions::verify(const RunState& run) {
       findings.problems.push_back({fleet::Reason::other, change.name,
                                    "after the install this is not so: " + describe(change), "see the run's output",
                                    false});
-  compare_probes(run, findings);
   if (const auto required = tools_.host.reboot_required(); required.ok() && !run.reboot_pending)
     findings.reboot_pending = *required;
   if (!findings.problems.empty()) return failed(std::move(findings));
-  return succeeded(std::move(findings), "versions and package health are as ordered");
-}
-
-// The change is blamed for what was healthy before it and is not now.
-void RunActions::compare_probes(const RunState& run, Findings& findings) {
-  for (auto* probe : tools_.probes) {
-    const auto before = std::ranges::find(run.protection.probes, probe->name(), &patchrun::ProbeResult::probe);
-    if (before == run.protection.probes.end() || !before->healthy) continue;
-    constexpr int kReadingsMax = 6;
-    std::string seen;
-    bool healthy = false;
-    for (int reading = 0; reading < kReadingsMax && !healthy; ++reading) {
-      if (reading > 0) tools_.host.pause(Duration(5'000));
-      const auto measured = probe->measure(Duration(30'000));
-      healthy = measured.ok() && measured->healthy;
-      seen = measured.ok() ? measured->detail : measured.error().chain();
-    }
-    if (!healthy)
-      findings.problems.push_back({fleet::Reason::other, std::string(probe->name()),
-                                   "healthy before the change, not after it: " + seen, "see the probe's detail",
-                                   false});
-  }
+  return pass_gate(run, std::move(findings));
 }
 
 Happened RunActions::commit(const RunState& run) {
   Findings findings;
-  remove_snapshots(run, findings);
-  if (!findings.problems.empty()) return failed(std::move(findings), "a snapshot was left behind");
+  const auto& protection = run.order.protection;
+  if (protection.keep_snapshots > Duration::zero()) {
+    const auto now = tools_.clock.now();
+    if (const auto kept = keep_snapshots(tools_.files, paths_, run, now + protection.keep_snapshots, now); !kept.ok())
+      return failed(kept.error(), std::move(findings));
+  } else {
+    release(run.protection.snapshots, findings);
+    if (!findings.problems.empty()) return failed(std::move(findings), "a snapshot was left behind");
+  }
   // What this run held stays: a rollback ordered later is made of it.
   if (const auto pruned = prune_held_packages(tools_.files, paths_.held(), tools_.clock.now()); !pruned.ok())
     log::warning("held_packages_left", {{"why", pruned.error()}});
@@ -64,19 +49,35 @@ Happened RunActions::commit(const RunState& run) {
 }
 
 void RunActions::close(const RunState& run) {
-  if (run.outcome == patchrun::Outcome::rollback_failed || run.outcome == patchrun::Outcome::inconsistent) return;
+  const auto now = tools_.clock.now();
+  switch (*run.outcome) {
+    case Outcome::rollback_failed:
+    case Outcome::inconsistent:
+    case Outcome::left_as_is:
+      if (const auto kept = keep_snapshots(tools_.files, paths_, run, std::nullopt, now); !kept.ok())
+        log::warning("snapshots_not_noted", {{"run", run.run_id}, {"why", kept.error()}});
+      return;
+    case Outcome::committed:
+      if (run.order.protection.keep_snapshots > Duration::zero()) return;
+      break;
+    case Outcome::nothing_to_do:
+    case Outcome::refused:
+    case Outcome::rolled_back: break;
+  }
   Findings left;
-  remove_snapshots(run, left);
+  release(run.protection.snapshots, left);
+  release_tagged(run, left);
   for (const auto& problem : left.problems)
     log::warning("snapshot_left", {{"snapshot", problem.subject}, {"why", problem.detail}});
 }
 
-void RunActions::remove_snapshots(const RunState& run, Findings& findings) {
-  for (const auto& taken : run.protection.snapshots)
-    for (auto* provider : tools_.snapshots)
-      if (provider->name() == taken.provider)
-        if (const auto gone = provider->remove({taken.id, taken.provider, {}, taken.mounts}); !gone.ok())
-          findings.problems.push_back(problem_of(gone.error(), taken.id));
+// One that was taken just before the run was killed stands in no journal.
+void RunActions::release_tagged(const RunState& run, Findings& findings) {
+  for (auto* provider : tools_.snapshots)
+    if (const auto there = provider->list(); there.ok())
+      for (const auto& snapshot : *there)
+        if (snapshot.tag == snapshot_tag(run.run_id))
+          release({{snapshot.id, std::string(provider->name()), snapshot.mounts}}, findings);
 }
 
 }  // namespace belay::agent

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <string>
-#include <string_view>
 
 #include "agent/runner/problems.hpp"
+#include "core/patchrun/way_back.hpp"
 
 namespace belay::agent {
 namespace {
@@ -19,12 +19,6 @@ struct Need {
   io::Space space;
 };
 
-bool touches_boot(std::string_view name) {
-  for (const std::string_view prefix : {"linux-image-", "kernel", "initramfs-tools", "dracut", "grub", "shim"})
-    if (name.starts_with(prefix)) return true;
-  return false;
-}
-
 // Two paths on one file system answer with the same figures.
 bool same_file_system(const io::Space& a, const io::Space& b) {
   return a.bytes_total == b.bytes_total && a.bytes_free == b.bytes_free && a.inodes_free == b.inodes_free;
@@ -38,7 +32,7 @@ std::vector<fleet::Problem> check_space(const io::Files& files, const Transactio
                                         const patchrun::PatchRunOrder& order) {
   std::vector<Need> needs{{"/", plan.disk_bytes, {}},
                           {"/var", 2 * plan.download_bytes, {}}};  // the new and the old packages
-  if (std::ranges::any_of(plan.changes, [](const auto& change) { return touches_boot(change.name); }))
+  if (std::ranges::any_of(plan.changes, [](const auto& change) { return patchrun::touches_boot(change.name); }))
     needs.push_back({"/boot", kKernelBytes, {}});
   std::vector<fleet::Problem> problems;
   std::vector<Need> disks;

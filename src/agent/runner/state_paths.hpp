@@ -22,6 +22,7 @@
 //   outbox/              messages that the server has not acknowledged
 //   sets/<hash>.json     package and offer sets that the server may ask for
 //   held/                old packages, for a rollback
+//   snapshots.json       snapshots that were kept beyond their run, and until when
 //   lists/               package lists of Belay's own, where the host's must not be touched
 #include <string>
 #include <string_view>
@@ -62,6 +63,7 @@ class StatePaths {
   std::string archived(std::string_view id) const { return archive() + "/" + std::string(id) + ".json"; }
   std::string outbox() const { return root_ + "/outbox"; }
   std::string sets() const { return root_ + "/sets"; }
+  std::string snapshots() const { return root_ + "/snapshots.json"; }
   std::string held() const { return root_ + "/held"; }
   std::string lists() const { return root_ + "/lists"; }
 

@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <set>
 
+#include "agent/runner/records.hpp"
 #include "base/ids.hpp"
-#include "base/json.hpp"
 #include "io/crypto.hpp"
 
 namespace belay::agent {
 namespace {
 
-constexpr json::Limits kLimits{.bytes_max = 32 << 20, .depth_max = 16};
 constexpr int kAttemptsMax = 20;
 constexpr Duration kOrderLife{std::chrono::hours(24)};
 
@@ -20,42 +19,25 @@ std::string undo_id(const std::string& run_id, int attempt) {
   return make_uuid(bytes.substr(0, kIdRandomBytes));
 }
 
-struct Records {
-  std::vector<wire::OrderResult> results;  // the newest first
-  std::set<std::string> open;              // without a result yet
-
-  const wire::OrderResult* find(const std::string& id) const {
-    const auto found = std::ranges::find(results, id, &wire::OrderResult::order_id);
-    return found == results.end() ? nullptr : &*found;
-  }
-};
-
-Records read_records(const io::Files& files, const StatePaths& paths) {
-  Records records;
-  const auto take = [&](const std::string& path) {
-    const auto text = files.read(path, kLimits.bytes_max);
-    if (!text.ok()) return false;
-    auto result = json::decode_text<wire::OrderResult>(*text, kLimits);
-    if (result.ok()) records.results.push_back(std::move(*result));
-    return result.ok();
-  };
-  if (const auto names = files.list(paths.archive()); names.ok())
-    for (const auto& name : *names) take(paths.archive() + "/" + name);
-  if (const auto names = files.list(paths.orders()); names.ok())
-    for (const auto& name : *names)
-      if (!take(paths.result(name))) records.open.insert(name);
-  std::ranges::sort(records.results, std::ranges::greater(), &wire::OrderResult::finished_at);
-  return records;
-}
-
 bool changed_packages(const wire::OrderResult& result) {
   return result.run && result.run->outcome == patchrun::Outcome::committed && !result.run->changed.empty();
 }
 
-std::vector<fleet::PackageChange> reversed(const std::vector<fleet::PackageChange>& changes) {
+// What an order of the server's took back of this run: all of it, or some of its packages.
+bool was_taken_back(const Records& records, const std::string& run_id, const fleet::PackageChange& change) {
+  return std::ranges::any_of(records.results, [&](const auto& result) {
+    return changed_packages(result) && result.run->undoes == run_id &&
+           std::ranges::any_of(result.run->changed,
+                               [&](const auto& c) { return c.name == change.name && c.arch == change.arch; });
+  });
+}
+
+// What is left to turn round.
+std::vector<fleet::PackageChange> reversed(const Records& records, const wire::OrderResult& result) {
   std::vector<fleet::PackageChange> back;
-  for (const auto& change : changes)
-    back.push_back({change.name, change.arch, change.to_version, change.from_version, "", 0});
+  for (const auto& change : result.run->changed)
+    if (!was_taken_back(records, result.order_id, change))
+      back.push_back({change.name, change.arch, change.to_version, change.from_version, "", 0});
   return back;
 }
 
@@ -67,9 +49,9 @@ Result<Undo> plan_undo(const io::Files& files, const StatePaths& paths) {
   for (const auto& result : records.results)
     for (int attempt = 0; attempt < kAttemptsMax; ++attempt) undoing.insert(undo_id(result.order_id, attempt));
   for (const auto& result : records.results) {
-    if (!changed_packages(result) || undoing.contains(result.order_id)) continue;
-    Undo undo{result.order_id, result.finished_at, "", false, reversed(result.run->changed)};
-    bool undone = false;
+    if (!changed_packages(result) || undoing.contains(result.order_id) || !result.run->undoes.empty()) continue;
+    Undo undo{result.order_id, result.finished_at, "", false, reversed(records, result)};
+    bool undone = undo.changes.empty();
     for (int attempt = 0; attempt < kAttemptsMax && undo.order_id.empty() && !undone; ++attempt) {
       const auto id = undo_id(result.order_id, attempt);
       const auto* earlier = records.find(id);
@@ -102,6 +84,7 @@ Status accept_undo(io::Files& files, const StatePaths& paths, const Undo& undo, 
   accepted.order.patch = patchrun::PatchRunOrder{};
   accepted.order.patch->changes = undo.changes;
   accepted.order.patch->allow_downgrade = true;
+  accepted.order.patch->undoes = undo.run_id;
   accepted.order.patch->reboot = reboot;
   return OrderBook(files, paths).add(accepted);
 }

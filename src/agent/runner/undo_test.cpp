@@ -78,6 +78,22 @@ TEST_F(UndoTest, WhatWasUndoneIsNotUndoneAgain) {
   EXPECT_EQ(plan().run_id, kFirst) << "neither the undone run nor the one that undid it";
 }
 
+TEST_F(UndoTest, WhatTheServerTookBackIsNotUndoneAgain) {
+  record(kFirst, patchrun::Outcome::committed, {{"vim", "amd64", "1", "2", "", 0}}, 60);
+  record(kSecond, patchrun::Outcome::committed, {kCurl, kNew}, 5);
+  const auto takes_back = [&](std::string_view id, fleet::PackageChange changed) {
+    record(id, patchrun::Outcome::committed, {std::move(changed)}, 1);
+    auto result = json::decode_text<wire::OrderResult>(disk.read(paths.archived(id), 1 << 20).value()).value();
+    result.run->undoes = kSecond;
+    disk.put(paths.archived(id), json::encode_text(result));
+  };
+  takes_back("11111111-2222-4333-8444-555555555553", {"curl", "amd64", "2", "1", "", 0});
+  EXPECT_EQ(plan().run_id, kSecond);
+  EXPECT_EQ(plan().changes, (std::vector<fleet::PackageChange>{{"libnew", "amd64", "1", "", "", 0}})) << "the rest";
+  takes_back("11111111-2222-4333-8444-555555555554", {"libnew", "amd64", "1", "", "", 0});
+  EXPECT_EQ(plan().run_id, kFirst);
+}
+
 TEST_F(UndoTest, AFailedAttemptMayBeRepeated) {
   record(kSecond, patchrun::Outcome::committed, {kCurl}, 5);
   const auto undo = plan();

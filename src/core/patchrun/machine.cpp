@@ -40,14 +40,22 @@ constexpr std::array kRows{
 
     Row{S::installing,         E::succeeded,     S::verifying,          A::verify,          same,                        open},
     Row{S::installing,         E::reboot_needed, S::rebooting,          A::reboot,          same,                        open},
+    Row{S::installing,         E::restart_due,   S::restarting,         A::restart,         same,                        open},
     Row{S::installing,         E::failed,        S::rolling_back,       A::roll_back,       Course::failed,              open},
+    Row{S::installing,         E::left,          S::finished,           A::close,           Course::failed,              Outcome::left_as_is},
 
     // A reboot that does not come is told, not punished with a rollback of packages that are whole.
     Row{S::rebooting,          E::rebooted,      S::verifying,          A::verify,          same,                        open},
     Row{S::rebooting,          E::failed,        S::verifying,          A::verify,          same,                        open},
 
+    Row{S::restarting,         E::succeeded,     S::verifying,          A::verify,          same,                        open},
+    Row{S::restarting,         E::failed,        S::rolling_back,       A::roll_back,       Course::failed,              open},
+    Row{S::restarting,         E::left,          S::finished,           A::close,           Course::failed,              Outcome::left_as_is},
+
     Row{S::verifying,          E::succeeded,     S::committing,         A::commit,          same,                        open},
+    Row{S::verifying,          E::gate_closed,   S::restarting,         A::restart,         same,                        open},
     Row{S::verifying,          E::failed,        S::rolling_back,       A::roll_back,       Course::failed,              open},
+    Row{S::verifying,          E::left,          S::finished,           A::close,           Course::failed,              Outcome::left_as_is},
 
     Row{S::committing,         E::succeeded,     S::finished,           A::close,           same,                        Outcome::committed},
     Row{S::committing,         E::failed,        S::finished,           A::close,           same,                        Outcome::committed},
@@ -61,8 +69,13 @@ constexpr std::array kRows{
 
     Row{S::verifying_rollback, E::succeeded,     S::finished,           A::close,           Course::failed,              Outcome::rolled_back},
     Row{S::verifying_rollback, E::failed,        S::rolling_back,       A::roll_back,       Course::rollback_incomplete, open},
+    Row{S::verifying_rollback, E::climb,         S::restoring,          A::restore,         Course::rollback_incomplete, open},
     Row{S::verifying_rollback, E::exhausted,     S::finished,           A::close,           Course::rollback_incomplete, Outcome::rollback_failed},
     Row{S::verifying_rollback, E::undecided,     S::finished,           A::close,           Course::rollback_incomplete, Outcome::inconsistent},
+
+    Row{S::restoring,          E::succeeded,     S::verifying_rollback, A::verify_rollback, same,                        open},
+    Row{S::restoring,          E::reboot_needed, S::rollback_rebooting, A::reboot,          same,                        open},
+    Row{S::restoring,          E::failed,        S::verifying_rollback, A::verify_rollback, same,                        open},
 };
 
 constexpr std::array kResumeRows{
@@ -74,12 +87,16 @@ constexpr std::array kResumeRows{
     // How far it came is not known, and its own findings are lost: not proven safe.
     ResumeRow{S::installing,         S::rolling_back,       A::roll_back,       S::rolling_back,       A::roll_back},
     ResumeRow{S::rebooting,          S::rebooting,          A::reboot,          S::verifying,          A::verify},
+    // A machine that restarted has restarted its services.
+    ResumeRow{S::restarting,         S::restarting,         A::restart,         S::verifying,          A::verify},
     ResumeRow{S::verifying,          S::verifying,          A::verify,          S::verifying,          A::verify},
     // Verified already: going back now would be the greater change.
     ResumeRow{S::committing,         S::committing,         A::commit,          S::committing,         A::commit},
     ResumeRow{S::rolling_back,       S::rolling_back,       A::roll_back,       S::rolling_back,       A::roll_back},
     ResumeRow{S::rollback_rebooting, S::rollback_rebooting, A::reboot,          S::verifying_rollback, A::verify_rollback},
     ResumeRow{S::verifying_rollback, S::verifying_rollback, A::verify_rollback, S::verifying_rollback, A::verify_rollback},
+    // Putting back what is back already changes nothing; what came of it is read afterwards.
+    ResumeRow{S::restoring,          S::restoring,          A::restore,         S::restoring,          A::restore},
     ResumeRow{S::finished,           S::finished,           A::close,           S::finished,           A::close},
 };
 // clang-format on
@@ -127,6 +144,13 @@ void take_in(RunState& state, const Findings& findings) {
   for (const auto& problem : findings.problems) add_problem(state, problem);
   add_once(state.conffiles_kept, findings.conffiles_kept);
   add_once(state.restart_needed, findings.restart_needed);
+  std::erase_if(state.restart_needed, [&](const auto& service) {
+    return std::ranges::find(findings.restarted, service) != findings.restarted.end();
+  });
+  if (findings.way_back) state.way_back = *findings.way_back;
+  if (findings.probe_turns) state.probe_turns = *findings.probe_turns;
+  if (findings.to_restart) state.to_restart = *findings.to_restart;
+  if (state.failure_log.empty()) state.failure_log = sanitize(findings.failure_log, kFailureLogBytesMax);
   add_output(state.output, findings.output);
 }
 
@@ -137,8 +161,14 @@ void close_step(RunState& state, std::string_view detail, Instant now) {
   if (!detail.empty()) last.detail = sanitize(detail, kDetailBytesMax);
 }
 
+bool has_rung(const RunState& state, std::string_view rung) {
+  return std::ranges::find(state.rungs, rung) != state.rungs.end();
+}
+
 void enter(RunState& state, State next, Instant now) {
   state.state = next;
+  if (next == S::rolling_back) add_once(state.rungs, {std::string(kRungPackages)});
+  if (next == S::restoring) add_once(state.rungs, {std::string(kRungSnapshot)});
   state.entered_at = now;
   state.state_writes += 1;
   if (state.steps.size() < kStepsMax) state.steps.push_back({state_name(next), now, {}, {}});
@@ -148,6 +178,32 @@ Decision finish(RunState state, Outcome outcome, Instant now) {
   state.outcome = outcome;
   enter(state, S::finished, now);
   return {std::move(state), A::close};
+}
+
+// What an event comes to, given what was ordered and which rungs are climbed.
+Event settle(RunState& state, Event event, const Findings& findings) {
+  if (state.state == S::verifying_rollback) {
+    // Packages are tried again only where there is nothing above them.
+    const bool higher = !state.protection.snapshots.empty() && !has_rung(state, kRungSnapshot);
+    if (event == E::failed &&
+        (higher || has_rung(state, kRungSnapshot) || ++state.rollback_attempts >= kRollbackAttemptsMax))
+      event = E::climb;
+    if (event == E::undecided && higher) event = E::climb;
+    if (event == E::climb && !higher) event = E::exhausted;
+    return event;
+  }
+  const bool leaves = state.order.on_failure == OnFailure::leave;
+  if (event == E::gate_closed) {
+    const bool services = findings.to_restart && !findings.to_restart->empty();
+    if (!leaves && services && !has_rung(state, kRungRestart)) {
+      state.rungs.emplace_back(kRungRestart);
+      return event;
+    }
+    if (findings.gate_problem) add_problem(state, *findings.gate_problem);
+    event = E::failed;
+  }
+  const bool may_be_left = state.state == S::installing || state.state == S::restarting || state.state == S::verifying;
+  return event == E::failed && leaves && may_be_left ? E::left : event;
 }
 
 // The run turns in a circle: end it with what can honestly be said.
@@ -176,10 +232,7 @@ RunState begin(std::string run_id, PatchRunOrder order, Instant expires_at, std:
 }
 
 Decision step(RunState state, Event event, const Findings& findings, Instant now) {
-  if (state.state == S::verifying_rollback && event == E::failed) {
-    state.rollback_attempts += 1;
-    if (state.rollback_attempts >= kRollbackAttemptsMax) event = E::exhausted;
-  }
+  event = settle(state, event, findings);
   const Row* row = find_row(state.state, event);
   BELAY_ASSERT(row != nullptr);
   take_in(state, findings);
@@ -228,7 +281,10 @@ Decision resume(RunState state, std::string_view boot_id_now, Instant now) {
                         other_boot ? "the machine restarted while packages were being installed"
                                    : "the run was killed while packages were being installed",
                         "see the node's system log for what ended it, then order again", false});
+    if (state.order.on_failure == OnFailure::leave) return finish(std::move(state), Outcome::left_as_is, now);
   }
+  // A snapshot that was put back since brings this state back with it.
+  if (found_in == S::protecting && other_boot) state.maybe_restored = true;
   enter(state, other_boot ? row->next_other_boot : row->next_same_boot, now);
   return {std::move(state), other_boot ? row->action_other_boot : row->action_same_boot};
 }
@@ -246,6 +302,11 @@ PatchRunReport report(const RunState& state) {
   report.reboot_pending = state.reboot_pending;
   report.steps = state.steps;
   report.output = state.output;
+  report.way_back = state.way_back;
+  report.probe_turns = state.probe_turns;
+  report.rungs = state.rungs;
+  report.failure_log = state.failure_log;
+  report.undoes = state.order.undoes;
   return report;
 }
 

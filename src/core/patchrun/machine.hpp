@@ -14,6 +14,7 @@
 #include "base/time.hpp"
 #include "core/fleet/package.hpp"
 #include "core/fleet/problem.hpp"
+#include "core/patchrun/gate.hpp"
 #include "core/patchrun/order.hpp"
 
 namespace belay::patchrun {
@@ -28,20 +29,22 @@ inline constexpr std::size_t kRunProblemsMax = 200;
 // Where the run is. Up to and with `downloading` nothing of the node was changed.
 enum class State {
   accepted,
-  checking,    // space, health, versions, the resolver's plan
-  protecting,  // old packages held, snapshots taken
+  checking,    // space, health, versions, the resolver's plan, whether it can end in time
+  protecting,  // probes measured, old packages held, snapshots taken
   downloading,
   installing,  // the first byte may move
   rebooting,   // asked for; over when another boot runs
-  verifying,   // versions and health compared with the order
+  restarting,  // services that the change concerns: as the order wants it, or since the gate closed
+  verifying,   // versions and health compared with the order, probes with what they said before
   committing,  // the point of no return: verified; the way back is let go
   rolling_back,
   rollback_rebooting,
-  verifying_rollback,  // versions and health compared with what was found
+  verifying_rollback,  // versions, health and probes compared with what was found
+  restoring,           // a snapshot put back
   finished,
 };
-BOOST_DESCRIBE_ENUM(State, accepted, checking, protecting, downloading, installing, rebooting, verifying, committing,
-                    rolling_back, rollback_rebooting, verifying_rollback, finished)
+BOOST_DESCRIBE_ENUM(State, accepted, checking, protecting, downloading, installing, rebooting, restarting, verifying,
+                    committing, rolling_back, rollback_rebooting, verifying_rollback, restoring, finished)
 
 enum class Event {
   started,
@@ -49,18 +52,35 @@ enum class Event {
   already_there,  // the ordered versions are installed
   reboot_needed,  // succeeded, and the order wants a reboot now
   rebooted,       // another boot runs
+  restart_due,    // succeeded, and the order wants services restarted
+  gate_closed,    // a probe that was healthy is not any more; step() makes it `failed` where no restart may help
   failed,
   cancelled,  // heard only where nothing was changed
   undecided,  // it cannot be told how it is (the package database cannot be read)
-  exhausted,  // failed, and tried often enough; step() makes it out of `failed`
+  climb,      // what was put back did not help: the next rung; also where `failed` was tried often enough
+  exhausted,  // no rung is left; step() makes it out of `climb`
+  left,       // failed, and the order wants it left so; step() makes it out of `failed`
 };
-BOOST_DESCRIBE_ENUM(Event, started, succeeded, already_there, reboot_needed, rebooted, failed, cancelled, undecided,
-                    exhausted)
+BOOST_DESCRIBE_ENUM(Event, started, succeeded, already_there, reboot_needed, rebooted, restart_due, gate_closed, failed,
+                    cancelled, undecided, climb, exhausted, left)
 
 // Every action may be performed twice.
-enum class Action { check, protect, download, install, reboot, verify, commit, roll_back, verify_rollback, close };
-BOOST_DESCRIBE_ENUM(Action, check, protect, download, install, reboot, verify, commit, roll_back, verify_rollback,
-                    close)
+enum class Action {
+  check,
+  protect,
+  download,
+  install,
+  reboot,
+  restart,
+  verify,
+  commit,
+  roll_back,
+  verify_rollback,
+  restore,
+  close
+};
+BOOST_DESCRIBE_ENUM(Action, check, protect, download, install, reboot, restart, verify, commit, roll_back,
+                    verify_rollback, restore, close)
 
 // How it went so far, apart from where it is.
 enum class Course {
@@ -92,19 +112,17 @@ struct ResumeRow {
 };
 std::span<const ResumeRow> resume_rows();
 
-// What leads back. Ways that a later version adds (volumes, restore points) stand beside these.
+// What leads back. Ways that a later version adds (restore points) stand beside these.
 struct SnapshotTaken {
   std::string id, provider;
   std::vector<std::string> mounts;
 };
 BOOST_DESCRIBE_STRUCT(SnapshotTaken, (), (id, provider, mounts))
 
-struct ProbeResult {
-  std::string probe;
-  bool healthy = false;
-  std::string detail;
-};
-BOOST_DESCRIBE_STRUCT(ProbeResult, (), (probe, healthy, detail))
+// The rungs of the ladder back, each climbed once; their names stand in the report.
+inline constexpr std::string_view kRungRestart = "restart";
+inline constexpr std::string_view kRungPackages = "packages";
+inline constexpr std::string_view kRungSnapshot = "snapshot";
 
 struct Protection {
   bool old_versions_held = false;
@@ -123,6 +141,12 @@ struct Findings {
   std::vector<fleet::Problem> problems;
   std::vector<std::string> conffiles_kept;
   std::vector<std::string> restart_needed;
+  std::optional<WayBack> way_back;
+  std::optional<std::vector<ProbeTurn>> probe_turns;   // all of them so far
+  std::optional<std::vector<std::string>> to_restart;  // with restart_due and gate_closed
+  std::vector<std::string> restarted;                  // no longer needed
+  std::optional<fleet::Problem> gate_problem;          // with gate_closed: what it is where nothing cures it
+  std::string failure_log;
   std::string output;
   std::string detail;  // one line for the step's record
 };
@@ -136,7 +160,7 @@ struct RunState {
   Course course = Course::untouched;
   std::optional<Outcome> outcome;  // in `finished`
   std::uint32_t state_writes = 0;
-  std::uint32_t rollback_attempts = 0;  // that did not verify
+  std::uint32_t rollback_attempts = 0;  // of packages, that did not verify
   std::uint32_t resumed = 0;            // how often it was found interrupted
   std::string boot_id;                  // of the boot that wrote this
   Instant entered_at{};                 // the present state
@@ -152,11 +176,18 @@ struct RunState {
   bool reboot_pending = false;
   std::vector<StepRecord> steps;
   std::string output;
+  WayBack way_back{};
+  std::vector<ProbeTurn> probe_turns{};
+  std::vector<std::string> rungs{};
+  std::vector<std::string> to_restart{};
+  std::string failure_log{};
+  bool maybe_restored = false;  // the machine restarted while the way back was made ready: see protect
 };
 BOOST_DESCRIBE_STRUCT(RunState, (),
                       (format, run_id, order, expires_at, state, course, outcome, state_writes, rollback_attempts,
                        resumed, boot_id, entered_at, before, planned, protection, changed, problems, conffiles_kept,
-                       restart_needed, cancelled, rebooted, reboot_pending, steps, output))
+                       restart_needed, cancelled, rebooted, reboot_pending, steps, output, way_back, probe_turns, rungs,
+                       to_restart, failure_log, maybe_restored))
 
 // Save `state`, then perform `action`. After `close` in `finished` nothing follows.
 struct Decision {

@@ -41,7 +41,8 @@ bool is_terminal_course(Outcome outcome, Course course) {
     case Outcome::refused:
     case Outcome::nothing_to_do: return course == Course::untouched;
     case Outcome::committed: return course == Course::changed || course == Course::untouched;
-    case Outcome::rolled_back: return course == Course::failed;
+    case Outcome::rolled_back:
+    case Outcome::left_as_is: return course == Course::failed;
     case Outcome::rollback_failed:
     case Outcome::inconsistent: return course != Course::untouched;
   }
@@ -177,6 +178,90 @@ TEST(PatchRunStep, RollsBackAtMostThreeTimes) {
   EXPECT_EQ(run.outcome, Outcome::rollback_failed);
 }
 
+TEST(PatchRunLadder, ServicesArePutBeforePackagesAndPackagesBeforeASnapshot) {
+  auto run = in(State::verifying, Course::changed);
+  run.protection.snapshots = {{"s1", "btrfs", {"/"}}};
+  Findings closed;
+  closed.to_restart = {"web.service"};
+  closed.gate_problem = {fleet::Reason::other, "web", "it is down", "", false};
+  const std::vector<std::tuple<Event, State, Action>> way{
+      {Event::gate_closed, State::restarting, Action::restart},
+      {Event::succeeded, State::verifying, Action::verify},
+      {Event::gate_closed, State::rolling_back, Action::roll_back},
+      {Event::succeeded, State::verifying_rollback, Action::verify_rollback},
+      {Event::climb, State::restoring, Action::restore},
+      {Event::reboot_needed, State::rollback_rebooting, Action::reboot},
+      {Event::rebooted, State::verifying_rollback, Action::verify_rollback},
+      {Event::succeeded, State::finished, Action::close},
+  };
+  for (const auto& [event, state, action] : way) {
+    auto decision = step(run, event, event == Event::gate_closed ? closed : Findings{}, kNow);
+    EXPECT_EQ(decision.state.state, state);
+    EXPECT_EQ(decision.action, action);
+    run = std::move(decision.state);
+    if (state == State::restarting) EXPECT_TRUE(run.problems.empty()) << "it may be cured yet";
+  }
+  EXPECT_EQ(run.outcome, Outcome::rolled_back);
+  EXPECT_EQ(report(run).rungs, (std::vector<std::string>{"restart", "packages", "snapshot"}));
+  ASSERT_EQ(run.problems.size(), 1u);
+  EXPECT_EQ(run.problems[0].subject, "web");
+}
+
+TEST(PatchRunLadder, WithoutAServiceToRestartPackagesComeFirst) {
+  const auto decision = step(in(State::verifying, Course::changed), Event::gate_closed, {}, kNow);
+  EXPECT_EQ(decision.action, Action::roll_back);
+  EXPECT_EQ(decision.state.rungs, std::vector<std::string>{"packages"});
+}
+
+TEST(PatchRunLadder, EachRungIsClimbedOnce) {
+  auto run = in(State::verifying_rollback, Course::failed);
+  run.protection.snapshots = {{"s1", "btrfs", {"/"}}};
+  run = step(run, Event::failed, {}, kNow).state;
+  EXPECT_EQ(run.state, State::restoring) << "a snapshot is put back where packages did not help";
+  run = step(run, Event::failed, {}, kNow).state;
+  run = step(run, Event::failed, {}, kNow).state;
+  EXPECT_EQ(run.outcome, Outcome::rollback_failed);
+  run = in(State::verifying_rollback, Course::failed);
+  EXPECT_EQ(step(run, Event::climb, {}, kNow).state.outcome, Outcome::rollback_failed) << "there is no snapshot";
+  EXPECT_EQ(step(run, Event::undecided, {}, kNow).state.outcome, Outcome::inconsistent);
+  run.protection.snapshots = {{"s1", "btrfs", {"/"}}};
+  EXPECT_EQ(step(run, Event::undecided, {}, kNow).state.state, State::restoring);
+}
+
+TEST(PatchRunLadder, WhatIsToBeLeftIsLeftAndToldSo) {
+  Findings closed;
+  closed.to_restart = {"web.service"};
+  for (const auto state : {State::installing, State::restarting, State::verifying}) {
+    auto run = in(state, Course::changed);
+    run.order.on_failure = OnFailure::leave;
+    const auto event = state == State::verifying ? Event::gate_closed : Event::failed;
+    const auto decision = step(run, event, closed, kNow);
+    EXPECT_EQ(decision.state.outcome, Outcome::left_as_is) << text(state);
+    EXPECT_TRUE(decision.state.rungs.empty());
+  }
+  auto killed = in(State::installing, Course::changed);
+  killed.order.on_failure = OnFailure::leave;
+  EXPECT_EQ(resume(killed, "boot-b", kNow).state.outcome, Outcome::left_as_is);
+}
+
+TEST(PatchRunLadder, AMachineThatRestartedHasRestartedItsServices) {
+  EXPECT_EQ(resume(in(State::restarting, Course::changed), "boot-b", kNow).action, Action::verify);
+  EXPECT_EQ(resume(in(State::restarting, Course::changed), "boot-a", kNow).action, Action::restart);
+}
+
+TEST(PatchRunResume, ANodeThatMayHaveBeenRestoredIsKnownAsSuch) {
+  EXPECT_TRUE(resume(in(State::protecting), "boot-b", kNow).state.maybe_restored);
+  EXPECT_FALSE(resume(in(State::protecting), "boot-a", kNow).state.maybe_restored);
+}
+
+TEST(PatchRunStep, WhatWasRestartedIsNotAskedForAnyMore) {
+  auto run = in(State::restarting, Course::changed);
+  run.restart_needed = {"cron.service", "ssh.service"};
+  Findings findings;
+  findings.restarted = {"ssh.service"};
+  EXPECT_EQ(step(run, Event::succeeded, findings, kNow).state.restart_needed, std::vector<std::string>{"cron.service"});
+}
+
 TEST(PatchRunStep, ARunThatTurnsInACircleIsEndedHonestly) {
   auto run = in(State::rebooting, Course::changed);
   for (int i = 0; i < 100 && run.state != State::finished; ++i) run = resume(run, "boot-a", kNow).state;
@@ -208,18 +293,26 @@ TEST(PatchRunProperty, EveryWayEndsHonestly) {
   std::mt19937 random(kSeed);
   for (int round = 0; round < 20'000; ++round) {
     auto run = fresh();
+    if (random() % 2 == 0) run.protection.snapshots = {{"s1", "btrfs", {"/"}}};
+    if (random() % 4 == 0) run.order.on_failure = OnFailure::leave;
+    Findings findings;
+    findings.to_restart = {"web.service"};
     std::string boot = "boot-a";
     std::string trace;
     for (int moves = 0; run.state != State::finished; ++moves) {
       ASSERT_LT(moves, static_cast<int>(kStateWritesMax) + 2) << trace;
       std::vector<Event> possible;
       for (const auto& row : rows())
-        if (row.state == run.state && row.event != Event::exhausted) possible.push_back(row.event);
+        if (row.state == run.state && row.event != Event::exhausted && row.event != Event::left)
+          possible.push_back(row.event);
       const bool interrupted = random() % 5 == 0;
       if (interrupted && random() % 2 == 0) boot += "+";
-      auto decision = interrupted ? resume(run, boot, kNow) : step(run, possible[random() % possible.size()], {}, kNow);
+      auto decision =
+          interrupted ? resume(run, boot, kNow) : step(run, possible[random() % possible.size()], findings, kNow);
       ASSERT_FALSE(decision.action == Action::install && decision.state.course != Course::changed)
           << "announced before done";
+      ASSERT_FALSE(run.order.on_failure == OnFailure::leave && decision.action == Action::roll_back) << trace;
+      ASSERT_EQ(std::set(decision.state.rungs.begin(), decision.state.rungs.end()).size(), decision.state.rungs.size());
       run = std::move(decision.state);
       trace += text(run.state) + " ";
     }
@@ -232,9 +325,23 @@ TEST(PatchRunState, SurvivesTheDisk) {
   auto run = in(State::verifying, Course::changed);
   run.before = {{"a", "amd64", "1"}};
   run.protection.snapshots = {{"s1", "btrfs", {"/"}}};
+  run.protection.probes = {{"units", true, "none failed", {{"failed", "old.service"}}}};
+  run.order.probes = {{.name = "units", .systemd = SystemdProbe{}}};
+  run.way_back = {ReversibilityClass::R1, {"a_1_amd64"}, {}, {"no snapshot provider covers /"}};
+  run.probe_turns = {{kNow, "units", true, "none failed"}};
+  run.rungs = {"restart"};
   const auto again = json::decode_text<RunState>(json::encode_text(run));
   ASSERT_TRUE(again.ok()) << again.error().chain();
   EXPECT_EQ(json::encode_text(*again), json::encode_text(run));
+  EXPECT_TRUE(check_readable(*again).ok());
+}
+
+TEST(PatchRunState, ARunBegunByAnOlderAgentIsReadable) {
+  auto text = json::encode(in(State::verifying, Course::changed));
+  for (const char* member : {"way_back", "probe_turns", "rungs", "to_restart", "failure_log", "maybe_restored"})
+    EXPECT_TRUE(text.as_object().erase(member)) << member;
+  const auto again = json::decode<RunState>(text);
+  ASSERT_TRUE(again.ok()) << again.error().chain();
   EXPECT_TRUE(check_readable(*again).ok());
 }
 

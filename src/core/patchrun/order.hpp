@@ -51,8 +51,9 @@ enum class Outcome {
   rolled_back,      // begun, failed, and the node is as it was
   rollback_failed,  // begun, failed, and could not be put back wholly: a person must look
   inconsistent,     // it cannot be told what state the node is in
+  left_as_is,       // begun, failed, and not put back, as ordered: a person must look
 };
-BOOST_DESCRIBE_ENUM(Outcome, committed, nothing_to_do, refused, rolled_back, rollback_failed, inconsistent)
+BOOST_DESCRIBE_ENUM(Outcome, committed, nothing_to_do, refused, rolled_back, rollback_failed, inconsistent, left_as_is)
 
 struct StepRecord {
   std::string state;  // the machine's state name
@@ -89,9 +90,10 @@ struct PatchRunReport {
   std::vector<ProbeTurn> probe_turns{};  // from before the change to the end, in order
   std::vector<std::string> rungs{};  // of the rollback ladder, as they were climbed: "restart", "packages", "snapshot"
   std::string failure_log{};         // what the system's journal said around the failure
+  std::string undoes{};              // as ordered: the run that it takes back
 };
 BOOST_DESCRIBE_STRUCT(PatchRunReport, (),
                       (run_id, outcome, changed, problems, conffiles_kept, restart_needed, rebooted, reboot_pending,
-                       steps, output, way_back, probe_turns, rungs, failure_log))
+                       steps, output, way_back, probe_turns, rungs, failure_log, undoes))
 
 }  // namespace belay::patchrun

@@ -161,6 +161,13 @@ Status check_run(const patchrun::PatchRunReport& run) {
   BELAY_TRY(check_count(run.problems.size(), kProblemsMax, "run.problems"));
   BELAY_TRY(check_count(run.steps.size(), kItemsMax, "run.steps"));
   if (run.output.size() > 2 * wire::kOutputBytesMax) return refuse("run.output", "is too long");
+  BELAY_TRY(check_count(run.probe_turns.size(), patchrun::kProbeTurnsMax, "run.probe_turns"));
+  BELAY_TRY(check_count(run.rungs.size(), kItemsMax, "run.rungs"));
+  if (run.failure_log.size() > 2 * patchrun::kFailureLogBytesMax) return refuse("run.failure_log", "is too long");
+  const auto& way = run.way_back;
+  for (const auto* list : {&way.held, &way.snapshots, &way.why_not_more})
+    BELAY_TRY(check_count(list->size(), kChangesMax, "run.way_back"));
+  BELAY_TRY(check_name(run.undoes, "run.undoes"));
   return {};
 }
 

@@ -1,0 +1,168 @@
+// The rungs of the ladder back on one machine, and what is left where they end.
+#include "agent/runner/kept_snapshots.hpp"
+#include "agent/runner/run_fixture_test.hpp"
+
+namespace belay::agent {
+namespace {
+
+PatchRunOrder watched_order() {
+  auto order = order_for_both();
+  order.probes = {{.name = "web", .disk = patchrun::DiskProbe{}}};
+  return order;
+}
+
+// Ill as soon as the new packages were there once, until a snapshot is put back: packages alone do not help.
+struct Spoiled {
+  Machine machine;
+  FakeSnapshots snapshots{machine.clock};
+  std::map<std::string, std::string> disk_then;  // when the snapshot was taken
+  bool spoiled = false;
+
+  Spoiled() {
+    snapshots.needs_reboot = true;
+    machine.health["web"] = [this](const ProbeReading*) {
+      if (disk_then.empty()) disk_then = machine.disk.content();
+      spoiled = spoiled || machine.installed().contains("curl=2");
+      return ProbeReading{!spoiled, spoiled ? "data is of the new format" : "up", {}};
+    };
+    snapshots.on_restore = [this] {
+      spoiled = false;
+      machine.disk.put(kPackagesPath, disk_then.at(kPackagesPath));
+    };
+  }
+};
+
+TEST(RunLadder, ASnapshotIsPutBackWherePackagesDoNotHelp) {
+  Spoiled node;
+  const auto run = drive_to_end(node.machine, watched_order(), {&node.snapshots});
+  EXPECT_EQ(run.outcome, Outcome::rolled_back) << told(run);
+  EXPECT_EQ(run.rungs, (std::vector<std::string>{"restart", "packages", "snapshot"}));
+  EXPECT_EQ(node.machine.installed(), kBefore);
+  EXPECT_TRUE(run.rebooted);
+  EXPECT_TRUE(node.snapshots.list()->empty()) << "it has served";
+}
+
+TEST(RunLadder, WithoutASnapshotAPersonMustLook) {
+  Spoiled node;
+  const auto run = drive_to_end(node.machine, watched_order());
+  EXPECT_EQ(run.outcome, Outcome::rollback_failed) << told(run);
+  EXPECT_EQ(run.rungs, (std::vector<std::string>{"restart", "packages"}));
+  EXPECT_EQ(node.machine.installed(), kBefore);
+  EXPECT_NE(run.problems.back().detail.find("data is of the new format"), std::string::npos);
+}
+
+TEST(RunLadder, ASnapshotThatWasDeletedBehindOurBackIsNamed) {
+  Spoiled node;
+  node.machine.host.on_restart = [&] {
+    const auto all = node.snapshots.list().value();
+    for (const auto& snapshot : all) EXPECT_TRUE(node.snapshots.remove(snapshot).ok());
+  };
+  const auto run = drive_to_end(node.machine, watched_order(), {&node.snapshots});
+  EXPECT_EQ(run.outcome, Outcome::rollback_failed) << told(run);
+  EXPECT_EQ(node.machine.installed(), kBefore) << "the packages are back all the same";
+  EXPECT_TRUE(std::ranges::any_of(run.problems, [](const auto& problem) {
+    return problem.subject.starts_with("fake:") && problem.detail.find("not there any more") != std::string::npos;
+  })) << told(run);
+}
+
+TEST(RunLadder, ARestoreThatTakesEffectAtOnceNeedsNoReboot) {
+  Spoiled node;
+  node.snapshots.needs_reboot = false;
+  auto order = watched_order();
+  order.reboot = patchrun::Reboot::never;
+  const auto run = drive_to_end(node.machine, order, {&node.snapshots});
+  EXPECT_EQ(run.outcome, Outcome::rolled_back) << told(run);
+  EXPECT_EQ(node.machine.host.boots, 1);
+}
+
+TEST(RunLadder, NoRebootWhereTheOrderRulesItOut) {
+  Spoiled node;
+  auto order = watched_order();
+  order.reboot = patchrun::Reboot::never;
+  node.snapshots.on_restore = {};  // it would come with the next boot
+  const auto run = drive_to_end(node.machine, order, {&node.snapshots});
+  EXPECT_EQ(run.outcome, Outcome::rollback_failed) << told(run);
+  EXPECT_TRUE(run.reboot_pending);
+  EXPECT_EQ(node.machine.host.boots, 1);
+  EXPECT_EQ(node.machine.host.reboot_requests, 0);
+  ASSERT_EQ(node.snapshots.list()->size(), 1u) << "it is there for a person";
+  const auto left = tidy_snapshots(node.machine.disk, node.machine.paths, {&node.snapshots}, node.machine.clock.now());
+  ASSERT_EQ(left.size(), 1u);
+  EXPECT_NE(left[0].detail.find("needs a person"), std::string::npos) << left[0].detail;
+}
+
+// The root snapshot holds the run's own journal, as it was then.
+TEST(RunLadder, ANodeThatWasPutBackWithItsJournalDoesNotBeginAgain) {
+  Spoiled node;
+  class Rebooting final : public FakeHost {
+   public:
+    explicit Rebooting(Spoiled& spoiled) : node_(spoiled) {}
+    Waited await_reboot(Duration) override {
+      for (const auto& [path, content] : node_.disk_then) node_.machine.disk.put(path, content);
+      reboot();
+      throw Killed{};
+    }
+
+   private:
+    Spoiled& node_;
+  };
+  Rebooting host(node);
+  auto packages = node.machine.packages();
+  RunTools tools{node.machine.disk, packages, host, node.machine.clock, {&node.snapshots}, node.machine.probes(), {}};
+  const auto go = [&] {
+    return RunDriver(tools, node.machine.paths).run(kRunId, watched_order(), node.machine.clock.now());
+  };
+  EXPECT_THROW(static_cast<void>(go()), Killed);
+  EXPECT_EQ(node.machine.installed(), kBefore);
+  const auto run = go();
+  ASSERT_TRUE(run.ok());
+  EXPECT_EQ(run->outcome, Outcome::refused) << told(*run);
+  EXPECT_NE(run->problems.at(0).detail.find("not begun again"), std::string::npos) << told(*run);
+  EXPECT_EQ(node.machine.state().installs, 0u);
+}
+
+TEST(RunLadder, AFailedInstallGoesStraightToThePackages) {
+  Machine machine;
+  machine.set_fault(FakeFault::script_fails, "libc6");
+  const auto run = drive_to_end(machine, watched_order());
+  EXPECT_EQ(run.outcome, Outcome::rolled_back) << told(run);
+  EXPECT_EQ(run.rungs, std::vector<std::string>{"packages"});
+}
+
+TEST(RunLadder, WhatIsToBeLeftIsLeft) {
+  Machine machine;
+  FakeSnapshots snapshots(machine.clock);
+  machine.health["web"] = [&](const ProbeReading*) {
+    return ProbeReading{!machine.installed().contains("curl=2"), "status 502", {}};
+  };
+  auto order = watched_order();
+  order.on_failure = patchrun::OnFailure::leave;
+  const auto run = drive_to_end(machine, order, {&snapshots});
+  EXPECT_EQ(run.outcome, Outcome::left_as_is) << told(run);
+  EXPECT_EQ(machine.installed(), kAfter);
+  EXPECT_TRUE(run.rungs.empty());
+  EXPECT_TRUE(machine.host.restarted.empty());
+  EXPECT_EQ(run.problems.at(0).subject, "web");
+  EXPECT_EQ(snapshots.list()->size(), 1u) << "the way back is kept for a person";
+}
+
+TEST(RunLadder, AnOrderedRollbackIsARunLikeAnyOther) {
+  Machine machine;
+  ASSERT_EQ(drive_to_end(machine, order_for_both()).outcome, Outcome::committed);
+  ASSERT_TRUE(machine.disk.remove(machine.paths.journal(kRunId)).ok());
+  auto state = machine.state();  // the archive has moved on: the old version is only held
+  std::erase_if(state.offers.offers, [](const auto& o) { return o.name == "curl" && o.version == "1"; });
+  machine.disk.put(kPackagesPath, json::encode_text(state));
+  PatchRunOrder back;
+  back.undoes = kRunId;
+  back.allow_downgrade = true;
+  back.changes = {
+      {"curl", "amd64", "2", "1", "", 0}, {"libc6", "amd64", "2", "1", "", 0}, {"libnew", "amd64", "1", "", "", 0}};
+  const auto run = drive_to_end(machine, back);
+  EXPECT_EQ(run.outcome, Outcome::committed) << told(run);
+  EXPECT_EQ(machine.installed(), kBefore);
+  EXPECT_EQ(patchrun::report(run).undoes, kRunId);
+}
+
+}  // namespace
+}  // namespace belay::agent

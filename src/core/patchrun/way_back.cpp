@@ -1,0 +1,72 @@
+#include "core/patchrun/way_back.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+
+namespace belay::patchrun {
+namespace {
+
+constexpr std::size_t kReasonsMax = 200;
+constexpr std::size_t kReasonBytesMax = 500;
+
+bool is_kernel(std::string_view package) {
+  for (const std::string_view prefix : {"linux-image-", "linux-modules-", "kernel"})
+    if (package.starts_with(prefix)) return true;
+  return false;
+}
+
+std::string_view without_epoch(std::string_view version) {
+  const auto colon = version.find(':');
+  return colon == std::string_view::npos ? version : version.substr(colon + 1);
+}
+
+// deb names a kernel by its release (linux-image-6.1.0-50-amd64), rpm by its version (kernel-core 5.14.0-1.el9).
+bool is_running_kernel(const fleet::PackageChange& change, std::string_view kernel_running) {
+  if (kernel_running.empty()) return true;  // it cannot be told, so it may be
+  return change.name.find(kernel_running) != std::string::npos ||
+         kernel_running.starts_with(without_epoch(change.from_version));
+}
+
+bool leaves_boot_entries(const fleet::PackageChange& change, std::string_view kernel_running) {
+  if (!is_kernel(change.name)) return false;
+  return change.from_version.empty() || !is_running_kernel(change, kernel_running);
+}
+
+}  // namespace
+
+bool touches_boot(std::string_view package) {
+  for (const std::string_view prefix : {"linux-image-", "kernel", "initramfs-tools", "dracut", "grub", "shim"})
+    if (package.starts_with(prefix)) return true;
+  return false;
+}
+
+std::vector<std::string> mounts_that_change(const std::vector<fleet::PackageChange>& changes,
+                                            const std::vector<std::string>& mounts, std::string_view kernel_running) {
+  const bool boot = std::ranges::any_of(changes, [&](const auto& change) {
+    return touches_boot(change.name) && !leaves_boot_entries(change, kernel_running);
+  });
+  std::vector<std::string> changing{"/"};
+  for (const std::string_view mount : {"/usr", "/var", "/boot"})
+    if ((mount != "/boot" || boot) && std::ranges::find(mounts, mount) != mounts.end()) changing.emplace_back(mount);
+  return changing;
+}
+
+WayBack judge_way_back(const InHand& in_hand) {
+  WayBack way;
+  way.held = in_hand.held;
+  way.snapshots = in_hand.snapshots;
+  for (const auto* reasons : {&in_hand.not_held, &in_hand.not_taken})
+    for (const auto& why : *reasons)
+      if (way.why_not_more.size() < kReasonsMax) way.why_not_more.push_back(sanitize(why, kReasonBytesMax));
+  if (!in_hand.not_held.empty()) return way;
+  way.reached = ReversibilityClass::R1;
+  if (in_hand.snapshots.empty() || !in_hand.not_taken.empty()) return way;
+  way.reached = ReversibilityClass::R2;
+  way.why_not_more = {"a patch run takes no restore point of data"};
+  return way;
+}
+
+std::string_view text_of(ReversibilityClass reached) { return boost::describe::enum_to_string(reached, "?"); }
+
+}  // namespace belay::patchrun

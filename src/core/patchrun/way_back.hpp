@@ -1,0 +1,32 @@
+#pragma once
+// Which way back a run has in hand before the first byte. Pure; agent/runner looks at the node.
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/fleet/package.hpp"
+#include "core/patchrun/health.hpp"
+
+namespace belay::patchrun {
+
+// Whether installing it writes below /boot.
+bool touches_boot(std::string_view package);
+
+// Of the mounts of the node those that the change writes to: / always, /usr and /var where they are separate, /boot
+// where a package touches it, unless all that is new there are kernels beside the running one, which then stays as a
+// boot entry. `kernel_running` as uname -r says it.
+std::vector<std::string> mounts_that_change(const std::vector<fleet::PackageChange>& changes,
+                                            const std::vector<std::string>& mounts, std::string_view kernel_running);
+
+// What was got hold of.
+struct InHand {
+  std::vector<std::string> held;       // old packages
+  std::vector<std::string> not_held;   // why not; any: no R1
+  std::vector<std::string> snapshots;  // as WayBack tells them
+  std::vector<std::string> not_taken;  // why not; any: no R2
+};
+WayBack judge_way_back(const InHand& in_hand);
+
+std::string_view text_of(ReversibilityClass reached);
+
+}  // namespace belay::patchrun
