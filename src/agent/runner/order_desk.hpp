@@ -73,7 +73,7 @@ class OrderDesk {
     Duration launched_at{};
     Duration not_before{};
     Instant journal_seen{};
-    std::string step;  // as it was told last; output comes from it
+    std::string step{};  // as it was told last; output comes from it
     wire::OrderState state = wire::OrderState::running;
     std::uint64_t output_seen = 0;
     Duration output_told_at{};
