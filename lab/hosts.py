@@ -29,7 +29,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
-from lab import cgroups, network, roots
+from lab import cgroups, disks, network, roots
 from lab.system import (CLEAN_ENVIRONMENT, LAB_DIRECTORY, LabError, Process, Result, children, missing_tools, run,
                         unmount_under, wait_until)
 
@@ -39,10 +39,14 @@ TOOLS = ("systemd-nspawn", "ip", "nsenter", "unshare", "mount", *roots.TOOLS)
 _INOTIFY_INSTANCES = 2048  # a host takes about 6 of the default 128, and nspawn fails without a word when they are gone
 _VOLATILE = ("run", "tmp", "proc", "sys", "dev", "var/run", "var/lock")
 
-# Boots again as long as the guest asks for it; 133 is nspawn's word for "the guest rebooted".
+# Boots again as long as the guest asks for it; 133 is nspawn's word for "the guest rebooted". A disk of its own is mounted
+# for each boot, for another subvolume may be its root by then.
 _BOOT_LOOP = """
 for group in $GROUPS_OF_HOST; do echo $$ > "$group/cgroup.procs" || exit 1; done
 while :; do
+  if [ -n "$DISK" ]; then
+    umount "$ROOT" && mount -t btrfs -o "$DISK_OPTIONS" "$DISK" "$ROOT" || exit 1
+  fi >>"$CONSOLE" 2>&1
   "$@" </dev/null >>"$CONSOLE" 2>&1
   [ $? = 133 ] || break
 done
@@ -121,9 +125,9 @@ class Lab:
         self.close()
 
     # ---- hosts
-    def host(self, name: str, root: str = "bookworm", *, boot: bool = True) -> Host:
-        """A new host made from a root; booted and running unless told otherwise."""
-        host = self._make_host(name, root)
+    def host(self, name: str, root: str = "bookworm", *, boot: bool = True, disk: str = "") -> Host:
+        """A new host made from a root; booted and running unless told otherwise. `disk`: one of lab.disks, else an overlay."""
+        host = self._make_host(name, root, disk)
         if boot:
             host.start()
             host.wait_running()
@@ -145,7 +149,7 @@ class Lab:
             roots.unpack(root, path)
         return path
 
-    def _make_host(self, name: str, root: str) -> Host:
+    def _make_host(self, name: str, root: str, disk: str = "") -> Host:
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,11}", name):
             raise LabError(f"a host's name is up to 12 small letters, digits and hyphens, not {name!r}")
         if name in self.hosts:
@@ -154,7 +158,7 @@ class Lab:
         host = Host(self, name, root, f"10.77.{1 + index // 250}.{index % 250 + 1}")
         self.hosts[name] = host
         self._save()
-        host.prepare()
+        host.prepare(disk)
         return host
 
     def one_shot(self, root: str, command: Sequence[str], *, files: dict[str, Path] | None = None,
@@ -298,10 +302,16 @@ class Host:
         self.group = f"{lab.prefix}{name}"
         self.namespace = f"{lab.prefix}{name}"
         self._loop: subprocess.Popen[str] | None = None
+        self.disk: disks.Disk | None = None
 
-    def prepare(self) -> None:
+    def prepare(self, disk: str = "") -> None:
         """Its disk and its network, not yet booted."""
-        mount_overlay(self.lab.base(self.root_name), self.folder)
+        if disk:
+            self.disk = disks.make(disk, self.folder, self.lab.base(self.root_name))
+            self.root.mkdir()
+            self.disk.mount(self.root)
+        else:
+            mount_overlay(self.lab.base(self.root_name), self.folder)
         self.put_text("/etc/hostname", self.name + "\n")
         self.put_text("/etc/machine-id", uuid.uuid4().hex + "\n")
         self.put_text("/etc/hosts", f"127.0.0.1 localhost\n{self.address} {self.name}\n" + network.hosts_lines())
@@ -314,14 +324,16 @@ class Host:
             raise LabError(f"host {self.name} is on already")
         command = ["systemd-nspawn", "--quiet", f"--directory={self.root}", f"--machine={self.name}", "--register=no",
                    "--keep-unit", f"--network-namespace-path=/run/netns/{self.namespace}", "--resolv-conf=off",
-                   "--timezone=off", "--link-journal=no", "--console=pipe", "--boot"]
+                   "--timezone=off", "--link-journal=no", "--console=pipe", "--boot",
+                   *([f"--bind={self.disk.device}"] if self.disk else [])]
         groups: list[str] = []
         prefix: list[str] = []
         if cgroups.systemd_is_init():
             prefix = ["systemd-run", "--quiet", "--scope", "--collect", f"--unit={self.group}", "--property=Delegate=yes"]
         else:
             groups = [str(path) for path in cgroups.make(self.group)]
-        environment = {**CLEAN_ENVIRONMENT, "GROUPS_OF_HOST": " ".join(groups), "CONSOLE": str(self.console)}
+        environment = {**CLEAN_ENVIRONMENT, "GROUPS_OF_HOST": " ".join(groups), "CONSOLE": str(self.console), "ROOT": str(self.root),
+                       "DISK": self.disk.device if self.disk else "", "DISK_OPTIONS": self.disk.options if self.disk else ""}
         self._loop = subprocess.Popen([*prefix, "sh", "-c", _BOOT_LOOP, "sh", *command], env=environment, text=True,
                                       stdin=subprocess.DEVNULL, start_new_session=True)
         self.lab.adopt(f"host {self.name}", self._loop)

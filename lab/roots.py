@@ -70,6 +70,7 @@ RECIPES: dict[str, Recipe] = {
     "bullseye": Recipe("bullseye"),
     "trixie": Recipe("trixie"),
     "busybox": Recipe("bookworm", ("busybox-static",), variant="extract", lists=False, finish=_BUSYBOX),
+    "btrfs": Recipe("bookworm", (*_BOOTABLE, "btrfs-progs"), lists=False, bootable=True, finish=_QUIET),
     "rpm": Recipe("bookworm", (*_BOOTABLE, "dnf", "rpm", "gpg", "ca-certificates"), lists=False, bootable=True,
                   finish=_QUIET + _DNF),
 }

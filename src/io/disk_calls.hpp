@@ -20,6 +20,7 @@ class DiskCalls {
   virtual int fsync(int fd) = 0;
   virtual int close(int fd) = 0;
   virtual int rename(const std::string& from, const std::string& to) = 0;
+  virtual int exchange(const std::string& one, const std::string& other) = 0;  // renameat2, RENAME_EXCHANGE
   virtual int unlink(const std::string& path) = 0;
   virtual int mkdir(const std::string& path, mode_t mode) = 0;
 };

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
 
 #include "io/disk_calls.hpp"
 #include "io/posix.hpp"
@@ -26,6 +27,9 @@ class RealDiskCalls final : public DiskCalls {
   }
   int close(int fd) override { return ::close(fd); }
   int rename(const std::string& from, const std::string& to) override { return ::rename(from.c_str(), to.c_str()); }
+  int exchange(const std::string& one, const std::string& other) override {
+    return ::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE);
+  }
   int unlink(const std::string& path) override { return ::unlink(path.c_str()); }
   int mkdir(const std::string& path, mode_t mode) override { return ::mkdir(path.c_str(), mode); }
 };
@@ -74,6 +78,12 @@ class DurableFiles final : public ReadFiles {
     if (calls_.rename(from, to) != 0) return posix_error(errno, "cannot rename " + from + " to " + to);
     BELAY_TRY(sync_directory(directory_of(to)));
     return directory_of(from) == directory_of(to) ? Status() : sync_directory(directory_of(from));
+  }
+
+  Status exchange_durable(const std::string& one, const std::string& other) override {
+    if (calls_.exchange(one, other) != 0) return posix_error(errno, "cannot exchange " + one + " with " + other);
+    BELAY_TRY(sync_directory(directory_of(one)));
+    return directory_of(one) == directory_of(other) ? Status() : sync_directory(directory_of(other));
   }
 
   Status remove(const std::string& path) override {

@@ -79,6 +79,11 @@ class ForgetfulDisk final : public DiskCalls {
     names.erase(from);
     return 0;
   }
+  int exchange(const std::string& one, const std::string& other) override {
+    if (!alive()) return -1;
+    std::swap(names.at(one), names.at(other));
+    return 0;
+  }
   int unlink(const std::string& path) override {
     if (!alive()) return -1;
     if (names.erase(path) == 0) return errno = ENOENT, -1;

@@ -39,6 +39,8 @@ class Files {
   virtual Status append_durable(const std::string& path, std::string_view content, std::uint32_t mode) = 0;
   // Links a new name in place of any old one, durably.
   virtual Status rename_durable(const std::string& from, const std::string& to) = 0;
+  // Swaps what two names stand for in one step, durably: at no moment is either of them absent. not_found where one is.
+  virtual Status exchange_durable(const std::string& one, const std::string& other) = 0;
   virtual Status remove(const std::string& path) = 0;  // a file or link, durably; absent is fine
   // Absent is fine. Never follows a symlink, refuses a mount below (reason "mount-below"). Not durable: after a power
   // cut parts may be back; repeat it.

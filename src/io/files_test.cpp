@@ -154,6 +154,18 @@ TEST_P(FilesContract, RenamesOverTheOld) {
   EXPECT_EQ(files_.rename_durable(at("a"), at("b")).error().code(), Code::not_found);
 }
 
+TEST_P(FilesContract, ExchangesAFolderForAnother) {
+  for (const char* folder : {"new", "old"}) {
+    ASSERT_TRUE(files_.make_directories(at(folder), 0700).ok());
+    ASSERT_TRUE(files_.write_durable(at(std::string(folder) + "/file"), folder, 0600).ok());
+  }
+  ASSERT_TRUE(files_.exchange_durable(at("new"), at("old")).ok());
+  EXPECT_EQ(*files_.read(at("new/file"), 10), "old");
+  EXPECT_EQ(*files_.read(at("old/file"), 10), "new");
+  EXPECT_EQ(files_.exchange_durable(at("new"), at("none")).error().code(), Code::not_found);
+  EXPECT_EQ(*files_.read(at("new/file"), 10), "old");
+}
+
 TEST_P(FilesContract, KnowsTheSpaceLeft) {
   const auto space = files_.space(root_);
   ASSERT_TRUE(space.ok());

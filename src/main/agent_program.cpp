@@ -24,6 +24,7 @@
 #include "main/agent_settings.hpp"
 #include "main/local_scan.hpp"
 #include "main/rollback.hpp"
+#include "main/snapshots_command.hpp"
 
 namespace belay {
 namespace {
@@ -38,7 +39,12 @@ struct Options {
   std::string order_id;
   std::string output = "table";
   PackageManagerMaker make_packages;
+  SnapshotsMaker make_snapshots;
+  SnapshotsRequest snapshots;
+  std::string snapshot_settings{agent::kSnapshotSettingsDefault};
 };
+
+using Snapshots = std::vector<std::unique_ptr<agent::SnapshotProvider>>;
 
 int fail(const Error& error) {
   std::cerr << "belay-agent: " << error.chain() << "\n  what to do: " << meaning(error.code()).what_to_do << "\n";
@@ -72,6 +78,33 @@ Result<std::unique_ptr<agent::PackageManager>> package_manager(const Options& op
 }
 
 fleet::NodeFacts facts() { return agent::collect_facts(io::real_files(), io::real_processes()); }
+
+Result<Snapshots> snapshot_providers(const Options& options, const agent::StatePaths& paths) {
+  if (!options.make_snapshots) return Snapshots();
+  BELAY_TRY_ASSIGN(const auto settings, snapshot_settings(io::real_files(), paths, options.snapshot_settings));
+  return options.make_snapshots(io::real_files(), io::real_processes(), io::system_clock(), settings);
+}
+
+// An order is worked on also where the settings are of no use: whoever wants a snapshot for it is told then.
+Snapshots snapshots_of_an_order(const Options& options, const agent::StatePaths& paths) {
+  auto made = snapshot_providers(options, paths);
+  if (made.ok()) return std::move(*made);
+  log::error("snapshot_settings_unusable", {{"why", made.error()}});
+  Snapshots none;
+  none.push_back(agent::make_unusable(made.error()));
+  return none;
+}
+
+int snapshots(const Options& options) {
+  const auto settings = settle(options);
+  if (!settings.ok()) return fail(settings.error());
+  const agent::StatePaths paths(settings->state);
+  if (::geteuid() != 0)
+    return fail(Error(Code::permission_denied, "only root sees and makes snapshots; try: sudo belay-agent snapshots"));
+  const auto providers = snapshot_providers(options, paths);
+  if (!providers.ok()) return fail(providers.error());
+  return run_snapshots_command(io::real_files(), io::system_clock(), paths, *providers, options.snapshots);
+}
 
 // The code from where it does not show in a process list.
 Result<std::string> activation_code(const Options& options) {
@@ -255,12 +288,15 @@ int run_order(const Options& options, const std::string& program) {
   const auto host = agent::make_host_control(io::real_files(), io::real_processes(), reboot_check);
   const auto own_identity = [&] { return agent::load_identity(io::real_files(), paths); };
   const auto pool = agent::make_package_pool(io::real_files(), *host, own_identity);
+  const auto snapshots = snapshots_of_an_order(options, paths);
+  std::vector<agent::SnapshotProvider*> ways_back;
+  for (const auto& provider : snapshots) ways_back.push_back(provider.get());
   const agent::WorkTools tools{io::real_files(),
                                io::real_processes(),
                                io::system_clock(),
                                **packages,
                                *host,
-                               {},
+                               ways_back,
                                [](const auto& specs) { return agent::make_probes(specs, real_seams()); },
                                facts,
                                {io::real_files(), io::real_processes(), fetch_for_a_step},
@@ -299,13 +335,39 @@ void describe_packages(CLI::App& command, Options& options) {
                      "use package lists of Belay's own in this directory; the host's are not touched");
 }
 
+// What each of them needs besides is asked for by name.
+CLI::App* describe_snapshots(CLI::App& app, Options& options) {
+  auto* whole = app.add_subcommand("snapshots", "file system and volume snapshots on this machine; needs root");
+  whole->require_subcommand(1);
+  auto& request = options.snapshots;
+  const auto add = [&](const char* verb, const char* what) {
+    auto* command = whole->add_subcommand(verb, what);
+    describe_places(*command, options);
+    command->add_option("--settings", options.snapshot_settings, "settings of the providers")->capture_default_str();
+    command->add_option("--provider", request.provider, "only this one");
+    command->callback([&request, verb] { request.verb = verb; });
+    return command;
+  };
+  add("list", "what is there, and what of it is a leftover");
+  auto* check = add("check", "what each provider could take here, or why not");
+  auto* take = add("take", "take one");
+  take->add_option("id", request.id, "the name to take it under")->required();
+  for (auto* command : {check, take}) command->add_option("mounts", request.mounts, "what it is to cover (default /)");
+  for (auto* command : {add("restore", "put the old state back"), add("remove", "let go of one")}) {
+    command->add_option("id", request.id)->required();
+    command->add_flag("--yes", request.yes, "do it; else it is only said what would be done");
+  }
+  return whole;
+}
+
 }  // namespace
 
-int run_agent_program(int argc, char** argv, PackageManagerMaker make_packages) {
+int run_agent_program(int argc, char** argv, PackageManagerMaker make_packages, SnapshotsMaker make_snapshots) {
   io::prepare_static_process();
   const auto program = own_program();
   Options options;
   options.make_packages = std::move(make_packages);
+  options.make_snapshots = std::move(make_snapshots);
   CLI::App app{"belay-agent: this machine's end of Belay", "belay-agent"};
   app.require_subcommand(1);
 
@@ -355,6 +417,8 @@ int run_agent_program(int argc, char** argv, PackageManagerMaker make_packages) 
   check_command->add_option("--config", options.config, "configuration file")->capture_default_str();
   check_command->add_option("file", options.given.policy, "(default " + std::string(agent::kPolicyFileDefault) + ")");
 
+  auto* snapshots_command = describe_snapshots(app, options);
+
   auto* version_command = app.add_subcommand("version", "print the version");
   try {
     app.parse(argc, argv);
@@ -366,6 +430,10 @@ int run_agent_program(int argc, char** argv, PackageManagerMaker make_packages) 
   if (run_command->parsed()) return run(options, program, argv);
   if (scan_command->parsed()) return scan(options);
   if (rollback_command->parsed()) return rollback(options, program);
+  if (snapshots_command->parsed()) {
+    if (options.snapshots.mounts.empty()) options.snapshots.mounts = {"/"};
+    return snapshots(options);
+  }
   if (check_command->parsed()) return check_policy(options);
   return run_order(options, program);
 }

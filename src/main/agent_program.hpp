@@ -4,13 +4,18 @@
 #include <functional>
 
 #include "agent/packages/choose.hpp"
+#include "agent/snapshots/providers.hpp"
 
 namespace belay {
 
 using PackageManagerMaker = std::function<Result<std::unique_ptr<agent::PackageManager>>(
     const agent::Host&, const agent::PackageManagerOptions&)>;
 
-// Reads the command line and does as it says; the exit status of the process.
-int run_agent_program(int argc, char** argv, PackageManagerMaker make_packages);
+using SnapshotsMaker = std::function<std::vector<std::unique_ptr<agent::SnapshotProvider>>(
+    io::Files&, io::Processes&, const Clock&, const agent::SnapshotSettings&)>;
+
+// Reads the command line and does as it says; the exit status of the process. Without a maker of snapshots none is
+// taken.
+int run_agent_program(int argc, char** argv, PackageManagerMaker make_packages, SnapshotsMaker make_snapshots = {});
 
 }  // namespace belay

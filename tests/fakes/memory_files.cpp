@@ -222,6 +222,24 @@ Status MemoryFiles::rename_durable(const std::string& from, const std::string& t
   });
 }
 
+Status MemoryFiles::exchange_durable(const std::string& one, const std::string& other) {
+  const std::scoped_lock lock(mutex_);
+  return change("exchange_durable " + one + " " + other, true, [&](Tree& tree, bool torn) -> Status {
+    if (torn) return {};
+    for (const auto& path : {one, other})
+      if (!find(path) && &tree == &now_) return absent("cannot exchange", path);
+    Tree moved;
+    for (const auto& [from, to] : {std::pair(one, other), std::pair(other, one)})
+      for (const auto& [path, node] : tree)
+        if (path == from || lies_below(path, from)) moved.emplace(to + path.substr(from.size()), node);
+    std::erase_if(tree, [&](const auto& item) {
+      return item.first == one || item.first == other || lies_below(item.first, one) || lies_below(item.first, other);
+    });
+    tree.merge(moved);
+    return {};
+  });
+}
+
 Status MemoryFiles::remove(const std::string& path) {
   const std::scoped_lock lock(mutex_);
   return change("remove " + path, true, [&](Tree& tree, bool torn) -> Status {

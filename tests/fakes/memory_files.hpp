@@ -7,8 +7,8 @@
 //   try { runner.run(); } catch (const Killed&) { disk.power_cut(); }
 //   Runner(disk).resume();
 //
-// A "change" is one call of a writing member: write_durable, append_durable, rename_durable, remove, remove_tree,
-// make_directories. May be used from any thread.
+// A "change" is one call of a writing member: write_durable, append_durable, rename_durable, exchange_durable, remove,
+// remove_tree, make_directories. May be used from any thread.
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -58,6 +58,7 @@ class MemoryFiles final : public io::Files {
   Status write_durable(const std::string& path, std::string_view content, std::uint32_t mode) override;
   Status append_durable(const std::string& path, std::string_view content, std::uint32_t mode) override;
   Status rename_durable(const std::string& from, const std::string& to) override;
+  Status exchange_durable(const std::string& one, const std::string& other) override;
   Status remove(const std::string& path) override;
   Status remove_tree(const std::string& path) override;  // not durable: power_cut() brings it back
   Status make_directories(const std::string& path, std::uint32_t mode) override;

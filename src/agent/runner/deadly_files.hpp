@@ -22,6 +22,9 @@ class DeadlyFiles final : public io::Files {
   Status rename_durable(const std::string& a, const std::string& b) override {
     return change([&] { return real_.rename_durable(a, b); });
   }
+  Status exchange_durable(const std::string& a, const std::string& b) override {
+    return change([&] { return real_.exchange_durable(a, b); });
+  }
   Status remove(const std::string& p) override {
     return change([&] { return real_.remove(p); });
   }

@@ -1,40 +1,20 @@
 #include "agent/runner/node_policy.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "base/toml.hpp"
 #include "core/schedule/tzif.hpp"
+#include "io/trusted_file.hpp"
 #include "io/zone_files.hpp"
 
 namespace belay::agent {
 namespace {
 
-constexpr std::uint32_t kWritableByOthers = 0022;
 constexpr std::string_view kLocalZoneFile = "/etc/localtime";
 
 Error unusable(std::string why) {
   return Error(Code::permission_denied, std::move(why) + "; until that is mended every order is refused",
                "policy-unusable");
-}
-
-// Whoever may write it decides what this node does: that is root, and in a rehearsal the user this runs as.
-Status check_owner(const io::FileInfo& info, const std::string& path) {
-  if (info.owner != 0 && info.owner != ::geteuid())
-    return unusable(path + " belongs to user " + std::to_string(info.owner) + ", not to root");
-  if (info.mode & kWritableByOthers) return unusable(path + " may be written by others than root; chmod go-w " + path);
-  return {};
-}
-
-Status check_place(const io::Files& files, const std::string& path, const io::FileInfo& info) {
-  if (info.kind != io::FileInfo::Kind::file) return unusable(path + " is no plain file");
-  BELAY_TRY(check_owner(info, path));
-  const auto slash = path.rfind('/');
-  const auto folder = slash == std::string::npos ? std::string(".") : slash == 0 ? "/" : path.substr(0, slash);
-  const auto around = files.info(folder);
-  if (!around.ok()) return unusable(around.error().chain());
-  return check_owner(*around, folder);
 }
 
 Result<schedule::ZoneRules> zone_for(const io::Files& files, const std::string& name) {
@@ -55,10 +35,9 @@ bool has_begun(const document::Run& run) {
 }  // namespace
 
 Result<NodePolicy> read_node_policy(const io::Files& files, const std::string& path) {
-  const auto info = files.info(path);
-  if (!info.ok() && info.error().code() == Code::not_found) return info.error();
-  if (!info.ok()) return unusable(info.error().chain());
-  BELAY_TRY(check_place(files, path, *info));
+  const auto trusted = io::check_trusted(files, path);
+  if (!trusted.ok() && trusted.error().code() == Code::not_found) return trusted.error();
+  if (!trusted.ok()) return unusable(trusted.error().chain());
   const auto text = files.read(path, policy::kPolicyBytesMax);
   if (!text.ok()) return unusable(text.error().chain());
   const auto file = toml::parse(*text, {.bytes_max = policy::kPolicyBytesMax});
