@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import unittest
 
-from lab import disks, system
+from lab import debs, disks, system
 from lab.hosts import Host
-from tests.system.case import LabCase
+from lab.repos import AptRepository, apt_get
+from tests.system import test_runs
+from tests.system.case import ArchiveCase, LabCase
 
 AGENT = "/usr/local/bin/belay-agent"
 STATE = "/var/lib/belay-agent"
@@ -89,3 +91,50 @@ class Snapshots(LabCase):
         told = host.run([AGENT, "snapshots", "restore", "belay-gone", "--yes"], check=False)
         self.assertFalse(told.ok)
         self.assertIn("there is no snapshot belay-gone", told.text)
+
+
+class RunsOverSnapshots(ArchiveCase):
+    """A whole patch run on such a host, as tests/system/test_runs.py has them on others."""
+
+    lab_name = "tsnapr"
+    tools = (*ArchiveCase.tools, "openssl")
+    binaries = ("belay-agent",)
+    order = test_runs.Runs.order
+    patch = test_runs.Runs.patch
+    wait_for_result = test_runs.Runs.wait_for_result
+    wait_for_boot = test_runs.Runs.wait_for_boot
+    assert_all = test_runs.Runs.assert_all
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        problem = disks.why_not()
+        if problem:
+            raise unittest.SkipTest(problem)
+        super().setUpClass()
+
+    def test_packages_that_cannot_be_put_back_come_back_with_the_root(self) -> None:
+        old, new = debs.Deb("tstuck", "1.0"), debs.Deb("tstuck", "1.1", scripts={"postinst": "exit 3", "prerm": "exit 3"})
+        host = self.lab.host("stuck", "btrfs", disk="btrfs-default")
+        self.addCleanup(host.power_cut)
+        archive = AptRepository(self.server.folder / "stuck", self.key)
+        archive.add(old, new)
+        archive.publish()
+        archive.offer_to(host, self.server.url)
+        apt_get(host, "update")
+        apt_get(host, "install", "tstuck=1.0")
+        host.put(system.BINARIES / "belay-agent", AGENT, 0o755)
+        host.put_text("/etc/systemd/system/belay-agent.service", test_runs.UNIT)
+        host.shell(f"mkdir -p -m 0700 {STATE}/identity {STATE}/orders")
+        host.put_text(f"{STATE}/identity/identity.json", test_runs.make_identity(), 0o600)
+        host.run(["systemctl", "enable", "--quiet", "belay-agent"])
+        self.changes = [{"name": "tstuck", "arch": "all", "from_version": "1.0", "to_version": "1.1"}]
+        order_id = self.patch(host, reboot="if_needed")
+        before = host.boot_id()
+        host.run(["systemctl", "start", "belay-agent"])
+        self.wait_for_boot(host, before, order_id)
+        result = self.wait_for_result(host, order_id)
+        # The journal is that of the moment of the restore: the run went on in the next boot, and did not begin anew.
+        self.assertEqual(result["run"]["outcome"], "rolled_back", result)
+        self.assertEqual([step["state"] for step in result["run"]["steps"]].count("installing"), 1, result)
+        self.assert_all(host, "from_version")
+        self.assertEqual(host.run([AGENT, "snapshots", "list"]).stdout, "", "the run left its snapshot behind")
