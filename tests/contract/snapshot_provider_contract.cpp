@@ -121,6 +121,11 @@ TEST_P(SnapshotProviderContract, ARestoreMayBeRepeatedBeforeAndAfterItsReboot) {
   ASSERT_OK(once);
   const auto twice = provider().restore(noted(*taken));
   ASSERT_OK(twice);
+  if (stand_->keeps_restored()) {
+    const auto known = take();
+    ASSERT_OK(known);
+    EXPECT_EQ(known->taken_at, taken->taken_at);
+  }
   EXPECT_EQ(twice->needs_reboot, once->needs_reboot);
   if (twice->needs_reboot) stand_->reboot();
   expect_as_before();

@@ -215,7 +215,12 @@ Result<Snapshot> Btrfs::create(std::string_view tag, const std::vector<std::stri
   BELAY_TRY(check_tag(tag));
   Coverage coverage;
   BELAY_TRY_ASSIGN(const auto places, places_of(mounts, coverage));
-  if (!coverage) return not_covered(coverage);
+  if (!coverage) {
+    BELAY_TRY_ASSIGN(const auto all, list());  // one that was taken before is there all the same
+    const auto known = std::ranges::find(all, tag, &Snapshot::id);
+    if (known != all.end() && has_all(host_, *known, mounts)) return *known;
+    return not_covered(coverage);
+  }
   std::optional<Snapshot> taken;
   for (const auto& place : places) {
     BELAY_TRY_ASSIGN(const auto top, open(place.mount));
