@@ -42,7 +42,8 @@ class Snapshots(LabCase):
     def agent(self, host: Host, *words: str) -> str:
         return host.run([AGENT, "snapshots", *words]).stdout
 
-    def roll_back_by_a_reboot(self, host: Host, name: str) -> None:
+    def roll_back_by_a_reboot(self, host: Host, name: str) -> str:
+        """What the first restore says."""
         self.assertIn("btrfs: covers /", self.agent(host, "check"))
         before = host.shell(FINGERPRINT).stdout
         self.assertIn("btrfs", self.agent(host, "take", name))
@@ -51,8 +52,10 @@ class Snapshots(LabCase):
                    "echo new > /usr/lib/libnew.so; chmod 0777 /etc/passwd; echo worse >> /var/lib/dpkg/status; "
                    f"echo 'rolling back' > {STATE}/journal")
         self.assertNotEqual(before, host.shell(FINGERPRINT).stdout)
+        told: list[str] = []
         for _ in range(2):  # a run that is cut off here does it again
-            self.assertIn("once this machine has restarted", self.agent(host, "restore", name, "--yes"))
+            told.append(self.agent(host, "restore", name, "--yes"))
+            self.assertIn("once this machine has restarted", told[-1])
         self.assertEqual(host.run(["cat", "/etc/os-release"]).stdout, "broken\n", "it counts before the restart")
         refused = host.run([AGENT, "snapshots", "check"]).stdout
         self.assertIn("restart", refused)
@@ -67,11 +70,12 @@ class Snapshots(LabCase):
         self.assertIn("LEFTOVER: of no run that goes on", left)
         self.agent(host, "remove", name, "--yes")
         self.assertNotIn(name, self.agent(host, "list"))
+        return told[0]
 
     def test_a_default_subvolume_is_rolled_back_by_a_reboot(self) -> None:
         host = self.booted("bydefault", "btrfs-default")
         self.assertIn("boot loader", self.agent(host, "check", "/boot"))
-        self.roll_back_by_a_reboot(host, "belay-first")
+        self.assertIn("subvolume /@ of", self.roll_back_by_a_reboot(host, "belay-first"))
         # The root is a copy now; it is protected like the one before.
         self.roll_back_by_a_reboot(host, "belay-second")
 
