@@ -236,7 +236,7 @@ class LvmStand final : public DeviceStand {
   void reboot() override {
     call({"umount", tree()});
     call({"vgchange", "--activate", "n", group_});
-    call({"vgchange", "--activate", "y", "--sysinit", group_});
+    call({"vgchange", "--activate", "y", group_});
     for (int i = 0;
          i < 100 && call({"lvs", "--noheadings", "-o", "lv_attr", group_ + "/tree"}).find('O') != std::string::npos;
          ++i)
