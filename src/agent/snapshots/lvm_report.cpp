@@ -26,6 +26,9 @@ LogicalVolume volume_of(const json::Value& row) {
   LogicalVolume volume;
   volume.group = text("vg_name");
   volume.name = text("lv_name");
+  // LVM hides a snapshot that is being merged: "[name]".
+  if (volume.name.starts_with('[') && volume.name.ends_with(']'))
+    volume.name = volume.name.substr(1, volume.name.size() - 2);
   volume.attributes = text("lv_attr");
   volume.pool = text("pool_lv");
   volume.origin = text("origin");

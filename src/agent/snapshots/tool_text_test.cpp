@@ -97,7 +97,7 @@ TEST(ZfsText, OnlyWhatBelongsToBelayHasMounts) {
 
 TEST(LvmReport, VolumesAreUnderstood) {
   const auto report = parse_lvm_report(R"({"report":[{"lv":[
-    {"vg_name":"vg","lv_name":"belay-1.root","lv_attr":"swi-I-s---","lv_size":"214748364","pool_lv":"","origin":"root",
+    {"vg_name":"vg","lv_name":"[belay-1.root]","lv_attr":"swi-I-s---","lv_size":"214748364","pool_lv":"","origin":"root",
      "data_percent":"100.00","metadata_percent":"","lv_tags":"belay:mount=/,belay:tag=belay-1","lv_time":"1795000000",
      "lv_kernel_major":"253","lv_kernel_minor":"2","vg_free":"0"},
     {"vg_name":"vg","lv_name":"pool","lv_attr":"twi-aotzD-","data_percent":"12.345","metadata_percent":"9","lv_kernel_major":"-1",
