@@ -106,6 +106,17 @@ class Fleet:
             database.execute("INSERT INTO settings (key, value, updated_at) VALUES (?, ?, ?) "
                              "ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value, int(time.time() * 1000)))
 
+    def empty_pool(self) -> None:
+        """Takes every package file out of the server's pool behind its back, as if no node had ever sent one."""
+        with contextlib.closing(sqlite3.connect(self.data / "belay.db", timeout=30)) as database, database:
+            database.execute("DELETE FROM pool_chunks")
+            database.execute("UPDATE pool_packages SET stored_bytes = 0, completed_at = NULL, uploader = '', touched_at = NULL")
+
+    def damage_pool(self) -> None:
+        """Changes a byte of every package file in the pool."""
+        with contextlib.closing(sqlite3.connect(self.data / "belay.db", timeout=30)) as database, database:
+            database.execute("UPDATE pool_chunks SET body = CAST(X'00' || substr(body, 2) AS BLOB)")
+
     # ---- the command line
     def environment(self) -> dict[str, str]:
         values = dict(CLEAN_ENVIRONMENT)

@@ -248,7 +248,9 @@ class BadChangeOnAgents(OnAgents, Caught):
 
     def test_it_is_caught_in_the_first_ring_and_goes_nowhere_else(self):
         files = " ".join(str(agent.packages) for agent in self.agents.values())
-        probes = [{"name": "nginx-serves", "command": f"! grep -q 1.23-bad {files}", "timeout": "5s"}]
+        look = ("import json,sys; sys.exit(any(package['version'] == '1.23-bad' for file in sys.argv[1:] "
+                "for package in json.load(open(file))['installed']['packages']))")
+        probes = [{"name": "nginx-serves", "command": f'python3 -c "{look}" {files}', "timeout": "20s"}]
         rollout_id = self.create(self.file("nginx-1.23", probes=probes), Start=True)
         self.caught(rollout_id, self.agents["dev"].node_id, "staging", "nginx-serves", "1.23-bad")
         for environment in self.ENVIRONMENTS:

@@ -1,4 +1,4 @@
-"""make demo, as a test: six hosts patched ring by ring, exit status 0, and nothing left of it."""
+"""make demo, as a test: a rollout through all rings, one caught in the first, exit status 0, and nothing left of it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ class Demo(unittest.TestCase):
         if problem:
             self.skipTest(problem)
 
-    def test_six_hosts_are_patched_with_the_same_versions(self) -> None:
+    def test_the_good_rollout_promotes_itself_and_the_bad_one_is_put_back(self) -> None:
         done = subprocess.run([sys.executable, "-m", "lab.demo"], cwd=system.CHECKOUT, capture_output=True, text=True,
                               check=False, timeout=900)
         self.assertEqual(done.returncode, 0, done.stdout[-4000:] + done.stderr[-4000:])
         self.assertEqual(done.stdout.count("frozen versions, whole; 0 security updates pending"), 6, done.stdout[-4000:])
+        self.assertIn("the bad one was caught in the first ring", done.stdout)
+        self.assertEqual(done.stdout.count("shop 1.0, answers 200 OK"), 6, done.stdout[-4000:])
         prefix = hosts.Lab("demo").prefix
         self.assertEqual((cgroups.named(prefix), network.namespaces(prefix)), ([], []))

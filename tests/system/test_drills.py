@@ -272,16 +272,37 @@ def deb_missing(_: Drills, stage: Stage) -> Seen:
     return Seen(stage.patch(), stage, {"tlib": stage.version("tlib"), "whole": stage.whole()})
 
 
+def _planned_and_pooled(stage: Stage) -> str:
+    """A frozen change set whose files the planning node has given to the pool."""
+    frozen = stage.plan()
+    wait_until("the pool to have what was frozen", lambda: stage.fleet.ask("plan", "show", frozen)["Pool"]["Status"] == "Complete", 120)
+    return frozen
+
+
 @drill
 def no_longer_offered(_: Drills, stage: Stage) -> Seen:
     stage.begin(debs.library("1.0"))
     stage.offer(debs.library("1.1"))
     stage.scan()
-    frozen = stage.plan()
+    frozen = _planned_and_pooled(stage)
+    stage.fleet.empty_pool()
     stage.archive.withdraw("tlib", "1.1")
     stage.offer(debs.library("1.2"))
     apt_get(stage.host, "update")
     return Seen(stage.apply(frozen), stage, {"tlib": stage.version("tlib")})
+
+
+@drill
+def damaged_in_the_pool(_: Drills, stage: Stage) -> Seen:
+    stage.begin(debs.library("1.0"))
+    stage.offer(debs.library("1.1"))
+    stage.scan()
+    frozen = _planned_and_pooled(stage)
+    stage.fleet.damage_pool()
+    stage.archive.withdraw("tlib", "1.1")
+    stage.offer(debs.library("1.2"))
+    apt_get(stage.host, "update")
+    return Seen(stage.apply(frozen), stage, {"tlib": stage.version("tlib"), "whole": stage.whole()})
 
 
 @drill
@@ -444,6 +465,10 @@ class DrillList(LabCase):
 
     def test_no_longer_offered(self) -> None:
         self.assertEqual(self.expect("no_longer_offered", "version_not_offered").more["tlib"], "1.0 ii")
+
+    def test_damaged_in_the_pool(self) -> None:
+        more = self.expect("damaged_in_the_pool", "version_not_offered").more
+        self.assertEqual((more["tlib"], more["whole"]), ("1.0 ii", ""))
 
     def test_disk_full_while_unpacking(self) -> None:
         more = self.expect("disk_full_while_unpacking", "disk_full").more

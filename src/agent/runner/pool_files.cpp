@@ -97,7 +97,7 @@ Result<TransactionPlan> simulate_with_pool(const PoolTools& tools, const Install
   BELAY_TRY_ASSIGN(auto plan, tools.packages.simulate(order));
   if (lacks_versions(plan)) {
     const auto taken = take(tools, order);
-    if (!taken.ok()) plan.problems.push_back(problem_of(taken.error()));
+    if (!taken.ok()) plan.problems.insert(plan.problems.begin(), problem_of(taken.error()));  // what a person must see
     else if (*taken > 0) {
       BELAY_TRY_ASSIGN(plan, tools.packages.simulate(order));
     }

@@ -10,6 +10,7 @@
 #include "server/engine/quarantine.hpp"
 #include "server/engine/rollout_run.hpp"
 #include "server/engine/webhooks.hpp"
+#include "store/pool.hpp"
 #include "store/runs.hpp"
 
 namespace belay::server {
@@ -154,6 +155,8 @@ Status RolloutRun::look_at_change_set(Events& events) {
     events.back().why = state.view.status_details;
     return {};
   }
+  // The pool keeps its files for as long as this rollout goes on, however long that is.
+  BELAY_TRY(store::pool::share(sql_, execution_.change_set_id, row_.rollout_id));
   BELAY_TRY_ASSIGN(const auto approvals, store::change_sets::approvals(sql_, execution_.change_set_id));
   event.kind = approvals.size() >= execution_.approvals_wanted ? EventKind::approved : EventKind::frozen;
   BELAY_TRY_ASSIGN(const auto in_force, store::rollouts::in_quarantine(sql_));

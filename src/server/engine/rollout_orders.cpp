@@ -234,6 +234,17 @@ std::vector<fleet::PackageChange> reversed(const std::vector<store::runs::Run>& 
   return out;
 }
 
+// Gives each change the checksum that the run's order knew of the old file, so that the pool can serve what a node does
+// not hold any more.
+void name_old_files(const std::vector<fleet::PackageChange>& old_files, std::vector<fleet::PackageChange>& changes) {
+  for (auto& change : changes)
+    for (const auto& file : old_files)
+      if (file.name == change.name && file.arch == change.arch && file.to_version == change.to_version) {
+        change.sha256 = file.sha256;
+        change.size_bytes = file.size_bytes;
+      }
+}
+
 // The runs from the newest back to (and with) the one named; only that one where `back_to` is it.
 Result<std::vector<store::runs::Run>> runs_back(Sql& sql, const std::string& node_id, const std::string& back_to) {
   std::vector<store::runs::Run> out;
@@ -266,6 +277,8 @@ Status RolloutRun::put_back(const Action& action, rollout::Node& node, Events& a
   auto order = draft(action, node.node_id, execution_.machine.rings[node.ring].delivery);
   order.kind = wire::OrderKind::patch;
   order.patch.emplace();
+  if (const auto undone = content_of(sql_, node.undoes); undone.ok() && undone->patch)
+    name_old_files(undone->patch->old_files, changes);
   order.patch->changes = std::move(changes);
   order.patch->allow_downgrade = true;
   order.patch->reboot = spec_.reboot;

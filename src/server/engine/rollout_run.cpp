@@ -4,6 +4,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "store/pool.hpp"
 
 namespace belay::server {
 namespace {
@@ -93,7 +94,10 @@ Status RolloutRun::save(const std::map<std::string, rollout::Node>& before) {
   row_.why = machine.why.substr(0, store::rollouts::kWhyBytesMax);
   row_.change_set_id = execution_.change_set_id;
   if (machine.started && !row_.started_at) row_.started_at = now_;
-  if (rollout::is_finished(machine) && !row_.finished_at) row_.finished_at = now_;
+  if (rollout::is_finished(machine) && !row_.finished_at) {
+    row_.finished_at = now_;
+    BELAY_TRY(store::pool::release(sql_, row_.rollout_id));
+  }
   auto rings = views_of(machine);
   if (machine.ring < rings.size()) rings[machine.ring].why = ring_waits_for_;
   row_.rings = json::encode_text(rings);
