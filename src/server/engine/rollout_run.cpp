@@ -70,7 +70,9 @@ Result<ExecutionKind::Advance> RolloutRun::advance(const store::executions::Exec
       break;
     }
   }
-  if (!machine.ready && !rollout::is_over(machine.state)) wake(now_ + kPlanLookEvery);
+  // The plan says nothing when it is made; approvals and a quarantine wake by themselves.
+  if (!machine.ready && !machine.waits_for_approval && !rollout::is_over(machine.state))
+    wake(now_ + std::clamp<Duration>((now_ - row_.created_at) / 10, kPlanLookEvery, kRolloutLookEvery));
   const bool at_work = std::ranges::any_of(machine.nodes, [](const auto& n) { return rollout::is_at_work(n.state); });
   if (at_work || machine.state == rollout::State::Soaking) wake(now_ + kRolloutLookEvery);
   BELAY_TRY(save(before));

@@ -100,6 +100,19 @@ TEST_F(RolloutsTest, GoesThroughItsRingsByItself) {
   EXPECT_EQ(order.patch->change_set_id, rollouts_->get(id)->row.change_set_id);
 }
 
+TEST_F(RolloutsTest, SleepsWhileItWaitsForApproval) {
+  const auto id = create();
+  pass(10s);
+  ASSERT_EQ(state(id), "AwaitingApproval");
+  const auto execution = [&] {
+    return disk_->read([&](store::Sql& sql) { return store::executions::get(sql, kRolloutKind, id); }).value();
+  };
+  EXPECT_FALSE(execution().wake_at.has_value());
+  approve(id);
+  pass(30s);
+  EXPECT_EQ(state(id), "Completed") << why(id);
+}
+
 TEST_F(RolloutsTest, WhatFailsInTheFirstRingNeverReachesTheNext) {
   node("dev").patch_outcome = patchrun::Outcome::rolled_back;
   const auto id = create();
