@@ -110,7 +110,7 @@ void Turn::skip_pending(const std::string& why) {
 Step Turn::finish() {
   if (is_over(rollout_.state)) out_.wake_at.reset();
   for (const auto& node : rollout_.nodes)
-    if (is_at_work(node.state)) wake(node.deadline);
+    if (is_at_work(node.state) || node.state == NodeState::Pending) wake(node.deadline);
   for (std::size_t i = 0; i < rollout_.nodes.size(); ++i)
     if (changed_.contains(rollout_.nodes[i].node_id)) out_.changed.push_back(i);
   return std::move(out_);

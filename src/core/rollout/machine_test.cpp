@@ -228,6 +228,26 @@ TEST(Rollout, ReplicasGoBeforeThePrimary) {
   EXPECT_EQ(world.sent(), std::vector<std::string>{"n0-0"});
 }
 
+TEST(Rollout, WhoDoesNotTellItsRoleIsHeldBackAndAskedAnewWhenResumed) {
+  World world({2});
+  world.rollout.rings[0].ordered = true;
+  world.rollout.rings[0].delivery = 1h;
+  for (auto& node : world.rollout.nodes) node.rank = kRankUnknown;
+  EXPECT_EQ(world.turn().wake_at, kBegin + 1h) << "one that is off says nothing";
+  world.turn({world.of("n0-0", EventKind::role_told)});
+  EXPECT_TRUE(world.sent().empty());
+  world.now += 1h;
+  world.turn();
+  EXPECT_EQ(world.node("n0-1").state, NodeState::Held);
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n0-0"}) << "it waits for nobody who is off";
+  world.rollout.state = State::Halted;
+  auto again = world.of("n0-0", EventKind::resume);
+  again.again = true;
+  world.turn({again});
+  EXPECT_EQ(world.sent(ActionKind::ask_role), std::vector<std::string>{"n0-1"});
+  EXPECT_EQ(world.node("n0-1").attempt, 1u) << "by another order than before";
+}
+
 TEST(Rollout, ANodeThatFallsSilentInItsRunIsInconsistentUntilItSpeaks) {
   World world({1});
   world.rollout.rings[0].errors_max = 1;

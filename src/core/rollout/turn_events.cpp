@@ -118,6 +118,7 @@ void Turn::take_resume(const Event& event) {
       node.state = NodeState::Pending;
       node.why.clear();
       node.ended_at.reset();
+      if (node.rank == kRankUnknown && node.asked) node.asked = false, ++node.attempt;  // asked by another order
       touch(node);
     }
 }
@@ -151,7 +152,11 @@ void Turn::take_of_node(const Event& event, Node& node) {
       node.taken = true;
       node.deadline = now_ + ring_of(node).patience;
       return touch(node);
-    case EventKind::role_told: node.rank = event.rank; return touch(node);
+    case EventKind::role_told:
+      if (node.state != NodeState::Pending) return;
+      node.rank = event.rank;
+      node.deadline.reset();
+      return touch(node);
     case EventKind::regressed:
       if (node.state != NodeState::Committed || node.regressed) return;
       node.regressed = true;
@@ -193,7 +198,13 @@ void Turn::ended(const Event& event, Node& node) {
 
 void Turn::look_at_deadlines() {
   for (auto& node : rollout_.nodes) {
-    if (!is_at_work(node.state) || !node.deadline || *node.deadline > now_) continue;
+    if (!node.deadline || *node.deadline > now_) continue;
+    if (node.state == NodeState::Pending) {
+      end_node(node, NodeState::Held,
+               "did not tell its role within " + humanize(ring_of(node).delivery) + ": it may be off");
+      continue;
+    }
+    if (!is_at_work(node.state)) continue;
     const bool undoing = node.state == NodeState::RollingBack;
     if (node.taken) {
       end_node(node, NodeState::Inconsistent,

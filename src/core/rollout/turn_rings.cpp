@@ -157,6 +157,7 @@ bool Turn::roles_known(const Ring&) {
     known = false;
     if (node.asked) continue;
     node.asked = true;
+    node.deadline = now_ + ring_of(node).delivery;
     touch(node);
     act(ActionKind::ask_role, node);
   }
