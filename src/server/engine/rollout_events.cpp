@@ -91,10 +91,18 @@ Status RolloutRun::translate(const store::executions::Event& posted, Events& eve
   return {};
 }
 
+// As the machine's action names it for this attempt.
+std::string RolloutRun::role_order_id(const rollout::Node& node) const {
+  rollout::Action action;
+  action.kind = rollout::ActionKind::ask_role;
+  action.attempt = node.attempt;
+  return order_id_for(kRolloutKind, row_.rollout_id, node.node_id, rollout::order_name(action));
+}
+
 Status RolloutRun::translate_node(const NodeEvent& told, Events& events) {
   auto* node = node_named(told.node_id);
   if (!node) return {};
-  const auto role_order = order_id_for(kRolloutKind, row_.rollout_id, told.node_id, "role");
+  const auto role_order = role_order_id(*node);
   if (told.kind == NodeEventKind::node_removed) {
     events.push_back(event_of(EventKind::undeliverable, *node));
     return {};
@@ -271,16 +279,28 @@ Result<rollout::RingClock> RolloutRun::clock_of(const rollout::RingSpec& ring) {
   return clock;
 }
 
+// Of every ring from the one at hand on: one step may pass several.
 Result<rollout::Surroundings> RolloutRun::look_around() {
   auto& machine = execution_.machine;
   rollout::Surroundings around;
   around.clocks.resize(machine.rings.size());
-  if (machine.ring >= machine.rings.size() || execution_.rolls_back_only) return around;
-  const auto& ring = spec_.rings[machine.ring];
-  BELAY_TRY_ASSIGN(around.clocks[machine.ring], clock_of(ring));
-  ring_waits_for_ = around.clocks[machine.ring].why;
-  if (around.clocks[machine.ring].begin_until) BELAY_TRY(measure(around));
-  if (ring.budgets.empty()) return around;
+  rings_wait_for_.assign(machine.rings.size(), "");
+  if (execution_.rolls_back_only) return around;
+  std::set<std::string> tags;
+  bool measured = false;
+  for (auto i = machine.ring; i < machine.rings.size(); ++i) {
+    BELAY_TRY_ASSIGN(around.clocks[i], clock_of(spec_.rings[i]));
+    rings_wait_for_[i] = around.clocks[i].why;
+    if (around.clocks[i].begin_until && !measured) BELAY_TRY(measure(around));
+    measured = measured || around.clocks[i].begin_until.has_value();
+    for (const auto& budget : spec_.rings[i].budgets) tags.insert(budget.tag);
+  }
+  if (!tags.empty()) BELAY_TRY(count_disrupted(tags, around));
+  return around;
+}
+
+// By other rollouts: those at work and those that failed.
+Status RolloutRun::count_disrupted(const std::set<std::string>& tags, rollout::Surroundings& around) {
   std::vector<std::string> states;
   for (const auto state :
        {NodeState::Checking, NodeState::Protecting, NodeState::Installing, NodeState::Rebooting, NodeState::Verifying,
@@ -290,11 +310,10 @@ Result<rollout::Surroundings> RolloutRun::look_around() {
   std::vector<std::string> ids;
   for (const auto& other : others) ids.push_back(other.node_id);
   BELAY_TRY_ASSIGN(const auto tagged, store::tags::list_many(sql_, store::tags::kManagedInstance, ids));
-  for (const auto& [id, tags] : tagged)
-    for (const auto& tag : tags)
-      if (std::ranges::find(ring.budgets, tag.key, &rollout::Budget::tag) != ring.budgets.end())
-        ++around.disrupted_elsewhere[tag.key + "=" + tag.value];
-  return around;
+  for (const auto& [id, all] : tagged)
+    for (const auto& tag : all)
+      if (tags.contains(tag.key)) ++around.disrupted_elsewhere[tag.key + "=" + tag.value];
+  return {};
 }
 
 // From the newest run of each node that may begin: all its steps, and the install and its check once more for a
@@ -303,7 +322,7 @@ Status RolloutRun::measure(rollout::Surroundings& around) {
   around.takes_by_default = kRunTakes + spec_.gate.watch;
   std::size_t looked_at = 0;
   for (const auto& node : execution_.machine.nodes) {
-    if (node.ring != execution_.machine.ring || node.state != NodeState::Pending) continue;
+    if (node.ring < execution_.machine.ring || node.state != NodeState::Pending) continue;
     if (++looked_at > kLookedAtMax) break;
     BELAY_TRY_ASSIGN(const auto run, store::runs::newest(sql_, node.node_id));
     if (!run || run->report.changed.empty()) continue;

@@ -296,7 +296,6 @@ Status RolloutRun::put_back(const Action& action, rollout::Node& node, Events& a
 Status RolloutRun::ask_role(const Action& action, rollout::Node& node, Events& answers) {
   const auto& wanted = *ring_spec(node).order;
   auto order = draft(action, node.node_id, execution_.machine.rings[node.ring].delivery);
-  order.order_id = order_id_for(kRolloutKind, row_.rollout_id, node.node_id, "role");
   order.kind = wire::OrderKind::steps;
   document::Step step;
   step.name = "role";

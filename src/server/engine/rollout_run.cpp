@@ -101,7 +101,7 @@ Status RolloutRun::save(const std::map<std::string, rollout::Node>& before) {
     BELAY_TRY(store::pool::release(sql_, row_.rollout_id));
   }
   auto rings = views_of(machine);
-  if (machine.ring < rings.size()) rings[machine.ring].why = ring_waits_for_;
+  if (machine.ring < rings.size()) rings[machine.ring].why = rings_wait_for_[machine.ring];
   row_.rings = json::encode_text(rings);
   return store::rollouts::update(sql_, row_);
 }

@@ -2,6 +2,7 @@
 // One turn of one rollout, inside one transaction. Used by rollout_kind.cpp.
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,10 +31,12 @@ class RolloutRun {
   Status look_for_joiners(Events& events);
   Status look_for_regressions(Events& events);
   Status look_for_reboots(Events& events);  // of machines that do not come back
+  std::string role_order_id(const rollout::Node& node) const;
   Result<std::uint32_t> rank_of(const wire::OrderResult& result) const;
   Result<rollout::Surroundings> look_around();
   Result<rollout::RingClock> clock_of(const rollout::RingSpec& ring);
   Status measure(rollout::Surroundings& surroundings);
+  Status count_disrupted(const std::set<std::string>& tags, rollout::Surroundings& surroundings);
 
   // ---- what to do (rollout_orders.cpp)
   Status act(const rollout::Action& action, Events& answers);
@@ -58,7 +61,7 @@ class RolloutRun {
   store::rollouts::Rollout row_;
   rollout::Spec spec_;
   std::optional<ChangeSetView> change_set_;
-  std::string ring_waits_for_;  // the one at hand
+  std::vector<std::string> rings_wait_for_;
 };
 
 inline constexpr Duration kRolloutLookEvery{30'000};  // while nodes are at work: a machine may not come back

@@ -202,6 +202,18 @@ TEST_F(RolloutsTest, WaitsForItsWindow) {
   EXPECT_EQ(node("dev").done.back().patch->end_by, openings[0].cutoff);
 }
 
+TEST_F(RolloutsTest, TheNextRingWaitsForItsWindowToo) {
+  const auto window = make_window("cron(0 2 ? * SUN *)", 4, 1);
+  const auto id = create("name: x\nrings:\n  - {name: dev, targets: ['tag:Env=dev']}\n  - {name: prod, targets: " +
+                         std::string("['tag:Env=prod'], window: ") + window.window_id + "}\n");
+  pass(10s);
+  approve(id);
+  pass(60s);
+  EXPECT_EQ(state_of(id, "dev"), "Committed");
+  EXPECT_EQ(orders("prod", wire::OrderKind::patch), 0u) << "the ring before it ended in the same step";
+  EXPECT_THAT(rollouts_->get(id)->rings[1].why, HasSubstr("opens"));
+}
+
 TEST_F(RolloutsTest, PausedNothingBegins) {
   const auto id = create();
   pass(10s);
