@@ -42,6 +42,11 @@ demo: build ## six real hosts in a lab, patched dev, staging, production with th
 	@scripts/bootstrap.sh scripts/packages-lab.txt
 	@python3 -m lab.demo
 
+.PHONY: sim
+sim: packages-test build/build.ninja ## rollouts with faults, simulated: SEEDS=2000 of them, or SEED=1234 alone with its trace
+	@ninja -C build -j $(JOBS) belay-sim
+	@build/bin/belay-sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000))
+
 .PHONY: bench
 bench: packages-test build/build.ninja ## the numbers of the design, each as a ratio against its peer in one run
 	@ninja -C build -j $(JOBS)

@@ -47,6 +47,9 @@ class MemoryFiles final : public io::Files {
   // Each read of this path fails so.
   void fail_reads_of(const std::string& path, Error error);
 
+  // Changes of files whose path ends so are not counted and never kill: a destructor may make them.
+  void spare(std::string ending);
+
   void power_cut();  // what was not durable is lost; the disk works again
   void restart();    // the process died, the machine did not: all is kept; the disk works again
 
@@ -94,6 +97,7 @@ class MemoryFiles final : public io::Files {
   Kill kill_ = Kill::before;
   Error failure_{Code::unavailable, ""};
   bool dead_ = false;
+  std::string spared_;
   std::optional<std::uint64_t> bytes_free_;
   io::Space space_{100ull << 30, 50ull << 30, 1'000'000};
   std::map<std::string, Error> read_failures_;

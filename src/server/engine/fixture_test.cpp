@@ -33,30 +33,13 @@ fleet::NodeFacts debian(const std::string& name, const std::string& version) {
 
 }  // namespace
 
-Status MortalStore::run_write(const Work& work) {
-  const bool last = countdown_ > 0 && --countdown_ == 0;
-  if (last && !after_) throw fakes::Killed{"before a commit"};
-  if (undo_countdown_ > 0 && --undo_countdown_ == 0)
-    return inner_.write([&](store::Sql& sql) -> Status {
-      BELAY_TRY(work(sql));
-      return Error(Code::unavailable, "undone");
-    });
-  const Status status = inner_.write([&](store::Sql& sql) { return work(sql); });
-  if (last) throw fakes::Killed{"after a commit"};
-  return status;
-}
-
-Status MortalStore::run_read(const Work& work) {
-  return inner_.read([&](store::Sql& sql) { return work(sql); });
-}
-
 EngineTest::EngineTest() {
   folder_ = (std::filesystem::temp_directory_path() / ("belay-engine-" + new_id())).string();
   std::filesystem::create_directory(folder_);
   auto opened = store::sqlite::open(folder_ + "/belay.db", plain_seams());
   BELAY_ASSERT(opened.ok());
   disk_ = std::move(*opened);
-  store_ = std::make_unique<MortalStore>(*disk_);
+  store_ = std::make_unique<fakes::MortalStore>(*disk_);
   const auto keys = io::make_signing_key();
   authority_.order_private_key = keys.private_key;
   authority_.order_public_key = keys.public_key;

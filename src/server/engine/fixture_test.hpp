@@ -17,33 +17,11 @@
 #include "server/engine/services.hpp"
 #include "tests/fakes/killed.hpp"
 #include "tests/fakes/manual_clock.hpp"
+#include "tests/fakes/mortal_store.hpp"
 #include "tests/fakes/steps_done.hpp"
 #include "wire/codec.hpp"
 
 namespace belay::server {
-
-// The store with a kill: the n-th write from now ends the program, before or after it became durable. Or it is only
-// undone, once all its work was done.
-class MortalStore final : public store::Store {
- public:
-  explicit MortalStore(store::Store& inner) : inner_(inner) {}
-  Status check() override { return inner_.check(); }
-  Result<std::uint64_t> bytes() override { return inner_.bytes(); }
-  std::string describe() const override { return inner_.describe(); }
-  void kill_at(int write, bool after_commit) { countdown_ = write, after_ = after_commit; }
-  void undo_at(int write) { undo_countdown_ = write; }
-  bool armed() const { return countdown_ > 0; }
-  void disarm() { countdown_ = undo_countdown_ = 0; }
-
- protected:
-  Status run_write(const Work& work) override;
-  Status run_read(const Work& work) override;
-
- private:
-  store::Store& inner_;
-  int countdown_ = 0, undo_countdown_ = 0;
-  bool after_ = false;
-};
 
 // What a host has, and how its package manager behaves.
 struct FakeNode {
@@ -98,7 +76,7 @@ class EngineTest : public testing::Test {
   fakes::ManualClock clock_;
   std::string folder_;
   std::unique_ptr<store::Store> disk_;
-  std::unique_ptr<MortalStore> store_;
+  std::unique_ptr<fakes::MortalStore> store_;
   Authority authority_;
   std::unique_ptr<Judge> judge_;
   std::unique_ptr<Commands> commands_;
