@@ -84,6 +84,7 @@ class Node {
   void plan_trouble();
   void note_begin(const std::string& order_id);
   void note_end(const std::string& order_id);
+  void note_versions(const std::string& order_id);
   void tell_progress();
   void about_to_install();
 

@@ -73,12 +73,13 @@ Status Node::work_on(const std::string& order_id, wire::OrderKind kind) {
     const auto done = agent::work_on_order(tools, paths_, order_id);
     if (!done.ok()) world_.note(machine.plan.name + "'s process gives up: " + done.error().chain(), machine.elapsed());
   } catch (const fakes::Killed&) {
+    note_versions(order_id);
     if (machine.dies != Dies::run) throw;
     world_.note(machine.plan.name + "'s run is killed", machine.elapsed());
     machine.come_back(Dies::run);
   }
   if (kind != wire::OrderKind::patch) return {};
-  if (const auto record = runs_.find(order_id); record != runs_.end()) record->second.after = machine.installed();
+  note_versions(order_id);
   note_end(order_id);
   return {};
 }
@@ -92,6 +93,11 @@ void Node::note_begin(const std::string& order_id) {
   at->second.before = machine.installed();
   at->second.begun = machine.elapsed();
   world_.note(machine.plan.name + " begins " + order_id.substr(0, 8), machine.elapsed());
+}
+
+// As the run left them: what comes after it is another's.
+void Node::note_versions(const std::string& order_id) {
+  if (const auto record = runs_.find(order_id); record != runs_.end()) record->second.after = machine.installed();
 }
 
 // A result that the desk itself wrote (it gave the order up) is found where it was archived.
