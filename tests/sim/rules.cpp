@@ -179,7 +179,8 @@ std::string store_lies(const rollout::Node& node, const RunRecord* record) {
     case NodeState::RolledBack:
       if (!record) return "";  // nothing was left to put back
       return outcome == Outcome::rolled_back || (undoing && changed) ? "" : said + really;
-    case NodeState::Skipped: return !record || outcome == Outcome::nothing_to_do ? "" : said + really;
+    case NodeState::Skipped:
+      return !record || outcome == Outcome::nothing_to_do || outcome == Outcome::refused ? "" : said + really;
     case NodeState::Pending:
     case NodeState::Held: return !record || (ended && outcome == Outcome::refused) ? "" : said + really;
     case NodeState::RollbackFailed: return undoing && changed ? said + "it was put back" : "";
