@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -77,7 +78,7 @@ struct Node {
 };
 BOOST_DESCRIBE_STRUCT(Node, (),
                       (node_id, ring, groups, rank, state, why, order_id, undoes, put_back, taken, regressed, asked,
-                       attempt, started_at, ended_at, deadline))
+                       ailing, attempt, started_at, ended_at, deadline))
 inline constexpr std::uint32_t kRankUnknown = 0xffff'ffff;
 
 struct Ring {
@@ -107,14 +108,15 @@ struct Rollout {
   bool waits_for_approval = false;  // of the change set: frozen, not approved
   FailureAction on_failure = FailureAction::rollback;
   std::uint32_t ring = 0;                      // the one that is at work or next
+  bool rolled_back = false;                    // somebody or a halt asked for a rollback: it is not resumed
   std::optional<std::uint32_t> rollback_ring;  // RollingBack: only this one
   std::vector<Ring> rings;
   std::vector<Node> nodes;  // kept apart by the caller; sorted by ring, then id
 };
 // Without the nodes, which have rows of their own.
 BOOST_DESCRIBE_STRUCT(Rollout, (),
-                      (state, before_pause, why, started, ready, waits_for_approval, on_failure, ring, rollback_ring,
-                       rings))
+                      (state, before_pause, why, started, ready, waits_for_approval, on_failure, ring, rolled_back,
+                       rollback_ring, rings))
 
 // What is so around the rollout at this moment; one entry a ring.
 struct RingClock {
@@ -128,6 +130,7 @@ struct Surroundings {
   std::map<std::string, std::uint32_t> disrupted_elsewhere;  // by group: by other rollouts
   std::map<std::string, Duration> takes;  // by node: measured, a rollback included; absent: not known
   Duration takes_by_default{};
+  std::set<std::string> silent;  // nodes not heard of lately: no ring is green over them
 };
 
 enum class EventKind {
@@ -196,6 +199,7 @@ struct Step {
   std::vector<Action> actions;
   std::vector<std::size_t> changed;  // indexes of nodes that are not as they were; sorted, each once
   std::optional<Instant> wake_at;    // absent: only an event can change anything
+  std::string waits_for;             // why nothing begins in the ring at hand, where the machine itself knows it
 };
 
 // Takes the events in order, then the clock, then decides. The same events again change nothing.

@@ -99,6 +99,7 @@ void Turn::take_join(const Event& event) {
 }
 
 void Turn::take_resume(const Event& event) {
+  if (rollout_.rolled_back) return;  // what was put back is begun anew by a new rollout, not by going on
   if (rollout_.state == State::Paused) {
     rollout_.state = rollout_.before_pause;
     rollout_.why.clear();
@@ -107,7 +108,7 @@ void Turn::take_resume(const Event& event) {
     ring.errors_accepted = count(rollout_, rollout_.ring).failed;
     if (ring.state == RingState::Halted) ring.state = RingState::Running;
     ring.sample_size = 0;  // who resumes has seen how few there are
-    rollout_.state = State::Running;
+    rollout_.state = rollout_.ready && rollout_.started ? State::Running : State::Planned;
     rollout_.why.clear();
   } else {
     return;
@@ -131,6 +132,7 @@ void Turn::take_roll_back(const Event& event) {
     return touch(*node);
   }
   withdraw_untaken();
+  rollout_.rolled_back = true;
   rollout_.rollback_ring = event.ring;
   if (!event.ring) skip_pending("the rollout was rolled back before its turn");
   mark_for_rollback(event.ring);

@@ -1,6 +1,7 @@
 // What follows: which ring is at work, which nodes begin, when it is green, when it halts.
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "core/command/rate.hpp"
 #include "core/rollout/turn.hpp"
 
@@ -95,8 +96,19 @@ bool Turn::soak(Ring& ring) {
     return true;
   }
   if (now_ >= *ring.soak_until) {
-    ring.state = RingState::Green;
-    return true;
+    // A ring is green over nodes that were heard of, not over silence.
+    std::uint32_t silent = 0;
+    for (const auto& node : rollout_.nodes)
+      if (node.ring == rollout_.ring && node.state == NodeState::Committed && !node.regressed)
+        silent += surroundings_.silent.contains(node.node_id) ? 1 : 0;
+    if (silent == 0) {
+      ring.state = RingState::Green;
+      return true;
+    }
+    out_.waits_for = "waits to hear of " + of(silent, counts.nodes, "nodes") + " again";
+    enter(State::Soaking, "");
+    wake(now_ + kLookAgain);
+    return false;
   }
   enter(State::Soaking, "");
   wake(ring.soak_until);
@@ -110,6 +122,7 @@ void Turn::halt(Ring& ring, std::string why) {
   enter(State::Halted, why);
   if (rollout_.on_failure != FailureAction::rollback_all) return;
   skip_pending("the rollout was rolled back before its turn");
+  rollout_.rolled_back = true;
   rollout_.rollback_ring.reset();
   mark_for_rollback({});
   enter(State::RollingBack, std::move(why));
@@ -139,6 +152,7 @@ void Turn::fill(Ring& ring, const RingCounts& counts) {
       continue;
     }
     if (disturbs_too_many(ring, node)) {
+      out_.waits_for = "a budget: as many of " + join(node.groups, ", ") + " as it allows are at work or failed";
       if (!surroundings_.disrupted_elsewhere.empty()) wake(now_ + kLookAgain);
       continue;
     }
@@ -204,12 +218,23 @@ void Turn::begin(const Ring& ring, const RingClock& clock, Node& node) {
 
 void Turn::put_back_wanted() {
   std::map<std::uint32_t, std::uint32_t> at_work;
-  for (const auto& node : rollout_.nodes)
+  disturbed_.clear();
+  for (const auto& [group, nodes] : surroundings_.disrupted_elsewhere) disturbed_[group] = nodes;
+  for (const auto& node : rollout_.nodes) {
     if (is_at_work(node.state)) ++at_work[node.ring];
+    // Those that are back are no burden any more.
+    if (is_at_work(node.state) || node.state == NodeState::RollbackFailed || node.state == NodeState::Inconsistent)
+      for (const auto& group : node.groups) ++disturbed_[group];
+  }
   for (auto& node : rollout_.nodes) {
     if (!node.put_back || node.state != NodeState::Committed) continue;
     if (at_work[node.ring] >= ring_of(node).concurrency_max) continue;
+    if (disturbs_too_many(ring_of(node), node)) {
+      if (!surroundings_.disrupted_elsewhere.empty()) wake(now_ + kLookAgain);
+      continue;
+    }
     ++at_work[node.ring];
+    for (const auto& group : node.groups) ++disturbed_[group];
     node.put_back = false;
     node.undoes = node.order_id;
     node.state = NodeState::RollingBack;
@@ -224,14 +249,19 @@ void Turn::put_back_wanted() {
 
 void Turn::roll_back() {
   put_back_wanted();
-  std::uint32_t open = 0, not_back = 0, nodes = 0;
+  std::uint32_t open = 0, at_work = 0, not_back = 0, nodes = 0;
   for (const auto& node : rollout_.nodes) {
     if (rollout_.rollback_ring && node.ring != *rollout_.rollback_ring) continue;
     ++nodes;
+    if (is_at_work(node.state)) ++at_work;
     if (is_at_work(node.state) || (node.put_back && node.state == NodeState::Committed)) ++open;
     if (node.state == NodeState::RollbackFailed || node.state == NodeState::Inconsistent) ++not_back;
   }
-  if (open > 0) return;
+  if (open > 0 && (at_work > 0 || !surroundings_.disrupted_elsewhere.empty())) return;
+  if (open > 0)
+    return enter(State::Halted, of(open, nodes,
+                                   "nodes wait to be put back, and a budget of their group is used up by those that "
+                                   "could not be; look at these first"));
   if (not_back > 0) return enter(State::Halted, of(not_back, nodes, "nodes could not be put back; look at them"));
   if (rollout_.rollback_ring)
     return enter(State::Halted, "the ring " + rollout_.rings[*rollout_.rollback_ring].name + " was put back");

@@ -10,6 +10,7 @@
 #include "server/engine/audit.hpp"
 #include "server/engine/command_run.hpp"
 #include "server/engine/order_desk.hpp"
+#include "server/engine/quarantine.hpp"
 #include "store/change_sets.hpp"
 #include "store/runs.hpp"
 #include "store/snapshots.hpp"
@@ -167,7 +168,11 @@ Result<CommandRun::Wish> CommandRun::wish_of(const store::nodes::Node& node, con
   Wish wish;
   const auto& options = patch_for(node.node_id);
   if (options.operation != "Install" || !judgement.scan) return wish;
-  if (!options.change_set_id.empty()) return wish_of_change_set(judgement, options.change_set_id);
+  if (!options.change_set_id.empty()) {
+    BELAY_TRY_ASSIGN(wish, wish_of_change_set(judgement, options.change_set_id));
+    BELAY_TRY(leave_out_quarantined(node, wish));
+    return wish;
+  }
   BELAY_TRY_ASSIGN(const auto offers, judge_.offers(sql_, judgement.scan->offer_set_hash));
   BELAY_TRY_ASSIGN(const auto packages, judge_.packages(sql_, judgement.scan->package_set_hash));
   if (!offers || !packages) return wish;
@@ -177,10 +182,38 @@ Result<CommandRun::Wish> CommandRun::wish_of(const store::nodes::Node& node, con
     for (const auto& entry : selection.unmatched)
       wish.remarks.push_back("InstallOverrideList names " + entry +
                              ", which this node does not have or is not offered");
+    BELAY_TRY(leave_out_quarantined(node, wish));
     return wish;
   }
   wish.changes = baseline::wanted_changes(judgement.evaluation, *offers);
+  BELAY_TRY(leave_out_quarantined(node, wish));
   return wish;
+}
+
+// What is in quarantine goes to no node, whoever orders it.
+Status CommandRun::leave_out_quarantined(const store::nodes::Node& node, Wish& wish) {
+  if (wish.changes.empty()) return {};
+  BELAY_TRY_ASSIGN(const auto in_force, store::rollouts::in_quarantine(sql_));
+  if (in_force.empty()) return {};
+  const auto& change_set_id = patch_for(node.node_id).change_set_id;
+  if (!change_set_id.empty()) {
+    BELAY_TRY_ASSIGN(const auto* view, change_set(change_set_id));
+    BELAY_TRY_ASSIGN(const auto* whole, hit_by(sql_, in_force, *view));
+    if (whole) {
+      wish.changes.clear();
+      wish.impossible = "the change set is in quarantine (" + whole->quarantine_id + "): " + whole->reason;
+      return {};
+    }
+  }
+  BELAY_TRY_ASSIGN(const auto roles, roles_of(sql_, node.node_id));
+  std::erase_if(wish.changes, [&](const auto& change) {
+    const auto* hit = hit_by(in_force, change, node.operating_system, roles);
+    if (hit)
+      wish.remarks.push_back(change.name + " " + change.to_version + " is in quarantine (" + hit->quarantine_id +
+                             "): " + hit->reason);
+    return hit != nullptr;
+  });
+  return {};
 }
 
 // A line is for a node that has exactly its old version. One that has its new version needs nothing; one that has yet

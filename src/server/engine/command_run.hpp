@@ -82,6 +82,7 @@ class CommandRun {
   Result<Judgement> judge_node(const store::nodes::Node& node);
   Result<Wish> wish_of(const store::nodes::Node& node, const Judgement& judgement);
   Result<Wish> wish_of_change_set(const Judgement& judgement, const std::string& change_set_id);
+  Status leave_out_quarantined(const store::nodes::Node& node, Wish& wish);
   Result<const ChangeSetView*> change_set(const std::string& change_set_id);
   Status record_refusal(const std::string& node_id, const std::string& order_id,
                         const std::vector<fleet::Problem>& problems);

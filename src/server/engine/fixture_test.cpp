@@ -176,6 +176,7 @@ void EngineTest::work_on(FakeNode& node, const wire::Order& order) {
     case wire::OrderKind::patch:
       result.run.emplace();
       result.run->run_id = order.order_id;
+      result.run->undoes = order.patch->undoes;
       result.run->outcome = node.patch_outcome;
       result.run->reboot_pending = node.reboot_pending;
       if (node.patch_outcome != patchrun::Outcome::committed) {

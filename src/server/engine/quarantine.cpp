@@ -1,6 +1,7 @@
 #include "server/engine/quarantine.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "base/ids.hpp"
 #include "base/json.hpp"
@@ -63,6 +64,35 @@ Result<std::vector<std::string>> roles_of(Sql& sql, std::string_view node_id) {
   for (const auto& tag : tags)
     if (tag.key == "Role") roles.push_back(tag.value);
   return roles;
+}
+
+namespace {
+
+using Shipped = std::set<std::tuple<std::string, std::string, std::string>>;
+
+Shipped shipped_by(const ChangeSetView& view) {
+  Shipped out;
+  for (const auto& part : view.parts)
+    for (const auto& change : part.changes)
+      if (!change.to_version.empty()) out.emplace(change.name, change.arch, change.to_version);
+  return out;
+}
+
+}  // namespace
+
+Result<const store::rollouts::Quarantine*> hit_by(Sql& sql, const std::vector<store::rollouts::Quarantine>& in_force,
+                                                  const ChangeSetView& change_set) {
+  const auto ships = shipped_by(change_set);
+  for (const auto& entry : in_force) {
+    if (entry.change_set_id.empty()) continue;
+    if (entry.change_set_id == change_set.change_set_id) return &entry;
+    const auto held = frozen_change_set(sql, entry.change_set_id);
+    if (!held.ok() && held.error().code() != Code::not_found) return held.error();
+    if (!held.ok()) continue;
+    const auto bad = shipped_by(*held);
+    if (!bad.empty() && std::ranges::includes(ships, bad)) return &entry;
+  }
+  return static_cast<const store::rollouts::Quarantine*>(nullptr);
 }
 
 Result<std::string> put_into_quarantine(Sql& sql, store::rollouts::Quarantine entry, std::string_view but) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/fleet/package.hpp"
+#include "server/engine/change_sets.hpp"
 #include "store/rollouts.hpp"
 
 namespace belay::server {
@@ -14,6 +15,11 @@ namespace belay::server {
 const store::rollouts::Quarantine* hit_by(const std::vector<store::rollouts::Quarantine>& in_force,
                                           const fleet::PackageChange& change, std::string_view operating_system,
                                           const std::vector<std::string>& roles = {});
+// The entry in force that holds a whole change set, under whatever id: one that ships everything that the set in
+// quarantine ships. nullptr.
+Result<const store::rollouts::Quarantine*> hit_by(store::Sql& sql,
+                                                  const std::vector<store::rollouts::Quarantine>& in_force,
+                                                  const ChangeSetView& change_set);
 // The values of its tag Role.
 Result<std::vector<std::string>> roles_of(store::Sql& sql, std::string_view node_id);
 

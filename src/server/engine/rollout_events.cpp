@@ -18,9 +18,10 @@ namespace {
 using rollout::EventKind;
 using rollout::NodeState;
 
-constexpr Duration kSilentFor{600'000};   // a node that was changed and is not heard of for longer is ill
-constexpr Duration kBootGrace{120'000};   // beyond the node's own patience with its reboot
-constexpr Duration kRunTakes{1'800'000};  // where nothing was measured: install, reboot and a rollback
+constexpr Duration kHeardWithin{360'000};  // a heartbeat, and a minute
+constexpr Duration kSilentFor{600'000};    // a node that was changed and is not heard of for longer is ill
+constexpr Duration kBootGrace{120'000};    // beyond the node's own patience with its reboot
+constexpr Duration kRunTakes{1'800'000};   // where nothing was measured: install, reboot and a rollback
 constexpr std::size_t kLookedAtMax = 500;
 constexpr std::size_t kChunk = 500;
 
@@ -168,6 +169,13 @@ Status RolloutRun::look_at_change_set(Events& events) {
   BELAY_TRY_ASSIGN(const auto approvals, store::change_sets::approvals(sql_, execution_.change_set_id));
   event.kind = approvals.size() >= execution_.approvals_wanted ? EventKind::approved : EventKind::frozen;
   BELAY_TRY_ASSIGN(const auto in_force, store::rollouts::in_quarantine(sql_));
+  BELAY_TRY_ASSIGN(const auto* whole, hit_by(sql_, in_force, *frozen));
+  if (whole) {
+    events.emplace_back().kind = EventKind::quarantined;
+    events.back().why = "it ships all that " + whole->change_set_id + " ships, which is in quarantine (" +
+                        whole->quarantine_id + "): " + whole->reason;
+    return {};
+  }
   for (const auto& part : frozen->parts)
     for (const auto& change : part.changes)
       if (const auto* hit = hit_by(in_force, change, part.operating_system)) {
@@ -191,7 +199,7 @@ Status RolloutRun::look_for_joiners(Events& events) {
   const auto members = members_of(sql_, spec_, warnings);
   if (!members.ok()) return {};  // tags were changed meanwhile; who takes part already is not touched
   for (const auto& member : *members) {
-    if (node_named(member.node_id)) continue;
+    if (member.ring + 1 != machine.rings.size() || node_named(member.node_id)) continue;
     auto& event = events.emplace_back();
     event.kind = EventKind::joined;
     event.node_id = member.node_id;
@@ -200,9 +208,17 @@ Status RolloutRun::look_for_joiners(Events& events) {
   return {};
 }
 
+// A server that was away, or a rollout that was paused, heard of nobody: that is not the nodes' silence.
+void RolloutRun::note_listening() {
+  if (!execution_.looked_at || now_ - *execution_.looked_at > kNobodyListened) execution_.listening_since = now_;
+  execution_.looked_at = now_;
+}
+
 Status RolloutRun::look_for_regressions(Events& events) {
   const auto& machine = execution_.machine;
-  if (machine.state != rollout::State::Soaking) return {};
+  silent_.clear();
+  if (machine.ring >= machine.rings.size() || machine.rings[machine.ring].state != rollout::RingState::Soaking)
+    return {};
   std::vector<const rollout::Node*> changed;
   for (const auto& node : machine.nodes)
     if (node.ring == machine.ring && node.state == NodeState::Committed && !node.regressed) changed.push_back(&node);
@@ -212,7 +228,9 @@ Status RolloutRun::look_for_regressions(Events& events) {
     BELAY_TRY_ASSIGN(const auto kept, store::nodes::get_many(sql_, ids));
     for (const auto& node : kept) {
       const auto* mine = node_named(node.node_id);
-      if (!node.last_seen_at || now_ - *node.last_seen_at > kSilentFor) {
+      const auto heard = std::max(node.last_seen_at.value_or(node.registered_at), *execution_.listening_since);
+      if (now_ - node.last_seen_at.value_or(node.registered_at) > kHeardWithin) silent_.insert(node.node_id);
+      if (now_ - heard > kSilentFor) {
         events.push_back(event_of(EventKind::regressed, *mine, "has not been heard of since its change"));
         continue;
       }
@@ -237,7 +255,7 @@ Status RolloutRun::look_for_reboots(Events& events) {
     if (update.state != wire::OrderState::rebooting) continue;
     const auto patience = spec_.reboot_timeout + kBootGrace;
     BELAY_TRY_ASSIGN(const auto kept, store::nodes::get(sql_, node.node_id));
-    const auto heard = std::max(update.at, kept.last_seen_at.value_or(update.at));
+    const auto heard = std::max({update.at, kept.last_seen_at.value_or(update.at), *execution_.listening_since});
     if (now_ - heard <= patience) continue;
     events.push_back(event_of(EventKind::inconsistent, node,
                               "went down for its reboot at " + to_iso8601(update.at) +
@@ -284,6 +302,7 @@ Result<rollout::Surroundings> RolloutRun::look_around() {
   auto& machine = execution_.machine;
   rollout::Surroundings around;
   around.clocks.resize(machine.rings.size());
+  around.silent = silent_;
   rings_wait_for_.assign(machine.rings.size(), "");
   if (execution_.rolls_back_only) return around;
   std::set<std::string> tags;

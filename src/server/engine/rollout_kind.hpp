@@ -18,14 +18,16 @@ struct RolloutExecution {
   std::string change_set_id;
   std::uint32_t approvals_wanted = 0;
   std::optional<Instant> looked_for_joiners_at;
+  std::optional<Instant> looked_at;        // the turn before
+  std::optional<Instant> listening_since;  // nodes' silence counts from here: before it, nobody here listened
   // Made by RollbackNodes: no change set, the nodes are only put back.
   bool rolls_back_only = false;
   std::string back_before_run;  // to how a node was before this run; "" before its newest
   std::string package;          // only this one; "" all
 };
 BOOST_DESCRIBE_STRUCT(RolloutExecution, (),
-                      (machine, change_set_id, approvals_wanted, looked_for_joiners_at, rolls_back_only,
-                       back_before_run, package))
+                      (machine, change_set_id, approvals_wanted, looked_for_joiners_at, looked_at, listening_since,
+                       rolls_back_only, back_before_run, package))
 
 struct RolloutParts {
   const Authority& authority;

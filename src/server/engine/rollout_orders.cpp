@@ -177,6 +177,11 @@ Status RolloutRun::send(const Action& action, rollout::Node& node, Events& answe
                                     remarks.empty() ? "has what the change set ships, or none of it" : remarks)),
            Status();
   BELAY_TRY_ASSIGN(const auto in_force, store::rollouts::in_quarantine(sql_));
+  BELAY_TRY_ASSIGN(const auto* whole, hit_by(sql_, in_force, *change_set_));
+  if (whole) {
+    answers.push_back(answer(EventKind::held, node, "the change set is in quarantine (" + whole->quarantine_id + ")"));
+    return {};
+  }
   BELAY_TRY_ASSIGN(const auto roles, roles_of(sql_, node.node_id));
   for (const auto& change : shipment.changes)
     if (const auto* hit = hit_by(in_force, change, kept->operating_system, roles)) {
@@ -317,6 +322,7 @@ Status RolloutRun::ask_role(const Action& action, rollout::Node& node, Events& a
 Status RolloutRun::quarantine(const std::string& why) {
   std::set<std::tuple<std::string, std::string, std::string, std::string>> blamed;
   std::set<std::pair<std::string, std::string>> cleared;
+  std::set<std::string> named;  // packages that a failed run itself speaks of
   std::string failed_node;
   for (const auto& node : execution_.machine.nodes) {
     const bool failed = rollout::is_failed(node.state) || node.regressed;
@@ -328,6 +334,7 @@ Status RolloutRun::quarantine(const std::string& why) {
       for (const auto& change : run->report.changed) cleared.emplace(change.name, change.to_version);
     if (!failed) continue;
     if (failed_node.empty()) failed_node = node.node_id;
+    for (const auto& problem : run->report.problems) named.insert(problem.subject);
     BELAY_TRY_ASSIGN(const auto kept, store::nodes::get(sql_, node.node_id));
     BELAY_TRY_ASSIGN(const auto order, content_of(sql_, run->run_id));
     if (!order.patch) continue;
@@ -348,7 +355,8 @@ Status RolloutRun::quarantine(const std::string& why) {
   store::rollouts::Quarantine whole;
   whole.change_set_id = execution_.change_set_id;
   BELAY_TRY(keep(whole));
-  if (blamed.size() > kQuarantinedPackagesMax) return {};
+  if (blamed.size() > kQuarantinedPackagesMax)
+    std::erase_if(blamed, [&](const auto& one) { return !named.contains(std::get<1>(one)); });
   for (const auto& [system, name, arch, version] : blamed) {
     store::rollouts::Quarantine entry;
     entry.operating_system = system;

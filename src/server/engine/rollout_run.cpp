@@ -49,6 +49,7 @@ Result<ExecutionKind::Advance> RolloutRun::advance(const store::executions::Exec
 
   Events events;
   for (const auto& event : posted) BELAY_TRY(translate(event, events));
+  note_listening();
   BELAY_TRY(look_at_change_set(events));
   BELAY_TRY(look_for_joiners(events));
   BELAY_TRY(look_for_regressions(events));
@@ -62,6 +63,8 @@ Result<ExecutionKind::Advance> RolloutRun::advance(const store::executions::Exec
     BELAY_TRY_ASSIGN(const auto surroundings, look_around());
     const auto step = rollout::step(machine, events, surroundings, now_);
     wake_at = step.wake_at;
+    if (!step.waits_for.empty() && machine.ring < rings_wait_for_.size())
+      rings_wait_for_[machine.ring] = step.waits_for;
     events.clear();
     for (const auto& action : step.actions) BELAY_TRY(act(action, events));
     if (events.empty()) break;

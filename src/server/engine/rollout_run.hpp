@@ -29,6 +29,7 @@ class RolloutRun {
   Status translate_node(const NodeEvent& event, Events& events);
   Status look_at_change_set(Events& events);
   Status look_for_joiners(Events& events);
+  void note_listening();
   Status look_for_regressions(Events& events);
   Status look_for_reboots(Events& events);  // of machines that do not come back
   std::string role_order_id(const rollout::Node& node) const;
@@ -61,11 +62,14 @@ class RolloutRun {
   store::rollouts::Rollout row_;
   rollout::Spec spec_;
   std::optional<ChangeSetView> change_set_;
+  std::set<std::string> silent_;  // of the ring at hand, not heard of lately
   std::vector<std::string> rings_wait_for_;
 };
 
 inline constexpr Duration kRolloutLookEvery{30'000};  // while nodes are at work: a machine may not come back
 inline constexpr Duration kPlanLookEvery{1'000};      // while the change set is made
 inline constexpr Duration kJoinersEvery{60'000};
+// Turns are closer than this while nodes are at work or watched; after a longer pause nobody had listened.
+inline constexpr Duration kNobodyListened{120'000};
 
 }  // namespace belay::server

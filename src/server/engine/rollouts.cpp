@@ -11,6 +11,7 @@
 #include "server/engine/audit.hpp"
 #include "server/engine/quarantine.hpp"
 #include "server/engine/rollout_kind.hpp"
+#include "server/engine/rollout_rows.hpp"
 #include "store/baselines.hpp"
 #include "store/runs.hpp"
 #include "store/settings.hpp"
@@ -24,9 +25,6 @@ using store::Sql;
 constexpr std::uint32_t kApprovalsLeast = 1;  // setting "rollout.approvals-least"
 constexpr Duration kRunTakesLeast{120'000};   // of any change: check, install, and the same back
 
-Error refuse(std::string what) { return Error(Code::invalid_argument, std::move(what), "ValidationException"); }
-Error wrong_state(std::string what) { return Error(Code::conflict, std::move(what), "InvalidStateException"); }
-
 Result<std::uint32_t> approvals_least(Sql& sql) {
   BELAY_TRY_ASSIGN(const auto text, store::settings::get(sql, "rollout.approvals-least"));
   return text ? static_cast<std::uint32_t>(std::stoul(*text)) : kApprovalsLeast;  // checked when it was set
@@ -36,8 +34,8 @@ Result<std::uint32_t> approvals_of(Sql& sql, const rollout::Spec& spec) {
   BELAY_TRY_ASSIGN(const auto least, approvals_least(sql));
   if (!spec.approvals) return least;
   if (*spec.approvals < least)
-    return refuse("approvals: " + std::to_string(*spec.approvals) + " is below the " + std::to_string(least) +
-                  " that the policy wants (service setting /belay/rollout/approvals-least)");
+    return refused_rollout("approvals: " + std::to_string(*spec.approvals) + " is below the " + std::to_string(least) +
+                           " that the policy wants (service setting /belay/rollout/approvals-least)");
   return *spec.approvals;
 }
 
@@ -49,7 +47,7 @@ Result<std::string> baseline_named(Sql& sql, const std::string& text) {
     const auto found = store::baselines::get(sql, id);
     if (found.ok()) return id;
     if (found.error().code() != Code::not_found) return found.error();
-    return refuse("baseline: there is no patch baseline " + id);
+    return refused_rollout("baseline: there is no patch baseline " + id);
   }
   std::vector<std::string> ids;
   store::Page page{store::kPageLimitMax, {}};
@@ -60,9 +58,9 @@ Result<std::string> baseline_named(Sql& sql, const std::string& text) {
     page.after = some.next;
   } while (!page.after.empty());
   if (ids.size() == 1) return ids.front();
-  if (ids.empty()) return refuse("baseline: no patch baseline is called '" + sanitize(text, 100) + "'");
-  return refuse("baseline: " + std::to_string(ids.size()) + " patch baselines are called '" + sanitize(text, 100) +
-                "' (" + join(ids, ", ") + "); name one by its id");
+  if (ids.empty()) return refused_rollout("baseline: no patch baseline is called '" + sanitize(text, 100) + "'");
+  return refused_rollout("baseline: " + std::to_string(ids.size()) + " patch baselines are called '" +
+                         sanitize(text, 100) + "' (" + join(ids, ", ") + "); name one by its id");
 }
 
 // What the nodes' newest runs took at most: a window that is shorter can never hold a change and its rollback.
@@ -73,7 +71,7 @@ Status check_window(Sql& sql, const rollout::Spec& spec, std::uint32_t index,
   const auto window = store::windows::get(sql, ring.window);
   const auto field = "rings[" + std::to_string(index) + "].window: ";
   if (!window.ok() && window.error().code() == Code::not_found)
-    return refuse(field + "there is no maintenance window " + ring.window);
+    return refused_rollout(field + "there is no maintenance window " + ring.window);
   if (!window.ok()) return window.error();
   const Duration open = std::chrono::hours(window->duration_hours - window->cutoff_hours);
   Duration longest = 2 * kRunTakesLeast + spec.gate.watch;
@@ -88,8 +86,9 @@ Status check_window(Sql& sql, const rollout::Spec& spec, std::uint32_t index,
     if (takes > longest) longest = takes, whose = node.node_id;
   }
   if (longest <= open) return {};
-  return refuse(field + ring.window + " lets changes begin for " + humanize(open) + ", and a change with its checks " +
-                "and its way back takes up to " + humanize(longest) + " on " + whose + ": it would never begin");
+  return refused_rollout(field + ring.window + " lets changes begin for " + humanize(open) +
+                         ", and a change with its checks " + "and its way back takes up to " + humanize(longest) +
+                         " on " + whose + ": it would never begin");
 }
 
 struct Plan {
@@ -104,7 +103,7 @@ Result<Plan> plan_of(Sql& sql, const std::string& content) {
   Plan plan;
   BELAY_TRY_ASSIGN(plan.spec, rollout::read_spec(content));
   const auto probes = patchrun::check_probes(plan.spec.probes);
-  if (!probes.ok()) return refuse(probes.error().message());
+  if (!probes.ok()) return refused_rollout(probes.error().message());
   BELAY_TRY_ASSIGN(plan.approvals, approvals_of(sql, plan.spec));
   if (!plan.spec.baseline.empty()) {
     BELAY_TRY_ASSIGN(plan.baseline_id, baseline_named(sql, plan.spec.baseline));
@@ -116,13 +115,13 @@ Result<Plan> plan_of(Sql& sql, const std::string& content) {
   if (plan.spec.change_set_id.empty()) return plan;
   const auto frozen = frozen_change_set(sql, plan.spec.change_set_id);
   if (!frozen.ok() && frozen.error().code() == Code::not_found)
-    return refuse("changeSet: there is no frozen change set " + plan.spec.change_set_id);
+    return refused_rollout("changeSet: there is no frozen change set " + plan.spec.change_set_id);
   if (!frozen.ok()) return frozen.error();
   BELAY_TRY_ASSIGN(const auto in_force, store::rollouts::in_quarantine(sql));
   for (const auto& entry : in_force)
     if (entry.change_set_id == plan.spec.change_set_id)
-      return refuse("changeSet: " + plan.spec.change_set_id + " is in quarantine (" + entry.quarantine_id +
-                    "): " + entry.reason);
+      return refused_rollout("changeSet: " + plan.spec.change_set_id + " is in quarantine (" + entry.quarantine_id +
+                             "): " + entry.reason);
   return plan;
 }
 
@@ -137,39 +136,11 @@ rollout::Rollout machine_of(const Plan& plan, bool start) {
   return machine;
 }
 
-store::rollouts::Node node_row(const std::string& rollout_id, const rollout::Node& node) {
-  return {rollout_id,    node.node_id,           node.ring, boost::describe::enum_to_string(node.state, "?"), node.why,
-          node.order_id, json::encode_text(node)};
-}
-
-// The rollout's rows, and the execution that carries it out.
-Status keep(Sql& sql, const store::rollouts::Rollout& row, RolloutExecution state, std::vector<rollout::Node> nodes) {
-  BELAY_TRY(store::rollouts::create(sql, row));
-  std::ranges::sort(nodes, {}, [](const auto& node) { return std::pair(node.ring, node.node_id); });
-  std::vector<store::rollouts::Node> rows;
-  for (const auto& node : nodes) rows.push_back(node_row(row.rollout_id, node));
-  BELAY_TRY(store::rollouts::put_nodes(sql, rows));
-  store::executions::Execution execution;
-  execution.execution_id = row.rollout_id;
-  execution.kind = kRolloutKind;
-  execution.state = json::encode_text(state);
-  execution.wake_at = execution.created_at = execution.updated_at = row.created_at;
-  return store::executions::create(sql, execution);
-}
-
 Result<RolloutView> view_of(store::rollouts::Rollout row) {
   RolloutView view;
   BELAY_TRY_ASSIGN(view.rings, json::decode_text<std::vector<RingView>>(row.rings));
   view.row = std::move(row);
   return view;
-}
-
-Result<store::rollouts::Rollout> row_named(Sql& sql, std::string_view rollout_id) {
-  auto row = store::rollouts::get(sql, rollout_id);
-  if (!row.ok() && row.error().code() == Code::not_found)
-    return Error(Code::not_found, "there is no rollout '" + sanitize(std::string(rollout_id), 64) + "'",
-                 "DoesNotExistException");
-  return row;
 }
 
 // In which states an operator's event means something.
@@ -228,7 +199,7 @@ Result<RolloutView> Rollouts::create(const CreateRolloutRequest& request) {
   const auto made = store_.write([&](Sql& sql) -> Result<std::string> {
     BELAY_TRY_ASSIGN(const auto meanwhile, recalled(sql));
     if (meanwhile) return *meanwhile;
-    BELAY_TRY(keep(sql, row, state, plan.nodes));
+    BELAY_TRY(keep_rollout(sql, row, state, plan.nodes));
     if (request.client_token)
       BELAY_TRY(store::idempotency::remember(sql, request.client_token->key, request.client_token->request_hash,
                                              row.rollout_id, now));
@@ -248,10 +219,10 @@ Result<RolloutView> Rollouts::create(const CreateRolloutRequest& request) {
 Status Rollouts::post(std::string_view rollout_id, RolloutEvent event, std::string_view operation) {
   const Instant now = clock_.now();
   return store_.write([&](Sql& sql) -> Status {
-    BELAY_TRY_ASSIGN(const auto row, row_named(sql, rollout_id));
+    BELAY_TRY_ASSIGN(const auto row, rollout_named(sql, rollout_id));
     if (!fits(event.kind, row))
-      return wrong_state("the rollout " + row.rollout_id + " is " + row.state +
-                         (row.why.empty() ? "" : ": " + row.why));
+      return wrong_rollout_state("the rollout " + row.rollout_id + " is " + row.state +
+                                 (row.why.empty() ? "" : ": " + row.why));
     const auto key = std::string(kRolloutEventKey) + make_uuid(io::random_bytes(kIdRandomBytes));
     const auto posted = store::executions::post(sql, kRolloutKind, rollout_id, {0, key, json::encode_text(event), now});
     if (!posted.ok()) return posted;
@@ -267,12 +238,13 @@ Status Rollouts::start(std::string_view rollout_id, std::string_view by) {
 Status Rollouts::approve_ring(std::string_view rollout_id, std::string_view ring, std::string_view by) {
   if (!ring.empty()) {
     const auto known = store_.read([&](Sql& sql) -> Status {
-      BELAY_TRY_ASSIGN(const auto row, row_named(sql, rollout_id));
+      BELAY_TRY_ASSIGN(const auto row, rollout_named(sql, rollout_id));
       BELAY_TRY_ASSIGN(const auto rings, json::decode_text<std::vector<RingView>>(row.rings));
       const auto found = std::ranges::find(rings, ring, &RingView::name);
       if (found == rings.end())
-        return refuse("the rollout " + row.rollout_id + " has no ring '" + sanitize(std::string(ring), 64) + "'");
-      if (found->approvals_wanted == 0) return wrong_state("the ring " + found->name + " wants no approval");
+        return refused_rollout("the rollout " + row.rollout_id + " has no ring '" + sanitize(std::string(ring), 64) +
+                               "'");
+      if (found->approvals_wanted == 0) return wrong_rollout_state("the ring " + found->name + " wants no approval");
       return {};
     });
     if (!known.ok()) return known;
@@ -285,133 +257,28 @@ Status Rollouts::pause(std::string_view rollout_id, std::string_view why, std::s
 }
 
 Status Rollouts::resume(std::string_view rollout_id, bool held_ones_again, std::string_view by) {
+  const auto may = store_.read([&](Sql& sql) -> Status {
+    BELAY_TRY_ASSIGN(const auto row, rollout_named(sql, rollout_id));
+    BELAY_TRY_ASSIGN(const auto execution, store::executions::get(sql, kRolloutKind, rollout_id));
+    BELAY_TRY_ASSIGN(const auto state, json::decode_text<RolloutExecution>(execution.state, {.bytes_max = 8u << 20}));
+    if (state.machine.rolled_back)
+      return wrong_rollout_state("the rollout " + row.rollout_id +
+                                 " was rolled back; it is not resumed: start a new one");
+    const auto frozen = frozen_change_set(sql, row.change_set_id);
+    if (!frozen.ok()) return {};
+    BELAY_TRY_ASSIGN(const auto in_force, store::rollouts::in_quarantine(sql));
+    BELAY_TRY_ASSIGN(const auto* hit, hit_by(sql, in_force, *frozen));
+    if (hit)
+      return wrong_rollout_state("what the rollout " + row.rollout_id + " ships is in quarantine (" +
+                                 hit->quarantine_id + "): lift that first, with your reason, or plan anew without it");
+    return {};
+  });
+  if (!may.ok()) return may;
   return post(rollout_id, {EventKind::resume, "", std::string(by), "", "", "", held_ones_again}, "ResumeRollout");
 }
 
 Status Rollouts::abort(std::string_view rollout_id, std::string_view why, std::string_view by) {
   return post(rollout_id, {EventKind::abort, "", std::string(by), std::string(why), "", ""}, "AbortRollout");
-}
-
-// ---- rollbacks by hand
-
-namespace {
-
-// The newest run of the node that changed something and stayed.
-Result<std::optional<store::runs::Run>> run_to_undo(Sql& sql, const std::string& node_id, const std::string& run_id) {
-  store::Page page{100, {}};
-  BELAY_TRY_ASSIGN(const auto runs, store::runs::history(sql, node_id, page));
-  for (const auto& run : runs.items) {
-    if (!run_id.empty() && run.run_id != run_id) continue;
-    if (run.report.outcome == patchrun::Outcome::committed && !run.report.changed.empty()) return std::optional(run);
-  }
-  return std::optional<store::runs::Run>();
-}
-
-Result<std::vector<rollout::Node>> nodes_to_put_back(Sql& sql, const RollbackRequest& request) {
-  std::vector<std::string> ids;
-  BELAY_TRY_ASSIGN(ids, resolve_targets(sql, request.instance_ids, {}));
-  if (ids.size() > 1 && !request.run_id.empty()) return refuse("a run is one node's; name that node alone");
-  std::vector<rollout::Node> nodes;
-  for (const auto& id : ids) {
-    BELAY_TRY_ASSIGN(const auto run, run_to_undo(sql, id, request.run_id));
-    if (!run)
-      return wrong_state("the node " + id + " has no " +
-                         (request.run_id.empty() ? std::string("committed run that changed something")
-                                                 : "committed run " + sanitize(request.run_id, 64)) +
-                         " among its newest hundred");
-    rollout::Node node;
-    node.node_id = id;
-    node.state = rollout::NodeState::Committed;
-    node.put_back = true;
-    BELAY_TRY_ASSIGN(const auto newest, run_to_undo(sql, id, ""));
-    node.order_id = newest->run_id;
-    nodes.push_back(std::move(node));
-  }
-  return nodes;
-}
-
-// Those of a rollout that has ended.
-Result<std::vector<rollout::Node>> nodes_of_ended(Sql& sql, const std::string& rollout_id, const std::string& ring,
-                                                  const rollout::Spec& spec) {
-  BELAY_TRY_ASSIGN(const auto rows, store::rollouts::nodes_of(sql, rollout_id));
-  std::vector<rollout::Node> nodes;
-  for (const auto& row : rows) {
-    if (!ring.empty() && spec.rings[row.ring].name != ring) continue;
-    BELAY_TRY_ASSIGN(auto node, json::decode_text<rollout::Node>(row.machine));
-    if (node.state != rollout::NodeState::Committed) continue;
-    rollout::Node back;
-    back.node_id = node.node_id;
-    back.order_id = node.order_id;
-    back.state = rollout::NodeState::Committed;
-    back.put_back = true;
-    nodes.push_back(std::move(back));
-  }
-  if (nodes.empty()) return wrong_state("no node of " + rollout_id + " holds its change any more");
-  return nodes;
-}
-
-Result<std::string> keep_rollback(Sql& sql, const RollbackRequest& request, std::vector<rollout::Node> nodes,
-                                  Instant now) {
-  rollout::Spec spec;
-  spec.name = "rollback";
-  spec.rings.emplace_back().name = "all";
-  spec.rings[0].max_concurrency = "100%";
-  spec.rings[0].max_errors = "100%";
-  const auto whom = request.rollout_id.empty() ? join(request.instance_ids, ", ") : request.rollout_id;
-  store::rollouts::Rollout row;
-  row.rollout_id = make_id("ro", io::random_bytes(kIdRandomBytes));
-  row.name = ("rollback of " + whom).substr(0, 128);
-  row.spec = json::encode_text(spec);
-  row.undoes = request.rollout_id.empty() ? "runs of " + std::to_string(nodes.size()) + " nodes" : request.rollout_id;
-  row.state = "RollingBack";
-  row.why = request.reason;
-  row.created_by = request.requested_by;
-  row.created_at = now;
-  row.started_at = now;
-  RolloutExecution state;
-  state.rolls_back_only = true;
-  state.back_before_run = request.run_id;
-  state.package = request.package;
-  state.machine.state = State::RollingBack;
-  state.machine.started = state.machine.ready = true;
-  state.machine.why = request.reason;
-  state.machine.rings.push_back(ring_of(spec.rings[0], spec, static_cast<std::uint32_t>(nodes.size())));
-  BELAY_TRY(keep(sql, row, state, std::move(nodes)));
-  BELAY_TRY(note_in_audit(
-      sql, now, request.requested_by, "belay:RollbackNodes", row.rollout_id,
-      {{"whom", whom}, {"run", request.run_id}, {"package", request.package}, {"reason", request.reason}}));
-  return row.rollout_id;
-}
-
-}  // namespace
-
-Result<std::string> Rollouts::roll_back(const RollbackRequest& request) {
-  const Instant now = clock_.now();
-  if (request.instance_ids.empty() == request.rollout_id.empty())
-    return refuse("name nodes by InstanceIds, or a rollout by RolloutId: one of them");
-  if (!request.rollout_id.empty() && (!request.run_id.empty() || !request.package.empty()))
-    return refuse("RunId and Package go with InstanceIds");
-  return store_.write([&](Sql& sql) -> Result<std::string> {
-    if (request.rollout_id.empty()) {
-      BELAY_TRY_ASSIGN(auto nodes, nodes_to_put_back(sql, request));
-      return keep_rollback(sql, request, std::move(nodes), now);
-    }
-    BELAY_TRY_ASSIGN(const auto row, row_named(sql, request.rollout_id));
-    BELAY_TRY_ASSIGN(const auto spec, json::decode_text<rollout::Spec>(row.spec, {.bytes_max = 8u << 20}));
-    if (!request.ring.empty() &&
-        std::ranges::find(spec.rings, request.ring, &rollout::RingSpec::name) == spec.rings.end())
-      return refuse("the rollout " + row.rollout_id + " has no ring '" + sanitize(request.ring, 64) + "'");
-    if (row.finished_at) {
-      BELAY_TRY_ASSIGN(auto nodes, nodes_of_ended(sql, row.rollout_id, request.ring, spec));
-      return keep_rollback(sql, request, std::move(nodes), now);
-    }
-    RolloutEvent event{EventKind::roll_back, "", request.requested_by, request.reason, request.ring, ""};
-    const auto key = std::string(kRolloutEventKey) + make_uuid(io::random_bytes(kIdRandomBytes));
-    BELAY_TRY(store::executions::post(sql, kRolloutKind, row.rollout_id, {0, key, json::encode_text(event), now}));
-    BELAY_TRY(note_in_audit(sql, now, request.requested_by, "belay:RollbackNodes", row.rollout_id,
-                            {{"ring", request.ring}, {"reason", request.reason}}));
-    return row.rollout_id;
-  });
 }
 
 // ---- approvals and quarantine
@@ -452,20 +319,23 @@ Result<std::uint32_t> Rollouts::approve_change_set(std::string_view change_set_i
 Result<std::string> Rollouts::put_quarantine(store::rollouts::Quarantine entry) {
   entry.added_at = clock_.now();
   if (entry.change_set_id.empty() == entry.name.empty())
-    return refuse("name a change set, or a package with its version: one of them");
-  if (!entry.name.empty() && entry.version.empty()) return refuse("name the version of " + sanitize(entry.name, 100));
-  if (entry.reason.empty()) return refuse("say why (Reason): somebody will have to decide whether it may be lifted");
+    return refused_rollout("name a change set, or a package with its version: one of them");
+  if (!entry.name.empty() && entry.version.empty())
+    return refused_rollout("name the version of " + sanitize(entry.name, 100));
+  if (entry.reason.empty())
+    return refused_rollout("say why (Reason): somebody will have to decide whether it may be lifted");
   return store_.write([&](Sql& sql) -> Result<std::string> {
     if (!entry.change_set_id.empty()) {
       const auto kept = store::change_sets::get(sql, entry.change_set_id);
-      if (!kept.ok()) return refuse("there is no frozen change set '" + sanitize(entry.change_set_id, 64) + "'");
+      if (!kept.ok())
+        return refused_rollout("there is no frozen change set '" + sanitize(entry.change_set_id, 64) + "'");
     }
     return put_into_quarantine(sql, entry, "");
   });
 }
 
 Status Rollouts::lift_quarantine(std::string_view quarantine_id, std::string_view reason, std::string_view by) {
-  if (reason.empty()) return refuse("say why it may be lifted (Reason)");
+  if (reason.empty()) return refused_rollout("say why it may be lifted (Reason)");
   const Instant now = clock_.now();
   return store_.write([&](Sql& sql) -> Status {
     const auto lifted = store::rollouts::lift_quarantine(sql, quarantine_id, by, reason, now);
@@ -473,7 +343,7 @@ Status Rollouts::lift_quarantine(std::string_view quarantine_id, std::string_vie
       return Error(Code::not_found, "nothing is in quarantine under '" + sanitize(std::string(quarantine_id), 64) + "'",
                    "DoesNotExistException");
     if (!lifted.ok() && lifted.error().code() == Code::conflict)
-      return wrong_state(std::string(quarantine_id) + " was lifted already");
+      return wrong_rollout_state(std::string(quarantine_id) + " was lifted already");
     if (!lifted.ok()) return lifted;
     return note_in_audit(sql, now, by, "belay:DeleteQuarantine", quarantine_id, {{"reason", reason}});
   });
@@ -482,7 +352,7 @@ Status Rollouts::lift_quarantine(std::string_view quarantine_id, std::string_vie
 // ---- reading
 
 Result<RolloutView> Rollouts::get(std::string_view rollout_id) {
-  BELAY_TRY_ASSIGN(auto row, store_.read([&](Sql& sql) { return row_named(sql, rollout_id); }));
+  BELAY_TRY_ASSIGN(auto row, store_.read([&](Sql& sql) { return rollout_named(sql, rollout_id); }));
   return view_of(std::move(row));
 }
 

@@ -356,6 +356,88 @@ TEST_F(RolloutsTest, ExceptedPackagesStayAsTheyAre) {
   EXPECT_EQ(state_of(id, "prod"), "Skipped");
 }
 
+TEST_F(RolloutsTest, WhatIsInQuarantineShipsUnderNoOtherIdAndIsNotResumed) {
+  const auto id = create();
+  pass(10s);
+  node("dev").answers = false;
+  approve(id);
+  pass(5s);
+  store::rollouts::Quarantine entry;
+  entry.change_set_id = rollouts_->get(id)->row.change_set_id;
+  entry.reason = "breaks the shop";
+  entry.added_by = "operator";
+  const auto quarantined = rollouts_->put_quarantine(entry);
+  ASSERT_TRUE(quarantined.ok()) << quarantined.error().chain();
+  pass(10s);
+  EXPECT_EQ(state(id), "Halted");
+  const auto resumed = rollouts_->resume(id, true, "operator");
+  ASSERT_FALSE(resumed.ok());
+  EXPECT_THAT(resumed.error().message(), HasSubstr("in quarantine"));
+  node("dev").answers = true;
+  const auto again = create();
+  pass(20s);
+  EXPECT_EQ(state(again), "Halted") << "the same content, planned anew";
+  EXPECT_THAT(why(again), HasSubstr("ships all that"));
+  ASSERT_TRUE(rollouts_->lift_quarantine(*quarantined, "mended", "operator").ok());
+  EXPECT_TRUE(rollouts_->resume(id, true, "operator").ok());
+}
+
+TEST_F(RolloutsTest, CommandsKeepQuarantineToo) {
+  store::rollouts::Quarantine entry;
+  entry.name = "openssl";
+  entry.version = "2";
+  entry.reason = "leaks";
+  entry.added_by = "operator";
+  ASSERT_TRUE(rollouts_->put_quarantine(entry).ok());
+  const auto sent = send({{"Operation", {"Install"}}});
+  pass(20s);
+  EXPECT_EQ(version(node("dev"), "openssl"), "1");
+  EXPECT_EQ(orders("dev", wire::OrderKind::patch), 0u);
+}
+
+TEST_F(RolloutsTest, ANodeThatWasPutBackIsNotPutForwardAgain) {
+  const auto id = create();
+  pass(10s);
+  approve(id);
+  pass(30s);
+  RollbackRequest request;
+  request.instance_ids = {node("prod").id};
+  request.requested_by = "operator";
+  ASSERT_TRUE(rollouts_->roll_back(request).ok());
+  pass(10s);
+  ASSERT_EQ(version(node("prod"), "openssl"), "1");
+  EXPECT_FALSE(rollouts_->roll_back(request).ok()) << "the run that took it back is no change to take back";
+  request.instance_ids = {node("dev").id};
+  request.package = "no-such";
+  EXPECT_FALSE(rollouts_->roll_back(request).ok());
+}
+
+TEST_F(RolloutsTest, AServerThatWasAwayTakesNobodyForSilent) {
+  const auto id = create(R"(
+name: soaks
+rings:
+  - {name: dev, targets: ["tag:Env=dev"], soak: 1h}
+  - {name: prod, targets: ["tag:Env=prod"]}
+)");
+  pass(10s);
+  approve(id);
+  pass(30s);
+  ASSERT_EQ(state(id), "Soaking") << why(id);
+  clock_.advance(20min);
+  boot_rollouts();
+  settle();
+  pass(60s);
+  EXPECT_EQ(state(id), "Soaking") << why(id);
+  clock_.advance(40min);  // the soak is over, and nobody was heard of: not green over silence
+  settle();
+  EXPECT_EQ(state(id), "Soaking");
+  EXPECT_THAT(rollouts_->get(id)->rings[0].why, HasSubstr("waits to hear of"));
+  const std::vector<store::nodes::Touch> touch{{node("dev").id, clock_.now()}};
+  ASSERT_TRUE(store_->write([&](store::Sql& sql) { return store::nodes::touch_many(sql, touch); }).ok());
+  pass(90s);
+  EXPECT_EQ(state(id), "Completed") << why(id);
+}
+
 // Every write may be the server's last.
 TEST_F(RolloutsTest, GoesOnAfterAKillAtAnyWrite) {
   for (int write = 1; write <= 40; ++write)
