@@ -40,9 +40,11 @@ class Pool(ArchiveCase):
         change_set = self.fleet.ask("plan", "tag:Ring=both")["ChangeSet"]["ChangeSetId"]
         pool = wait_until("the pool to have both files", lambda: self.pool_of(change_set, "Complete"), 120)
         self.assertEqual((pool["InPoolCount"], pool["PackageCount"]), (2, 2))
+        given = [entry for entry in self.fleet.ask("audit", "list")["Entries"] if entry["Action"] == "node:fill-pool"]
+        files = [entry["Resource"] for entry in given]
+        self.assertGreaterEqual(len(files), 2, given)  # the old ones besides, for the way back
+        self.assertEqual(len(files), len(set(files)), "each file once for the fleet")
         for name in ("tlib", "tapp"):
-            fetched = [path for path in self.server.requests if path.endswith(f"/{name}_1.1_all.deb")]
-            self.assertEqual(len(fetched), 1, "once for the fleet")
             self.archive.withdraw(name, "1.1")
         self.archive.add(debs.library("1.2"), debs.application("1.2"))
         self.archive.publish()

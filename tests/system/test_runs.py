@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lab import debs, system
 from lab.hosts import Host
+from lab.system import LabError
 from lab.repos import AptRepository, apt_get
 from tests.system.case import ArchiveCase
 
@@ -49,6 +50,15 @@ def make_identity() -> str:
                            "key_pem": key.read_text(), "certificate_pem": certificate.read_text(),
                            "ca_pem": certificate.read_text(), "order_public_key": base64.b64encode(bytes(32)).decode(),
                            "enrolled_at": iso(datetime.now(timezone.utc))})
+
+
+
+def _is_file(host: Host, path: str) -> bool:
+    """Also while the host is between two boots: then it is not."""
+    try:
+        return host.run(["test", "-f", path], check=False).ok
+    except LabError:
+        return False
 
 
 class Runs(ArchiveCase):
@@ -90,7 +100,7 @@ class Runs(ArchiveCase):
 
     def wait_for_result(self, host: Host, order_id: str, timeout_s: float = 240) -> dict:
         path = f"{STATE}/archive/{order_id}.json"
-        system.wait_until(f"a result of {order_id}", lambda: host.run(["test", "-f", path], check=False).ok, timeout_s, every_s=0.5)
+        system.wait_until(f"a result of {order_id}", lambda: _is_file(host, path), timeout_s, every_s=0.5)
         return json.loads(host.run(["cat", path]).stdout)
 
     def wait_for_state(self, host: Host, order_id: str, state: str) -> None:

@@ -96,7 +96,8 @@ constexpr std::array kResumeRows{
     ResumeRow{S::rollback_rebooting, S::rollback_rebooting, A::reboot,          S::verifying_rollback, A::verify_rollback},
     ResumeRow{S::verifying_rollback, S::verifying_rollback, A::verify_rollback, S::verifying_rollback, A::verify_rollback},
     // Putting back what is back already changes nothing; what came of it is read afterwards.
-    ResumeRow{S::restoring,          S::restoring,          A::restore,         S::restoring,          A::restore},
+    // The journal that a restored root carries is as old as its restore: another boot may mean that it took effect.
+    ResumeRow{S::restoring,          S::restoring,          A::restore,         S::verifying_rollback, A::verify_rollback},
     ResumeRow{S::finished,           S::finished,           A::close,           S::finished,           A::close},
 };
 // clang-format on
@@ -168,7 +169,10 @@ bool has_rung(const RunState& state, std::string_view rung) {
 void enter(RunState& state, State next, Instant now) {
   state.state = next;
   if (next == S::rolling_back) add_once(state.rungs, {std::string(kRungPackages)});
-  if (next == S::restoring) add_once(state.rungs, {std::string(kRungSnapshot)});
+  if (next == S::restoring) {
+    add_once(state.rungs, {std::string(kRungSnapshot)});
+    state.restore_unproven = false;
+  }
   state.entered_at = now;
   state.state_writes += 1;
   if (state.steps.size() < kStepsMax) state.steps.push_back({state_name(next), now, {}, {}});
@@ -184,7 +188,8 @@ Decision finish(RunState state, Outcome outcome, Instant now) {
 Event settle(RunState& state, Event event, const Findings& findings) {
   if (state.state == S::verifying_rollback) {
     // Packages are tried again only where there is nothing above them.
-    const bool higher = !state.protection.snapshots.empty() && !has_rung(state, kRungSnapshot);
+    const bool higher =
+        !state.protection.snapshots.empty() && (!has_rung(state, kRungSnapshot) || state.restore_unproven);
     if (event == E::failed &&
         (higher || has_rung(state, kRungSnapshot) || ++state.rollback_attempts >= kRollbackAttemptsMax))
       event = E::climb;
@@ -283,6 +288,9 @@ Decision resume(RunState state, std::string_view boot_id_now, Instant now) {
                         "see the node's system log for what ended it, then order again", false});
     if (state.order.on_failure == OnFailure::leave) return finish(std::move(state), Outcome::left_as_is, now);
   }
+  // Whether the restore took effect, its verification says; where it did not, it was cut off, and is begun again.
+  if (found_in == S::restoring && other_boot && ++state.rollback_attempts < kRollbackAttemptsMax)
+    state.restore_unproven = true;
   // A snapshot that was put back since brings this state back with it.
   if (found_in == S::protecting && other_boot) state.maybe_restored = true;
   enter(state, other_boot ? row->next_other_boot : row->next_same_boot, now);

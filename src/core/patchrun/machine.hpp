@@ -179,6 +179,7 @@ struct RunState {
   WayBack way_back{};
   std::vector<ProbeTurn> probe_turns{};
   std::vector<std::string> rungs{};
+  bool restore_unproven = false;  // a restore was interrupted by a boot: it may be begun again
   std::vector<std::string> to_restart{};
   std::string failure_log{};
   bool maybe_restored = false;  // the machine restarted while the way back was made ready: see protect
@@ -187,7 +188,7 @@ BOOST_DESCRIBE_STRUCT(RunState, (),
                       (format, run_id, order, expires_at, state, course, outcome, state_writes, rollback_attempts,
                        resumed, boot_id, entered_at, before, planned, protection, changed, problems, conffiles_kept,
                        restart_needed, cancelled, rebooted, reboot_pending, steps, output, way_back, probe_turns, rungs,
-                       to_restart, failure_log, maybe_restored))
+                       restore_unproven, to_restart, failure_log, maybe_restored))
 
 // Save `state`, then perform `action`. After `close` in `finished` nothing follows.
 struct Decision {
