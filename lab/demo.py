@@ -3,7 +3,8 @@
 One dev, two staging, three prod hosts boot in namespaces, each with a small web service of its own; Belay's server and agents
 run as they would anywhere. The first rollout carries Debian's own pending security updates through the rings. The second carries
 a new version of the service's package, whose installation succeeds and whose service then answers with errors: it is caught by a
-probe on dev, put back there, quarantined, and never reaches staging. At the end the lab itself, which is not Belay, asks every
+probe on dev, put back there, quarantined, and never reaches staging. Nothing ships that only its author approved: a second
+person, who may do that and nothing else, approves each. At the end the lab itself, which is not Belay, asks every
 host whether all that is so. Exit status 0: it is.
 """
 
@@ -20,7 +21,7 @@ from lab.fleet import Clock, Fleet, missing_binaries
 from lab.hosts import Host, Lab
 from lab.keys import make_key
 from lab.repos import AptRepository, RepositoryServer, apt_get
-from lab.system import LAB_DIRECTORY, LabError, say
+from lab.system import LAB_DIRECTORY, LabError, say, wait_until
 
 RINGS = {"dev": ["dev1"], "staging": ["staging1", "staging2"], "prod": ["prod1", "prod2", "prod3"]}
 DATA = LAB_DIRECTORY / "demo"
@@ -30,6 +31,7 @@ GOOD, BAD = "1.0", "2.0"
 # What `belay rollout start -f` is given. The gate is short, so that the demo is; a real one watches for minutes.
 ROLLOUT = """\
 name: {name}
+approvals: 1
 protect: {{class: R1}}
 rings:
   - {{name: dev, targets: ["tag:Environment=dev"], maxConcurrency: "100%", soak: 5s}}
@@ -83,7 +85,6 @@ def _run() -> int:
             machines = _boot(lab, archive, server.url, clock)
             with Fleet(lab, DATA / "server") as fleet:
                 clock.lap("the server is ready")
-                fleet.set("rollout.approvals-least", "0")  # one person alone runs a demo
                 rings = {name: ring for ring, members in RINGS.items() for name in members}
                 with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
                     list(pool.map(lambda name: fleet.enrol(machines[name], {"Environment": rings[name]}), rings))
@@ -129,9 +130,14 @@ def _roll_out(fleet: Fleet, machines: dict[str, Host], archive: AptRepository, c
     fleet.belay_aloud("compliance", "-o", "table")
     clock.lap("scanned and judged")
 
+    heading("A second person, who may approve and look")
+    permissions = ("--permission", "belay:Approve*", "--permission", "belay:Get*")
+    print(f"  belay user add approver {' '.join(permissions)}", flush=True)
+    approver = str(fleet.ask("user", "add", "approver", *permissions)["Token"])
+
     heading("The first rollout: Debian's own updates, from dev through staging to prod")
-    status, first = _start(fleet, "october-security")
-    _must(status, "rollout start")
+    status, first = _start(fleet, "october-security", approver)
+    _must(status, "rollout watch")
     frozen = _frozen(fleet, first)
     clock.lap("rolled out")
     wrong = _check(machines, frozen)
@@ -140,8 +146,8 @@ def _roll_out(fleet: Fleet, machines: dict[str, Host], archive: AptRepository, c
     archive.add(debs.web_service(BAD, works=False))
     archive.publish()
     _must(fleet.belay_aloud("scan", "all", "--wait"), "scan")
-    status, second = _start(fleet, "shop-2")
-    clock.lap(f"`belay rollout start` ended with {status}")
+    status, second = _start(fleet, "shop-2", approver)
+    clock.lap(f"`belay rollout watch` ended with {status}")
     fleet.belay_aloud("rollout", "show", second)
     fleet.belay_aloud("quarantine", "list")
     fleet.belay_aloud("where", "shop", BAD)
@@ -150,16 +156,25 @@ def _roll_out(fleet: Fleet, machines: dict[str, Host], archive: AptRepository, c
     return _check_second(fleet, machines, second, status, wrong)
 
 
-def _start(fleet: Fleet, name: str) -> tuple[int, str]:
-    """Starts a rollout and follows it to its rest: the command's exit status, and the rollout's id."""
+def _start(fleet: Fleet, name: str, approver: str) -> tuple[int, str]:
+    """Starts a rollout, has it approved with the approver's token and follows it to its rest: the exit status of `watch`, and its id."""
     file = DATA / f"{name}.yaml"
     file.write_text(ROLLOUT.format(name=name), encoding="utf-8")
     print(file.read_text(encoding="utf-8"), flush=True)
-    status = fleet.belay_aloud("rollout", "start", "-f", str(file), "--wait")
+    _must(fleet.belay_aloud("rollout", "start", "-f", str(file)), "rollout start")
     rows = [row for row in fleet.ask("rollout", "list")["Rollouts"] if row["Name"] == name]
     if len(rows) != 1:
         raise LabError(f"`belay rollout list` shows {len(rows)} rollouts called {name}")
-    return status, str(rows[0]["RolloutId"])
+    rollout = str(rows[0]["RolloutId"])
+    wait_until(f"{name} to be planned", lambda: _state(fleet, rollout) != "Planned", 120, every_s=0.3)
+    if _state(fleet, rollout) != "AwaitingApproval":
+        raise LabError(f"{name} is {_state(fleet, rollout)} and nobody but its author has approved it")
+    _must(fleet.belay_aloud("rollout", "approve", rollout, token=approver), "rollout approve")
+    return fleet.belay_aloud("rollout", "watch", rollout), rollout
+
+
+def _state(fleet: Fleet, rollout: str) -> str:
+    return str(fleet.ask("rollout", "show", rollout)["Rollout"]["State"])
 
 
 def _frozen(fleet: Fleet, rollout: str) -> dict[str, str]:

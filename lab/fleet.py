@@ -134,10 +134,11 @@ class Fleet:
             raise LabError(f"`belay {' '.join(words)}` ended with {result.status}: {result.text.strip()[-3000:]}")
         return result
 
-    def belay_aloud(self, *words: str) -> int:
-        """The same, with its output for the person who watches; its exit status."""
-        print(f"\n$ belay {' '.join(words)}", flush=True)
-        done = subprocess.run(self.lab.in_switch([BINARIES / "belay", *words]), env=self.environment() | _terminal(), check=False,
+    def belay_aloud(self, *words: str, token: str = "") -> int:
+        """The same, with its output for the person who watches; its exit status. With a token, as the one whose it is."""
+        print(f"\n$ {'BELAY_TOKEN=… ' if token else ''}belay {' '.join(words)}", flush=True)
+        environment = self.environment() | _terminal() | ({"BELAY_TOKEN": token} if token else {})
+        done = subprocess.run(self.lab.in_switch([BINARIES / "belay", *words]), env=environment, check=False,
                               stdin=subprocess.DEVNULL, timeout=1800)
         return done.returncode
 

@@ -28,6 +28,7 @@ CommandSpec quarantine_command();
 CommandSpec diff_command();
 CommandSpec exception_command();
 CommandSpec state_command();
+CommandSpec user_command();
 CommandSpec version_compare_command();
 
 }  // namespace belay::cli

@@ -65,7 +65,8 @@ Code code_of(int http_status, std::string_view type) {
   if (has("ResourceInUse") || has("Conflict") || has("InvalidState")) return Code::conflict;
   if (has("AccessDenied")) return Code::permission_denied;
   if (has("LimitExceeded") || has("Throttling") || has("TooMany")) return Code::resource_exhausted;
-  if (has("UnrecognizedClient") || has("InvalidClientToken") || has("MissingAuthentication") || has("Signature"))
+  if (has("UnrecognizedClient") || has("InvalidClientToken") || has("MissingAuthentication") || has("Signature") ||
+      has("ExpiredToken"))
     return Code::unauthenticated;
   if (has("Unsupported") || has("UnknownOperation")) return Code::unsupported;
   return code_of(http_status);

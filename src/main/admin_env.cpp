@@ -7,12 +7,13 @@
 #include "base/text.hpp"
 #include "io/crypto.hpp"
 #include "server/engine/audit.hpp"
+#include "server/engine/credentials.hpp"
 #include "store/principals.hpp"
 
 namespace belay {
 namespace {
 
-constexpr std::string_view kAdmin = "admin";
+using server::kAdministrator;
 constexpr std::size_t kFileBytesMax = 64u << 10;
 
 std::map<std::string, std::string> read_assignments(std::string_view text) {
@@ -33,14 +34,6 @@ std::string quoted(std::string_view text) {
   return out + "'";
 }
 
-// As AWS writes them: 20 capital letters and digits, and 40 characters.
-std::string new_access_key_id() {
-  std::string id = "AKIA";
-  for (const char c : io::random_bytes(16))
-    id += "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[static_cast<unsigned char>(c) % 32];
-  return id;
-}
-
 struct Secrets {
   std::string token, access_key_id, secret_access_key;
 };
@@ -57,16 +50,17 @@ Result<bool> are_known(store::Sql& sql, const Secrets& secrets, Instant now) {
 // Whoever asks for new ones by deleting the file wants the old ones, which somebody may have copied, to be good for
 // nothing.
 Status revoke_all(store::Sql& sql, Instant now) {
-  BELAY_TRY_ASSIGN(const auto tokens, store::principals::bearers(sql, kAdmin));
-  BELAY_TRY_ASSIGN(const auto keys, store::principals::access_keys(sql, kAdmin));
+  BELAY_TRY_ASSIGN(const auto tokens, store::principals::bearers(sql, kAdministrator));
+  BELAY_TRY_ASSIGN(const auto keys, store::principals::access_keys(sql, kAdministrator));
   for (const auto& token : tokens) {
     if (token.kind != store::principals::BearerKind::token || token.name.empty()) continue;
-    BELAY_TRY(store::principals::remove_bearer_named(sql, kAdmin, token.name));
-    BELAY_TRY(server::note_in_audit(sql, now, "belayd", "belay:RevokeAdministrator", kAdmin, {{"token", token.name}}));
+    BELAY_TRY(store::principals::remove_bearer_named(sql, kAdministrator, token.name));
+    BELAY_TRY(server::note_in_audit(sql, now, "belayd", "belay:RevokeAdministrator", kAdministrator,
+                                    {{"token", token.name}}));
   }
   for (const auto& key : keys) {
     BELAY_TRY(store::principals::remove_access_key(sql, key.access_key_id));
-    BELAY_TRY(server::note_in_audit(sql, now, "belayd", "belay:RevokeAdministrator", kAdmin,
+    BELAY_TRY(server::note_in_audit(sql, now, "belayd", "belay:RevokeAdministrator", kAdministrator,
                                     {{"access_key", key.access_key_id}}));
   }
   return {};
@@ -76,21 +70,21 @@ Status keep_secrets(store::Store& store, const Secrets& secrets, bool minted, In
   return store.write([&](store::Sql& sql) -> Status {
     BELAY_TRY_ASSIGN(const bool known, are_known(sql, secrets, now));
     if (known) return {};
-    auto there = store::principals::get(sql, kAdmin);
+    auto there = store::principals::get(sql, kAdministrator);
     if (!there.ok() && there.error().code() != Code::not_found) return there.error();
-    if (!there.ok()) BELAY_TRY(store::principals::create(sql, {std::string(kAdmin), {"*"}, true, now}));
+    if (!there.ok()) BELAY_TRY(store::principals::create(sql, {std::string(kAdministrator), {"*"}, true, now}));
     if (minted) BELAY_TRY(revoke_all(sql, now));
     // What is half there is made anew: the file is what its reader will send.
     BELAY_TRY(store::principals::remove_bearer(sql, store::principals::BearerKind::token, secrets.token));
     BELAY_TRY(store::principals::remove_access_key(sql, secrets.access_key_id));
     store::principals::Bearer bearer;
-    bearer.principal = kAdmin;
+    bearer.principal = kAdministrator;
     bearer.name = "admin.env " + to_hex(io::sha256(secrets.token).substr(0, 4));
     bearer.created_at = now;
     BELAY_TRY(store::principals::add_bearer(sql, bearer, secrets.token));
     BELAY_TRY(store::principals::add_access_key(
-        sql, {secrets.access_key_id, std::string(kAdmin), true, now, secrets.secret_access_key}));
-    return server::note_in_audit(sql, now, "belayd", "belay:CreateAdministrator", kAdmin,
+        sql, {secrets.access_key_id, std::string(kAdministrator), true, now, secrets.secret_access_key}));
+    return server::note_in_audit(sql, now, "belayd", "belay:CreateAdministrator", kAdministrator,
                                  {{"access_key", secrets.access_key_id}, {"from_file", !minted}});
   });
 }
@@ -103,7 +97,7 @@ Status write_admin_environment(io::Files& files, store::Store& store, const Admi
   auto known = there.ok() ? read_assignments(*there) : std::map<std::string, std::string>();
   Secrets secrets{known["BELAY_TOKEN"], known["AWS_ACCESS_KEY_ID"], known["AWS_SECRET_ACCESS_KEY"]};
   const bool minted = secrets.token.empty() || secrets.access_key_id.empty() || secrets.secret_access_key.empty();
-  if (minted) secrets = {"belay-" + to_hex(io::random_bytes(24)), new_access_key_id(), to_base64(io::random_bytes(30))};
+  if (minted) secrets = {server::new_bearer_token(), server::new_access_key_id(), server::new_secret_access_key()};
   BELAY_TRY(keep_secrets(store, secrets, minted, now));
   std::string text = "# Written by belayd. Use: set -a; . " + wanted.path + "; set +a\n";
   const auto assign = [&](std::string_view name, std::string_view value) {

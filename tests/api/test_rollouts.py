@@ -1,15 +1,11 @@
 """Rollouts from file to end, on real agents whose packages are rows of a file: plan, approvals, rings that promote themselves, a change
 that breaks its nodes, the way back, quarantine; and what is refused, with its field, before anything is stored."""
-import contextlib
-import hashlib
 import json
 import os
 import pathlib
-import sqlite3
 import subprocess
 import tempfile
 import time
-import unittest
 
 from tests.api.support import ApiTestCase
 from tests.support.binaries import wait_until
@@ -21,7 +17,6 @@ OFFERS = [offer("openssl", "3.0.1-1"), offer("openssl", "3.0.2-1"), offer("nginx
 BAD_OFFERS = [*OFFERS, offer("nginx", "1.23-bad")]
 OVER = ("Completed", "RolledBack", "Aborted")
 GATE = {"for": "1s", "every": "500ms", "misses": 1}
-AUTHOR_TOKEN, VIEWER_TOKEN = "the-token-of-an-author-0123456789", "the-token-of-a-viewer-0123456789"
 
 
 def ring(name, *targets, **more):
@@ -29,25 +24,22 @@ def ring(name, *targets, **more):
 
 
 class RolloutCase(ApiTestCase):
-    """One server, and people besides the administrator, who are put into its database: there is no operation that makes them."""
+    """One server, and people besides the administrator."""
 
     @classmethod
     def setUpClass(cls):
-        if os.environ.get("BELAY_TEST_STORE") == "postgresql":
-            raise unittest.SkipTest("puts people into the server's own SQLite file")
         super().setUpClass()
         status, reply = cls.post(cls(), "UpdateServiceSetting", {"SettingId": "/belay/rollout/approvals-least", "SettingValue": "0"})
         assert status == 200, reply
-        cls.add_person("author", ["belay:*", "ssm:*"], AUTHOR_TOKEN)
-        cls.add_person("viewer", ["belay:Get*", "belay:List*", "ssm:Describe*"], VIEWER_TOKEN)
+        cls.author = cls.add_person("author", ["belay:*", "ssm:*"])
+        cls.viewer = cls.add_person("viewer", ["belay:Get*", "belay:List*", "ssm:Describe*"])
 
     @classmethod
-    def add_person(cls, name, permissions, token):
-        digest = hashlib.sha256(f"belay token\n{token}".encode()).hexdigest()
-        now = int(time.time() * 1000)
-        with contextlib.closing(sqlite3.connect(cls.server.data / "belay.db", timeout=30)) as database, database:
-            database.execute("INSERT INTO principals (name, permissions, enabled, created_at) VALUES (?, ?, 1, ?)", (name, json.dumps(permissions), now))
-            database.execute("INSERT INTO bearers (secret_hash, kind, principal, name, created_at) VALUES (?, 'token', ?, 'test', ?)", (digest, name, now))
+    def add_person(cls, name, permissions):
+        """His token."""
+        status, reply = cls.post(cls(), "CreateUser", {"UserName": name, "Permissions": permissions})
+        assert status == 200, reply
+        return reply["Token"]
 
     def ask(self, operation, request=None, token=None):
         status, reply = self.post(operation, request or {}, token)
@@ -72,8 +64,8 @@ class RolloutCase(ApiTestCase):
         rule = {"PatchFilterGroup": {"PatchFilters": [{"Key": "PRIORITY", "Values": ["*"]}]}, "ApproveAfterDays": 0, "EnableNonSecurity": True}
         return self.ask("CreatePatchBaseline", {"Name": name, "OperatingSystem": "DEBIAN", "ApprovalRules": {"PatchRules": [rule]}})["BaselineId"]
 
-    def create(self, file, token=AUTHOR_TOKEN, **more):
-        return self.ask("CreateRollout", {"Content": json.dumps(file), **more}, token)["Rollout"]["RolloutId"]
+    def create(self, file, **more):
+        return self.ask("CreateRollout", {"Content": json.dumps(file), **more}, self.author)["Rollout"]["RolloutId"]
 
     def rollout(self, rollout_id):
         return self.ask("GetRollout", {"RolloutId": rollout_id})["Rollout"]
@@ -133,9 +125,9 @@ class GoodChange(OnAgents):
         self.assertEqual([(c["Name"], c["FromVersion"], c["ToVersion"]) for c in changes], [("openssl", "3.0.1-1", "3.0.2-1")])
         self.assertEqual(set(self.node_states(rollout_id).values()), {"Pending"})
 
-        self.ask("StartRollout", {"RolloutId": rollout_id}, AUTHOR_TOKEN)
+        self.ask("StartRollout", {"RolloutId": rollout_id}, self.author)
         self.reaches(rollout_id, "AwaitingApproval")
-        self.refused("AccessDeniedException", "ApproveChangeSet", {"ChangeSetId": change_set}, token=AUTHOR_TOKEN)
+        self.refused("AccessDeniedException", "ApproveChangeSet", {"ChangeSetId": change_set}, token=self.author)
         self.assertEqual(self.ask("ApproveChangeSet", {"ChangeSetId": change_set})["ApprovalCount"], 1)
         self.assertEqual(self.ask("ApproveChangeSet", {"ChangeSetId": change_set})["ApprovalCount"], 1, "the same person counts once")
         (approval,) = self.ask("GetChangeSet", {"ChangeSetId": change_set})["Approvals"]
@@ -354,14 +346,14 @@ class AskedForByHand(RolloutCase):
     def test_who_may(self):
         self.node("may", Environment="may")
         rollout_id = self.create(self.file(ring("may")))
-        self.assertEqual(self.ask("GetRollout", {"RolloutId": rollout_id}, VIEWER_TOKEN)["Rollout"]["CreatedBy"], "author")
+        self.assertEqual(self.ask("GetRollout", {"RolloutId": rollout_id}, self.viewer)["Rollout"]["CreatedBy"], "author")
         for operation, request in (("CreateRollout", {"Content": "name: x"}), ("StartRollout", {"RolloutId": rollout_id}),
                                    ("ApproveRing", {"RolloutId": rollout_id, "RingName": "may"}),
                                    ("AbortRollout", {"RolloutId": rollout_id, "Reason": "no"}),
                                    ("RollbackNodes", {"RolloutId": rollout_id, "Reason": "no"}),
                                    ("PutQuarantine", {"Package": "bash", "Version": "1", "Reason": "no"}),
                                    ("ApproveChangeSet", {"ChangeSetId": "cs-00000000000000000"})):
-            self.refused("AccessDeniedException", operation, request, f"belay:{operation}", token=VIEWER_TOKEN)
+            self.refused("AccessDeniedException", operation, request, f"belay:{operation}", token=self.viewer)
 
     def test_what_is_not_there(self):
         nothing = "ro-00000000000000000"

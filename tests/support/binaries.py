@@ -77,8 +77,10 @@ class Server:
         return {"PATH": os.environ["PATH"], "HOME": str(self.data), "LC_ALL": "C.UTF-8", "AWS_CONFIG_FILE": "/dev/null",
                 "AWS_EC2_METADATA_DISABLED": "true", **self.env}
 
-    def belay(self, *words, input=None, timeout=120):
-        return subprocess.run([binary("belay"), *words], env=self.environment(), input=input, text=True,
+    def belay(self, *words, input=None, timeout=120, token=None):
+        """As the administrator, or whose token it is."""
+        environment = self.environment() | ({"BELAY_TOKEN": token} if token else {})
+        return subprocess.run([binary("belay"), *words], env=environment, input=input, text=True,
                               capture_output=True, timeout=timeout, check=False)
 
     def __enter__(self):

@@ -187,6 +187,7 @@ std::string sample_text(const shapes::Shape& shape) {
                                            "MissingCount",
                                            "PatchGroup",
                                            "AWS-RunShellScript",
+                                           "ssm:GetDocument",
                                            "https://bucket.s3.amazonaws.com/key"};
   for (const auto* text : candidates) {
     const auto length = static_cast<std::int64_t>(std::string_view(text).size());

@@ -89,6 +89,13 @@ BELAY_HANDLER(get_package_state);
 BELAY_HANDLER(list_package_states);
 BELAY_HANDLER(compare_package_state);
 BELAY_HANDLER(delete_package_state);
+// users.cpp
+BELAY_HANDLER(create_user);
+BELAY_HANDLER(list_users);
+BELAY_HANDLER(update_user);
+BELAY_HANDLER(delete_user);
+BELAY_HANDLER(create_user_token);
+BELAY_HANDLER(delete_user_token);
 // audit.cpp
 BELAY_HANDLER(list_audit);
 BELAY_HANDLER(verify_audit);

@@ -1,6 +1,5 @@
 #include "server/console/status_page.hpp"
 
-#include <algorithm>
 #include <map>
 
 #include "base/bytes.hpp"
@@ -8,6 +7,7 @@
 #include "base/text.hpp"
 #include "core/fleet/problem.hpp"
 #include "server/engine/judge.hpp"
+#include "server/engine/permissions.hpp"
 #include "store/baselines.hpp"
 #include "store/commands.hpp"
 #include "store/nodes.hpp"
@@ -177,8 +177,7 @@ bool StatusPage::signed_in(const io::HttpRequest& request) {
     return store::principals::by_bearer(sql, store::principals::BearerKind::token, pair->substr(colon + 1),
                                         clock_.now());
   });
-  return caller.ok() && std::ranges::any_of(caller->principal.permissions,
-                                            [](const auto& p) { return glob_match(p, kReadPermission); });
+  return caller.ok() && is_allowed(caller->principal.permissions, kReadPermission);
 }
 
 io::HttpResponse StatusPage::handle(const io::HttpRequest& request) {
