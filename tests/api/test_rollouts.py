@@ -193,7 +193,7 @@ class Caught(RolloutCase):
         halted = self.reaches(rollout_id, "Halted", *OVER)
         self.assertEqual(halted["State"], "Halted", halted)
         states = {node["InstanceId"]: node["State"] for node in self.nodes(rollout_id)}
-        self.assertEqual(states.pop(failed_node), "RolledBack")
+        self.assertEqual(states.pop(failed_node), "RolledBack", self.nodes(rollout_id))
         self.assertEqual(set(states.values()), {"Pending"})
         rings = {ring["Name"]: ring for ring in halted["Rings"]}
         self.assertEqual((rings[after]["State"], rings[after]["Counts"]["Pending"]), ("Waiting", rings[after]["Counts"]["Nodes"]))
