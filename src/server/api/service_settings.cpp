@@ -21,8 +21,6 @@ constexpr SettingRow kSettings[] = {
      "kept and shown: there are no tiers here, every node has everything"},
     {"/belay/judge/stale-after", "judge.stale-after", "7d", "", "how old a node's newest scan may be"},
     {"/belay/judge/dark-after", "judge.dark-after", "24h", "", "how long an agent may be silent"},
-    {"/belay/rollout/approvals-least", "rollout.approvals-least", "1", "0,1,2,3,4,5",
-     "how many people besides its author must approve a change set before a rollout ships it"},
     {"/belay/compliance/stale-after", "compliance.stale-after", "30d", "",
      "how old a report of custom compliance may be"},
     {"/belay/rollout/approvals-least", "rollout.approvals-least", "1", "0,1,2,3,4,5,6,7,8,9,10",
