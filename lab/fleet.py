@@ -112,11 +112,6 @@ class Fleet:
             database.execute("DELETE FROM pool_chunks")
             database.execute("UPDATE pool_packages SET stored_bytes = 0, completed_at = NULL, uploader = '', touched_at = NULL")
 
-    def damage_pool(self) -> None:
-        """Changes a byte of every package file in the pool."""
-        with contextlib.closing(sqlite3.connect(self.data / "belay.db", timeout=30)) as database, database:
-            database.execute("UPDATE pool_chunks SET body = CAST(X'00' || substr(body, 2) AS BLOB)")
-
     # ---- the command line
     def environment(self) -> dict[str, str]:
         values = dict(CLEAN_ENVIRONMENT)

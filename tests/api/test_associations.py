@@ -71,8 +71,7 @@ class Boto(BotoTestCase):
             AssociationId=association, ExecutionId=runs[0]["ExecutionId"])["AssociationExecutionTargets"]
         self.assertEqual((target["ResourceId"], target["Status"]), (node.node_id, "Success"))
         strange = {**result, "order_id": str(uuid.uuid4())}
-        answers = node.exchange(node.message("order_result", strange))
-        self.assertIn("refused", [answer["type"] for answer in answers])
+        self.wait_for(lambda: "refused" in [answer["type"] for answer in node.exchange(node.message("order_result", strange))])
         for key, values, found in (("AssociationStatus", ["Success"], True), ("AssociationStatus", ["Failed", "Pending"], False),
                                    ("AssociationDetailedStatus", ["Success"], True), ("AssociationDetailedStatus", ["Failed"], False)):
             listed = self.ssm.describe_instance_information(Filters=[{"Key": key, "Values": values}])["InstanceInformationList"]

@@ -23,6 +23,7 @@ struct RunRecord {
   std::optional<Duration> ended;
   std::optional<Duration> changed_at;  // the first byte moved
   std::optional<wire::OrderResult> result;
+  bool left = false;  // its journal has ended: `after` stands
 };
 
 class Node {

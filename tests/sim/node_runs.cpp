@@ -97,7 +97,11 @@ void Node::note_begin(const std::string& order_id) {
 
 // As the run left them: what comes after it is another's.
 void Node::note_versions(const std::string& order_id) {
-  if (const auto record = runs_.find(order_id); record != runs_.end()) record->second.after = machine.installed();
+  const auto record = runs_.find(order_id);
+  if (record == runs_.end() || record->second.left) return;
+  record->second.after = machine.installed();
+  const auto run = agent::RunJournal(machine.disk, paths_, order_id).load();
+  record->second.left = run.ok() && *run && (*run)->state == patchrun::State::finished;
 }
 
 // A result that the desk itself wrote (it gave the order up) is found where it was archived.

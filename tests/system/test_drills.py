@@ -293,19 +293,6 @@ def no_longer_offered(_: Drills, stage: Stage) -> Seen:
 
 
 @drill
-def damaged_in_the_pool(_: Drills, stage: Stage) -> Seen:
-    stage.begin(debs.library("1.0"))
-    stage.offer(debs.library("1.1"))
-    stage.scan()
-    frozen = _planned_and_pooled(stage)
-    stage.fleet.damage_pool()
-    stage.archive.withdraw("tlib", "1.1")
-    stage.offer(debs.library("1.2"))
-    apt_get(stage.host, "update")
-    return Seen(stage.apply(frozen), stage, {"tlib": stage.version("tlib"), "whole": stage.whole()})
-
-
-@drill
 def disk_full_while_unpacking(_: Drills, stage: Stage) -> Seen:
     stage.begin(debs.many_files("1.0", count=2), debs.library("1.0"))
     stage.offer(debs.many_files("1.1", count=600))
@@ -465,10 +452,6 @@ class DrillList(LabCase):
 
     def test_no_longer_offered(self) -> None:
         self.assertEqual(self.expect("no_longer_offered", "version_not_offered").more["tlib"], "1.0 ii")
-
-    def test_damaged_in_the_pool(self) -> None:
-        more = self.expect("damaged_in_the_pool", "version_not_offered").more
-        self.assertEqual((more["tlib"], more["whole"]), ("1.0 ii", ""))
 
     def test_disk_full_while_unpacking(self) -> None:
         more = self.expect("disk_full_while_unpacking", "disk_full").more
