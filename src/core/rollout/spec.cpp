@@ -93,19 +93,6 @@ Result<Spec> read_spec(std::string_view content) {
   return spec;
 }
 
-Result<Duration> parse_span(std::string_view text) {
-  if (text == "0") return Duration::zero();
-  Duration whole{};
-  for (std::string_view rest = text; !rest.empty() || text.empty();) {
-    const auto digits = rest.find_first_not_of("0123456789");
-    const auto end = digits == std::string_view::npos ? digits : rest.find_first_of("0123456789", digits);
-    BELAY_TRY_ASSIGN(const auto part, parse_duration(rest.substr(0, end)));
-    whole += part;
-    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end);
-  }
-  return whole;
-}
-
 Result<RingTarget> parse_target(std::string_view text) {
   const auto refuse = [&](std::string_view what) {
     return Error(Code::invalid_argument, "'" + sanitize(std::string(text), 100) + "' " + std::string(what));

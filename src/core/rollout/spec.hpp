@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "core/document/reader.hpp"
+#include "core/document/place.hpp"
 #include "core/patchrun/order.hpp"
 
 namespace belay::rollout {
+
+using document::parse_span;
 
 inline constexpr std::size_t kRingsMax = 50, kBudgetsMax = 20, kTargetsMax = 100;
 inline constexpr std::uint32_t kApprovalsMax = 10;
@@ -91,9 +93,6 @@ BOOST_DESCRIBE_STRUCT(Spec, (),
 // Everything that is wrong with the file by itself, at once, each with its field and line: unknown members, a gate that
 // can never open, bad durations, a ring named twice. Error reason "ValidationException".
 Result<Spec> read_spec(std::string_view content);
-
-// "10m", "2s", "1h30m", "7d", "0". invalid_argument.
-Result<Duration> parse_span(std::string_view text);
 
 // What one text of `targets` names. invalid_argument.
 Result<RingTarget> parse_target(std::string_view text);
