@@ -31,6 +31,8 @@ std::string_view type_name<OrderResult>();
 template <>
 std::string_view type_name<OwnRun>();
 template <>
+std::string_view type_name<BackupWatched>();
+template <>
 std::string_view type_name<AssociationsWanted>();
 template <>
 std::string_view type_name<Welcome>();

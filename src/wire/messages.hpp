@@ -12,6 +12,7 @@
 
 #include "base/json.hpp"
 #include "base/time.hpp"
+#include "core/backup/job.hpp"
 #include "core/document/run.hpp"
 #include "core/document/steps.hpp"
 #include "core/fleet/facts.hpp"
@@ -173,16 +174,23 @@ struct OrderResult {
   std::optional<PlanReport> plan;               // of a plan order
   std::optional<StepsReport> steps;             // of a steps order
   std::optional<AssociationDue> due{};          // of a run that the node began by itself, cut off from the server
+  std::optional<backup::JobReport> backup{};    // of a backup order
 };
 BOOST_DESCRIBE_STRUCT(OrderResult, (),
                       (order_id, outcome, exit_code, standard_output, standard_error, started_at, finished_at, problems,
-                       run, plan, steps, due))
+                       run, plan, steps, due, backup))
 
 // A step asks for the node's associations to be run now (aws:refreshAssociation).
 struct AssociationsWanted {
   std::vector<std::string> association_ids;  // empty: all of the node's
 };
 BOOST_DESCRIBE_STRUCT(AssociationsWanted, (), (association_ids))
+
+// How a plan's data is guarded on this node, watched every minute; sent when something changed and every few minutes.
+struct BackupWatched {
+  backup::WatchReport report;
+};
+BOOST_DESCRIBE_STRUCT(BackupWatched, (), (report))
 
 // A patch run that no server ordered: `belay-agent rollback`. Kept once, by its id.
 struct OwnRun {
@@ -216,8 +224,8 @@ struct SignedOrder {
 };
 BOOST_DESCRIBE_STRUCT(SignedOrder, (), (payload, signature))
 
-enum class OrderKind { scan, patch, steps, plan, associations };
-BOOST_DESCRIBE_ENUM(OrderKind, scan, patch, steps, plan, associations)
+enum class OrderKind { scan, patch, steps, plan, associations, backup };
+BOOST_DESCRIBE_ENUM(OrderKind, scan, patch, steps, plan, associations, backup)
 
 struct ScanOrder {
   bool refresh = true;  // fetch package lists first
@@ -277,12 +285,13 @@ struct Order {
   std::optional<PlanOrder> plan;
   std::optional<AssociationsOrder> associations{};
   std::optional<AssociationDue> due{};  // of a steps order: it is this run of an association
+  std::optional<backup::Job> backup{};
   std::string document;  // what the order is part of, "" where it is the server's own: the node's policy may forbid it
   std::string requested_by;  // by whom, likewise
 };
 BOOST_DESCRIBE_STRUCT(Order, (),
                       (order_id, node_id, counter, issued_at, expires_at, kind, scan, patch, steps, plan, associations,
-                       due, document, requested_by))
+                       due, backup, document, requested_by))
 
 struct CancelOrder {  // stops what has not begun to change anything; signed like an order is not needed: it only stops
   std::string order_id;
@@ -317,6 +326,23 @@ struct RenewReply {
   std::string ca_pem;
 };
 BOOST_DESCRIBE_STRUCT(RenewReply, (), (certificate_pem, ca_pem))
+
+// ---- secrets: POST /agent/v1/secrets with the node's certificate, while the order is open and this node's. Nowhere
+// else do they travel, and nowhere on the node are they kept.
+struct SecretsRequest {
+  std::string order_id;
+};
+BOOST_DESCRIBE_STRUCT(SecretsRequest, (), (order_id))
+
+struct SecretValue {
+  std::string name, value;  // "repository.key", "accessKey", "copy.repository.key", …
+};
+BOOST_DESCRIBE_STRUCT(SecretValue, (), (name, value))
+
+struct SecretsReply {
+  std::vector<SecretValue> secrets;
+};
+BOOST_DESCRIBE_STRUCT(SecretsReply, (), (secrets))
 
 // ---- the package pool: POST /agent/v1/pool asks, PUT and GET /agent/v1/pool/SHA256/CHUNK move bytes, all with the
 // node's certificate

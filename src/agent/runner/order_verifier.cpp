@@ -22,7 +22,8 @@ Status check_shape(const wire::Order& order) {
       is_uuid(order.order_id) && order.counter > 0 &&
       ((order.kind == wire::OrderKind::scan && order.scan) || (order.kind == wire::OrderKind::patch && order.patch) ||
        (order.kind == wire::OrderKind::steps && order.steps) || (order.kind == wire::OrderKind::plan && order.plan) ||
-       (order.kind == wire::OrderKind::associations && order.associations));
+       (order.kind == wire::OrderKind::associations && order.associations) ||
+       (order.kind == wire::OrderKind::backup && order.backup));
   if (!whole) return Error(Code::invalid_argument, "the order lacks what its kind needs", "order-malformed");
   const auto& changes = order.patch  ? order.patch->changes
                         : order.plan ? order.plan->changes

@@ -219,6 +219,7 @@ Result<wire::OrderResult> work(const WorkTools& tools, const StatePaths& paths, 
     case wire::OrderKind::plan: return plan(tools, paths, accepted);
     case wire::OrderKind::scan: return scan(tools, paths, accepted);
     case wire::OrderKind::steps: return run_steps_order(tools, paths, accepted);
+    case wire::OrderKind::backup:
     case wire::OrderKind::associations: break;  // the agent keeps them itself
   }
   return Error(Code::unsupported, "this agent does not know the order's kind");

@@ -166,6 +166,7 @@ void EngineTest::work_on(FakeNode& node, const wire::Order& order) {
       break;
     }
     case wire::OrderKind::associations: node.kept = *order.associations; break;
+    case wire::OrderKind::backup: break;
     case wire::OrderKind::plan:
       result.problems = node.plan_problems;
       if (!node.plan_problems.empty()) result.outcome = wire::OrderOutcome::failed;

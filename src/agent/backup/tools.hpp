@@ -1,0 +1,124 @@
+#pragma once
+// What the engines share: calling a program as the fields of a job want it, judging how it ended, evidence.
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/backup/backup_engine.hpp"
+
+namespace belay::agent::backups {
+
+inline constexpr std::size_t kToolOutputBytesMax = 8u << 20;
+
+// A file that only the job's process reads, with a secret in it; gone with the object.
+class SecretFile {
+ public:
+  static Result<SecretFile> make(const BackupHost& host, std::string_view name, std::string_view content,
+                                 std::uint32_t user_id = 0, std::uint32_t group_id = 0);
+  ~SecretFile();
+  SecretFile(SecretFile&& other) noexcept;
+  SecretFile& operator=(SecretFile&&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  SecretFile(io::Files& files, std::string path) : files_(&files), path_(std::move(path)) {}
+  io::Files* files_;
+  std::string path_;
+};
+
+struct Call {
+  std::vector<std::string> argv;
+  std::map<std::string, std::string> environment{};  // beside plain_environment()
+  std::string standard_input{};
+  std::string user{};       // a system user's name; "" root
+  std::string directory{};  // "" the job's work directory
+  Duration timeout{300'000};
+  bool gently = false;    // nice and idle I/O where the job's limits say so
+  bool isolated = false;  // a network namespace of its own with nothing but lo (unshare -n)
+  io::OutputSink sink{};
+};
+// How it ended, output included. not_found where the program is not installed: names the Debian package.
+Result<io::ProcessOutcome> call(const BackupHost& host, const backup::Job& job, Call what);
+// Its standard output where it ended with 0; else failed with the last lines of what it said.
+Result<std::string> must(const BackupHost& host, const backup::Job& job, Call what);
+
+// "timed out after 5 min", "exit status 64: …", "killed by signal 9".
+std::string how_it_ended(const io::ProcessOutcome& outcome);
+// The text without anything that is among the secrets; at most so many bytes, the middle cut.
+std::string without_secrets(std::string text, const Secrets& secrets, std::size_t bytes_max);
+
+// ---- making a report
+void pass(backup::JobReport& report, backup::ProofLevel level, std::string what, std::string seen);
+void fail(backup::JobReport& report, backup::ProofLevel level, std::string what,
+          std::string seen);  // also sets outcome and why
+backup::JobReport failed(backup::Task task, const Error& error);
+
+// Takes the time of phases as they follow each other.
+class Stopwatch {
+ public:
+  Stopwatch(const Clock& clock, backup::JobReport& report) : clock_(clock), report_(report) {}
+  void begin(std::string phase);  // ends the one before
+  void end();
+
+ private:
+  const Clock& clock_;
+  backup::JobReport& report_;
+  std::string phase_;
+  Duration begun_{};
+};
+
+// ---- scratch
+// A directory of this job below job.scratch (or the state directory) with at least so many bytes free, else
+// resource_exhausted that names both figures. Owned by `user`. Gone with the object, mounts and processes below first.
+class Scratch {
+ public:
+  static Result<Scratch> make(const BackupHost& host, const backup::Job& job, std::uint64_t bytes_needed,
+                              std::string_view user = {});
+  ~Scratch();
+  Scratch(Scratch&& other) noexcept;
+  Scratch& operator=(Scratch&&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  Scratch(const BackupHost& host, std::string path) : host_(&host), path_(std::move(path)) {}
+  const BackupHost* host_;
+  std::string path_;
+};
+
+struct SystemUser {
+  std::uint32_t user_id = 0, group_id = 0;
+  std::string home;
+};
+Result<SystemUser> system_user(const BackupHost& host, std::string_view name);  // from /etc/passwd; not_found
+
+// ---- a server that runs only for a drill: started in isolation as an unprivileged user, stopped with the object, also
+// where the agent's process is killed (it dies with it).
+class DrillServer {
+ public:
+  static Result<DrillServer> start(const BackupHost& host, const backup::Job& job, Call server);
+  ~DrillServer();
+  DrillServer(DrillServer&&) noexcept;
+  DrillServer& operator=(DrillServer&&) = delete;
+  bool is_running() const;
+  // A program in the server's own namespaces: its client.
+  Result<io::ProcessOutcome> call(const BackupHost& host, const backup::Job& job, Call client) const;
+  std::string output() const;  // what it printed so far, bounded
+  Status stop(int signal, Duration patience);
+
+ private:
+  struct Impl;
+  explicit DrillServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// ---- the operator's checks
+// `ask` answers one SQL question: the first column of the first row. Adds P5 evidence for each check.
+void run_checks(const BackupHost& host, const backup::Job& job, backup::JobReport& report,
+                const std::string& restored_root, const std::function<Result<std::string>(const backup::Check&)>& ask,
+                const std::function<Result<io::ProcessOutcome>(Call)>& run_isolated);
+// P3: fingerprints of the restored against those of the point.
+void compare(backup::JobReport& report, const std::vector<backup::Fingerprint>& then,
+             const std::vector<backup::Fingerprint>& now);
+
+}  // namespace belay::agent::backups

@@ -1,0 +1,30 @@
+#include <boost/describe/enum_to_string.hpp>
+
+#include "core/backup/job.hpp"
+#include "core/backup/plan.hpp"
+
+namespace belay::backup {
+
+std::string_view text_of(EngineName engine) {
+  return engine == EngineName::mariadb_backup ? "mariadb-backup"
+                                              : std::string_view(boost::describe::enum_to_string(engine, ""));
+}
+
+std::string repository_name(std::string_view plan_id, std::string_view node_id) {
+  return std::string(plan_id) + "/" + std::string(node_id);
+}
+
+std::optional<ProofLevel> level_reached(const std::vector<Evidence>& evidence) {
+  std::optional<ProofLevel> reached;
+  for (int rung = 0; rung <= static_cast<int>(ProofLevel::P5); ++rung) {
+    const auto level = static_cast<ProofLevel>(rung);
+    bool any = false, all = true;
+    for (const auto& item : evidence)
+      if (item.level == level) any = true, all = all && item.passed;
+    if (!any || !all) break;
+    reached = level;
+  }
+  return reached;
+}
+
+}  // namespace belay::backup
