@@ -22,6 +22,7 @@
 #include "server/engine/association_kind.hpp"
 #include "server/engine/association_sets.hpp"
 #include "server/engine/automation_kind.hpp"
+#include "server/engine/backup_kind.hpp"
 #include "server/engine/change_set_plan.hpp"
 #include "server/engine/command_kind.hpp"
 #include "server/engine/engine.hpp"
@@ -92,7 +93,8 @@ class Server {
         windows_(*store_, clock_, zones_),
         rollouts_(*store_, clock_, keys_.authority(), judge_, change_sets_, windows_),
         pool_(*store_, clock_, settings_.pool_bytes),
-        services_{*store_, clock_, judge_, commands_, change_sets_, nodes_, windows_, rollouts_, &pool_},
+        backups_(*store_, clock_, zones_),
+        services_{*store_, clock_, judge_, commands_, change_sets_, nodes_, windows_, rollouts_, &pool_, &backups_},
         owner_(host_name() + " " + to_hex(io::random_bytes(6))),
         engine_(*store_, clock_, {.owner = owner_}),
         courier_(*store_, clock_, {.owner = owner_}),
@@ -109,6 +111,10 @@ class Server {
     engine_.add(server::make_window_execution_kind(windows));
     engine_.add(server::make_remedy_kind(judge_));
     engine_.add(server::make_rollout_kind({keys_.authority(), judge_, windows_}));
+    engine_.add(server::make_backup_kind(
+        {keys_.authority(), [](std::string_view name) { return io::read_zone_file(io::real_files(), name); }}));
+    engine_.add(server::make_coverage_kind());
+    backups_.poke = [this] { engine_.poke(); };
     engine_.add(server::make_automation_kind());
     engine_.add(server::make_automation_fan_out_kind());
     courier_.add(std::string(server::kWebhookEffect),
@@ -141,6 +147,7 @@ class Server {
   server::Windows windows_;
   server::Rollouts rollouts_;
   server::PackagePool pool_;
+  server::Backups backups_;
   server::Services services_;
   const std::unique_ptr<server::TaskStarter> automation_tasks_ = server::make_automation_starter();
   const std::string owner_;  // of the leases
@@ -303,6 +310,7 @@ void Server::drain() {
 
 Status Server::run(const std::function<void(const std::string&)>& ready) {
   BELAY_TRY(server::install_predefined_baselines(*store_, clock_.now()));
+  BELAY_TRY(store_->write([&](store::Sql& sql) { return server::ensure_coverage(sql, clock_.now()); }));
   workers_ =
       std::make_unique<io::WorkerPool>(std::clamp(std::thread::hardware_concurrency() * 2, 4U, 16U), kWorkerQueueMax);
   // Nodes have threads of their own: an operator's request does not wait behind ten thousand of them.

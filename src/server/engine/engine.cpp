@@ -6,6 +6,7 @@
 #include "server/engine/metrics_text.hpp"
 #include "store/associations.hpp"
 #include "store/automations.hpp"
+#include "store/backups.hpp"
 #include "store/contents.hpp"
 #include "store/idempotency.hpp"
 #include "store/inbox.hpp"
@@ -24,12 +25,13 @@ constexpr Duration kHouseEvery{60'000};
 constexpr Duration kKeepStoppedUploads{3'600'000};
 constexpr std::uint32_t kPoolChunksAtOnce = 256;
 constexpr std::uint32_t kForgottenAtOnce = 2'000;
-constexpr Duration kKeepMessages = 45 * kDay;    // longer than any agent holds one back
-constexpr Duration kKeepExecutions = 30 * kDay;  // the commands themselves stay
-constexpr Duration kKeepResults = 30 * kDay;     // of orders: the raw reports
-constexpr Duration kKeepUnusedSets = kDay;       // a scan that names one may still be on its way
-constexpr std::uint32_t kSetsLookedAt = 500;     // of each kind in one round
-constexpr std::uint32_t kResultsAtOnce = 100;    // they may be large
+constexpr Duration kKeepMessages = 45 * kDay;     // longer than any agent holds one back
+constexpr Duration kKeepBackupJobs = 400 * kDay;  // an audit looks a year back
+constexpr Duration kKeepExecutions = 30 * kDay;   // the commands themselves stay
+constexpr Duration kKeepResults = 30 * kDay;      // of orders: the raw reports
+constexpr Duration kKeepUnusedSets = kDay;        // a scan that names one may still be on its way
+constexpr std::uint32_t kSetsLookedAt = 500;      // of each kind in one round
+constexpr std::uint32_t kResultsAtOnce = 100;     // they may be large
 
 }  // namespace
 
@@ -167,6 +169,7 @@ void Engine::keep_house() {
     BELAY_TRY(store::executions::forget_finished(sql, now - kKeepExecutions, kForgottenAtOnce));
     BELAY_TRY(store::associations::forget(sql, now - kKeepExecutions, kForgottenAtOnce));
     BELAY_TRY(store::automations::forget(sql, now - kKeepExecutions, kForgottenAtOnce));
+    BELAY_TRY(store::backups::forget_jobs(sql, now - kKeepBackupJobs, kForgottenAtOnce));
     BELAY_TRY(store::idempotency::forget_expired(sql, now, kForgottenAtOnce));
     BELAY_TRY(store::principals::forget_expired(sql, now));
     BELAY_TRY(store::orders::expire(sql, now, kForgottenAtOnce));

@@ -9,6 +9,7 @@
 #include "io/crypto.hpp"
 #include "server/engine/association_sets.hpp"
 #include "server/engine/audit.hpp"
+#include "server/engine/backup_kind.hpp"
 #include "server/engine/facts_check.hpp"
 #include "server/engine/inventory_intake.hpp"
 #include "server/engine/node_event.hpp"
@@ -23,10 +24,17 @@ using store::Sql;
 using store::contents::Kind;
 
 constexpr std::size_t kAckIdsMax = 1'000;
+constexpr std::size_t kFindingsMax = 100;  // of one watch
 
 template <typename Message>
 bool is(const wire::Envelope& message) {
   return message.type == wire::type_name<Message>();
+}
+
+Status check_watched(const backup::WatchReport& report) {
+  if (report.plan_id.size() > 64 || report.findings.size() > kFindingsMax)
+    return Error(Code::invalid_argument, "backup_watched is too long");
+  return {};
 }
 
 template <typename Set>
@@ -167,6 +175,10 @@ Status Intake::check(const wire::Envelope& message) const {
     BELAY_TRY_ASSIGN(const auto wanted, wire::unpack<wire::AssociationsWanted>(message));
     return check_association_ids(wanted.association_ids);
   }
+  if (is<wire::BackupWatched>(message)) {
+    BELAY_TRY_ASSIGN(const auto watched, wire::unpack<wire::BackupWatched>(message));
+    return check_watched(watched.report);
+  }
   if (is<wire::OrderUpdate>(message)) {
     BELAY_TRY_ASSIGN(const auto update, wire::unpack<wire::OrderUpdate>(message));
     if (update.step.size() > 256 || update.detail.size() > 8'192)
@@ -229,6 +241,10 @@ Result<Taken> Intake::take(Sql& sql, const std::string& node_id, const wire::Env
     Taken taken;
     taken.events_posted = true;
     return taken;
+  }
+  if (is<wire::BackupWatched>(message)) {
+    BELAY_TRY_ASSIGN(const auto watched, wire::unpack<wire::BackupWatched>(message));
+    return take_watched(sql, node_id, watched.report, now);
   }
   if (is<wire::Refused>(message)) {
     BELAY_TRY_ASSIGN(const auto refused, wire::unpack<wire::Refused>(message));
@@ -365,6 +381,28 @@ Result<Taken> Intake::take_update(Sql& sql, const std::string& node_id, const wi
   Taken taken;
   if (newer && update.state != wire::OrderState::refused)
     BELAY_TRY(post(sql, order, NodeEventKind::order_taken, taken, now));
+  if (newer && order.execution_kind == kBackupKind)
+    BELAY_TRY(store::backups::note_progress(sql, update.order_id,
+                                            kept.step + (kept.detail.empty() ? "" : ": ") + kept.detail));
+  return taken;
+}
+
+// What is out of order has the plan look at the node at once; the rest waits for its next look.
+Result<Taken> Intake::take_watched(Sql& sql, const std::string& node_id, const backup::WatchReport& report,
+                                   Instant now) const {
+  Taken taken;
+  const auto member = store::backups::get_member(sql, report.plan_id, node_id);
+  if (!member.ok()) return member.error().code() == Code::not_found ? Result<Taken>(taken) : member.error();
+  auto kept = report;
+  kept.at = std::min(report.at, now);
+  for (auto& finding : kept.findings) {
+    finding.what = sanitize(finding.what, 64);
+    finding.detail = sanitize(finding.detail, 1'000);
+  }
+  BELAY_TRY(store::backups::put_watch(sql, node_id, kept));
+  if (member->watch && member->watch->findings == kept.findings) return taken;
+  BELAY_TRY(wake_backup_plan(sql, report.plan_id, node_id, now));
+  taken.events_posted = true;
   return taken;
 }
 

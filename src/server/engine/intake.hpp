@@ -45,6 +45,8 @@ class Intake {
   Result<Taken> take_own_run(store::Sql& sql, const std::string& node_id, const wire::OwnRun& own, Instant now) const;
   Result<Taken> take_update(store::Sql& sql, const std::string& node_id, const wire::OrderUpdate& update,
                             Instant now) const;
+  Result<Taken> take_watched(store::Sql& sql, const std::string& node_id, const backup::WatchReport& report,
+                             Instant now) const;
   Result<Taken> take_result(store::Sql& sql, const std::string& node_id, const wire::OrderResult& result,
                             Instant now) const;
   Result<Taken> take_ack(store::Sql& sql, const std::string& node_id, const wire::Ack& ack, Instant now) const;

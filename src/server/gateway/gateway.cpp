@@ -79,21 +79,43 @@ void Gateway::Impl::enroll(io::HttpRequest request, std::unique_ptr<io::Responde
   if (!taken) shared->respond(come_back_later("the server is busy"));
 }
 
+// Who it is, by its certificate alone, and that it still belongs to the fleet.
+Result<std::string> Gateway::Impl::certified(const io::HttpRequest& request) {
+  auto& services = parts.services;
+  BELAY_TRY_ASSIGN(const auto node_id, services.store.read([&](Sql& sql) {
+    return store::nodes::authenticate(sql, request.peer_serial_hex, services.clock.now());
+  }));
+  if (node_id != request.peer_common_name) return Error(Code::unauthenticated, "the certificate is not this node's");
+  return node_id;
+}
+
 void Gateway::Impl::renew(io::HttpRequest request, std::unique_ptr<io::Responder> responder) {
   const std::shared_ptr<io::Responder> shared = std::move(responder);
   const bool taken = work([self = shared_from_this(), request = std::move(request), shared] {
     const auto renewed = [&]() -> Result<wire::RenewReply> {
       auto& services = self->parts.services;
-      BELAY_TRY_ASSIGN(const auto node_id, services.store.read([&](Sql& sql) {
-        return store::nodes::authenticate(sql, request.peer_serial_hex, services.clock.now());
-      }));
-      if (node_id != request.peer_common_name)
-        return Error(Code::unauthenticated, "the certificate is not this node's");
+      BELAY_TRY_ASSIGN(const auto node_id, self->certified(request));
       BELAY_TRY_ASSIGN(const auto decoded, json::decode_text<wire::RenewRequest>(
                                                request.body, {.bytes_max = kEnrollBytesMax, .depth_max = 8}));
       return services.nodes.renew(node_id, decoded);
     }();
     shared->respond(answer(renewed));
+  });
+  if (!taken) shared->respond(come_back_later("the server is busy"));
+}
+
+void Gateway::Impl::give_secrets(io::HttpRequest request, std::unique_ptr<io::Responder> responder) {
+  const std::shared_ptr<io::Responder> shared = std::move(responder);
+  const bool taken = work([self = shared_from_this(), request = std::move(request), shared] {
+    const auto found = [&]() -> Result<wire::SecretsReply> {
+      auto& services = self->parts.services;
+      if (!services.backups) return Error(Code::not_found, "this server makes no backups");
+      BELAY_TRY_ASSIGN(const auto node_id, self->certified(request));
+      BELAY_TRY_ASSIGN(const auto asked, json::decode_text<wire::SecretsRequest>(
+                                             request.body, {.bytes_max = kEnrollBytesMax, .depth_max = 8}));
+      return services.backups->secrets_for(node_id, asked.order_id);
+    }();
+    shared->respond(answer(found));
   });
   if (!taken) shared->respond(come_back_later("the server is busy"));
 }
@@ -287,12 +309,13 @@ void Gateway::handle(io::HttpRequest request, std::unique_ptr<io::Responder> res
     return responder->respond(
         json_response(405, R"({"code":"invalid_argument","message":"another method is wanted here"})"));
   if (path == "/agent/v1/enroll") return impl_->enroll(std::move(request), std::move(responder));
-  if (!program && path != "/agent/v1/renew" && path != "/agent/v1/exchange")
+  if (!program && path != "/agent/v1/renew" && path != "/agent/v1/exchange" && path != "/agent/v1/secrets")
     return responder->respond(error_response(Error(Code::not_found, "there is nothing at this address")));
   if (request.peer_common_name.empty() || request.peer_serial_hex.empty())
     return responder->respond(error_response(Error(Code::unauthenticated, "a node's certificate is needed here")));
   if (program) return impl_->give_program(std::move(request), std::move(responder));
   if (path == "/agent/v1/renew") return impl_->renew(std::move(request), std::move(responder));
+  if (path == "/agent/v1/secrets") return impl_->give_secrets(std::move(request), std::move(responder));
   impl_->exchange(std::move(request), std::move(responder));
 }
 

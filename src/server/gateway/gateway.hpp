@@ -4,6 +4,7 @@
 //   POST /agent/v1/enroll    no certificate; an activation's id and code
 //   POST /agent/v1/renew     with the node's certificate
 //   GET  /agent/v1/program/SHA256  likewise: the agent that this server gives out, an update's
+//   POST /agent/v1/secrets   likewise: what an open backup order of the node needs, and nothing else
 //   POST /agent/v1/pool      likewise: which package files the pool has, and which it would take
 //   PUT, GET /agent/v1/pool/SHA256/CHUNK  likewise: a chunk of one, for who may send or fetch it
 //   GET  /agent/v1/link      WebSocket, with the node's certificate; the first message is hello

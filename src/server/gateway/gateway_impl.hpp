@@ -60,6 +60,8 @@ struct Gateway::Impl : std::enable_shared_from_this<Gateway::Impl> {
 
   void enroll(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
   void renew(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
+  Result<std::string> certified(const io::HttpRequest& request);  // blocking
+  void give_secrets(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
   void give_program(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
   void pool(io::HttpRequest request, std::unique_ptr<io::Responder> responder);
   void begin_pool_requests();

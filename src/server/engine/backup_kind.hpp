@@ -1,0 +1,38 @@
+#pragma once
+// Executions of the kind "backup-plan", one for each plan: membership, what is due on each node (core/backup/agenda),
+// one job at a time for a repository, what came of it, copies, retention, alarms. And "backup-coverage", one for all:
+// databases that no plan covers.
+#include <memory>
+#include <string>
+
+#include "core/schedule/tzif.hpp"
+#include "server/engine/backups.hpp"
+#include "server/engine/engine.hpp"
+
+namespace belay::server {
+
+inline constexpr Duration kMembersEvery{60'000};
+inline constexpr Duration kPostureEvery{900'000};
+inline constexpr std::uint32_t kMembersAtOnce = 200;
+
+struct BackupParts {
+  const Authority& authority;
+  schedule::ReadZone read_zone;
+};
+std::unique_ptr<ExecutionKind> make_backup_kind(BackupParts parts);
+std::unique_ptr<ExecutionKind> make_coverage_kind();
+Status ensure_coverage(store::Sql& sql, Instant now);  // the one execution; may be repeated
+
+// Something about this node of the plan wants a look now ("" all of it).
+Status wake_backup_plan(store::Sql& sql, std::string_view plan_id, std::string_view node_id, Instant now);
+
+// A job that waits for its turn on the node. The store's row is made; the plan's execution sends it.
+Result<std::string> want_job(store::Sql& sql, backup::Job job, std::string_view requested_by, std::string_view reason,
+                             Instant now);
+// The parts of a job that plan and node say: source, vault, limits, scratch.
+Result<backup::Job> job_for(store::Sql& sql, const store::backups::Plan& plan, std::string_view node_id,
+                            backup::Task task);
+// The point and all that it needs, filled in. invalid_argument where something of its chain is not there.
+Status with_point(store::Sql& sql, backup::Job& job, const backup::RecoveryPoint& point);
+
+}  // namespace belay::server

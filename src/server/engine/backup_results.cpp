@@ -1,0 +1,381 @@
+// What came of a backup job: points, copies, proofs, deletions; what follows; who is told.
+#include <algorithm>
+
+#include "base/bytes.hpp"
+#include "base/ids.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "core/backup/suspicion.hpp"
+#include "io/crypto.hpp"
+#include "server/engine/audit.hpp"
+#include "server/engine/backup_run.hpp"
+#include "server/engine/remedy_kind.hpp"
+#include "server/engine/webhooks.hpp"
+#include "store/compliance_items.hpp"
+
+namespace belay::server {
+namespace {
+using backup::JobOutcome;
+using backup::PointState;
+using backup::RecoveryPoint;
+using backup::Task;
+namespace backups = store::backups;
+namespace compliance = store::compliance_items;
+
+constexpr std::size_t kWhyBytesMax = 2'000;
+constexpr Duration kCompactEvery{7LL * 24 * 3600 * 1000};
+constexpr Duration kDay{24LL * 3600 * 1000};
+constexpr std::string_view kComplianceType = "Custom:Backup";
+
+std::string_view word(auto value) { return boost::describe::enum_to_string(value, ""); }
+
+// Something about the copy itself is wrong, as against the place it was tried in.
+bool blames_the_point(const backup::JobReport& report) {
+  return std::ranges::any_of(report.evidence, [](const auto& item) { return !item.passed; });
+}
+
+}  // namespace
+
+std::string why_of(const backup::JobReport& report) {
+  if (!report.why.empty()) return sanitize(report.why, kWhyBytesMax);
+  std::vector<std::string> said;
+  for (const auto& item : report.evidence)
+    if (!item.passed) said.push_back(item.what + ": " + item.seen);
+  for (const auto& problem : report.problems) said.push_back(problem.detail);
+  return said.empty() ? "the engine did not say why" : sanitize(join(said, "; "), kWhyBytesMax);
+}
+
+Status BackupRun::take_result(Job& job, const wire::OrderResult& result) {
+  if (!result.backup) {
+    std::string why = result.standard_error.empty() ? "the node could not work on the order" : result.standard_error;
+    if (result.outcome == wire::OrderOutcome::cancelled) return end(job, "Cancelled", "somebody stopped it");
+    return end(job, "Failed", sanitize(why, kWhyBytesMax));
+  }
+  const auto& report = *result.backup;
+  job.report = report;
+  if (!job.begun_at) job.begun_at = result.started_at;
+  switch (job.job.task) {
+    case Task::backup: BELAY_TRY(keep_points(job, report)); break;
+    case Task::copy: BELAY_TRY(keep_copies(job, report)); break;
+    case Task::prove: BELAY_TRY(keep_proof(job, report)); break;
+    case Task::forget: BELAY_TRY(keep_forgotten(job, report)); break;
+    case Task::list: BELAY_TRY(reconcile(job, report)); break;
+    case Task::check:
+    case Task::restore: break;
+  }
+  if (result.outcome == wire::OrderOutcome::cancelled) return end(job, "Cancelled", "somebody stopped it");
+  const std::string state = report.outcome == JobOutcome::ok        ? "Succeeded"
+                            : report.outcome == JobOutcome::partial ? "Partial"
+                                                                    : "Failed";
+  return end(job, state, report.outcome == JobOutcome::ok ? "" : why_of(report));
+}
+
+Status BackupRun::end(Job& job, std::string state, std::string why) {
+  job.state = std::move(state);
+  job.why = std::move(why);
+  job.finished_at = now_;
+  BELAY_TRY(backups::update_job(sql_, job));
+  BELAY_TRY(note_in_audit(sql_, now_, "belayd", "backup:" + std::string(word(job.job.task)), job.job.job_id,
+                          {{"plan", plan_.name}, {"node", job.job.node_id}, {"state", job.state}, {"why", job.why}}));
+  to_look_.insert(job.job.node_id);
+  auto kept = backups::get_member(sql_, plan_.plan_id, job.job.node_id);
+  if (!kept.ok()) return kept.error().code() == Code::not_found ? Status() : Status(kept.error());
+  auto& member = *kept;
+  if (member.progress.job_id == job.job.job_id) member.progress.job_id.clear();
+  const bool counts = job.job.task == Task::backup || job.job.task == Task::prove || job.job.task == Task::copy;
+  if (job.state == "Succeeded") {
+    if (job.job.task == Task::backup) member.progress.last_ok_at = now_;
+    if (counts) BELAY_TRY(all_well(member));
+  } else if (counts && job.state != "Cancelled") {
+    BELAY_TRY(count_failure(job, member));
+  }
+  if (job.job.task == Task::forget && job.job.compact && job.state == "Succeeded") member.progress.compacted_at = now_;
+  BELAY_TRY_ASSIGN(const auto points, backups::points_of(sql_, plan_.plan_id, member.node_id, plan_.spec.vault));
+  member.progress.has_full = std::ranges::any_of(points, [&](const auto& point) {
+    return point.made.type == backup::BackupType::full && backup::is_whole(point, points);
+  });
+  if (job.job.task == Task::backup || job.job.task == Task::copy || job.job.task == Task::prove)
+    BELAY_TRY(follow_up(member));
+  member.look_at = now_;
+  return backups::put_members(sql_, std::span(&member, 1));
+}
+
+// ---- points
+
+Result<RecoveryPoint> BackupRun::point_of(const Job& job, const backup::MadePoint& made,
+                                          const std::string& vault) const {
+  RecoveryPoint point;
+  point.point_id = make_id("rp", io::random_bytes(kIdRandomBytes));
+  point.plan_id = plan_.plan_id;
+  point.node_id = job.job.source_node_id;
+  point.vault = vault;
+  point.engine = job.job.source.engine;
+  point.made = made;
+  point.recorded_at = now_;
+  BELAY_TRY_ASSIGN(const auto kept, backups::get_vault(sql_, vault));
+  if (kept.spec.lock) point.locked_until = now_ + kept.spec.lock->days_min * kDay;
+  return point;
+}
+
+Status BackupRun::keep_points(const Job& job, const backup::JobReport& report) {
+  BELAY_TRY_ASSIGN(const auto history,
+                   backups::points_of(sql_, plan_.plan_id, job.job.source_node_id, job.job.vault.name));
+  std::vector<RecoveryPoint> points;
+  for (const auto& made : report.points) {
+    BELAY_TRY_ASSIGN(auto point, point_of(job, made, job.job.vault.name));
+    for (const auto& suspicion : backup::suspicions(made, history, now_)) {
+      point.why.push_back(suspicion.what + ": " + suspicion.detail);
+      if (!suspicion.grave || point.state == PointState::quarantined) continue;
+      point.state = suspicion.what == "dated-in-the-future" ? PointState::quarantined : PointState::suspect;
+    }
+    if (report.outcome == JobOutcome::partial) {
+      point.why.push_back("not everything is in it: " + why_of(report));
+      if (point.state == PointState::available) point.state = PointState::suspect;
+    }
+    points.push_back(std::move(point));
+  }
+  BELAY_TRY(backups::add_points(sql_, points));
+  for (const auto& point : points) {
+    if (point.state == PointState::available) continue;
+    BELAY_TRY_ASSIGN(auto member, backups::get_member(sql_, plan_.plan_id, point.node_id));
+    BELAY_TRY(alarm(member, "the recovery point " + point.point_id + " is " + std::string(word(point.state)) + ": " +
+                                join(point.why, "; ")));
+    BELAY_TRY(backups::put_members(sql_, std::span(&member, 1)));
+  }
+  return {};
+}
+
+Status BackupRun::keep_copies(const Job& job, const backup::JobReport& report) {
+  if (!job.job.copy_to) return {};
+  BELAY_TRY_ASSIGN(const auto originals,
+                   backups::points_of(sql_, plan_.plan_id, job.job.source_node_id, job.job.vault.name));
+  std::vector<RecoveryPoint> copies;
+  for (const auto& made : report.points) {
+    const auto original = std::ranges::find_if(originals, [&](const auto& point) {
+      return point.made.taken_at == made.taken_at && point.made.type == made.type;
+    });
+    if (original == originals.end()) continue;
+    BELAY_TRY_ASSIGN(const auto whole, backups::get_point(sql_, original->point_id));
+    BELAY_TRY_ASSIGN(auto copy, point_of(job, whole.made, job.job.copy_to->name));
+    copy.made.reference = made.reference;
+    copy.made.needs = made.needs;
+    copy.made.bytes_added = made.bytes_added;
+    copy.copy_of = original->point_id;
+    copies.push_back(std::move(copy));
+  }
+  return backups::add_points(sql_, copies);
+}
+
+Status BackupRun::keep_forgotten(const Job& job, const backup::JobReport& report) {
+  BELAY_TRY_ASSIGN(auto points, backups::points_of(sql_, plan_.plan_id, job.job.source_node_id, job.job.vault.name));
+  for (auto& point : points) {
+    if (std::ranges::find(report.forgotten, point.made.reference) == report.forgotten.end()) continue;
+    point.state = PointState::gone;
+    BELAY_TRY(backups::update_point(sql_, point));
+  }
+  return {};
+}
+
+// What the repository holds against what we know: a point of nobody's making is kept apart, one that went behind our
+// back is told.
+Status BackupRun::reconcile(const Job& job, const backup::JobReport& report) {
+  if (report.outcome != JobOutcome::ok) return {};
+  BELAY_TRY_ASSIGN(auto known, backups::points_of(sql_, plan_.plan_id, job.job.source_node_id, job.job.vault.name));
+  std::vector<RecoveryPoint> strange;
+  for (const auto& made : report.points) {
+    const auto ours =
+        std::ranges::find_if(known, [&](const auto& point) { return point.made.reference == made.reference; });
+    if (ours != known.end()) continue;
+    BELAY_TRY_ASSIGN(auto point, point_of(job, made, job.job.vault.name));
+    point.state = PointState::quarantined;
+    point.why = {"it is in the vault, and no backup of this plan made it"};
+    strange.push_back(std::move(point));
+  }
+  BELAY_TRY(backups::add_points(sql_, strange));
+  for (auto& point : known) {
+    const bool there =
+        std::ranges::any_of(report.points, [&](const auto& made) { return made.reference == point.made.reference; });
+    if (there) continue;
+    const bool asked_for = point.state == PointState::expiring;
+    point.state = asked_for ? PointState::gone : PointState::damaged;
+    if (!asked_for) point.why = {"it is not in the vault any more, and nobody here deleted it"};
+    BELAY_TRY(backups::update_point(sql_, point));
+  }
+  return {};
+}
+
+// ---- proofs
+
+Status BackupRun::keep_proof(const Job& job, const backup::JobReport& report) {
+  if (job.job.points.empty()) return {};
+  BELAY_TRY_ASSIGN(const auto points,
+                   backups::points_of(sql_, plan_.plan_id, job.job.source_node_id, job.job.vault.name));
+  const auto found = std::ranges::find_if(
+      points, [&](const auto& point) { return point.made.reference == job.job.points.front().reference; });
+  if (found == points.end()) return {};
+  auto point = *found;
+  BELAY_TRY_ASSIGN(const auto vault, backups::get_vault(sql_, job.job.vault.name));
+
+  backups::SignedProof made;
+  auto& proof = made.proof;
+  proof.proof_id = make_id("pr", io::random_bytes(kIdRandomBytes));
+  proof.point_id = point.point_id;
+  proof.plan_id = plan_.plan_id;
+  proof.node_id = point.node_id;
+  proof.vault = point.vault;
+  proof.job_id = job.job.job_id;
+  proof.level = backup::level_reached(report.evidence);
+  proof.wanted = job.job.level;
+  proof.offsite = job.job.offsite && vault.spec.offsite && vault.escrow_checked_at &&
+                  now_ - *vault.escrow_checked_at <= kEscrowCheckedWithin;
+  proof.passed = report.outcome == JobOutcome::ok && proof.level && *proof.level >= proof.wanted;
+  proof.at = now_;
+  proof.time_to_restore = report.time_to_restore;
+  proof.restored_to = report.restored_to;
+  proof.evidence = report.evidence;
+  proof.phases = report.phases;
+  if (!proof.passed) proof.why = why_of(report);
+  made.text = backup::canonical_text(proof);
+  made.signature = to_base64(io::ed25519_sign(parts_.authority.order_private_key, made.text));
+  BELAY_TRY(backups::add_proof(sql_, made));
+
+  if (proof.passed) {
+    point.proof_id = proof.proof_id;
+    point.proven = proof.level;
+    point.proven_offsite = proof.offsite;
+    point.proven_at = now_;
+  } else if (blames_the_point(report)) {
+    const bool only_checks = proof.level && *proof.level >= backup::ProofLevel::P4;
+    point.state = only_checks ? PointState::suspect : PointState::damaged;
+    point.why = {"the restore test " + proof.proof_id + " failed: " + proof.why};
+  }
+  return backups::update_point(sql_, point);
+}
+
+// ---- what follows
+
+Status BackupRun::follow_up(Member& member) {
+  if (plan_.state == "Retired") return {};
+  for (const auto& copy : plan_.spec.copies)
+    if (copy.schedule.empty()) BELAY_TRY(want_copies(member, copy, "after the backup"));
+  BELAY_TRY(retain(member, plan_.spec.vault, plan_.spec.keep));
+  for (const auto& copy : plan_.spec.copies) BELAY_TRY(retain(member, copy.vault, copy.keep));
+  return {};
+}
+
+Status BackupRun::want_copies(const Member& member, const backup::CopySpec& copy, std::string_view reason) {
+  BELAY_TRY_ASSIGN(const auto open, backups::open_jobs(sql_, plan_.plan_id, member.node_id));
+  for (const auto& job : open)
+    if (job.job.task == Task::copy && job.job.copy_to && job.job.copy_to->name == copy.vault) return {};
+  BELAY_TRY_ASSIGN(const auto ours, backups::points_of(sql_, plan_.plan_id, member.node_id, plan_.spec.vault));
+  BELAY_TRY_ASSIGN(const auto there, backups::points_of(sql_, plan_.plan_id, member.node_id, copy.vault));
+  const auto copied = [&](const RecoveryPoint& point) {
+    return std::ranges::any_of(there, [&](const auto& one) { return one.copy_of == point.point_id; });
+  };
+  const auto newest = std::ranges::find_if(
+      ours, [&](const auto& point) { return point.state == PointState::available && backup::is_whole(point, ours); });
+  if (newest == ours.end() || copied(*newest)) return {};
+  BELAY_TRY_ASSIGN(auto job, job_for(sql_, plan_, member.node_id, Task::copy));
+  BELAY_TRY(with_point(sql_, job, *newest));
+  BELAY_TRY_ASSIGN(const auto vault, backups::get_vault(sql_, copy.vault));
+  job.copy_to = vault.spec;
+  return want(std::move(job), reason);
+}
+
+Status BackupRun::retain(Member& member, const std::string& vault, const backup::KeepRules& rules) {
+  BELAY_TRY_ASSIGN(auto points, backups::points_of(sql_, plan_.plan_id, member.node_id, vault));
+  const auto kept = backup::retain(points, rules, zone_, now_);
+  std::vector<backup::MadePoint> going;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    if (kept[i].keep) continue;
+    if (points[i].state != PointState::expiring) {
+      points[i].state = PointState::expiring;
+      BELAY_TRY(backups::update_point(sql_, points[i]));
+    }
+    going.push_back(points[i].made);
+  }
+  if (going.empty()) return {};
+  BELAY_TRY_ASSIGN(const auto open, backups::open_jobs(sql_, plan_.plan_id, member.node_id));
+  for (const auto& job : open)
+    if (job.job.task == Task::forget && job.job.vault.name == vault) return {};
+  BELAY_TRY_ASSIGN(auto job, job_for(sql_, plan_, member.node_id, Task::forget));
+  BELAY_TRY_ASSIGN(const auto place, backups::get_vault(sql_, vault));
+  job.vault = place.spec;
+  job.points = std::move(going);
+  for (auto& point : job.points) point.fingerprints.clear();
+  job.compact = !member.progress.compacted_at || now_ - *member.progress.compacted_at >= kCompactEvery;
+  return want(std::move(job), "retention");
+}
+
+// ---- alarms
+
+Status BackupRun::count_failure(const Job& job, Member& member) {
+  auto& progress = member.progress;
+  ++progress.failures;
+  const bool again = progress.failures <= plan_.spec.limits.retries && job.job.task != Task::copy;
+  if (again) {
+    const auto doublings = std::min<std::uint32_t>(progress.failures - 1, 6);
+    progress.retry_at = now_ + plan_.spec.limits.retry_after * (1 << doublings);
+    progress.retry_task = job.job.task == Task::prove ? "prove" : std::string(word(job.job.type));
+    return {};
+  }
+  progress.retry_at.reset();
+  progress.failures = 0;
+  return alarm(member, std::string(word(job.job.task)) + " " + job.job.job_id + " failed: " + job.why);
+}
+
+Status BackupRun::alarm(Member& member, const std::string& why) {
+  member.progress.alarmed = true;
+  BELAY_TRY(note_in_audit(sql_, now_, "belayd", "backup:alarm", member.node_id, {{"plan", plan_.name}, {"why", why}}));
+  return notify(member, "failed", why);
+}
+
+Status BackupRun::all_well(Member& member) {
+  member.progress.failures = 0;
+  member.progress.retry_at.reset();
+  if (!member.progress.alarmed) return {};
+  member.progress.alarmed = false;
+  return notify(member, "recovered", "the newest job succeeded");
+}
+
+Status BackupRun::notify(const Member& member, std::string_view what, const std::string& why) {
+  for (const auto& url : plan_.spec.notify) {
+    const json::Object body{
+        {"plan", plan_.name}, {"node", member.node_id}, {"event", what}, {"why", why}, {"at", to_iso8601(now_)}};
+    const auto attempt = static_cast<std::uint32_t>(now_.time_since_epoch().count() / 1000);
+    BELAY_TRY(queue_webhook(sql_, kBackupKind, plan_.plan_id,
+                            {"backup " + member.node_id, attempt, url, json::to_text(body)}, now_));
+  }
+  return {};
+}
+
+// ---- compliance
+
+Status BackupRun::judge(Member& member) {
+  if (member.left_at || plan_.state == "Retired") {
+    member.verdict.clear();
+    return compliance::remove_item(sql_, member.node_id, kComplianceType, plan_.plan_id);
+  }
+  BELAY_TRY_ASSIGN(const auto known, known_of(sql_, plan_, member.node_id));
+  const auto posture = backup::posture(known, now_);
+  member.verdict = word(posture.verdict);
+  compliance::Report report;
+  report.node_id = member.node_id;
+  report.compliance_type = kComplianceType;
+  report.execution = {plan_.plan_id, "BackupPlan", now_};
+  report.received_at = now_;
+  report.reported_by = "backup plan " + plan_.name;
+  compliance::Item item;
+  item.item_id = plan_.plan_id;
+  item.title = "Backup plan " + plan_.name;
+  item.severity = "CRITICAL";
+  item.status = member.verdict;
+  item.details = {{"Plan", plan_.name},
+                  {"Sentence", sanitize(posture.sentence, 500)},
+                  {"Reasons", sanitize(join(posture.reasons, "; "), 1'000)}};
+  const auto kept = compliance::put(sql_, report, std::span(&item, 1), true);
+  if (!kept.ok()) return kept.error().reason() == "node-unknown" ? Status() : Status(kept.error());
+  return tell_remedies(sql_, member.node_id, now_);
+}
+
+}  // namespace belay::server

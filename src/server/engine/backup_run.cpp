@@ -1,0 +1,370 @@
+#include "server/engine/backup_run.hpp"
+
+#include <algorithm>
+
+#include "base/ids.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "core/rollout/spec.hpp"
+#include "core/schedule/schedule.hpp"
+#include "core/schedule/tzif.hpp"
+#include "io/crypto.hpp"
+#include "server/engine/audit.hpp"
+#include "server/engine/change_calendars.hpp"
+#include "server/engine/commands.hpp"
+#include "server/engine/order_desk.hpp"
+#include "server/engine/webhooks.hpp"
+#include "store/orders.hpp"
+
+namespace belay::server {
+namespace {
+using backup::Task;
+using store::Sql;
+namespace backups = store::backups;
+
+constexpr Duration kDelivery{24LL * 3600 * 1000};  // of what a person asked for
+constexpr Duration kSlack{3'600'000};              // beyond a job's own time-out, for reports on their way
+constexpr Duration kBusyLook{60'000};
+
+struct State {
+  std::optional<Instant> members_at;  // the newest sweep
+  std::int64_t version = 0;           // of the plan then
+};
+BOOST_DESCRIBE_STRUCT(State, (), (members_at, version))
+
+// What somebody wants looked at, as it is posted.
+struct LookEvent {
+  std::string look;  // a node's id, "" all
+};
+BOOST_DESCRIBE_STRUCT(LookEvent, (), (look))
+constexpr std::string_view kLookKey = "look ";
+
+class BackupKind : public ExecutionKind {
+ public:
+  explicit BackupKind(BackupParts parts) : parts_(std::move(parts)) {}
+  std::string_view name() const override { return kBackupKind; }
+  Result<Advance> advance(Sql& sql, const store::executions::Execution& execution,
+                          const std::vector<store::executions::Event>& events, Instant now) override {
+    return BackupRun(sql, parts_, now).advance(execution, events);
+  }
+
+ private:
+  const BackupParts parts_;
+};
+
+Result<std::vector<std::string>> nodes_of(Sql& sql, const backup::PlanSpec& plan) {
+  std::vector<Target> targets;
+  for (const auto& text : plan.targets) {
+    BELAY_TRY_ASSIGN(const auto target, rollout::parse_target(text));
+    targets.push_back({target.key, target.values});
+  }
+  return resolve_targets(sql, {}, targets);
+}
+
+bool is_sent(const backups::Job& job) { return job.state == "Sent" || job.state == "Running"; }
+
+// A person who waits for data comes first; then in the order they were wanted.
+std::size_t first_pending(const std::vector<backups::Job>& open) {
+  for (const auto wanted : {true, false})
+    for (std::size_t i = 0; i < open.size(); ++i)
+      if (open[i].state == "Pending" && (open[i].job.task == Task::restore) == wanted) return i;
+  return open.size();
+}
+
+}  // namespace
+
+std::unique_ptr<ExecutionKind> make_backup_kind(BackupParts parts) {
+  return std::make_unique<BackupKind>(std::move(parts));
+}
+
+bool is_over(const backups::Job& job) { return job.finished_at.has_value(); }
+
+Status wake_backup_plan(Sql& sql, std::string_view plan_id, std::string_view node_id, Instant now) {
+  store::executions::Event event;
+  event.key = std::string(kLookKey) + make_uuid(io::random_bytes(kIdRandomBytes));
+  event.body = json::encode_text(LookEvent{std::string(node_id)});
+  event.at = now;
+  return store::executions::post(sql, kBackupKind, plan_id, event);
+}
+
+Result<std::string> want_job(Sql& sql, backup::Job job, std::string_view requested_by, std::string_view reason,
+                             Instant now) {
+  if (job.job_id.empty()) job.job_id = make_id("bj", io::random_bytes(kIdRandomBytes));
+  backups::Job kept;
+  kept.requested_by = requested_by;
+  kept.reason = reason;
+  kept.created_at = now;
+  kept.job = std::move(job);
+  BELAY_TRY(backups::create_job(sql, kept));
+  BELAY_TRY(wake_backup_plan(sql, kept.job.plan_id, kept.job.node_id, now));
+  return kept.job.job_id;
+}
+
+Result<backup::Job> job_for(Sql& sql, const backups::Plan& plan, std::string_view node_id, Task task) {
+  backup::Job job;
+  job.task = task;
+  job.plan_id = plan.plan_id;
+  job.plan_name = plan.name;
+  job.node_id = job.source_node_id = node_id;
+  job.source = plan.spec.source;
+  job.limits = plan.spec.limits;
+  job.scratch = plan.spec.prove.scratch;
+  BELAY_TRY_ASSIGN(const auto vault, backups::get_vault(sql, plan.spec.vault));
+  job.vault = vault.spec;
+  return job;
+}
+
+Status with_point(Sql& sql, backup::Job& job, const backup::RecoveryPoint& point) {
+  BELAY_TRY_ASSIGN(const auto whole, backups::get_point(sql, point.point_id));
+  BELAY_TRY_ASSIGN(const auto vault, backups::get_vault(sql, point.vault));
+  job.vault = vault.spec;
+  job.source_node_id = point.node_id;
+  job.points = {whole.made};
+  job.chain.clear();
+  BELAY_TRY_ASSIGN(const auto all, backups::points_of(sql, point.plan_id, point.node_id, point.vault));
+  for (const auto& reference : whole.made.needs) {
+    const auto needed = std::ranges::find_if(all, [&](const auto& one) { return one.made.reference == reference; });
+    if (needed == all.end())
+      return Error(Code::invalid_argument,
+                   "the recovery point " + point.point_id + " needs " + reference + ", which is not there any more",
+                   "ValidationException");
+    job.chain.push_back(needed->made);
+  }
+  return {};
+}
+
+Result<ExecutionKind::Advance> BackupRun::advance(const store::executions::Execution& execution,
+                                                  const std::vector<store::executions::Event>& events) {
+  BELAY_TRY_ASSIGN(auto state, json::decode_text<State>(execution.state));
+  BELAY_TRY_ASSIGN(plan_, backups::get_plan(sql_, execution.execution_id));
+  BELAY_TRY_ASSIGN(zone_, schedule::zone_of(plan_.spec.schedule.timezone, parts_.read_zone));
+  for (const auto& event : events) BELAY_TRY(translate(event));
+  const bool active = plan_.state == "Active";
+  if (!state.members_at || state.version != plan_.version || (active && now_ - *state.members_at >= kMembersEvery)) {
+    BELAY_TRY(look_at_members(state.version != plan_.version));
+    state.members_at = now_;
+    state.version = plan_.version;
+  }
+  BELAY_TRY_ASSIGN(const auto due, backups::members_due(sql_, plan_.plan_id, now_, kMembersAtOnce));
+  for (const auto& member : due) to_look_.insert(member.node_id);
+  for (const auto& node_id : to_look_) {
+    const auto member = backups::get_member(sql_, plan_.plan_id, node_id);
+    if (member.ok()) BELAY_TRY(look(*member));
+    else if (member.error().code() != Code::not_found) return member.error();
+  }
+  BELAY_TRY_ASSIGN(auto wake_at, backups::next_look(sql_, plan_.plan_id));
+  if (active) wake_at = std::min(wake_at.value_or(Instant::max()), now_ + kMembersEvery);
+  return ExecutionKind::Advance{json::encode_text(state), wake_at, false};
+}
+
+Status BackupRun::translate(const store::executions::Event& event) {
+  if (event.key.starts_with(kWebhookEventKey)) return {};  // told or not: the posture says the same
+  if (event.key.starts_with(kLookKey)) {
+    BELAY_TRY_ASSIGN(const auto wanted, json::decode_text<LookEvent>(event.body));
+    if (!wanted.look.empty()) {
+      to_look_.insert(wanted.look);
+      return {};
+    }
+    BELAY_TRY_ASSIGN(const auto members, backups::members_of(sql_, plan_.plan_id));
+    for (const auto& member : members) to_look_.insert(member.node_id);
+    return {};
+  }
+  BELAY_TRY_ASSIGN(const auto told, json::decode_text<NodeEvent>(event.body));
+  BELAY_TRY_ASSIGN(auto job, backups::job_of_order(sql_, told.order_id));
+  if (!job || is_over(*job)) return {};
+  to_look_.insert(job->job.node_id);
+  if (told.kind == NodeEventKind::order_taken) {
+    job->state = "Running";
+    if (!job->begun_at) job->begun_at = now_;
+    return backups::update_job(sql_, *job);
+  }
+  if (told.kind == NodeEventKind::node_removed) return end(*job, "Failed", "the node was removed from the fleet");
+  if (told.kind != NodeEventKind::order_ended) return {};
+  BELAY_TRY_ASSIGN(const auto result, result_of(sql_, told.order_id));
+  if (result) return take_result(*job, *result);
+  return end(*job, "Expired", "the node did not take the order in time: is its agent running? see `belay nodes`");
+}
+
+Status BackupRun::look_at_members(bool all) {
+  std::set<std::string> wanted;
+  if (plan_.state != "Retired") {
+    BELAY_TRY_ASSIGN(const auto ids, nodes_of(sql_, plan_.spec));
+    wanted.insert(ids.begin(), ids.end());
+  }
+  BELAY_TRY_ASSIGN(auto known, backups::members_of(sql_, plan_.plan_id));
+  std::vector<Member> changed;
+  for (auto& member : known) {
+    const bool covered = wanted.erase(member.node_id) > 0;
+    if (covered == !member.left_at && !all) continue;
+    if (covered && member.left_at) member.left_at.reset(), member.joined_at = now_;
+    else if (!covered && !member.left_at) member.left_at = now_;
+    member.look_at = now_;
+    changed.push_back(member);
+  }
+  for (const auto& node_id : wanted) {
+    Member member;
+    member.plan_id = plan_.plan_id;
+    member.node_id = member.progress.node_id = node_id;
+    member.joined_at = now_;
+    member.look_at = now_;
+    changed.push_back(std::move(member));
+  }
+  return backups::put_members(sql_, changed);
+}
+
+Status BackupRun::look(Member member) {
+  BELAY_TRY_ASSIGN(auto open, backups::open_jobs(sql_, plan_.plan_id, member.node_id));
+  const auto sent = std::ranges::find_if(open, is_sent);
+  if (sent != open.end()) {
+    member.progress.job_id = sent->job.job_id;
+    BELAY_TRY(watch_deadline(*sent));
+    BELAY_TRY_ASSIGN(open, backups::open_jobs(sql_, plan_.plan_id, member.node_id));
+  }
+  if (std::ranges::none_of(open, is_sent)) {
+    // An end may have changed what the member remembers.
+    BELAY_TRY_ASSIGN(member, backups::get_member(sql_, plan_.plan_id, member.node_id));
+    member.progress.job_id.clear();
+    BELAY_TRY(begin_due(member, open));
+  }
+  BELAY_TRY(judge(member));
+  plan_next_look(member, open);
+  return backups::put_members(sql_, std::span(&member, 1));
+}
+
+void BackupRun::plan_next_look(Member& member, const std::vector<Job>& open) {
+  const bool busy = std::ranges::any_of(open, is_sent) || !member.progress.job_id.empty();
+  if (plan_.state == "Retired" && open.empty() && !busy) {
+    member.look_at.reset();
+    return;
+  }
+  Instant at = now_ + (busy ? kBusyLook : kPostureEvery);
+  if (member.look_at && *member.look_at > now_) at = std::min(at, *member.look_at);
+  if (member.progress.retry_at) at = std::min(at, *member.progress.retry_at);
+  member.look_at = std::max(at, now_ + Duration(1'000));
+}
+
+Status BackupRun::watch_deadline(Job& job) {
+  BELAY_TRY_ASSIGN(const auto order, store::orders::get(sql_, job.order_id));
+  using OrderState = store::orders::State;
+  const bool untaken = order.state == OrderState::queued || order.state == OrderState::delivered;
+  if (untaken && now_ >= order.expires_at) {
+    BELAY_TRY_ASSIGN(const auto cancelled, store::orders::cancel(sql_, job.order_id, now_));
+    BELAY_TRY(end(job, "Expired",
+                  "the node did not take the order by " + to_iso8601(order.expires_at) +
+                      (cancelled.state == OrderState::delivered ? "; it may have begun it" : "")));
+  } else if (!untaken && job.begun_at && now_ >= *job.begun_at + job.job.limits.timeout + kSlack) {
+    BELAY_TRY_ASSIGN(const auto asked, store::orders::cancel(sql_, job.order_id, now_));
+    (void)asked;
+    BELAY_TRY(end(job, "Failed",
+                  "nothing was heard of it for " + humanize(job.job.limits.timeout + kSlack) +
+                      "; look at the node's agent, and at `belay-agent` there"));
+  }
+  return {};
+}
+
+Status BackupRun::begin_due(Member& member, std::vector<Job>& open) {
+  auto& progress = member.progress;
+  const bool acts = plan_.state == "Active" && !member.left_at;
+  if (first_pending(open) == open.size() && acts) {
+    const auto closed = held_by_calendars(sql_, parts_.read_zone, plan_.spec.schedule.calendars, now_);
+    if (!closed.ok()) return closed.error();
+    const bool open_now = closed->empty();
+    if (progress.retry_at && *progress.retry_at <= now_ && open_now) {
+      progress.retry_at.reset();
+      if (progress.retry_task == "prove") BELAY_TRY(want_proof(member, "retry"));
+      else if (!progress.retry_task.empty()) {
+        backup::BackupType type{};
+        if (boost::describe::enum_from_string(progress.retry_task.c_str(), type))
+          BELAY_TRY(want_backup(member, type, "retry"));
+      }
+    } else if (open_now) {
+      const auto next = backup::next_act(plan_.spec, zone_, progress, member.joined_at, now_);
+      if (next.act == backup::Act::missed) BELAY_TRY(alarm(member, next.why));
+      if (next.act == backup::Act::back_up) BELAY_TRY(want_backup(member, next.type, "schedule"));
+      if (next.act == backup::Act::prove) BELAY_TRY(want_proof(member, "schedule"));
+      if (next.look_at) member.look_at = *next.look_at;
+    }
+    BELAY_TRY(want_scheduled_copies(member));
+    BELAY_TRY_ASSIGN(open, backups::open_jobs(sql_, plan_.plan_id, member.node_id));
+  }
+  const auto first = first_pending(open);
+  if (first == open.size()) return {};
+  return send(open[first], member);
+}
+
+Status BackupRun::want(backup::Job job, std::string_view reason) {
+  BELAY_TRY_ASSIGN(const auto id, want_job(sql_, std::move(job), "belayd", reason, now_));
+  (void)id;
+  return {};
+}
+
+Status BackupRun::want_backup(Member& member, backup::BackupType type, std::string_view reason) {
+  BELAY_TRY_ASSIGN(auto job, job_for(sql_, plan_, member.node_id, Task::backup));
+  job.type = member.progress.has_full ? type : backup::BackupType::full;
+  BELAY_TRY_ASSIGN(const auto points, backups::points_of(sql_, plan_.plan_id, member.node_id, plan_.spec.vault));
+  for (const auto& point : points)  // what an increment builds on: the node may have lost what it remembered
+    if (job.chain.size() < 64 && point.state == backup::PointState::available) job.chain.push_back(point.made);
+  std::ranges::reverse(job.chain);
+  return want(std::move(job), reason);
+}
+
+Status BackupRun::want_proof(Member& member, std::string_view reason) {
+  BELAY_TRY_ASSIGN(const auto known, known_of(sql_, plan_, member.node_id));
+  const auto random = io::random_bytes(8);
+  std::uint64_t number = 0;
+  for (const char byte : random) number = number << 8 | static_cast<unsigned char>(byte);
+  backup::Pick picked{};
+  const auto* point = backup::pick_point(known, member.progress.proofs, number, &picked);
+  if (!point) return alarm(member, "there is no whole recovery point to prove");
+  BELAY_TRY_ASSIGN(auto job, job_for(sql_, plan_, member.node_id, Task::prove));
+  BELAY_TRY(with_point(sql_, job, *point));
+  job.level = plan_.spec.prove.level;
+  job.checks = plan_.spec.prove.checks;
+  job.offsite = picked == backup::Pick::offsite;
+  ++member.progress.proofs;
+  return want(std::move(job), reason);
+}
+
+Status BackupRun::want_scheduled_copies(Member& member) {
+  for (const auto& copy : plan_.spec.copies) {
+    if (copy.schedule.empty()) continue;
+    schedule::ScheduleText text;
+    text.expression = copy.schedule;
+    text.timezone = plan_.spec.schedule.timezone;
+    BELAY_TRY_ASSIGN(const auto when, schedule::parse_schedule(text, member.joined_at));
+    const auto due = schedule::previous(when, zone_, now_);
+    if (!due || (member.progress.copy_due_seen && *due <= *member.progress.copy_due_seen)) continue;
+    member.progress.copy_due_seen = *due;
+    BELAY_TRY(want_copies(member, copy, "schedule"));
+  }
+  return {};
+}
+
+Status BackupRun::send(Job& job, Member& member) {
+  wire::Order order;
+  order.kind = wire::OrderKind::backup;
+  order.order_id = order_id_for(kBackupKind, plan_.plan_id, job.job.node_id, job.job.job_id);
+  order.node_id = job.job.node_id;
+  order.issued_at = now_;
+  const bool scheduled = job.reason == "schedule" && job.job.task == Task::backup;
+  order.expires_at = now_ + (scheduled ? plan_.spec.schedule.start_within : kDelivery);
+  order.document = "belay:backup";
+  order.requested_by = job.requested_by;
+  order.backup = job.job;
+  const auto queued = queue_order(sql_, parts_.authority, std::move(order), {std::string(kBackupKind), plan_.plan_id});
+  if (!queued.ok()) {
+    if (queued.error().code() != Code::not_found && queued.error().code() != Code::permission_denied)
+      return queued.error();
+    BELAY_TRY(backups::put_members(sql_, std::span(&member, 1)));
+    BELAY_TRY(end(job, "Failed", queued.error().chain()));
+    BELAY_TRY_ASSIGN(member, backups::get_member(sql_, plan_.plan_id, member.node_id));
+    return {};
+  }
+  job.order_id = order_id_for(kBackupKind, plan_.plan_id, job.job.node_id, job.job.job_id);
+  job.state = "Sent";
+  member.progress.job_id = job.job.job_id;
+  member.progress.job_task = boost::describe::enum_to_string(job.job.task, "");
+  return backups::update_job(sql_, job);
+}
+
+}  // namespace belay::server

@@ -1,0 +1,70 @@
+#pragma once
+// One turn of one backup plan, inside one transaction. Used by backup_kind.cpp.
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "server/engine/backup_kind.hpp"
+#include "server/engine/node_event.hpp"
+
+namespace belay::server {
+
+class BackupRun {
+ public:
+  BackupRun(store::Sql& sql, const BackupParts& parts, Instant now) : sql_(sql), parts_(parts), now_(now) {}
+
+  Result<ExecutionKind::Advance> advance(const store::executions::Execution& execution,
+                                         const std::vector<store::executions::Event>& events);
+
+ private:
+  using Job = store::backups::Job;
+  using Member = store::backups::Member;
+
+  Status translate(const store::executions::Event& event);
+  Status look_at_members(bool all);
+  Status look(Member member);
+
+  // ---- what is due
+  Status begin_due(Member& member, std::vector<Job>& open);
+  Status want(backup::Job job, std::string_view reason);
+  Status want_backup(Member& member, backup::BackupType type, std::string_view reason);
+  Status want_proof(Member& member, std::string_view reason);
+  Status want_scheduled_copies(Member& member);
+  Status send(Job& job, Member& member);
+  Status watch_deadline(Job& job);
+  // When the earliest thing on this node may have changed by the clock alone.
+  void plan_next_look(Member& member, const std::vector<Job>& open);
+
+  // ---- what came of it (backup_results.cpp)
+  Status take_result(Job& job, const wire::OrderResult& result);
+  // Of any job: keeps how it ended, and what the member has to remember of it.
+  Status end(Job& job, std::string state, std::string why);
+  Status keep_points(const Job& job, const backup::JobReport& report);
+  Status keep_copies(const Job& job, const backup::JobReport& report);
+  Status keep_proof(const Job& job, const backup::JobReport& report);
+  Status keep_forgotten(const Job& job, const backup::JobReport& report);
+  Status reconcile(const Job& job, const backup::JobReport& report);
+  Status follow_up(Member& member);
+  Status want_copies(const Member& member, const backup::CopySpec& copy, std::string_view reason);
+  Status retain(Member& member, const std::string& vault, const backup::KeepRules& rules);
+  Status count_failure(const Job& job, Member& member);
+  Status alarm(Member& member, const std::string& why);
+  Status all_well(Member& member);
+  Status notify(const Member& member, std::string_view what, const std::string& why);
+  Status judge(Member& member);
+  Result<backup::RecoveryPoint> point_of(const Job& job, const backup::MadePoint& made, const std::string& vault) const;
+
+  store::Sql& sql_;
+  const BackupParts& parts_;
+  const Instant now_;
+  store::backups::Plan plan_;
+  schedule::ZoneRules zone_;
+  std::set<std::string> to_look_;  // nodes that something happened to
+};
+
+// "3 files could not be read; …" of a report that is not ok, at most so many bytes.
+std::string why_of(const backup::JobReport& report);
+bool is_over(const store::backups::Job& job);
+
+}  // namespace belay::server

@@ -1,0 +1,328 @@
+// How backups stand: what is known of a plan on a node, what a ring's demand makes of it, databases that nobody backs
+// up; and the secrets of a job, for the node that has it.
+#include <algorithm>
+#include <set>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "server/engine/backup_kind.hpp"
+#include "server/engine/commands.hpp"
+#include "server/engine/order_desk.hpp"
+#include "server/engine/vault_keys.hpp"
+#include "store/compliance_items.hpp"
+#include "store/executions.hpp"
+#include "store/nodes.hpp"
+#include "store/orders.hpp"
+
+namespace belay::server {
+namespace {
+using backup::Task;
+using store::Sql;
+namespace backups = store::backups;
+namespace compliance = store::compliance_items;
+
+constexpr Duration kCoverageEvery{900'000};
+constexpr std::string_view kCoverageId = "coverage";
+constexpr std::string_view kCoverageItem = "uncovered-database";
+constexpr std::string_view kComplianceType = "Custom:Backup";
+
+// The units that database servers run under.
+std::string database_of(const fleet::Service& service) {
+  if (service.active != "active") return {};
+  const std::string_view name = service.name;
+  if (name.starts_with("postgresql@") || name == "postgresql.service") return "postgresql";
+  if (name.starts_with("mariadb")) return "mariadb";
+  if (name.starts_with("mysql")) return "mysql";
+  return {};
+}
+
+bool covers(const backup::SourceSpec& source, const std::string& database) {
+  using enum backup::EngineName;
+  switch (source.engine) {
+    case pgbackrest:
+    case pg_dump: return database == "postgresql";
+    case mariadb_backup:
+    case mysqldump: return database != "postgresql";
+    // A volume with a quiesced database in it, or a program of the operator's, may well be its backup; files are not.
+    case snapshot:
+    case command: return true;
+    case restic:
+    case borg:
+    case sqlite: return false;
+  }
+  return false;
+}
+
+Result<std::vector<backups::Plan>> plans_on(Sql& sql, std::string_view node_id) {
+  BELAY_TRY_ASSIGN(const auto members, backups::plans_of_node(sql, node_id));
+  std::vector<backups::Plan> plans;
+  for (const auto& member : members) {
+    BELAY_TRY_ASSIGN(auto plan, backups::get_plan(sql, member.plan_id));
+    if (plan.state != "Retired") plans.push_back(std::move(plan));
+  }
+  return plans;
+}
+
+class CoverageKind : public ExecutionKind {
+ public:
+  std::string_view name() const override { return kCoverageKind; }
+
+  Result<Advance> advance(Sql& sql, const store::executions::Execution& execution,
+                          const std::vector<store::executions::Event>&, Instant now) override {
+    struct Walk {
+      std::string after;
+    } walk;
+    const auto state = json::parse(execution.state);
+    if (state.ok()) walk.after = json::text_or_empty(*state, "after");
+    BELAY_TRY_ASSIGN(const auto nodes, store::nodes::list(sql, {}, {kMembersAtOnce, walk.after}));
+    for (const auto& node : nodes.items)
+      if (node.state == store::nodes::NodeState::active) BELAY_TRY(judge(sql, node.node_id, now));
+    const json::Object next{{"after", nodes.next}};
+    return Advance{json::to_text(next), now + (nodes.next.empty() ? kCoverageEvery : Duration(1'000)), false};
+  }
+
+ private:
+  static Status judge(Sql& sql, const std::string& node_id, Instant now) {
+    BELAY_TRY_ASSIGN(const auto uncovered, uncovered_databases(sql, node_id));
+    if (uncovered.empty()) return compliance::remove_item(sql, node_id, kComplianceType, kCoverageItem);
+    compliance::Report report;
+    report.node_id = node_id;
+    report.compliance_type = kComplianceType;
+    report.execution = {std::string(kCoverageId), "BackupCoverage", now};
+    report.received_at = now;
+    report.reported_by = "backup coverage";
+    compliance::Item item;
+    item.item_id = kCoverageItem;
+    item.title = "A database that no backup plan covers";
+    item.severity = "CRITICAL";
+    item.status = "NON_COMPLIANT";
+    item.details = {
+        {"Databases", join(uncovered, ", ")},
+        {"WhatToDo", "give the node a tag that a plan's targets name, or make a plan: belay backup plan apply"}};
+    const auto kept = compliance::put(sql, report, std::span(&item, 1), true);
+    return kept.ok() || kept.error().reason() == "node-unknown" ? Status() : Status(kept.error());
+  }
+};
+
+void add(wire::SecretsReply& reply, const std::string& prefix, const backups::VaultSecrets& secrets,
+         const backup::Job& job) {
+  reply.secrets.push_back({prefix + "repository.key", repository_key(secrets.key, job.plan_id, job.source_node_id)});
+  for (const auto& [name, value] : secrets.access) reply.secrets.push_back({prefix + name, value});
+}
+
+}  // namespace
+
+Result<backup::Known> known_of(Sql& sql, const backups::Plan& plan, std::string_view node_id) {
+  backup::Known known;
+  known.plan = plan.spec;
+  known.plan_id = plan.plan_id;
+  known.node_id = node_id;
+  BELAY_TRY_ASSIGN(known.points, backups::points_of(sql, plan.plan_id, node_id));
+  BELAY_TRY_ASSIGN(known.proofs, backups::proofs_of(sql, plan.plan_id, node_id));
+  const auto member = backups::get_member(sql, plan.plan_id, node_id);
+  if (member.ok()) known.watch = member->watch;
+  else if (member.error().code() != Code::not_found) return member.error();
+  std::vector<std::string> names{plan.spec.vault};
+  for (const auto& copy : plan.spec.copies) names.push_back(copy.vault);
+  for (const auto& name : names) {
+    const auto vault = backups::get_vault(sql, name);
+    if (vault.ok()) known.vaults.push_back(vault->spec);
+    else if (vault.error().code() != Code::not_found) return vault.error();
+  }
+  return known;
+}
+
+Result<NodeProvable> provable_of(Sql& sql, std::string_view node_id, const backup::Demand& demand, Instant now) {
+  NodeProvable found;
+  BELAY_TRY_ASSIGN(auto plans, plans_on(sql, node_id));
+  if (plans.empty()) {
+    found.provable.reasons = {
+        "no backup plan covers the node; make one (belay backup plan apply), or tag the node for one"};
+    return found;
+  }
+  const auto is_database = [](const auto& plan) { return backup::engine_rules(plan.spec.source.engine).is_database; };
+  const bool databases = std::ranges::any_of(plans, is_database);
+  if (databases) std::erase_if(plans, [&](const auto& plan) { return !is_database(plan); });
+  std::optional<NodeProvable> lacks;
+  for (const auto& plan : plans) {
+    BELAY_TRY_ASSIGN(const auto known, known_of(sql, plan, node_id));
+    NodeProvable one{backup::provable(known, demand, now), plan.plan_id};
+    for (auto& reason : one.provable.reasons) reason = plan.name + ": " + reason;
+    if (one.provable.holds && !databases) return one;
+    if (one.provable.holds) found = std::move(one);
+    else if (!lacks) lacks = std::move(one);
+  }
+  return lacks ? *lacks : found;
+}
+
+Result<bool> mend_proof(Sql& sql, std::string_view node_id, const NodeProvable& lacks, const backup::Demand& demand,
+                        std::string_view reason, Instant now) {
+  if (lacks.plan_id.empty()) return false;
+  const auto& provable = lacks.provable;
+  const bool back_up = provable.needs_backup && demand.back_up_first;
+  const bool prove = provable.needs_proof && demand.prove_first;
+  if (!back_up && !prove) return false;
+  BELAY_TRY_ASSIGN(const auto open, backups::open_jobs(sql, lacks.plan_id, node_id));
+  const auto wanted = back_up ? Task::backup : Task::prove;
+  if (std::ranges::any_of(open, [&](const auto& job) { return job.job.task == wanted; })) return true;
+  // Once for one reason: what failed for it is a person's affair.
+  BELAY_TRY_ASSIGN(const auto past, backups::list_jobs(sql,
+                                                       {.plan_id = lacks.plan_id,
+                                                        .node_id = std::string(node_id),
+                                                        .tasks = {boost::describe::enum_to_string(wanted, "")},
+                                                        .states = {}},
+                                                       {20, {}}));
+  for (const auto& job : past.items)
+    if (job.reason == reason) return false;
+  BELAY_TRY_ASSIGN(const auto plan, backups::get_plan(sql, lacks.plan_id));
+  BELAY_TRY_ASSIGN(auto job, job_for(sql, plan, node_id, wanted));
+  if (back_up) {
+    BELAY_TRY_ASSIGN(const auto member, backups::get_member(sql, plan.plan_id, node_id));
+    const auto& rules = backup::engine_rules(plan.spec.source.engine);
+    if (member.progress.has_full && rules.incremental) job.type = backup::BackupType::incremental;
+    else if (member.progress.has_full && rules.differential) job.type = backup::BackupType::differential;
+    BELAY_TRY_ASSIGN(const auto points, backups::points_of(sql, plan.plan_id, node_id, plan.spec.vault));
+    for (const auto& point : points)
+      if (job.chain.size() < 64 && point.state == backup::PointState::available) job.chain.push_back(point.made);
+    std::ranges::reverse(job.chain);
+  } else {
+    BELAY_TRY_ASSIGN(auto known, known_of(sql, plan, node_id));
+    known.plan.prove.pick = {demand.offsite ? backup::Pick::offsite : backup::Pick::newest};
+    const auto* point = backup::pick_point(known, 0, 0);
+    if (!point) return false;
+    BELAY_TRY(with_point(sql, job, *point));
+    job.level = std::max(demand.level, plan.spec.prove.level);
+    job.checks = plan.spec.prove.checks;
+    job.offsite = demand.offsite;
+  }
+  BELAY_TRY_ASSIGN(const auto id, want_job(sql, std::move(job), "belayd", reason, now));
+  (void)id;
+  return true;
+}
+
+Result<std::vector<std::string>> uncovered_databases(Sql& sql, std::string_view node_id) {
+  const auto node = store::nodes::get(sql, node_id);
+  if (!node.ok())
+    return node.error().code() == Code::not_found ? Result<std::vector<std::string>>(std::vector<std::string>())
+                                                  : node.error();
+  std::set<std::string> databases;
+  for (const auto& service : node->facts.services)
+    if (auto name = database_of(service); !name.empty()) databases.insert(std::move(name));
+  if (databases.empty()) return std::vector<std::string>();
+  BELAY_TRY_ASSIGN(const auto plans, plans_on(sql, node_id));
+  std::vector<std::string> uncovered;
+  for (const auto& database : databases)
+    if (std::ranges::none_of(plans, [&](const auto& plan) { return covers(plan.spec.source, database); }))
+      uncovered.push_back(database);
+  return uncovered;
+}
+
+std::unique_ptr<ExecutionKind> make_coverage_kind() { return std::make_unique<CoverageKind>(); }
+
+Status ensure_coverage(Sql& sql, Instant now) {
+  store::executions::Execution execution;
+  execution.execution_id = kCoverageId;
+  execution.kind = kCoverageKind;
+  execution.wake_at = execution.created_at = execution.updated_at = now;
+  const auto there = store::executions::get(sql, kCoverageKind, kCoverageId);
+  if (there.ok()) return {};
+  return there.error().code() == Code::not_found ? store::executions::create(sql, execution) : Status(there.error());
+}
+
+Result<std::vector<PostureRow>> Backups::posture(std::string_view plan_name, const std::vector<std::string>& named) {
+  const Instant now = clock_.now();
+  return store_.read([&](Sql& sql) -> Result<std::vector<PostureRow>> {
+    std::vector<std::string> only;
+    if (!named.empty()) {
+      BELAY_TRY_ASSIGN(only, resolve_targets(sql, named, {}));
+    }
+    std::vector<backups::Plan> plans;
+    if (!plan_name.empty()) {
+      BELAY_TRY_ASSIGN(auto plan, backups::plan_named(sql, plan_name));
+      plans.push_back(std::move(plan));
+    } else {
+      store::Page page{store::kPageLimitMax, {}};
+      do {
+        BELAY_TRY_ASSIGN(auto some, backups::list_plans(sql, false, page));
+        std::ranges::move(some.items, std::back_inserter(plans));
+        page.after = some.next;
+      } while (!page.after.empty());
+    }
+    std::vector<PostureRow> rows;
+    const auto name_of = [&](const std::string& node_id) {
+      const auto node = store::nodes::get(sql, node_id);
+      return node.ok() ? node->name : std::string();
+    };
+    for (const auto& plan : plans) {
+      BELAY_TRY_ASSIGN(const auto members, backups::members_of(sql, plan.plan_id));
+      for (const auto& member : members) {
+        if (member.left_at || (!only.empty() && std::ranges::find(only, member.node_id) == only.end())) continue;
+        BELAY_TRY_ASSIGN(const auto known, known_of(sql, plan, member.node_id));
+        rows.push_back({name_of(member.node_id), backup::posture(known, now)});
+      }
+    }
+    if (!plan_name.empty()) return rows;
+    store::Page page{store::kPageLimitMax, {}};
+    do {
+      BELAY_TRY_ASSIGN(const auto nodes, store::nodes::list(sql, {}, page));
+      for (const auto& node : nodes.items) {
+        if (node.state != store::nodes::NodeState::active) continue;
+        if (!only.empty() && std::ranges::find(only, node.node_id) == only.end()) continue;
+        BELAY_TRY_ASSIGN(const auto uncovered, uncovered_databases(sql, node.node_id));
+        if (uncovered.empty()) continue;
+        PostureRow row{node.name, {}};
+        row.posture.node_id = node.node_id;
+        row.posture.reasons = {join(uncovered, ", ") + " runs here, and no backup plan covers it"};
+        row.posture.sentence = "nothing brings its databases back: no backup plan covers them";
+        rows.push_back(std::move(row));
+      }
+      page.after = nodes.next;
+    } while (!page.after.empty());
+    return rows;
+  });
+}
+
+Result<std::vector<RetentionPreview>> Backups::preview_retention(std::string_view plan_name, std::string_view node_id) {
+  const Instant now = clock_.now();
+  return store_.read([&](Sql& sql) -> Result<std::vector<RetentionPreview>> {
+    BELAY_TRY_ASSIGN(const auto plan, backups::plan_named(sql, plan_name));
+    BELAY_TRY_ASSIGN(const auto zone, zones_.of(plan.spec.schedule.timezone));
+    BELAY_TRY_ASSIGN(const auto members, backups::members_of(sql, plan.plan_id));
+    std::vector<std::pair<std::string, backup::KeepRules>> vaults{{plan.spec.vault, plan.spec.keep}};
+    for (const auto& copy : plan.spec.copies) vaults.emplace_back(copy.vault, copy.keep);
+    std::vector<RetentionPreview> previews;
+    for (const auto& member : members) {
+      if (!node_id.empty() && member.node_id != node_id) continue;
+      for (const auto& [vault, rules] : vaults) {
+        RetentionPreview preview{member.node_id, vault, {}, {}};
+        BELAY_TRY_ASSIGN(preview.points, backups::points_of(sql, plan.plan_id, member.node_id, vault));
+        preview.kept = backup::retain(preview.points, rules, *zone, now);
+        previews.push_back(std::move(preview));
+      }
+    }
+    return previews;
+  });
+}
+
+Result<wire::SecretsReply> Backups::secrets_for(std::string_view node_id, std::string_view order_id) {
+  return store_.read([&](Sql& sql) -> Result<wire::SecretsReply> {
+    const Error no(Code::permission_denied,
+                   "the order " + sanitize(order_id, 64) + " is no open backup order of this node");
+    const auto order = store::orders::get(sql, order_id);
+    if (!order.ok()) return order.error().code() == Code::not_found ? no : order.error();
+    using OrderState = store::orders::State;
+    const bool open = order->state == OrderState::delivered || order->state == OrderState::acknowledged;
+    if (order->node_id != node_id || order->kind != "backup" || !open) return no;
+    BELAY_TRY_ASSIGN(const auto content, content_of(sql, order_id));
+    if (!content.backup) return no;
+    wire::SecretsReply reply;
+    BELAY_TRY_ASSIGN(const auto secrets, backups::vault_secrets(sql, content.backup->vault.name));
+    add(reply, "", secrets, *content.backup);
+    if (!content.backup->copy_to) return reply;
+    BELAY_TRY_ASSIGN(const auto others, backups::vault_secrets(sql, content.backup->copy_to->name));
+    add(reply, "copy.", others, *content.backup);
+    return reply;
+  });
+}
+
+}  // namespace belay::server
