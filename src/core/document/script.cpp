@@ -14,14 +14,14 @@ constexpr std::size_t kScriptBytesMax = 1 << 20;
 constexpr std::string_view kShellWords[] = {"if",   "then",  "else",  "elif", "fi", "do",       "done",   "case",
                                             "esac", "while", "until", "for",  "in", "function", "select", "time"};
 
-bool is_inert(std::string_view text, Place place) {
+bool is_inert(std::string_view text, ShellPlace place) {
   const auto fits = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
            std::string_view("_./:@%+,=-").find(c) != std::string_view::npos;
   };
   if (text.empty() || text.front() == '-' || !std::ranges::all_of(text, fits)) return false;
   // There the value stands bare: it must not become an assignment or a word of the shell's own.
-  if (place != Place::unknown) return true;
+  if (place != ShellPlace::unknown) return true;
   return text.find('=') == std::string_view::npos && std::ranges::find(kShellWords, text) == std::end(kShellWords);
 }
 
@@ -43,23 +43,23 @@ std::string in_double_quotes(std::string_view text) {
   return out;
 }
 
-std::string quoted_for(Place place, std::string_view text) {
+std::string quoted_for(ShellPlace place, std::string_view text) {
   switch (place) {
-    case Place::plain: return "'" + in_single_quotes(text) + "'";
-    case Place::double_quoted: return in_double_quotes(text);
-    case Place::single_quoted: return in_single_quotes(text);
-    case Place::unknown: break;
+    case ShellPlace::plain: return "'" + in_single_quotes(text) + "'";
+    case ShellPlace::double_quoted: return in_double_quotes(text);
+    case ShellPlace::single_quoted: return in_single_quotes(text);
+    case ShellPlace::unknown: break;
   }
   return std::string(text);
 }
 
-std::string variable_for(Place place, const std::string& name) {
+std::string variable_for(ShellPlace place, const std::string& name) {
   std::string variable = "${SSM_" + name + "}";
   switch (place) {
-    case Place::plain: return "\"" + variable + "\"";
-    case Place::single_quoted: return "'\"" + variable + "\"'";
-    case Place::double_quoted:
-    case Place::unknown: break;
+    case ShellPlace::plain: return "\"" + variable + "\"";
+    case ShellPlace::single_quoted: return "'\"" + variable + "\"'";
+    case ShellPlace::double_quoted:
+    case ShellPlace::unknown: break;
   }
   return variable;
 }
@@ -69,9 +69,9 @@ bool is_documents_own(const Parameter& parameter, const json::Value& value) {
          std::ranges::find(parameter.allowed_values, value) != parameter.allowed_values.end();
 }
 
-Result<std::string> put_in(const Parameter& parameter, const std::string& text, Place place) {
+Result<std::string> put_in(const Parameter& parameter, const std::string& text, ShellPlace place) {
   if (is_inert(text, place)) return quoted_for(place, text);
-  if (!parameter.allowed_pattern.empty() && place != Place::unknown) return quoted_for(place, text);
+  if (!parameter.allowed_pattern.empty() && place != ShellPlace::unknown) return quoted_for(place, text);
   return Error(Code::invalid_argument,
                "parameter " + parameter.name + " is '" + sanitize(text, 60) +
                    "', which may not be put into a shell script: there a value has letters, digits and _./:@%+,=- only "
@@ -80,7 +80,7 @@ Result<std::string> put_in(const Parameter& parameter, const std::string& text, 
                "InvalidParameters");
 }
 
-Result<std::string> rendered(const Parameter& parameter, const json::Value& value, Place place) {
+Result<std::string> rendered(const Parameter& parameter, const json::Value& value, ShellPlace place) {
   if (parameter.environment) return variable_for(place, parameter.name);
   const bool own = is_documents_own(parameter, value);
   if (!value.is_array()) return own ? Result<std::string>(text_of(value)) : put_in(parameter, text_of(value), place);
@@ -107,7 +107,7 @@ bool has_control(std::string_view text) {
 
 }  // namespace
 
-bool is_harmless(std::string_view text) { return is_inert(text, Place::unknown); }
+bool is_harmless(std::string_view text) { return is_inert(text, ShellPlace::unknown); }
 
 Script Script::read(Reader& reader, const json::Value& lines, const std::string& path,
                     std::span<const Parameter> parameters) {
@@ -137,7 +137,7 @@ Script Script::read(Reader& reader, const json::Value& lines, const std::string&
   }
   auto places = places_in(script.pieces_, script.is_code_);
   auto next = places.begin();
-  for (const auto& piece : script.pieces_) script.places_.push_back(piece.name.empty() ? Place::unknown : *next++);
+  for (const auto& piece : script.pieces_) script.places_.push_back(piece.name.empty() ? ShellPlace::unknown : *next++);
   std::string text;
   for (const auto& piece : script.pieces_) text += piece.text + (piece.name.empty() ? "" : " ");
   script.here_words_ = here_document_words(text);
@@ -160,8 +160,8 @@ void Script::check(Reader& reader, std::span<const Parameter> parameters, const 
     }
     if (parameter->type == ParameterType::MapList || parameter->type == ParameterType::StringMap)
       refuse("is a map and cannot stand in a script");
-    if (places_[i] != Place::unknown) {
-      if (parameter->type == ParameterType::StringList && places_[i] != Place::plain)
+    if (places_[i] != ShellPlace::unknown) {
+      if (parameter->type == ParameterType::StringList && places_[i] != ShellPlace::plain)
         refuse("is a list and cannot stand inside quotes");
       continue;
     }
@@ -192,7 +192,7 @@ Result<std::vector<std::string>> Script::render(std::span<const Parameter> param
     }
     BELAY_TRY_ASSIGN(const auto text, rendered(*parameter, at->second, places_[i]));
     out += text;
-    if (places_[i] == Place::unknown && !is_documents_own(*parameter, at->second)) bare_in_line = parameter->name;
+    if (places_[i] == ShellPlace::unknown && !is_documents_own(*parameter, at->second)) bare_in_line = parameter->name;
   }
   BELAY_TRY(check_line(out, bare_in_line));
   if (out.size() > kScriptBytesMax)

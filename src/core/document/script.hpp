@@ -41,7 +41,7 @@ class Script {
   Status check_line(std::string_view out, const std::string& bare_parameter) const;
   std::vector<Piece> pieces_;
   std::vector<bool> is_code_;
-  std::vector<Place> places_;  // of pieces; unknown for text
+  std::vector<ShellPlace> places_;  // of pieces; unknown for text
   std::vector<std::string> here_words_;
 };
 

@@ -90,7 +90,7 @@ constexpr PlaceRow kPlaces[] = {
     {"docker ps --format '{{.Names}} {{ A }}'", "s"},
 };
 
-std::vector<Place> places_of(const std::string& script) {
+std::vector<ShellPlace> places_of(const std::string& script) {
   auto pieces = pieces_of(script);
   std::vector<bool> code;
   for (const auto& piece : pieces) code.push_back(piece.name == "List");

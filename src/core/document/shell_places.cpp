@@ -43,10 +43,10 @@ class Lexer {
  public:
   explicit Lexer(std::string script) : script_(std::move(script)), lost_(!is_for_shell(script_)) {}
 
-  std::vector<Place> run() {
+  std::vector<ShellPlace> run() {
     while (at_ < script_.size()) step();
     // Quotes that do not add up: what looked like inside may have been outside.
-    if (!frames_.empty()) std::ranges::fill(places_, Place::unknown);
+    if (!frames_.empty()) std::ranges::fill(places_, ShellPlace::unknown);
     return std::move(places_);
   }
 
@@ -60,14 +60,14 @@ class Lexer {
            (at_ + word.size() >= script_.size() || ends_word(script_[at_ + word.size()]));
   }
   // Within [[ … ]] bash may take what a word holds for arithmetic, and run what is in it, quotes or not.
-  void note(Place place) { places_.push_back(lost_ || in_test_ ? Place::unknown : place); }
+  void note(ShellPlace place) { places_.push_back(lost_ || in_test_ ? ShellPlace::unknown : place); }
   void lose() { lost_ = true; }
 
   void step() {
     const char c = script_[at_];
-    if (c == kCode) note(Place::unknown), lose();
+    if (c == kCode) note(ShellPlace::unknown), lose();
     else if (lost_) {
-      if (c == kReference) note(Place::unknown);
+      if (c == kReference) note(ShellPlace::unknown);
       frames_.clear();
     } else if (!frames_.empty() && frames_.back() == Frame::double_quotes) in_double_quotes(c);
     else in_command(c);
@@ -75,7 +75,7 @@ class Lexer {
   }
 
   void in_double_quotes(char c) {
-    if (c == kReference) note(Place::double_quoted);
+    if (c == kReference) note(ShellPlace::double_quoted);
     else if (c == '"') frames_.pop_back();
     else if (c == '`') backticks();
     else if (c == '\\') skip_escaped();
@@ -94,7 +94,7 @@ class Lexer {
       return;
     }
     switch (c) {
-      case kReference: return note(Place::plain);
+      case kReference: return note(ShellPlace::plain);
       case '\\': return skip_escaped();
       case '\'': return single_quotes();
       case '"': return frames_.push_back(Frame::double_quotes);
@@ -126,15 +126,15 @@ class Lexer {
 
   void single_quotes() {
     for (++at_; at_ < script_.size() && script_[at_] != '\''; ++at_) {
-      if (script_[at_] == kReference) note(Place::single_quoted);
-      if (script_[at_] == kCode) note(Place::unknown), lose();
+      if (script_[at_] == kReference) note(ShellPlace::single_quoted);
+      if (script_[at_] == kCode) note(ShellPlace::unknown), lose();
     }
-    if (at_ >= script_.size()) std::ranges::fill(places_, Place::unknown);
+    if (at_ >= script_.size()) std::ranges::fill(places_, ShellPlace::unknown);
   }
 
   void comment() {
     for (; at_ < script_.size() && script_[at_] != '\n'; ++at_)
-      if (script_[at_] == kReference || script_[at_] == kCode) places_.push_back(Place::unknown);
+      if (script_[at_] == kReference || script_[at_] == kCode) places_.push_back(ShellPlace::unknown);
     --at_;  // the end of the line counts
   }
 
@@ -151,7 +151,7 @@ class Lexer {
   // References on the way are where it cannot be told.
   void pass(std::size_t from, std::size_t to) {
     for (auto i = from; i < to; ++i) {
-      if (script_[i] == kReference || script_[i] == kCode) places_.push_back(Place::unknown);
+      if (script_[i] == kReference || script_[i] == kCode) places_.push_back(ShellPlace::unknown);
       if (script_[i] == kCode) lose();
     }
   }
@@ -238,12 +238,12 @@ class Lexer {
   bool in_test_ = false;  // within [[ … ]]
   std::vector<HereDocument> here_;
   std::vector<Frame> frames_;
-  std::vector<Place> places_;
+  std::vector<ShellPlace> places_;
 };
 
 }  // namespace
 
-std::vector<Place> places_in(const std::vector<Piece>& script, const std::vector<bool>& is_code) {
+std::vector<ShellPlace> places_in(const std::vector<Piece>& script, const std::vector<bool>& is_code) {
   std::string marked;
   for (std::size_t i = 0; i < script.size(); ++i) {
     if (!script[i].name.empty()) marked += is_code[i] ? kCode : kReference;

@@ -6,7 +6,7 @@
 
 namespace belay::document {
 
-enum class Place {
+enum class ShellPlace {
   plain,          // outside quotes: part of a word
   double_quoted,  // inside "…"
   single_quoted,  // inside '…'
@@ -17,7 +17,7 @@ enum class Place {
 
 // One for each reference among the pieces, in order. `is_code` marks pieces that bring lines of their own.
 // It errs to `unknown`, never to a place the reference is not at.
-std::vector<Place> places_in(const std::vector<Piece>& script, const std::vector<bool>& is_code);
+std::vector<ShellPlace> places_in(const std::vector<Piece>& script, const std::vector<bool>& is_code);
 
 // The words that end here-documents, as far as they stand in the text; a few too many rather than one too few.
 std::vector<std::string> here_document_words(std::string_view text);

@@ -89,6 +89,38 @@ BELAY_HANDLER(get_package_state);
 BELAY_HANDLER(list_package_states);
 BELAY_HANDLER(compare_package_state);
 BELAY_HANDLER(delete_package_state);
+// vaults.cpp
+BELAY_HANDLER(create_vault);
+BELAY_HANDLER(update_vault);
+BELAY_HANDLER(delete_vault);
+BELAY_HANDLER(describe_vaults);
+BELAY_HANDLER(check_vault);
+BELAY_HANDLER(escrow_vault);
+BELAY_HANDLER(check_escrow);
+// backup_plans.cpp
+BELAY_HANDLER(create_backup_plan);
+BELAY_HANDLER(update_backup_plan);
+BELAY_HANDLER(delete_backup_plan);
+BELAY_HANDLER(pause_backup_plan);
+BELAY_HANDLER(resume_backup_plan);
+BELAY_HANDLER(get_backup_plan);
+BELAY_HANDLER(list_backup_plans);
+BELAY_HANDLER(start_backup_run);
+BELAY_HANDLER(start_restore_test);
+BELAY_HANDLER(start_restore);
+BELAY_HANDLER(stop_backup_job);
+BELAY_HANDLER(get_backup_job);
+BELAY_HANDLER(list_backup_jobs);
+BELAY_HANDLER(get_backup_posture);
+// recovery_points.cpp
+BELAY_HANDLER(list_recovery_points);
+BELAY_HANDLER(get_recovery_point);
+BELAY_HANDLER(put_legal_hold);
+BELAY_HANDLER(delete_legal_hold);
+BELAY_HANDLER(accept_recovery_point);
+BELAY_HANDLER(preview_retention);
+BELAY_HANDLER(get_proof);
+BELAY_HANDLER(list_proofs);
 // users.cpp
 BELAY_HANDLER(create_user);
 BELAY_HANDLER(list_users);

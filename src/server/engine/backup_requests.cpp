@@ -189,6 +189,10 @@ Result<std::vector<std::string>> Backups::start_proofs(const ProveRequest& reque
     std::vector<std::string> jobs;
     for (const auto& [node, point] : wanted) {
       BELAY_TRY(must_be_restorable(sql, point));
+      if (!request.escrow.empty()) {
+        const auto noted = note_escrow(sql, point.vault, request.escrow, request.requested_by, now);
+        if (!noted.ok()) return noted.error();
+      }
       BELAY_TRY_ASSIGN(auto job, job_for(sql, plan, node, Task::prove));
       BELAY_TRY(with_point(sql, job, point));
       job.level = request.level.value_or(plan.spec.prove.level);

@@ -193,19 +193,21 @@ Result<std::string> Backups::escrow(std::string_view name, std::string_view reas
   });
 }
 
-Result<backups::Vault> Backups::check_escrow(std::string_view name, std::string_view text, std::string_view by) {
-  const Instant now = clock_.now();
+Result<backups::Vault> note_escrow(Sql& sql, std::string_view name, std::string_view text, std::string_view by,
+                                   Instant now) {
   BELAY_TRY_ASSIGN(const auto kept, read_escrow(text));
-  return store_.write([&](Sql& sql) -> Result<backups::Vault> {
-    BELAY_TRY_ASSIGN(auto vault, backups::get_vault(sql, name));
-    if (vault_key_fingerprint(kept.key) != vault.key_fingerprint)
-      return refuse("this escrow file is of the vault '" + sanitize(kept.vault_name, 64) +
-                    "' with another key: it does not open " + vault.name);
-    vault.escrow_checked_at = now;
-    BELAY_TRY(backups::update_vault(sql, vault, std::nullopt));
-    BELAY_TRY(note_in_audit(sql, now, by, "belay:CheckEscrow", name));
-    return vault;
-  });
+  BELAY_TRY_ASSIGN(auto vault, backups::get_vault(sql, name));
+  if (vault_key_fingerprint(kept.key) != vault.key_fingerprint)
+    return refuse("this escrow file is of the vault '" + sanitize(kept.vault_name, 64) +
+                  "' with another key: it does not open " + vault.name);
+  vault.escrow_checked_at = now;
+  BELAY_TRY(backups::update_vault(sql, vault, std::nullopt));
+  BELAY_TRY(note_in_audit(sql, now, by, "belay:CheckEscrow", name));
+  return vault;
+}
+
+Result<backups::Vault> Backups::check_escrow(std::string_view name, std::string_view text, std::string_view by) {
+  return store_.write([&](Sql& sql) { return note_escrow(sql, name, text, by, clock_.now()); });
 }
 
 // ---- plans
@@ -224,8 +226,16 @@ Result<PlanView> Backups::put_plan(const PutPlanRequest& request) {
       view.warnings.push_back("no node matches its targets now; nodes that come later are covered by themselves");
     const auto before = backups::plan_named(sql, spec.name);
     if (!before.ok() && before.error().code() != Code::not_found) return before.error();
+    const bool there = before.ok() && before->name == spec.name && before->state != "Retired";
+    if (there && request.how == PutPlan::create)
+      return Error(Code::already_exists,
+                   "there is a backup plan " + spec.name + " already; change it with UpdateBackupPlan",
+                   "AlreadyExistsException");
+    if (!there && request.how == PutPlan::update)
+      return Error(Code::not_found,
+                   "there is no backup plan " + spec.name + " to change; see `belay backup plan list`");
     auto& plan = view.plan;
-    if (before.ok() && before->name == spec.name && before->state != "Retired") {
+    if (there) {
       plan = *before;
       if (plan.spec.source.engine != spec.source.engine)
         return refuse("source.engine: the plan " + spec.name + " uses " +

@@ -27,7 +27,9 @@ struct PutVaultRequest {
   bool has_secrets = false;  // of a change: in place of those that are kept
   std::string requested_by;
 };
+enum class PutPlan { create, update };
 struct PutPlanRequest {
+  PutPlan how = PutPlan::create;
   std::string content;
   std::string requested_by;
 };
@@ -87,7 +89,7 @@ class Backups {
   Result<std::vector<std::string>> check_vault(std::string_view name, std::string_view node_id, std::string_view by);
 
   // ---- plans
-  // A new one, or the next version of the one of this name.
+  // A new one (already_exists where one has the name), or the next version of the one of this name (not_found).
   Result<PlanView> put_plan(const PutPlanRequest& request);
   Result<PlanView> get_plan(std::string_view plan);
   // "Active", "Paused" or "Retired"; a retired plan stays retired.
