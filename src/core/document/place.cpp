@@ -1,5 +1,7 @@
 #include "core/document/place.hpp"
 
+#include <algorithm>
+
 #include "base/text.hpp"
 
 namespace belay::document {
@@ -15,6 +17,59 @@ Result<Duration> parse_span(std::string_view text) {
     rest = end == std::string_view::npos ? std::string_view() : rest.substr(end);
   }
   return whole;
+}
+
+Result<std::uint64_t> parse_size(std::string_view text) {
+  const auto refuse = [&] {
+    return Error(Code::invalid_argument, "'" + sanitize(text, 40) + "' is no size; write 512KiB, 20MiB or 1GiB");
+  };
+  auto rest = text.ends_with("/s") ? text.substr(0, text.size() - 2) : text;
+  const auto digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+  if (digits == 0 || digits > 15) return refuse();
+  std::uint64_t bytes = 0;
+  for (const char c : rest.substr(0, digits)) bytes = bytes * 10 + std::uint64_t(c - '0');
+  rest = rest.substr(digits);
+  constexpr std::string_view kLetters = "KMGT";
+  if (rest.empty() || rest == "B") return bytes;
+  const auto power = kLetters.find(rest.front());
+  const bool binary = rest.substr(1) == "iB" || rest.size() == 1;
+  if (power == std::string_view::npos || (!binary && rest.substr(1) != "B")) return refuse();
+  for (std::size_t i = 0; i <= power; ++i) {
+    if (bytes > (std::uint64_t{1} << 50)) return refuse();
+    bytes *= binary ? 1'024 : 1'000;
+  }
+  return bytes;
+}
+
+Result<MarkedValue> read_either(std::string_view content) {
+  return read_content(content, trim(content).starts_with('{') ? Format::JSON : Format::YAML);
+}
+
+Result<Target> parse_target(std::string_view text) {
+  const auto refuse = [&](std::string_view what) {
+    return Error(Code::invalid_argument, "'" + sanitize(std::string(text), 100) + "' " + std::string(what));
+  };
+  if (text == "*" || text == "all") return Target{"InstanceIds", {"*"}};
+  const auto listed = [](std::string_view values) {
+    std::vector<std::string> out;
+    for (const auto value : split(values, ',')) out.emplace_back(trim(value));
+    return out;
+  };
+  if (text.starts_with("group:")) {
+    if (text.size() == 6) return refuse("names no patch group");
+    return Target{"PatchGroup", listed(text.substr(6))};
+  }
+  if (text.starts_with("tag:")) {
+    const auto equals = text.find('=');
+    if (equals == std::string_view::npos || equals <= 4 || equals + 1 == text.size())
+      return refuse("is no tag target; write tag:Key=Value");
+    Target target{std::string(text.substr(0, equals)), listed(text.substr(equals + 1))};
+    if (std::ranges::any_of(target.values, &std::string::empty)) return refuse("has an empty value");
+    return target;
+  }
+  if (text.find_first_of("=: \t%") != std::string_view::npos)
+    return refuse("is neither tag:Key=Value, group:NAME, a node's id or name, nor *");
+  return Target{"InstanceIds", {std::string(text)}};
 }
 
 const json::Value* Place::find(std::string_view field) const {

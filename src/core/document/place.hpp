@@ -1,5 +1,7 @@
 #pragma once
 // How members of a file that an operator wrote are read: rollouts, backup plans, vaults.
+#include <boost/describe.hpp>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -12,6 +14,22 @@ namespace belay::document {
 
 // "10m", "2s", "1h30m", "7d", "0". invalid_argument.
 Result<Duration> parse_span(std::string_view text);
+
+// "20MiB", "512KiB", "3GB", "100" with "/s" after it or not. invalid_argument.
+Result<std::uint64_t> parse_size(std::string_view text);
+
+// JSON where it begins with a brace, else YAML. As read_content() refuses.
+Result<MarkedValue> read_either(std::string_view content);
+
+// "tag:Key=a,b", "group:NAME", "name or id", "*". SSM's rule: what has the same key is OR, different keys are AND.
+struct Target {
+  std::string key;  // "tag:Key", "PatchGroup", "InstanceIds"
+  std::vector<std::string> values;
+  bool operator==(const Target&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Target, (), (key, values))
+// What one text of `targets` names. invalid_argument.
+Result<Target> parse_target(std::string_view text);
 
 // A member of a mapping and where it stands.
 struct Place {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <set>
 
-#include "base/text.hpp"
 #include "core/rollout/spec_parts.hpp"
 
 namespace belay::rollout {
@@ -82,42 +81,13 @@ Spec read_whole(const Place& place) {
 }  // namespace
 
 Result<Spec> read_spec(std::string_view content) {
-  const auto start = content.find_first_not_of(" \t\r\n");
-  const bool is_json = start != std::string_view::npos && content[start] == '{';
-  auto read = document::read_content(content, is_json ? document::Format::JSON : document::Format::YAML);
+  auto read = document::read_either(content);
   if (!read.ok()) return Error(Code::invalid_argument, read.error().message(), std::string(kReason));
   document::Reader reader(*read);
   Spec spec;
   if (const auto* object = reader.object(read->value, "")) spec = read_whole({reader, *object, ""});
   if (!reader.ok()) return reader.error(std::string(kReason));
   return spec;
-}
-
-Result<RingTarget> parse_target(std::string_view text) {
-  const auto refuse = [&](std::string_view what) {
-    return Error(Code::invalid_argument, "'" + sanitize(std::string(text), 100) + "' " + std::string(what));
-  };
-  if (text == "*" || text == "all") return RingTarget{"InstanceIds", {"*"}};
-  const auto listed = [](std::string_view values) {
-    std::vector<std::string> out;
-    for (const auto value : split(values, ',')) out.emplace_back(trim(value));
-    return out;
-  };
-  if (text.starts_with("group:")) {
-    if (text.size() == 6) return refuse("names no patch group");
-    return RingTarget{"PatchGroup", listed(text.substr(6))};
-  }
-  if (text.starts_with("tag:")) {
-    const auto equals = text.find('=');
-    if (equals == std::string_view::npos || equals <= 4 || equals + 1 == text.size())
-      return refuse("is no tag target; write tag:Key=Value");
-    RingTarget target{std::string(text.substr(0, equals)), listed(text.substr(equals + 1))};
-    if (std::ranges::any_of(target.values, &std::string::empty)) return refuse("has an empty value");
-    return target;
-  }
-  if (text.find_first_of("=: \t%") != std::string_view::npos)
-    return refuse("is neither tag:Key=Value, group:NAME, a node's id or name, nor *");
-  return RingTarget{"InstanceIds", {std::string(text)}};
 }
 
 }  // namespace belay::rollout

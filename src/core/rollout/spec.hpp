@@ -15,17 +15,11 @@
 namespace belay::rollout {
 
 using document::parse_span;
+using document::parse_target;
+using RingTarget = document::Target;
 
 inline constexpr std::size_t kRingsMax = 50, kBudgetsMax = 20, kTargetsMax = 100;
 inline constexpr std::uint32_t kApprovalsMax = 10;
-
-// "tag:Key=a,b", "group:NAME", "name or id", "*". SSM's rule: what has the same key is OR, different keys are AND.
-struct RingTarget {
-  std::string key;  // "tag:Key", "PatchGroup", "InstanceIds"
-  std::vector<std::string> values;
-  bool operator==(const RingTarget&) const = default;
-};
-BOOST_DESCRIBE_STRUCT(RingTarget, (), (key, values))
 
 // Of the nodes with the same value of the tag (a service, the role in a cluster), at most so many may be disturbed at
 // once, over all rings and all rollouts: those at work and those that failed.
@@ -93,8 +87,5 @@ BOOST_DESCRIBE_STRUCT(Spec, (),
 // Everything that is wrong with the file by itself, at once, each with its field and line: unknown members, a gate that
 // can never open, bad durations, a ring named twice. Error reason "ValidationException".
 Result<Spec> read_spec(std::string_view content);
-
-// What one text of `targets` names. invalid_argument.
-Result<RingTarget> parse_target(std::string_view text);
 
 }  // namespace belay::rollout
