@@ -122,15 +122,28 @@ struct Finding {
 };
 BOOST_DESCRIBE_STRUCT(Finding, (), (what, detail))
 
+// Logs are missing here (continuity.hpp finds them).
+struct LogGap {
+  Instant from{};   // the end of the newest log before it
+  Instant until{};  // logs are without a gap again from here on; where that is not known, the end of the first after it
+};
+BOOST_DESCRIBE_STRUCT(LogGap, (), (from, until))
+inline constexpr std::size_t kLogGapsMax = 100;  // the newest ones
+
 struct WatchReport {
   std::string plan_id;
   Instant at{};
-  std::optional<Instant> recoverable_to;  // newest moment that the vault can give back by its logs; absent: no logs
+  // The end of the newest log in the vault, gaps or not; absent: no logs. How far that helps is posture.hpp's: logs
+  // after a gap are of no use to a point before it. A "log-gap" among the findings without a gap in `log_gaps` makes
+  // all logs count for nothing.
+  std::optional<Instant> recoverable_to;
   std::optional<std::uint64_t> bytes_behind;
   std::optional<std::uint64_t> vault_bytes_free;
   std::vector<Finding> findings;
+  std::vector<LogGap> log_gaps;  // oldest first
 };
-BOOST_DESCRIBE_STRUCT(WatchReport, (), (plan_id, at, recoverable_to, bytes_behind, vault_bytes_free, findings))
+BOOST_DESCRIBE_STRUCT(WatchReport, (),
+                      (plan_id, at, recoverable_to, bytes_behind, vault_bytes_free, findings, log_gaps))
 
 // The highest level that the evidence holds: every rung up to it has at least one item, and none that failed. Nothing
 // where P0 itself did not hold.

@@ -74,8 +74,13 @@ BOOST_DESCRIBE_STRUCT(RecoveryPoint, (),
                       (point_id, plan_id, node_id, vault, copy_of, engine, made, state, why, recorded_at, legal_hold,
                        locked_until, proof_id, proven, proven_offsite, proven_at))
 
-// Whether it may be counted on: available, and all that it needs is there and available, too. `all`: of the same plan,
-// node and vault. `missing`: references that are not.
+// A clock that is fast by no more than this is taken for right; what is dated further ahead is dated in the future.
+inline constexpr Duration kClockTolerance{120'000};
+
+// Whether it may be counted on: available, and all that it needs is there and available, too, and all that those need.
+// `all`: looked at are those of the same plan, node and vault. A differential or an incremental that names nothing it
+// needs is not whole: what it builds on is not known. `missing`: references that are not there or not available, each
+// once; with what is not known as "the point it builds on (not named)".
 bool is_whole(const RecoveryPoint& point, const std::vector<RecoveryPoint>& all,
               std::vector<std::string>* missing = nullptr);
 

@@ -1,13 +1,29 @@
 #pragma once
 // Which points stay and which go. Pure: computed here over all engines alike, carried out by reference on the node.
 //
-// A candidate is a point that is available, taken by the server's clock in the past, not suspect and not in quarantine.
-// Rules add up (restic's rule): `last` keeps the newest N; daily, weekly (ISO weeks), monthly and yearly keep the
-// newest candidate of each of the newest N periods that have one, by the plan's zone, but of one period a proven point
-// goes before a newer one that is not; `within` keeps everything younger. A kept point keeps all that it needs. Beyond
-// the rules stay: the newest proven point of each (node, vault), the newest whole point, what is on legal hold, what
-// its vault locks, and whatever is not a candidate (it is told, never silently deleted). Sources: restic forget and
-// borg prune manuals; facts on grandfather-father-son in docs/guide/backups.md.
+// A candidate is a point that is whole (point.hpp: available, with its chain), taken and recorded in the past, not
+// suspect and not in quarantine. It belongs to the moment it was taken at, or to that at which the server heard of it,
+// where that is earlier: so copies that catch up and points that are read back from a repository keep their own days,
+// while nothing reaches ahead. (A point dated back before its predecessor is suspect: suspicion.hpp.)
+//
+// Rules add up (restic's rule): `last` keeps the newest N candidates; daily, weekly (ISO weeks: Monday to Sunday, of
+// the year that has their Thursday), monthly and yearly keep one candidate of each of the newest N periods that have
+// one, by the plan's zone; `within` keeps everything younger, counted back from the newest candidate (restic's rule,
+// too): neither a plan that stopped nor a server's clock that ran ahead loses anything by time alone. The period that
+// is not over yet counts. Of one period the one is kept that was restored (proven P3 or above), else one that was
+// proven at all, else any; among equals the newest. A kept point keeps all that it needs.
+//
+// Beyond the rules stay: the newest point that was proven and the newest that was restored, the newest whole point,
+// what is on legal hold, what its vault locks, and whatever is not a candidate (it is told, never silently deleted).
+// A point that is expiring goes, unless a hold, a lock or a kept point needs it: then `keep` says so, and the deletion
+// must be called off where it still can. One that is gone is gone.
+//
+// For the same `now`, what stays stays when asked again; larger rules never keep less (but empty ones keep everything).
+// Delete what needs others before what it needs: a node that dies half-way leaves no orphan then.
+//
+// Sources: restic manual, "Removing backup snapshots", and restic-forget(1) (rules are ORed, last in each period,
+// within is relative to the latest snapshot, an empty policy removes nothing); borg-prune(1), for the difference: there
+// rules exclude one another. ISO 8601 weeks.
 #include <span>
 #include <string>
 #include <vector>
@@ -20,11 +36,15 @@ namespace belay::backup {
 struct Kept {
   std::string point_id;
   bool keep = true;
-  std::vector<std::string> because;  // "daily 3", "needed by rp-…", "the newest proven", "legal hold", "locked until …"
+  // "daily 3 (2026-12-28)", "weekly 1 (2026-W53)", "last 2", "within 7 d", "needed by rp-…", "the newest proven",
+  // "the newest restored", "the newest whole", "legal hold", "locked until …", "suspect, for somebody to look at"; of
+  // what goes: "no rule wants it", "expiring", "gone".
+  std::vector<std::string> because;
 };
 
-// Of points of one plan, one node and one vault, in any order. One answer each, in the order given. With empty rules
-// everything is kept.
+// Of points of one plan, one node and one vault, in any order: a chain that is not handed in is not there. One answer
+// each, in the order given. With empty rules everything is kept
+// that is not expiring or gone already.
 std::vector<Kept> retain(std::span<const RecoveryPoint> points, const KeepRules& rules, const schedule::ZoneRules& zone,
                          Instant now);
 
