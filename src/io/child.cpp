@@ -1,7 +1,10 @@
 #include "io/child.hpp"
 
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -12,6 +15,7 @@
 #include <cstdint>
 
 #include "base/text.hpp"
+#include "io/isolation.hpp"
 
 namespace belay::io {
 namespace {
@@ -36,7 +40,8 @@ struct Prepared {
   std::vector<char*> argv;
   std::vector<std::string> assignments;
   std::vector<char*> environment;
-  Descriptor null_input;
+  Descriptor input_file, output_file;
+  PreparedWalls walls;
   Pipe input, output, error, status;
 };
 
@@ -71,6 +76,24 @@ Status check_spec(const ProcessSpec& spec) {
   return {};
 }
 
+Status prepare_streams(const ProcessSpec& spec, Prepared& prepared) {
+  if (spec.standard_input.empty() || !spec.input_file.empty()) {
+    const std::string from = spec.input_file.empty() ? "/dev/null" : spec.input_file;
+    prepared.input_file.reset(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!prepared.input_file) return posix_error(errno, "cannot open " + from);
+  } else {
+    BELAY_TRY_ASSIGN(prepared.input, make_pipe());
+  }
+  if (spec.output_file.empty()) {
+    BELAY_TRY_ASSIGN(prepared.output, make_pipe());
+    return {};
+  }
+  prepared.output_file.reset(
+      ::open(spec.output_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!prepared.output_file) return posix_error(errno, "cannot write " + spec.output_file);
+  return {};
+}
+
 Result<Prepared> prepare(const ProcessSpec& spec) {
   BELAY_TRY(check_spec(spec));
   Prepared prepared;
@@ -80,13 +103,8 @@ Result<Prepared> prepare(const ProcessSpec& spec) {
   for (const auto& [name, value] : spec.environment) prepared.assignments.push_back(name + "=" + value);
   for (auto& assignment : prepared.assignments) prepared.environment.push_back(assignment.data());
   prepared.environment.push_back(nullptr);
-  if (spec.standard_input.empty()) {
-    prepared.null_input.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    if (!prepared.null_input) return posix_error(errno, "cannot open /dev/null");
-  } else {
-    BELAY_TRY_ASSIGN(prepared.input, make_pipe());
-  }
-  BELAY_TRY_ASSIGN(prepared.output, make_pipe());
+  BELAY_TRY(prepare_streams(spec, prepared));
+  BELAY_TRY_ASSIGN(prepared.walls, prepare_walls(spec));
   BELAY_TRY_ASSIGN(prepared.error, make_pipe());
   BELAY_TRY_ASSIGN(prepared.status, make_pipe());
   return prepared;
@@ -107,8 +125,9 @@ void restore_signals() {
 
 // The four descriptors may already carry low numbers, so they first go where nothing is overwritten.
 bool place_descriptors(const Prepared& prepared) {
-  const int sources[] = {prepared.null_input ? prepared.null_input.get() : prepared.input.read.get(),
-                         prepared.output.write.get(), prepared.error.write.get(), prepared.status.write.get()};
+  const int sources[] = {prepared.input_file ? prepared.input_file.get() : prepared.input.read.get(),
+                         prepared.output_file ? prepared.output_file.get() : prepared.output.write.get(),
+                         prepared.error.write.get(), prepared.status.write.get()};
   int safe[4];
   for (int i = 0; i < 4; ++i)
     if ((safe[i] = ::fcntl(sources[i], F_DUPFD_CLOEXEC, 10)) < 0) return false;
@@ -122,21 +141,41 @@ void close_others(rlim_t limit) {
   for (int fd = kStatusFd + 1; fd < static_cast<int>(std::min(limit, kCloseMax)); ++fd) ::close(fd);
 }
 
+bool keep_reading() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  data[0].effective = data[0].permitted = data[0].inheritable = 1U << CAP_DAC_READ_SEARCH;
+  return ::syscall(SYS_capset, &header, data) == 0 &&
+         ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0) == 0;
+}
+
 // Raw calls: glibc's change every thread of the process, and after fork only this one exists.
 bool drop_to_user(const ProcessSpec& spec) {
   if (spec.user_id == 0 && spec.group_id == 0) return true;
   if (::syscall(SYS_setgroups, 0, nullptr) != 0) return false;
   if (spec.group_id != 0 && ::syscall(SYS_setresgid, spec.group_id, spec.group_id, spec.group_id) != 0) return false;
-  return spec.user_id == 0 || ::syscall(SYS_setresuid, spec.user_id, spec.user_id, spec.user_id) == 0;
+  if (spec.user_id == 0) return true;
+  if (spec.reads_all && ::prctl(PR_SET_KEEPCAPS, 1) != 0) return false;
+  if (::syscall(SYS_setresuid, spec.user_id, spec.user_id, spec.user_id) != 0) return false;
+  return !spec.reads_all || keep_reading();
+}
+
+// Set last, since a change of user clears it. Whoever ended before it was set left a pipe without a reader.
+bool die_with_caller() {
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return false;
+  pollfd reader{kStatusFd, 0, 0};
+  if (::poll(&reader, 1, 0) > 0 && (reader.revents & POLLERR)) ::_exit(127);
+  return true;
 }
 
 [[noreturn]] void run_program(const ProcessSpec& spec, const Prepared& prepared, rlim_t descriptors_max) {
   ::setsid();
   restore_signals();
   ::umask(022);
-  if (place_descriptors(prepared)) {
+  if (go_beside(prepared.walls) && place_descriptors(prepared)) {
     close_others(descriptors_max);
-    if (drop_to_user(spec) && ::chdir(spec.working_directory.c_str()) == 0)
+    if (raise_walls(prepared.walls) && drop_to_user(spec) && (!spec.dies_with_caller || die_with_caller()) &&
+        ::chdir(spec.working_directory.c_str()) == 0)
       ::execve(prepared.program.c_str(), prepared.argv.data(), prepared.environment.data());
     const int number = errno;
     if (::write(kStatusFd, &number, sizeof number) < 0) ::_exit(126);
@@ -157,7 +196,7 @@ pid_t fork_quietly(const ProcessSpec& spec, const Prepared& prepared) {
   sigset_t all, before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  const pid_t pid = ::fork();
+  const pid_t pid = fork_within(prepared.walls);
   if (pid == 0) run_program(spec, prepared, limit.rlim_cur);
   const int number = errno;
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
@@ -171,13 +210,18 @@ Result<Child> start_child(const ProcessSpec& spec) {
   BELAY_TRY_ASSIGN(auto prepared, prepare(spec));
   Child child;
   child.pid = fork_quietly(spec, prepared);
-  if (child.pid < 0) return posix_error(errno, "cannot start a process for " + spec.argv.front());
+  if (child.pid < 0) {
+    const auto what = "cannot start a process for " + spec.argv.front();
+    return spec.isolation && (errno == EPERM || errno == EINVAL || errno == ENOSPC) ? no_isolation(what)
+                                                                                    : posix_error(errno, what);
+  }
   prepared.status.write.reset();
   int number = 0;
   const auto count = uninterrupted([&] { return ::read(prepared.status.read.get(), &number, sizeof number); });
   if (count == sizeof number) {
     uninterrupted([&] { return ::waitpid(child.pid, nullptr, 0); });
-    return posix_error(number, "cannot run " + prepared.program + " in " + spec.working_directory);
+    const auto what = "cannot run " + prepared.program + " in " + spec.working_directory;
+    return spec.isolation && number == EPERM ? no_isolation(what) : posix_error(number, what);
   }
   child.input = std::move(prepared.input.write);
   child.output = std::move(prepared.output.read);

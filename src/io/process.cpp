@@ -67,6 +67,7 @@ class Supervisor {
 
   Result<ProcessOutcome> watch() {
     while (!has_ended()) {
+      pass_signal();
       BELAY_TRY(press());
       wait_for_events();
     }
@@ -85,6 +86,13 @@ class Supervisor {
     const int result = uninterrupted(
         [&] { return ::waitid(P_PID, static_cast<id_t>(child_.pid), &information, WEXITED | WNOHANG | WNOWAIT); });
     return result != 0 || information.si_pid == child_.pid;
+  }
+
+  void pass_signal() {
+    const int number = spec_.send_signal ? spec_.send_signal->load(std::memory_order_relaxed) : 0;
+    if (number == 0 || number == signal_passed_) return;
+    signal_passed_ = number;
+    ::kill(child_.pid, number);
   }
 
   // SIGTERM where time is up or somebody cancelled, SIGKILL after the grace.
@@ -109,7 +117,7 @@ class Supervisor {
     Duration tick = terminated_at_ ? std::max(Duration(1), kGrace - (elapsed() - *terminated_at_))
                                    : std::max(Duration(1), spec_.timeout - elapsed());
     if (terminated_at_ && elapsed() - *terminated_at_ >= kGrace) tick = Duration(1'000);
-    if (spec_.cancel && !terminated_at_) tick = std::min(tick, kCancelTick);
+    if ((spec_.cancel || spec_.send_signal) && !terminated_at_) tick = std::min(tick, kCancelTick);
     if (!child_.ended) tick = std::min(tick, kExitTick);
     return std::min(tick, Duration(60'000));
   }
@@ -180,6 +188,7 @@ class Supervisor {
   Duration started_;
   BoundedText texts_[2];
   std::size_t fed_ = 0;
+  int signal_passed_ = 0;
   std::optional<Duration> terminated_at_;
   std::optional<ProcessOutcome::End> end_;
   ProcessOutcome outcome_;
@@ -192,6 +201,7 @@ class RealProcesses final : public Processes {
 
   Result<ProcessOutcome> run(const ProcessSpec& spec, const OutputSink& sink) override {
     BELAY_TRY_ASSIGN(auto child, start_child(spec));
+    if (spec.started) spec.started(child.pid);
     return Supervisor(spec, sink, std::move(child)).watch();
   }
 };

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,16 @@
 #include "base/time.hpp"
 
 namespace belay::io {
+
+// Walls around a process that is not to reach what this machine does for real. Needs root. unsupported with reason
+// "no-isolation" where the kernel or a container around us does not allow it.
+struct Isolation {
+  bool network = false;    // a network with nothing but lo: no socket of the machine, the abstract ones included
+  bool processes = false;  // sees no process but its own; all of them end with it. Only together with `network`
+  // Directories that are empty for it; those that are absent are passed over. Its mounts are its own in any case.
+  std::vector<std::string> hidden;
+  std::vector<std::string> kept;  // directories below hidden ones that stay as they are, reachable for everybody
+};
 
 struct ProcessSpec {
   std::vector<std::string> argv;                   // argv[0] is looked up in PATH of `environment`, no shell
@@ -22,6 +33,15 @@ struct ProcessSpec {
   std::size_t output_bytes_max = 1 << 20;     // of each stream; the rest is counted and dropped, the middle is cut
   const std::atomic<bool>* cancel = nullptr;  // set to true: as at the timeout
   std::uint32_t user_id = 0, group_id = 0;    // other than 0: drop to them first
+  bool reads_all = false;                     // … but read every file all the same, as root does; nothing else
+  std::string input_file;                     // where not empty: in place of standard_input
+  std::string output_file;  // where not empty: standard output goes there (0600, what was there is gone), nowhere else
+  bool dies_with_caller = false;  // killed when the calling thread ends, also where that is by kill -9
+  std::optional<Isolation> isolation;
+  int beside = 0;                            // runs within the walls of this isolated process; 0: not
+  std::function<void(int process)> started;  // called once when it runs
+  const std::atomic<int>* send_signal =
+      nullptr;  // sent to the process (not its group) each time it becomes another; 0: none
 };
 
 struct ProcessOutcome {
