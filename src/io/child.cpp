@@ -160,6 +160,13 @@ bool drop_to_user(const ProcessSpec& spec) {
   return !spec.reads_all || keep_reading();
 }
 
+// Not allowed or not known here: then it runs as everything does.
+void give_way() {
+  constexpr int kWhoProcess = 1, kIdleClass = 3 << 13;
+  ::setpriority(PRIO_PROCESS, 0, 19);
+  ::syscall(SYS_ioprio_set, kWhoProcess, 0, kIdleClass);
+}
+
 // Set last, since a change of user clears it. Whoever ended before it was set left a pipe without a reader.
 bool die_with_caller() {
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return false;
@@ -174,6 +181,7 @@ bool die_with_caller() {
   ::umask(022);
   if (go_beside(prepared.walls) && place_descriptors(prepared)) {
     close_others(descriptors_max);
+    if (spec.gently) give_way();
     if (raise_walls(prepared.walls) && drop_to_user(spec) && (!spec.dies_with_caller || die_with_caller()) &&
         ::chdir(spec.working_directory.c_str()) == 0)
       ::execve(prepared.program.c_str(), prepared.argv.data(), prepared.environment.data());

@@ -173,6 +173,14 @@ TEST(ProcessStreams, GoFromAndIntoFiles) {
   std::filesystem::remove_all(directory);
 }
 
+TEST(ProcessPriority, GivesWay) {
+  auto spec = shell("nice; ionice -p $$");
+  spec.gently = true;
+  const auto outcome = real_processes().run(spec);
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_EQ(outcome->standard_output, "19\nidle\n");
+}
+
 TEST(ProcessSignals, AreSentOnceToTheProcess) {
   std::atomic<int> number{0};
   auto spec = shell("trap 'echo told; exit 3' INT; echo ready; while :; do sleep 0.01; done");

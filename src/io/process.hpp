@@ -33,6 +33,7 @@ struct ProcessSpec {
   std::size_t output_bytes_max = 1 << 20;     // of each stream; the rest is counted and dropped, the middle is cut
   const std::atomic<bool>* cancel = nullptr;  // set to true: as at the timeout
   std::uint32_t user_id = 0, group_id = 0;    // other than 0: drop to them first
+  bool gently = false;                        // nice 19 and idle I/O: gives way to everything else
   bool reads_all = false;                     // … but read every file all the same, as root does; nothing else
   std::string input_file;                     // where not empty: in place of standard_input
   std::string output_file;  // where not empty: standard output goes there (0600, what was there is gone), nowhere else

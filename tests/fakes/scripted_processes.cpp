@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <thread>
 
 #include "base/text.hpp"
 
@@ -44,6 +45,19 @@ Behaviour dies_of(int signal) {
     io::ProcessOutcome outcome;
     outcome.end = io::ProcessOutcome::End::signalled;
     outcome.signal = signal;
+    return outcome;
+  };
+}
+
+Behaviour serves(std::string standard_output) {
+  return [=](const io::ProcessSpec& spec, const io::OutputSink& sink) {
+    if (spec.started) spec.started(4242);
+    if (sink && !standard_output.empty()) sink(1, standard_output);
+    const auto signal = [&] { return spec.send_signal ? spec.send_signal->load() : 0; };
+    while (signal() == 0 && !(spec.cancel && spec.cancel->load())) std::this_thread::sleep_for(Duration(1));
+    io::ProcessOutcome outcome;
+    outcome.end = signal() ? io::ProcessOutcome::End::signalled : io::ProcessOutcome::End::cancelled;
+    outcome.signal = signal();
     return outcome;
   };
 }

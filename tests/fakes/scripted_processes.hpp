@@ -27,7 +27,9 @@ Behaviour fails(int exit_status, std::string standard_error);
 Behaviour times_out();
 Behaviour dies_of(int signal);
 Behaviour is_missing();  // not installed
-Behaviour kills_us();    // the machine goes down while it runs: throws Killed
+// A server: says this, runs as process 4242, and goes on until a signal is sent to it or it is cancelled.
+Behaviour serves(std::string standard_output = {});
+Behaviour kills_us();  // the machine goes down while it runs: throws Killed
 // One after the other; the last stays.
 Behaviour in_turn(std::vector<Behaviour> behaviours);
 

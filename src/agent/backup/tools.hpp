@@ -34,13 +34,22 @@ struct Call {
   std::string user{};       // a system user's name; "" root
   std::string directory{};  // "" the job's work directory
   Duration timeout{300'000};
-  bool gently = false;    // nice and idle I/O where the job's limits say so
-  bool isolated = false;  // a network namespace of its own with nothing but lo (unshare -n)
+  bool gently = false;  // nice and idle I/O where the job's limits say so
+  // Walls (io::Isolation): nothing but lo, no process but its own, and of the machine's disk neither the sockets (/run,
+  // /tmp, the source's own) nor the source's data directory; the job's directories stay. All that it started ends with
+  // it, so a server runs in the foreground (DrillServer).
+  bool isolated = false;
+  bool reads_all = false;           // with `user`: may read every file all the same
+  std::vector<std::string> kept{};  // beside the work directory and the scratch: directories that stay reachable
+  std::string input_file{}, output_file{};  // in place of standard input and output
   io::OutputSink sink{};
 };
-// How it ended, output included. not_found where the program is not installed: names the Debian package.
+inline constexpr std::string_view kNobody = "nobody";  // who runs what needs no rights
+// How it ended, output included. It dies with this process. A `user` reaches the job's directories, whoever may enter
+// those above them. not_found where the program is not installed: names the Debian package.
 Result<io::ProcessOutcome> call(const BackupHost& host, const backup::Job& job, Call what);
-// Its standard output where it ended with 0; else failed with the last lines of what it said.
+// Its standard output where it ended with 0; else failed with the last lines of what it said. Secrets are the caller's
+// to take out.
 Result<std::string> must(const BackupHost& host, const backup::Job& job, Call what);
 
 // "timed out after 5 min", "exit status 64: …", "killed by signal 9".
@@ -51,8 +60,8 @@ std::string without_secrets(std::string text, const Secrets& secrets, std::size_
 // ---- making a report
 void pass(backup::JobReport& report, backup::ProofLevel level, std::string what, std::string seen);
 void fail(backup::JobReport& report, backup::ProofLevel level, std::string what,
-          std::string seen);  // also sets outcome and why
-backup::JobReport failed(backup::Task task, const Error& error);
+          std::string seen);                                      // also sets outcome and why
+backup::JobReport failed(backup::Task task, const Error& error);  // its reason is the subject of a problem
 
 // Takes the time of phases as they follow each other.
 class Stopwatch {
@@ -69,8 +78,12 @@ class Stopwatch {
 };
 
 // ---- scratch
+// Where drills have their room: job.scratch, or below the state directory.
+std::string scratch_base(const BackupHost& host, const backup::Job& job);
+
 // A directory of this job below job.scratch (or the state directory) with at least so many bytes free, else
-// resource_exhausted that names both figures. Owned by `user`. Gone with the object, mounts and processes below first.
+// resource_exhausted "no-room" that names both figures. Owned by `user`. Gone with the object, mounts and processes
+// below first. What a killed process left is removed by the next.
 class Scratch {
  public:
   static Result<Scratch> make(const BackupHost& host, const backup::Job& job, std::uint64_t bytes_needed,
@@ -91,9 +104,11 @@ struct SystemUser {
   std::string home;
 };
 Result<SystemUser> system_user(const BackupHost& host, std::string_view name);  // from /etc/passwd; not_found
+Status give_to(const BackupHost& host, const SystemUser& user, const std::string& path, bool with_all_below = false);
 
 // ---- a server that runs only for a drill: started in isolation as an unprivileged user, stopped with the object, also
-// where the agent's process is killed (it dies with it).
+// where the agent's process is killed (it dies with it). `server` stays in the foreground; it lives no longer than the
+// job's limits.timeout.
 class DrillServer {
  public:
   static Result<DrillServer> start(const BackupHost& host, const backup::Job& job, Call server);
@@ -104,7 +119,9 @@ class DrillServer {
   // A program in the server's own namespaces: its client.
   Result<io::ProcessOutcome> call(const BackupHost& host, const backup::Job& job, Call client) const;
   std::string output() const;  // what it printed so far, bounded
+  // timed_out where it had to be killed. May be repeated.
   Status stop(int signal, Duration patience);
+  std::optional<io::ProcessOutcome> outcome() const;  // once it has ended
 
  private:
   struct Impl;
@@ -113,7 +130,9 @@ class DrillServer {
 };
 
 // ---- the operator's checks
-// `ask` answers one SQL question: the first column of the first row. Adds P5 evidence for each check.
+// `ask` answers one SQL question: the first column of the first row; empty: there is no SQL here. `run_isolated` runs a
+// command where the drill is; empty: as nobody who reads all, in walls of its own, BELAY_RESTORED names the root of
+// what was restored. Adds P5 evidence for each check.
 void run_checks(const BackupHost& host, const backup::Job& job, backup::JobReport& report,
                 const std::string& restored_root, const std::function<Result<std::string>(const backup::Check&)>& ask,
                 const std::function<Result<io::ProcessOutcome>(Call)>& run_isolated);

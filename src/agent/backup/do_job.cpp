@@ -1,0 +1,121 @@
+#include <algorithm>
+
+#include "agent/backup/engines.hpp"
+#include "agent/backup/tools.hpp"
+#include "base/text.hpp"
+
+namespace belay::agent::backups {
+namespace {
+
+using backup::Job;
+using backup::JobOutcome;
+using backup::JobReport;
+using backup::Task;
+
+constexpr std::size_t kWhyBytesMax = 2'000, kSeenBytesMax = 1'000, kOutputBytesMax = 16 << 10;
+
+// The job's own directory; gone with the object.
+class WorkDirectory {
+ public:
+  explicit WorkDirectory(const BackupHost& host) : host_(host) {}
+  ~WorkDirectory() { static_cast<void>(host_.files.remove_tree(host_.work_directory)); }
+  WorkDirectory(const WorkDirectory&) = delete;
+  WorkDirectory& operator=(const WorkDirectory&) = delete;
+  // What a killed process of the same job left is gone first. Others may go through it, and list nothing: a program
+  // that runs as another user finds the files that are its own.
+  Status make() {
+    BELAY_TRY(host_.files.remove_tree(host_.work_directory));
+    return host_.files.make_directories(host_.work_directory, 0711);
+  }
+
+ private:
+  const BackupHost& host_;
+};
+
+std::string lock_path(const BackupHost& host, const Job& job) {
+  auto name = backup::repository_name(job.plan_id, job.source_node_id) + "@" + job.vault.name;
+  for (auto& c : name)
+    if (c == '/') c = '-';
+  return host.state_directory + "/locks/" + name;
+}
+
+Result<io::FileLock> lock_repository(const BackupHost& host, const Job& job) {
+  BELAY_TRY(host.files.make_directories(host.state_directory + "/locks", 0700));
+  auto lock = io::FileLock::acquire(lock_path(host, job));
+  if (lock.ok() || lock.error().code() != Code::conflict) return lock;
+  return Error(Code::conflict,
+               "another job of the plan " + job.plan_name + " works on its repository on this node; wait for its end",
+               "repository-busy");
+}
+
+Status run_hook(const BackupHost& host, const Job& job, const std::optional<backup::Hook>& hook, const char* which) {
+  if (!hook || hook->argv.empty()) return {};
+  Call what;
+  what.argv = hook->argv;
+  what.user = hook->user;
+  what.timeout = hook->timeout;
+  what.environment = {{"BELAY_PLAN", job.plan_name}, {"BELAY_JOB", job.job_id}};
+  const auto ended = must(host, job, std::move(what));
+  return ended.ok() ? Status() : Status(ended.error().within(std::string("the command ") + which + " the backup"));
+}
+
+JobReport back_up(const BackupHost& host, BackupEngine& engine, const Job& job, const Secrets& secrets) {
+  const auto before = run_hook(host, job, job.source.before, "before");
+  // What was quiesced half-way is released all the same.
+  auto report = before.ok() ? engine.back_up(job, secrets) : failed(Task::backup, before.error());
+  const auto after = run_hook(host, job, job.source.after, "after");
+  if (after.ok()) return report;
+  if (report.outcome == JobOutcome::ok) report.outcome = JobOutcome::partial;
+  report.why += (report.why.empty() ? "" : "; ") + after.error().chain() + ": look whether the source works again";
+  return report;
+}
+
+JobReport work(const BackupHost& host, BackupEngine& engine, const Job& job, const Secrets& secrets) {
+  switch (job.task) {
+    case Task::backup: return back_up(host, engine, job, secrets);
+    case Task::copy: return engine.copy(job, secrets);
+    case Task::prove: return engine.prove(job, secrets);
+    case Task::restore: return engine.restore(job, secrets);
+    case Task::forget: return engine.forget(job, secrets);
+    case Task::check: return engine.check(job, secrets);
+    case Task::list: return engine.list(job, secrets);
+  }
+  return failed(job.task, Error(Code::unsupported, "the agent does not know this task; upgrade it"));
+}
+
+void clean(std::string& text, const Secrets& secrets, std::size_t bytes_max) {
+  text = sanitize(without_secrets(std::move(text), secrets, bytes_max), bytes_max + 100);
+}
+
+void clean(JobReport& report, const Secrets& secrets) {
+  clean(report.why, secrets, kWhyBytesMax);
+  clean(report.output, secrets, kOutputBytesMax);
+  if (report.evidence.size() > backup::kEvidenceMax) report.evidence.resize(backup::kEvidenceMax);
+  for (auto& item : report.evidence) {
+    clean(item.what, secrets, kSeenBytesMax);
+    clean(item.seen, secrets, kSeenBytesMax);
+  }
+  for (auto& problem : report.problems) {
+    clean(problem.detail, secrets, kWhyBytesMax);
+    clean(problem.next, secrets, kWhyBytesMax);
+  }
+  for (auto& point : report.points)
+    for (auto& remark : point.remarks) clean(remark, secrets, kSeenBytesMax);
+}
+
+}  // namespace
+
+JobReport do_job_with(const BackupHost& host, BackupEngine& engine, const Job& job, const Secrets& secrets) {
+  const auto lock = lock_repository(host, job);
+  if (!lock.ok()) return failed(job.task, lock.error());
+  WorkDirectory directory(host);
+  if (const auto made = directory.make(); !made.ok()) return failed(job.task, made.error());
+  auto report = work(host, engine, job, secrets);
+  report.task = job.task;
+  // An engine that says neither how it went nor why is not understood.
+  if (report.outcome != JobOutcome::ok && report.why.empty()) report.why = "the engine does not say what went wrong";
+  clean(report, secrets);
+  return report;
+}
+
+}  // namespace belay::agent::backups

@@ -1,0 +1,130 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "agent/backup/engines.hpp"
+#include "agent/backup/tools.hpp"
+#include "io/system_clock.hpp"
+#include "tests/fakes/scripted_processes.hpp"
+
+namespace belay::agent::backups {
+namespace {
+
+using backup::JobOutcome;
+using backup::Task;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+// Says what it was told, with a secret in every place where one may slip in.
+class Talkative final : public BackupEngine {
+ public:
+  explicit Talkative(std::function<void()> meanwhile = {}) : meanwhile_(std::move(meanwhile)) {}
+  backup::EngineName name() const override { return backup::EngineName::command; }
+  backup::JobReport check(const backup::Job&, const Secrets&) override { return {}; }
+  backup::JobReport back_up(const backup::Job&, const Secrets&) override {
+    if (meanwhile_) meanwhile_();
+    backup::JobReport report;
+    report.outcome = outcome;
+    report.why = outcome == JobOutcome::ok ? "" : "key hunter22 is wrong";
+    report.output = "hunter22\x01";
+    pass(report, backup::ProofLevel::P0, "hunter22", "hunter22");
+    report.points.emplace_back().remarks = {"hunter22"};
+    return report;
+  }
+  backup::JobReport copy(const backup::Job&, const Secrets&) override { return {}; }
+  backup::JobReport prove(const backup::Job&, const Secrets&) override { return {}; }
+  backup::JobReport restore(const backup::Job&, const Secrets&) override { return {}; }
+  backup::JobReport forget(const backup::Job&, const Secrets&) override { return {}; }
+  backup::JobReport list(const backup::Job&, const Secrets&) override { return {}; }
+  backup::WatchReport watch(const backup::Watch&) override { return {}; }
+  JobOutcome outcome = JobOutcome::ok;
+
+ private:
+  std::function<void()> meanwhile_;
+};
+
+class DoJobTest : public testing::Test {
+ protected:
+  DoJobTest() {
+    job_.plan_id = "bp-1";
+    job_.plan_name = "files";
+    job_.source_node_id = "mi-1";
+  }
+  static std::string made() {
+    std::string path = "/tmp/belay-job-XXXXXX";
+    EXPECT_NE(::mkdtemp(path.data()), nullptr);
+    return path;
+  }
+  ~DoJobTest() override { std::filesystem::remove_all(directory_); }
+  std::string directory_ = made();
+  fakes::ScriptedProcesses processes_;
+  BackupHost host_{.files = io::real_files(),
+                   .processes = processes_,
+                   .clock = io::system_clock(),
+                   .work_directory = directory_ + "/work",
+                   .state_directory = directory_ + "/state"};
+  backup::Job job_;
+  Secrets secrets_{{"repository.key", "hunter22"}};
+};
+
+TEST_F(DoJobTest, NoSecretLeavesAndTheWorkDirectoryIsTidy) {
+  bool there = false;
+  Talkative engine([&] { there = std::filesystem::is_directory(host_.work_directory); });
+  engine.outcome = JobOutcome::failed;
+  std::filesystem::create_directories(host_.work_directory + "/left");
+  const auto report = do_job_with(host_, engine, job_, secrets_);
+  EXPECT_TRUE(there);
+  EXPECT_FALSE(std::filesystem::exists(host_.work_directory));
+  EXPECT_EQ(report.why, "key [secret] is wrong");
+  EXPECT_EQ(report.output, "[secret]\\x01");
+  EXPECT_EQ(report.evidence[0].what, "[secret]");
+  EXPECT_EQ(report.evidence[0].seen, "[secret]");
+  EXPECT_EQ(report.points[0].remarks[0], "[secret]");
+}
+
+TEST_F(DoJobTest, TwoOnOneRepositoryAreRefused) {
+  backup::JobReport second;
+  Talkative engine([&] {
+    Talkative other;
+    auto host = host_;
+    host.work_directory += "-2";
+    second = do_job_with(host, other, job_, secrets_);
+    job_.plan_id = "bp-2";
+    EXPECT_EQ(do_job_with(host, other, job_, secrets_).outcome, JobOutcome::ok);
+  });
+  EXPECT_EQ(do_job_with(host_, engine, job_, secrets_).outcome, JobOutcome::ok);
+  EXPECT_EQ(second.outcome, JobOutcome::failed);
+  ASSERT_EQ(second.problems.size(), 1u);
+  EXPECT_EQ(second.problems[0].subject, "repository-busy");
+}
+
+TEST_F(DoJobTest, HooksRunAroundAndTheSecondComesWhatMay) {
+  job_.source.before = backup::Hook{.argv = {"quiesce"}, .user = {}, .timeout = Duration(1'000)};
+  job_.source.after = backup::Hook{.argv = {"release"}, .user = {}};
+  processes_.on("quiesce", fakes::fails(1, "not now"));
+  processes_.on("release", fakes::prints(""));
+  Talkative engine;
+  const auto refused = do_job_with(host_, engine, job_, secrets_);
+  EXPECT_EQ(refused.outcome, JobOutcome::failed);
+  EXPECT_THAT(refused.why, HasSubstr("not now"));
+  EXPECT_THAT(processes_.command_lines(), ElementsAre("quiesce", "release"));
+  processes_.on("quiesce", fakes::prints(""));
+  EXPECT_EQ(do_job_with(host_, engine, job_, secrets_).outcome, JobOutcome::ok);
+  processes_.on("release", fakes::fails(2, "stuck"));
+  const auto stuck = do_job_with(host_, engine, job_, secrets_);
+  EXPECT_EQ(stuck.outcome, JobOutcome::partial);
+  EXPECT_THAT(stuck.why, HasSubstr("stuck"));
+}
+
+TEST_F(DoJobTest, AnEngineThatIsNotHereSaysItsName) {
+  job_.source.engine = backup::EngineName::snapshot;
+  const auto report = do_job(host_, job_, secrets_);
+  EXPECT_EQ(report.outcome, JobOutcome::failed);
+  EXPECT_THAT(report.why, HasSubstr("no engine snapshot"));
+}
+
+}  // namespace
+}  // namespace belay::agent::backups
