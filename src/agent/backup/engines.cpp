@@ -19,12 +19,9 @@ class NotHere final : public BackupEngine {
   backup::JobReport forget(const backup::Job&, const Secrets&) override { return no(backup::Task::forget); }
   backup::JobReport list(const backup::Job&, const Secrets&) override { return no(backup::Task::list); }
   backup::WatchReport watch(const backup::Watch& watch) override {
-    return {.plan_id = watch.plan_id,
-            .at = {},
-            .recoverable_to = {},
-            .bytes_behind = {},
-            .vault_bytes_free = {},
-            .findings = {}};
+    backup::WatchReport report;
+    report.plan_id = watch.plan_id;
+    return report;
   }
 
  private:

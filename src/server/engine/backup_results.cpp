@@ -81,13 +81,15 @@ Status BackupRun::end(Job& job, std::string state, std::string why) {
   auto kept = backups::get_member(sql_, plan_.plan_id, job.job.node_id);
   if (!kept.ok()) return kept.error().code() == Code::not_found ? Status() : Status(kept.error());
   auto& member = *kept;
-  if (member.progress.job_id == job.job.job_id) member.progress.job_id.clear();
-  const bool counts = job.job.task == Task::backup || job.job.task == Task::prove || job.job.task == Task::copy;
-  if (job.state == "Succeeded") {
-    if (job.job.task == Task::backup) member.progress.last_ok_at = now_;
-    if (counts) BELAY_TRY(all_well(member));
-  } else if (counts && job.state != "Cancelled") {
-    BELAY_TRY(count_failure(job, member));
+  const bool ok = job.state == "Succeeded";
+  if (!agenda_task(job.job).empty()) {
+    backup::job_ended(plan_.spec, member.progress, ok || job.state == "Cancelled", now_);
+    if (ok && job.job.task == Task::backup) member.progress.last_ok_at = now_;
+    if (ok) BELAY_TRY(all_well(member));
+    else if (job.state != "Cancelled" && !member.progress.retry_at)
+      BELAY_TRY(alarm(member, std::string(word(job.job.task)) + " " + job.job.job_id + " failed: " + job.why));
+  } else if (member.progress.job_id == job.job.job_id) {
+    member.progress.job_id.clear();
   }
   if (job.job.task == Task::forget && job.job.compact && job.state == "Succeeded") member.progress.compacted_at = now_;
   BELAY_TRY_ASSIGN(const auto points, backups::points_of(sql_, plan_.plan_id, member.node_id, plan_.spec.vault));
@@ -256,30 +258,28 @@ Status BackupRun::keep_proof(const Job& job, const backup::JobReport& report) {
 
 Status BackupRun::follow_up(Member& member) {
   if (plan_.state == "Retired") return {};
-  for (const auto& copy : plan_.spec.copies)
-    if (copy.schedule.empty()) BELAY_TRY(want_copies(member, copy, "after the backup"));
   BELAY_TRY(retain(member, plan_.spec.vault, plan_.spec.keep));
   for (const auto& copy : plan_.spec.copies) BELAY_TRY(retain(member, copy.vault, copy.keep));
   return {};
 }
 
-Status BackupRun::want_copies(const Member& member, const backup::CopySpec& copy, std::string_view reason) {
-  BELAY_TRY_ASSIGN(const auto open, backups::open_jobs(sql_, plan_.plan_id, member.node_id));
-  for (const auto& job : open)
-    if (job.job.task == Task::copy && job.job.copy_to && job.job.copy_to->name == copy.vault) return {};
+Status BackupRun::want_copy(Member& member, const std::string& vault_name) {
   BELAY_TRY_ASSIGN(const auto ours, backups::points_of(sql_, plan_.plan_id, member.node_id, plan_.spec.vault));
-  BELAY_TRY_ASSIGN(const auto there, backups::points_of(sql_, plan_.plan_id, member.node_id, copy.vault));
+  BELAY_TRY_ASSIGN(const auto there, backups::points_of(sql_, plan_.plan_id, member.node_id, vault_name));
   const auto copied = [&](const RecoveryPoint& point) {
     return std::ranges::any_of(there, [&](const auto& one) { return one.copy_of == point.point_id; });
   };
   const auto newest = std::ranges::find_if(
       ours, [&](const auto& point) { return point.state == PointState::available && backup::is_whole(point, ours); });
-  if (newest == ours.end() || copied(*newest)) return {};
+  if (newest == ours.end() || copied(*newest)) {  // nothing to copy: as good as done
+    std::erase(member.progress.copies_waiting, vault_name);
+    return {};
+  }
   BELAY_TRY_ASSIGN(auto job, job_for(sql_, plan_, member.node_id, Task::copy));
   BELAY_TRY(with_point(sql_, job, *newest));
-  BELAY_TRY_ASSIGN(const auto vault, backups::get_vault(sql_, copy.vault));
+  BELAY_TRY_ASSIGN(const auto vault, backups::get_vault(sql_, vault_name));
   job.copy_to = vault.spec;
-  return want(std::move(job), reason);
+  return want(std::move(job), "schedule");
 }
 
 Status BackupRun::retain(Member& member, const std::string& vault, const backup::KeepRules& rules) {
@@ -309,21 +309,6 @@ Status BackupRun::retain(Member& member, const std::string& vault, const backup:
 
 // ---- alarms
 
-Status BackupRun::count_failure(const Job& job, Member& member) {
-  auto& progress = member.progress;
-  ++progress.failures;
-  const bool again = progress.failures <= plan_.spec.limits.retries && job.job.task != Task::copy;
-  if (again) {
-    const auto doublings = std::min<std::uint32_t>(progress.failures - 1, 6);
-    progress.retry_at = now_ + plan_.spec.limits.retry_after * (1 << doublings);
-    progress.retry_task = job.job.task == Task::prove ? "prove" : std::string(word(job.job.type));
-    return {};
-  }
-  progress.retry_at.reset();
-  progress.failures = 0;
-  return alarm(member, std::string(word(job.job.task)) + " " + job.job.job_id + " failed: " + job.why);
-}
-
 Status BackupRun::alarm(Member& member, const std::string& why) {
   member.progress.alarmed = true;
   BELAY_TRY(note_in_audit(sql_, now_, "belayd", "backup:alarm", member.node_id, {{"plan", plan_.name}, {"why", why}}));
@@ -331,8 +316,6 @@ Status BackupRun::alarm(Member& member, const std::string& why) {
 }
 
 Status BackupRun::all_well(Member& member) {
-  member.progress.failures = 0;
-  member.progress.retry_at.reset();
   if (!member.progress.alarmed) return {};
   member.progress.alarmed = false;
   return notify(member, "recovered", "the newest job succeeded");
@@ -357,7 +340,7 @@ Status BackupRun::judge(Member& member) {
     return compliance::remove_item(sql_, member.node_id, kComplianceType, plan_.plan_id);
   }
   BELAY_TRY_ASSIGN(const auto known, known_of(sql_, plan_, member.node_id));
-  const auto posture = backup::posture(known, now_);
+  const auto posture = backup::posture(known, zone_, now_);
   member.verdict = word(posture.verdict);
   compliance::Report report;
   report.node_id = member.node_id;

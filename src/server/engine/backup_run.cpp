@@ -6,7 +6,6 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "core/rollout/spec.hpp"
-#include "core/schedule/schedule.hpp"
 #include "core/schedule/tzif.hpp"
 #include "io/crypto.hpp"
 #include "server/engine/audit.hpp"
@@ -75,6 +74,16 @@ std::size_t first_pending(const std::vector<backups::Job>& open) {
 
 std::unique_ptr<ExecutionKind> make_backup_kind(BackupParts parts) {
   return std::make_unique<BackupKind>(std::move(parts));
+}
+
+// As the agenda calls it; "" of what it does not plan.
+std::string agenda_task(const backup::Job& job) {
+  backup::Next next;
+  next.type = job.type;
+  if (job.task == Task::backup) next.act = backup::Act::back_up;
+  if (job.task == Task::prove) next.act = backup::Act::prove;
+  if (job.task == Task::copy && job.copy_to) next.act = backup::Act::copy, next.vault = job.copy_to->name;
+  return backup::task_text(next);
 }
 
 bool is_over(const backups::Job& job) { return job.finished_at.has_value(); }
@@ -223,7 +232,6 @@ Status BackupRun::look(Member member) {
   if (std::ranges::none_of(open, is_sent)) {
     // An end may have changed what the member remembers.
     BELAY_TRY_ASSIGN(member, backups::get_member(sql_, plan_.plan_id, member.node_id));
-    member.progress.job_id.clear();
     BELAY_TRY(begin_due(member, open));
   }
   BELAY_TRY(judge(member));
@@ -239,7 +247,6 @@ void BackupRun::plan_next_look(Member& member, const std::vector<Job>& open) {
   }
   Instant at = now_ + (busy ? kBusyLook : kPostureEvery);
   if (member.look_at && *member.look_at > now_) at = std::min(at, *member.look_at);
-  if (member.progress.retry_at) at = std::min(at, *member.progress.retry_at);
   member.look_at = std::max(at, now_ + Duration(1'000));
 }
 
@@ -263,33 +270,32 @@ Status BackupRun::watch_deadline(Job& job) {
 }
 
 Status BackupRun::begin_due(Member& member, std::vector<Job>& open) {
-  auto& progress = member.progress;
   const bool acts = plan_.state == "Active" && !member.left_at;
   if (first_pending(open) == open.size() && acts) {
     const auto closed = held_by_calendars(sql_, parts_.read_zone, plan_.spec.schedule.calendars, now_);
     if (!closed.ok()) return closed.error();
-    const bool open_now = closed->empty();
-    if (progress.retry_at && *progress.retry_at <= now_ && open_now) {
-      progress.retry_at.reset();
-      if (progress.retry_task == "prove") BELAY_TRY(want_proof(member, "retry"));
-      else if (!progress.retry_task.empty()) {
-        backup::BackupType type{};
-        if (boost::describe::enum_from_string(progress.retry_task.c_str(), type))
-          BELAY_TRY(want_backup(member, type, "retry"));
-      }
-    } else if (open_now) {
-      const auto next = backup::next_act(plan_.spec, zone_, progress, member.joined_at, now_);
-      if (next.act == backup::Act::missed) BELAY_TRY(alarm(member, next.why));
-      if (next.act == backup::Act::back_up) BELAY_TRY(want_backup(member, next.type, "schedule"));
-      if (next.act == backup::Act::prove) BELAY_TRY(want_proof(member, "schedule"));
-      if (next.look_at) member.look_at = *next.look_at;
-    }
-    BELAY_TRY(want_scheduled_copies(member));
+    if (closed->empty()) BELAY_TRY(ask_agenda(member));
     BELAY_TRY_ASSIGN(open, backups::open_jobs(sql_, plan_.plan_id, member.node_id));
   }
   const auto first = first_pending(open);
   if (first == open.size()) return {};
   return send(open[first], member);
+}
+
+Status BackupRun::ask_agenda(Member& member) {
+  // What was missed is told, and then asked again; an act is a job, and no more is asked while there is one.
+  for (int turn = 0; turn < 8; ++turn) {
+    const auto next = backup::next_act(plan_.spec, zone_, member.progress, member.joined_at, now_);
+    if (next.look_at) member.look_at = *next.look_at;
+    switch (next.act) {
+      case backup::Act::nothing: return {};
+      case backup::Act::missed: BELAY_TRY(alarm(member, next.why)); break;
+      case backup::Act::back_up: return want_backup(member, next.type, "schedule");
+      case backup::Act::copy: return want_copy(member, next.vault);
+      case backup::Act::prove: return want_proof(member, "schedule");
+    }
+  }
+  return {};
 }
 
 Status BackupRun::want(backup::Job job, std::string_view reason) {
@@ -321,23 +327,7 @@ Status BackupRun::want_proof(Member& member, std::string_view reason) {
   job.level = plan_.spec.prove.level;
   job.checks = plan_.spec.prove.checks;
   job.offsite = picked == backup::Pick::offsite;
-  ++member.progress.proofs;
   return want(std::move(job), reason);
-}
-
-Status BackupRun::want_scheduled_copies(Member& member) {
-  for (const auto& copy : plan_.spec.copies) {
-    if (copy.schedule.empty()) continue;
-    schedule::ScheduleText text;
-    text.expression = copy.schedule;
-    text.timezone = plan_.spec.schedule.timezone;
-    BELAY_TRY_ASSIGN(const auto when, schedule::parse_schedule(text, member.joined_at));
-    const auto due = schedule::previous(when, zone_, now_);
-    if (!due || (member.progress.copy_due_seen && *due <= *member.progress.copy_due_seen)) continue;
-    member.progress.copy_due_seen = *due;
-    BELAY_TRY(want_copies(member, copy, "schedule"));
-  }
-  return {};
 }
 
 Status BackupRun::send(Job& job, Member& member) {
@@ -362,8 +352,9 @@ Status BackupRun::send(Job& job, Member& member) {
   }
   job.order_id = order_id_for(kBackupKind, plan_.plan_id, job.job.node_id, job.job.job_id);
   job.state = "Sent";
-  member.progress.job_id = job.job.job_id;
-  member.progress.job_task = boost::describe::enum_to_string(job.job.task, "");
+  const auto task = agenda_task(job.job);
+  if (task.empty()) member.progress.job_id = job.job.job_id;
+  else backup::job_begun(member.progress, job.job.job_id, task, now_);
   return backups::update_job(sql_, job);
 }
 

@@ -30,7 +30,8 @@ class BackupRun {
   Status want(backup::Job job, std::string_view reason);
   Status want_backup(Member& member, backup::BackupType type, std::string_view reason);
   Status want_proof(Member& member, std::string_view reason);
-  Status want_scheduled_copies(Member& member);
+  Status ask_agenda(Member& member);
+  Status want_copy(Member& member, const std::string& vault);
   Status send(Job& job, Member& member);
   Status watch_deadline(Job& job);
   // When the earliest thing on this node may have changed by the clock alone.
@@ -46,9 +47,7 @@ class BackupRun {
   Status keep_forgotten(const Job& job, const backup::JobReport& report);
   Status reconcile(const Job& job, const backup::JobReport& report);
   Status follow_up(Member& member);
-  Status want_copies(const Member& member, const backup::CopySpec& copy, std::string_view reason);
   Status retain(Member& member, const std::string& vault, const backup::KeepRules& rules);
-  Status count_failure(const Job& job, Member& member);
   Status alarm(Member& member, const std::string& why);
   Status all_well(Member& member);
   Status notify(const Member& member, std::string_view what, const std::string& why);
@@ -66,5 +65,6 @@ class BackupRun {
 // "3 files could not be read; …" of a report that is not ok, at most so many bytes.
 std::string why_of(const backup::JobReport& report);
 bool is_over(const store::backups::Job& job);
+std::string agenda_task(const backup::Job& job);
 
 }  // namespace belay::server

@@ -254,11 +254,12 @@ Result<std::vector<PostureRow>> Backups::posture(std::string_view plan_name, con
       return node.ok() ? node->name : std::string();
     };
     for (const auto& plan : plans) {
+      BELAY_TRY_ASSIGN(const auto zone, zones_.of(plan.spec.schedule.timezone));
       BELAY_TRY_ASSIGN(const auto members, backups::members_of(sql, plan.plan_id));
       for (const auto& member : members) {
         if (member.left_at || (!only.empty() && std::ranges::find(only, member.node_id) == only.end())) continue;
         BELAY_TRY_ASSIGN(const auto known, known_of(sql, plan, member.node_id));
-        rows.push_back({name_of(member.node_id), backup::posture(known, now)});
+        rows.push_back({name_of(member.node_id), backup::posture(known, *zone, now)});
       }
     }
     if (!plan_name.empty()) return rows;
