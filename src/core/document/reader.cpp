@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "base/text.hpp"
-#include "base/yaml.hpp"
 
 namespace belay::document {
 namespace {
@@ -24,18 +23,6 @@ std::string_view words_for(const json::Value& value) {
   return "something else";
 }
 }  // namespace
-
-Result<MarkedValue> read_content(std::string_view content, Format format) {
-  if (content.size() > kDocumentBytesMax)
-    return Error(Code::resource_exhausted,
-                 "the document has " + std::to_string(content.size()) + " bytes; at most " +
-                     std::to_string(kDocumentBytesMax) + " (64 KB) are taken; move scripts out and download them",
-                 "MaxDocumentSizeExceeded");
-  if (trim(content).empty()) return Error(Code::invalid_argument, "the document is empty", "InvalidDocumentContent");
-  auto read = format == Format::JSON ? parse_marked_json(content) : yaml::parse(content);
-  if (read.ok()) return read;
-  return Error(Code::invalid_argument, read.error().message(), "InvalidDocumentContent");
-}
 
 void Reader::refuse(const std::string& path, std::string why) {
   if (++count_ > kProblemsMax) return;
