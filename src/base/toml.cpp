@@ -4,6 +4,8 @@
 #include <cmath>
 
 #define TOML_EXCEPTIONS 0
+// Numbers by std::from_chars: by a stream, as is the default here, they would bring every locale into the agent.
+#define TOML_FLOAT_CHARCONV 1
 #include <toml++/toml.h>
 
 #include "base/text.hpp"

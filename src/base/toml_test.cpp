@@ -13,6 +13,20 @@ TEST(Toml, BecomesTheSameValueAsJsonWithItsPlaces) {
   EXPECT_EQ(read.mark_of("c[0].d").line, 7U);
 }
 
+TEST(Toml, ReadsEveryFormOfANumber) {
+  const std::pair<std::string_view, double> cases[] = {
+      {"0.5", 0.5},         {"+1.25", 1.25},          {"-0.25", -0.25},    {"1e3", 1e3},          {"1E+5", 1e5},
+      {"-2.5e-3", -2.5e-3}, {"6.626e-34", 6.626e-34}, {"1_000.5", 1000.5}, {"1_0.0_1e0_2", 1001}, {"0.1", 0.1},
+  };
+  for (const auto& [text, number] : cases) {
+    const auto read = parse("x = " + std::string(text));
+    ASSERT_TRUE(read.ok()) << text << ": " << read.error().message();
+    EXPECT_EQ(read->value.at("x").as_double(), number) << text;
+  }
+  for (const auto* text : {"1.", ".5", "1e", "1.e3", "1..2", "1.5x", "1__0.5", "_1.5", "1e400", "inf"})
+    EXPECT_EQ(parse("x = " + std::string(text)).error().code(), Code::invalid_argument) << text;
+}
+
 TEST(Toml, WhatIsNoTomlIsRefusedWithItsLine) {
   const auto refused = [](std::string_view text) { return parse(text).error().message(); };
   EXPECT_NE(refused("a = 1\nb = \n").find("line 2"), std::string::npos);
