@@ -4,10 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
-#include <cstdio>
 #include <cstdlib>
-#include <iostream>
 
 #include "agent/inventory/inventory.hpp"
 #include "agent/probes/probes.hpp"
@@ -21,8 +18,10 @@
 #include "io/http.hpp"
 #include "io/process_start.hpp"
 #include "io/system_clock.hpp"
+#include "main/agent_command_line.hpp"
 #include "main/agent_settings.hpp"
 #include "main/local_scan.hpp"
+#include "main/print.hpp"
 #include "main/rollback.hpp"
 #include "main/snapshots_command.hpp"
 
@@ -44,10 +43,13 @@ struct Options {
   std::string snapshot_settings{agent::kSnapshotSettingsDefault};
 };
 
+constexpr std::size_t kCodeBytesMax = 4'096;
+
 using Snapshots = std::vector<std::unique_ptr<agent::SnapshotProvider>>;
 
 int fail(const Error& error) {
-  std::cerr << "belay-agent: " << error.chain() << "\n  what to do: " << meaning(error.code()).what_to_do << "\n";
+  print_error("belay-agent: " + error.chain() + "\n  what to do: " + std::string(meaning(error.code()).what_to_do) +
+              "\n");
   return meaning(error.code()).exit_status;
 }
 
@@ -111,10 +113,7 @@ Result<std::string> activation_code(const Options& options) {
   std::string code = options.activation_code;
   if (code.empty())
     if (const char* from_environment = std::getenv("BELAY_ACTIVATION_CODE")) code = from_environment;
-  if (code == "-") {
-    code.clear();
-    std::getline(std::cin, code);
-  }
+  if (code == "-") code = read_line(kCodeBytesMax);
   code = trim(code);
   if (code.empty())
     return Error(
@@ -148,7 +147,7 @@ int enroll(const Options& options) {
   if (const auto made = files.make_directories(settings->state, 0700); !made.ok()) return fail(made.error());
   const auto identity = agent::enroll(files, paths, request, io::system_clock().now());
   if (!identity.ok()) return fail(identity.error().within("this machine could not be enrolled"));
-  std::cout << "enrolled as " << identity->node_id << " at " << identity->server << "\n";
+  print("enrolled as " + identity->node_id + " at " + identity->server + "\n");
   return kExitOk;
 }
 
@@ -203,7 +202,7 @@ int scan(const Options& options) {
   if (!packages.ok()) return fail(packages.error());
   const auto scanned = scan_locally(**packages, facts(), io::system_clock().now(), options.refresh);
   if (!scanned.ok()) return fail(scanned.error().within("this machine could not be scanned"));
-  std::cout << (options.output == "json" ? to_json(*scanned) : to_table(*scanned));
+  print(options.output == "json" ? to_json(*scanned) : to_table(*scanned));
   return kExitOk;
 }
 
@@ -212,9 +211,9 @@ int check_policy(const Options& options) {
   if (!settings.ok()) return fail(settings.error());
   const auto read = agent::read_node_policy(io::real_files(), settings->policy);
   if (!read.ok() && read.error().code() == Code::not_found)
-    return std::cout << "there is no " << settings->policy << ": everything is allowed\n", kExitOk;
+    return print("there is no " + settings->policy + ": everything is allowed\n"), kExitOk;
   if (!read.ok()) return fail(read.error());
-  for (const auto& line : policy::describe(read->policy)) std::cout << line << "\n";
+  for (const auto& line : policy::describe(read->policy)) print(line + "\n");
   return kExitOk;
 }
 
@@ -319,45 +318,125 @@ std::string own_program() {
   return path.ok() ? *path : "belay-agent";
 }
 
-void describe_places(CLI::App& command, Options& options) {
-  command.add_option("--config", options.config, "configuration file")->capture_default_str();
-  command.add_option("--state", options.given.state,
-                     "state directory (default " + std::string(agent::kStateDirectoryDefault) + ")");
+std::string default_of(std::string_view value) { return "(default " + std::string(value) + ")"; }
+
+AgentArgument config_argument(Options& options) { return {"--config", "configuration file", &options.config}; }
+AgentArgument state_argument(Options& options) {
+  return {"--state", "state directory " + default_of(agent::kStateDirectoryDefault), &options.given.state};
+}
+AgentArgument policy_argument(Options& options) {
+  return {"--policy", "policy file " + default_of(agent::kPolicyFileDefault), &options.given.policy};
+}
+AgentArgument lists_argument(Options& options) {
+  return {"--lists", "use package lists of Belay's own in this directory; the host's are not touched",
+          &options.given.lists};
 }
 
-void describe_policy(CLI::App& command, Options& options) {
-  command.add_option("--policy", options.given.policy,
-                     "policy file (default " + std::string(agent::kPolicyFileDefault) + ")");
+AgentCommand enroll_command(Options& options) {
+  return {"enroll",
+          "make this machine a node of a server",
+          {config_argument(options),
+           state_argument(options),
+           {"--server", "https://HOST:PORT", &options.given.server},
+           {.name = "--activation-id",
+            .help = "from `belay activation create`",
+            .into = &options.activation_id,
+            .required = true},
+           {"--activation-code", "its code; - reads it from standard input (better), as does BELAY_ACTIVATION_CODE",
+            &options.activation_code},
+           {.name = "--ca",
+            .help = "PEM file of the server's authority",
+            .into = &options.ca_file,
+            .excludes = "--ca-sha256"},
+           {.name = "--ca-sha256",
+            .help = "or its fingerprint, 64 hexadecimal digits",
+            .into = &options.ca_sha256,
+            .excludes = "--ca"},
+           {"--force", "give up the identity that this machine has", &options.force}},
+          [&options] { return enroll(options); }};
 }
 
-void describe_packages(CLI::App& command, Options& options) {
-  command.add_option("--lists", options.given.lists,
-                     "use package lists of Belay's own in this directory; the host's are not touched");
+AgentCommand scan_command(Options& options) {
+  return {"scan",
+          "judge this machine here and now; needs no server and no root",
+          {config_argument(options),
+           state_argument(options),
+           lists_argument(options),
+           {.name = "-o,--output", .help = "table or json", .into = &options.output, .choices = {"table", "json"}},
+           {"--refresh", "fetch the package lists first", &options.refresh}},
+          [&options] { return scan(options); }};
 }
 
-// What each of them needs besides is asked for by name.
-CLI::App* describe_snapshots(CLI::App& app, Options& options) {
-  auto* whole = app.add_subcommand("snapshots", "file system and volume snapshots on this machine; needs root");
-  whole->require_subcommand(1);
+AgentCommand rollback_command(Options& options, const std::string& program) {
+  return {"rollback",
+          "undo the last run on this machine by hand; needs no server, but root",
+          {config_argument(options),
+           state_argument(options),
+           lists_argument(options),
+           {"--yes", "do it; else it is only said what would be done", &options.rollback.yes},
+           {"--reboot", "restart the machine afterwards if that is needed", &options.may_reboot}},
+          [&options, &program] { return rollback(options, program); }};
+}
+
+AgentCommand order_command(Options& options, const std::string& program) {
+  return {"run-order",
+          "work on one accepted order (the agent's own doing)",
+          {config_argument(options),
+           state_argument(options),
+           policy_argument(options),
+           lists_argument(options),
+           {.name = "order-id", .help = "", .into = &options.order_id, .required = true},
+           {"--detach", "", &options.detach}},
+          [&options, &program] { return run_order(options, program); },
+          true};
+}
+
+// `own` are the arguments that this one takes besides.
+AgentCommand snapshots_command(Options& options, std::string_view name, std::string_view what,
+                               std::vector<AgentArgument> own) {
   auto& request = options.snapshots;
-  const auto add = [&](const char* verb, const char* what) {
-    auto* command = whole->add_subcommand(verb, what);
-    describe_places(*command, options);
-    command->add_option("--settings", options.snapshot_settings, "settings of the providers")->capture_default_str();
-    command->add_option("--provider", request.provider, "only this one");
-    command->callback([&request, verb] { request.verb = verb; });
-    return command;
+  std::vector<AgentArgument> arguments{config_argument(options),
+                                       state_argument(options),
+                                       {"--settings", "settings of the providers", &options.snapshot_settings},
+                                       {"--provider", "only this one", &request.provider}};
+  for (auto& argument : own) arguments.push_back(std::move(argument));
+  const auto act = [&options, &request, verb = name.substr(name.find(' ') + 1)] {
+    request.verb = verb;
+    if (request.mounts.empty()) request.mounts = {"/"};
+    return snapshots(options);
   };
-  add("list", "what is there, and what of it is a leftover");
-  auto* check = add("check", "what each provider could take here, or why not");
-  auto* take = add("take", "take one");
-  take->add_option("id", request.id, "the name to take it under")->required();
-  for (auto* command : {check, take}) command->add_option("mounts", request.mounts, "what it is to cover (default /)");
-  for (auto* command : {add("restore", "put the old state back"), add("remove", "let go of one")}) {
-    command->add_option("id", request.id)->required();
-    command->add_flag("--yes", request.yes, "do it; else it is only said what would be done");
-  }
-  return whole;
+  return {name, what, std::move(arguments), act};
+}
+
+std::vector<AgentCommand> commands_of_the_agent(Options& options, const std::string& program, char** argv) {
+  auto& request = options.snapshots;
+  const AgentArgument mounts{"mounts", "what it is to cover (default /)", &request.mounts};
+  const AgentArgument id{.name = "id", .help = "", .into = &request.id, .required = true};
+  const AgentArgument new_id{.name = "id", .help = "the name to take it under", .into = &request.id, .required = true};
+  const AgentArgument yes{"--yes", "do it; else it is only said what would be done", &request.yes};
+  const AgentArgument policy_file{"file", default_of(agent::kPolicyFileDefault), &options.given.policy};
+  return {
+      enroll_command(options),
+      {"run",
+       "stay connected to the server and carry out its orders",
+       {config_argument(options), state_argument(options), policy_argument(options), lists_argument(options)},
+       [&options, &program, argv] { return run(options, program, argv); }},
+      scan_command(options),
+      rollback_command(options, program),
+      order_command(options, program),
+      {"policy", "this machine's own policy: what a server may do here"},
+      {"policy check",
+       "say what the policy file allows, or what is wrong with it",
+       {config_argument(options), policy_file},
+       [&options] { return check_policy(options); }},
+      {"snapshots", "file system and volume snapshots on this machine; needs root"},
+      snapshots_command(options, "snapshots list", "what is there, and what of it is a leftover", {}),
+      snapshots_command(options, "snapshots check", "what each provider could take here, or why not", {mounts}),
+      snapshots_command(options, "snapshots take", "take one", {new_id, mounts}),
+      snapshots_command(options, "snapshots restore", "put the old state back", {id, yes}),
+      snapshots_command(options, "snapshots remove", "let go of one", {id, yes}),
+      {"version", "print the version", {}, [] { return print("belay-agent " BELAY_VERSION "\n"), kExitOk; }},
+  };
 }
 
 }  // namespace
@@ -368,74 +447,16 @@ int run_agent_program(int argc, char** argv, PackageManagerMaker make_packages, 
   Options options;
   options.make_packages = std::move(make_packages);
   options.make_snapshots = std::move(make_snapshots);
-  CLI::App app{"belay-agent: this machine's end of Belay", "belay-agent"};
-  app.require_subcommand(1);
-
-  auto* enroll_command = app.add_subcommand("enroll", "make this machine a node of a server");
-  describe_places(*enroll_command, options);
-  enroll_command->add_option("--server", options.given.server, "https://HOST:PORT");
-  enroll_command->add_option("--activation-id", options.activation_id, "from `belay activation create`")->required();
-  enroll_command->add_option("--activation-code", options.activation_code,
-                             "its code; - reads it from standard input (better), as does BELAY_ACTIVATION_CODE");
-  auto* ca = enroll_command->add_option("--ca", options.ca_file, "PEM file of the server's authority");
-  enroll_command->add_option("--ca-sha256", options.ca_sha256, "or its fingerprint, 64 hexadecimal digits")
-      ->excludes(ca);
-  enroll_command->add_flag("--force", options.force, "give up the identity that this machine has");
-
-  auto* run_command = app.add_subcommand("run", "stay connected to the server and carry out its orders");
-  describe_places(*run_command, options);
-  describe_policy(*run_command, options);
-  describe_packages(*run_command, options);
-
-  auto* scan_command = app.add_subcommand("scan", "judge this machine here and now; needs no server and no root");
-  describe_places(*scan_command, options);
-  describe_packages(*scan_command, options);
-  scan_command->add_option("-o,--output", options.output, "table or json")
-      ->check(CLI::IsMember({"table", "json"}))
-      ->capture_default_str();
-  scan_command->add_flag("--refresh", options.refresh, "fetch the package lists first");
-
-  auto* rollback_command =
-      app.add_subcommand("rollback", "undo the last run on this machine by hand; needs no server, but root");
-  describe_places(*rollback_command, options);
-  describe_packages(*rollback_command, options);
-  rollback_command->add_flag("--yes", options.rollback.yes, "do it; else it is only said what would be done");
-  rollback_command->add_flag("--reboot", options.may_reboot, "restart the machine afterwards if that is needed");
-
-  auto* order_command =
-      app.add_subcommand("run-order", "work on one accepted order (the agent's own doing)")->group("");
-  describe_places(*order_command, options);
-  describe_policy(*order_command, options);
-  describe_packages(*order_command, options);
-  order_command->add_option("order-id", options.order_id)->required();
-  order_command->add_flag("--detach", options.detach);
-
-  auto* policy_command = app.add_subcommand("policy", "this machine's own policy: what a server may do here");
-  policy_command->require_subcommand(1);
-  auto* check_command =
-      policy_command->add_subcommand("check", "say what the policy file allows, or what is wrong with it");
-  check_command->add_option("--config", options.config, "configuration file")->capture_default_str();
-  check_command->add_option("file", options.given.policy, "(default " + std::string(agent::kPolicyFileDefault) + ")");
-
-  auto* snapshots_command = describe_snapshots(app, options);
-
-  auto* version_command = app.add_subcommand("version", "print the version");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  const auto commands = commands_of_the_agent(options, program, argv);
+  const std::vector<std::string> given(argv + std::min(argc, 1), argv + argc);
+  const auto chosen = choose_command(commands, given);
+  if (!chosen.ok()) {
+    print_error(chosen.error().message() + "\nRun with --help for more information.\n");
+    return kExitUsage;
   }
-  if (version_command->parsed()) return std::cout << "belay-agent " << BELAY_VERSION << "\n", kExitOk;
-  if (enroll_command->parsed()) return enroll(options);
-  if (run_command->parsed()) return run(options, program, argv);
-  if (scan_command->parsed()) return scan(options);
-  if (rollback_command->parsed()) return rollback(options, program);
-  if (snapshots_command->parsed()) {
-    if (options.snapshots.mounts.empty()) options.snapshots.mounts = {"/"};
-    return snapshots(options);
-  }
-  if (check_command->parsed()) return check_policy(options);
-  return run_order(options, program);
+  if (chosen->help.empty()) return chosen->command->act();
+  print(chosen->help);
+  return kExitOk;
 }
 
 }  // namespace belay

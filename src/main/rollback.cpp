@@ -1,7 +1,6 @@
 #include "main/rollback.hpp"
 
 #include <chrono>
-#include <iostream>
 #include <thread>
 
 #include "agent/runner/order_book.hpp"
@@ -10,6 +9,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "core/fleet/problem_text.hpp"
+#include "main/print.hpp"
 
 namespace belay {
 namespace {
@@ -19,7 +19,7 @@ constexpr Duration kRelaunchAfter{10'000};
 constexpr std::size_t kOutputBytesMax = 4 << 20;
 
 int fail(const Error& error) {
-  std::cerr << "belay-agent: " << error.chain() << "\n";
+  print_error("belay-agent: " + error.chain() + "\n");
   return meaning(error.code()).exit_status;
 }
 
@@ -30,9 +30,10 @@ std::string line_of(const fleet::PackageChange& change) {
 }
 
 void print_plan(const agent::Undo& undo, const agent::PackageManager& packages, const Clock& clock) {
-  std::cout << "The last run that changed this node is " << undo.run_id << ", ended "
-            << humanize(clock.now() - undo.finished_at) << " ago. Undoing it with " << packages.name() << " would:\n";
-  for (const auto& change : undo.changes) std::cout << line_of(change) << "\n";
+  print("The last run that changed this node is " + undo.run_id + ", ended " +
+        humanize(clock.now() - undo.finished_at) + " ago. Undoing it with " + std::string(packages.name()) +
+        " would:\n");
+  for (const auto& change : undo.changes) print(line_of(change) + "\n");
 }
 
 // What the resolver says to it now. True where nothing stands in the way.
@@ -43,11 +44,10 @@ bool print_simulation(agent::PackageManager& packages, const agent::StatePaths& 
   order.held_directory = paths.held();
   const auto plan = packages.simulate(order);
   if (!plan.ok()) {
-    std::cout << "It cannot be told whether that would work: " << plan.error().chain() << "\n";
+    print("It cannot be told whether that would work: " + plan.error().chain() + "\n");
     return false;
   }
-  for (const auto& problem : plan->problems)
-    std::cout << "In the way: " << fleet::what_is_wrong_and_next(problem) << "\n";
+  for (const auto& problem : plan->problems) print("In the way: " + fleet::what_is_wrong_and_next(problem) + "\n");
   return plan->problems.empty();
 }
 
@@ -59,7 +59,8 @@ Result<wire::OrderResult> follow(io::Files& files, const agent::StatePaths& path
   Duration silent{};
   while (true) {
     if (const auto text = files.read(paths.output(id), kOutputBytesMax); text.ok() && text->size() > printed) {
-      std::cout << text->substr(printed) << std::flush;
+      print(std::string_view(*text).substr(printed));
+      std::fflush(stdout);
       printed = text->size();
     }
     for (const auto& path : {paths.result(id), paths.archived(id)})
@@ -74,15 +75,15 @@ Result<wire::OrderResult> follow(io::Files& files, const agent::StatePaths& path
 }
 
 int tell(const wire::OrderResult& result, const agent::StatePaths& paths) {
-  std::cout << result.standard_output << result.standard_error;
+  print(result.standard_output + result.standard_error);
   if (result.outcome == wire::OrderOutcome::success) {
-    std::cout << "The run is undone." << (result.run && result.run->reboot_pending ? " A reboot is pending." : "")
-              << "\n";
+    print(result.run && result.run->reboot_pending ? "The run is undone. A reboot is pending.\n"
+                                                   : "The run is undone.\n");
     return kExitOk;
   }
-  std::cout << "The run was not undone: "
-            << (result.run ? boost::describe::enum_to_string(result.run->outcome, "?") : "see the problems") << ". "
-            << "The old packages are under " << paths.held() << ".\n";
+  print(std::string("The run was not undone: ") +
+        (result.run ? boost::describe::enum_to_string(result.run->outcome, "?") : "see the problems") +
+        ". The old packages are under " + paths.held() + ".\n");
   return kExitNonCompliant;
 }
 
@@ -94,11 +95,11 @@ int roll_back(io::Files& files, const Clock& clock, const agent::StatePaths& pat
   if (!undo.ok()) return fail(undo.error().within("nothing to roll back"));
   print_plan(*undo, packages, clock);
   if (undo->begun) {
-    std::cout << "It was begun already and goes on.\n";
+    print("It was begun already and goes on.\n");
   } else {
     const bool free = print_simulation(packages, paths, *undo);
     if (!request.yes) {
-      std::cout << (free ? "Nothing was changed. To do it: belay-agent rollback --yes\n" : "Nothing was changed.\n");
+      print(free ? "Nothing was changed. To do it: belay-agent rollback --yes\n" : "Nothing was changed.\n");
       return free ? kExitOk : kExitNonCompliant;
     }
   }

@@ -1,11 +1,11 @@
 #include "main/snapshots_command.hpp"
 
 #include <algorithm>
-#include <iostream>
 
 #include "agent/runner/order_book.hpp"
 #include "base/error_table.hpp"
 #include "base/text.hpp"
+#include "main/print.hpp"
 
 namespace belay {
 namespace {
@@ -13,7 +13,7 @@ namespace {
 using Providers = std::vector<std::unique_ptr<agent::SnapshotProvider>>;
 
 int fail(const Error& error) {
-  std::cerr << "belay-agent: " << error.chain() << "\n";
+  print_error("belay-agent: " + error.chain() + "\n");
   return meaning(error.code()).exit_status;
 }
 
@@ -47,11 +47,11 @@ int list(io::Files& files, const Clock& clock, const agent::StatePaths& paths, c
     const auto left = agent::leftovers(*all, open_tags, clock.now());
     for (const auto& snapshot : *all) {
       const auto leftover = std::ranges::find(left, snapshot.id, [](const auto& one) { return one.snapshot.id; });
-      std::cout << line_of(snapshot, clock.now());
+      print(line_of(snapshot, clock.now()));
       if (leftover != left.end())
-        std::cout << (leftover->why == agent::Leftover::Why::expired ? "  LEFTOVER: past its time"
-                                                                     : "  LEFTOVER: of no run that goes on");
-      std::cout << "\n";
+        print(leftover->why == agent::Leftover::Why::expired ? "  LEFTOVER: past its time"
+                                                             : "  LEFTOVER: of no run that goes on");
+      print("\n");
     }
   }
   return status;
@@ -64,12 +64,11 @@ int check(const Providers& providers, const SnapshotsRequest& request) {
     const auto coverage = provider->covers(request.mounts);
     if (!coverage.ok()) status = fail(coverage.error());
     else if (*coverage)
-      std::cout << provider->name() << ": covers " << join(request.mounts, " ")
-                << (coverage->bytes_free
-                        ? ", room for " + std::to_string(*coverage->bytes_free >> 20) + " MiB of changes"
-                        : "")
-                << "\n";
-    else std::cout << provider->name() << ": " << coverage->why << "\n";
+      print(std::string(provider->name()) + ": covers " + join(request.mounts, " ") +
+            (coverage->bytes_free ? ", room for " + std::to_string(*coverage->bytes_free >> 20) + " MiB of changes"
+                                  : "") +
+            "\n");
+    else print(std::string(provider->name()) + ": " + coverage->why + "\n");
   }
   return status;
 }
@@ -87,7 +86,7 @@ int take(const Clock& clock, const Providers& providers, const SnapshotsRequest&
     const auto taken = provider->create(request.id, request.mounts);
     if (!taken.ok()) return fail(taken.error());
     if (const auto whole = provider->verify(*taken); !whole.ok()) return fail(whole.error());
-    std::cout << line_of(*taken, clock.now()) << "\n";
+    print(line_of(*taken, clock.now()) + "\n");
     return kExitOk;
   }
   return fail(Error(Code::unsupported, "no provider takes " + join(request.mounts, " ") + why));
@@ -96,7 +95,7 @@ int take(const Clock& clock, const Providers& providers, const SnapshotsRequest&
 int act(agent::SnapshotProvider& provider, const agent::Snapshot& snapshot, const SnapshotsRequest& request,
         Instant now) {
   if (!request.yes) {
-    std::cout << line_of(snapshot, now) << "\nGive --yes to " << request.verb << " it.\n";
+    print(line_of(snapshot, now) + "\nGive --yes to " + request.verb + " it.\n");
     return kExitOk;
   }
   if (request.verb == "remove") {
@@ -105,8 +104,8 @@ int act(agent::SnapshotProvider& provider, const agent::Snapshot& snapshot, cons
   }
   const auto restored = provider.restore(snapshot);
   if (!restored.ok()) return fail(restored.error());
-  for (const auto& left : restored->left) std::cout << sanitize(left, 1'000) << "\n";
-  std::cout << (restored->needs_reboot ? "Restored; it counts once this machine has restarted.\n" : "Restored.\n");
+  for (const auto& left : restored->left) print(sanitize(left, 1'000) + "\n");
+  print(restored->needs_reboot ? "Restored; it counts once this machine has restarted.\n" : "Restored.\n");
   return kExitOk;
 }
 

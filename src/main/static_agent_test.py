@@ -7,6 +7,12 @@ import sys
 
 BYTES_MAX = 9_000_000
 PT_DYNAMIC, PT_INTERP = 2, 3
+# By the names of their types: what costs much and comes along unseen.
+COSTLY = {
+    b"money_get": "the C++ library's streams and locales (half a megabyte): somewhere std::cout, a stringstream, an fstream or"
+                  " std::locale is used; see src/main/print.hpp",
+    b"N4YAML": "the YAML parser (160 KB): somewhere core/document reads a document's text, which the server does",
+}
 
 
 def program_header_types(path):
@@ -32,8 +38,10 @@ def main():
     if version.returncode != 0 or not version.stdout.startswith("belay-agent "):
         complaints.append(f"`version` in an empty environment: status {version.returncode}, {version.stdout!r} {version.stderr!r}")
     with open(agent, "rb") as file:
-        if b"fake" in file.read().lower():
-            complaints.append("it holds the package manager that only pretends, which is for tests")
+        content = file.read()
+    if b"fake" in content.lower():
+        complaints.append("it holds the package manager that only pretends, which is for tests")
+    complaints += [f"it holds {what}" for name, what in COSTLY.items() if name in content]
     for complaint in complaints:
         print(f"{agent}: {complaint}")
     print(f"{agent}: static, {size:,} bytes, {version.stdout.strip()}" if not complaints else "the agent is not what it must be")
