@@ -2,13 +2,14 @@
 // JSON is Boost.JSON (docs/adr/0002): its value is the vocabulary type of every room that meets JSON, under the
 // names below. Structs described with BOOST_DESCRIBE_STRUCT are encoded and decoded without further code; the
 // names of their members are the names on the wire.
+#include <array>
 #include <boost/describe.hpp>
 #include <boost/json.hpp>
-#include <concepts>
 #include <cstdint>
 #include <limits>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -70,167 +71,228 @@ struct is_variant<std::variant<T...>> : std::true_type {};
 template <typename T>
 using Members = boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>;
 
-inline Error mismatch(const std::string& path, std::string_view expected) {
-  return Error(Code::invalid_argument,
-               (path.empty() ? std::string("value") : path) + ": expected " + std::string(expected));
+// Encoding and decoding is done by the functions below, which do not know the types, so that what is compiled for each
+// struct is little more than the list of its members. They are given places in memory and how to write or read them.
+using Write = void (*)(const void* from, Value& to);
+using Failure = std::optional<Error>;
+struct Place;
+// False where `from` is not as it must be; `failure` says how then. `into` is as its constructor left it.
+using Read = bool (*)(const Value& from, const Place& place, void* into, Failure& failure);
+
+// Where a value stands in the whole. Becomes text only in an error: "changes[3].name".
+struct Place {
+  static constexpr std::size_t kNoIndex = std::numeric_limits<std::size_t>::max();
+  const Place* outer = nullptr;
+  std::string_view name = {};  // of a member; in the outermost what the caller calls the whole
+  std::size_t index = kNoIndex;
+
+  std::string text() const;
+};
+
+bool mismatch(const Place& place, std::string_view expected, Failure& failure);
+
+struct Enumerator {
+  const char* name;
+  std::int64_t number;
+};
+template <typename E>
+inline constexpr auto kEnumerators = []<template <typename...> typename L, typename... D>(L<D...>) {
+  return std::array<Enumerator, sizeof...(D)>{{{D::name, static_cast<std::int64_t>(D::value)}...}};
+}(boost::describe::describe_enumerators<E>());
+
+void write_enum(std::int64_t number, std::span<const Enumerator> known, Value& to);
+void write_text(std::string_view text, Value& to);
+void write_list(const void* items, std::size_t count, std::size_t bytes_each, Write write, Value& to);
+void write_member(Object& to, std::string_view name, const void* from, Write write);
+
+bool read_enum(const Value& from, const Place& place, std::span<const Enumerator> known, std::int64_t& number,
+               Failure& failure);
+// `bits` are those of the number as int64 or uint64.
+bool read_integer(const Value& from, const Place& place, std::int64_t min, std::uint64_t max, std::uint64_t& bits,
+                  Failure& failure);
+bool read_instant(const Value& from, const Place& place, Instant& into, Failure& failure);
+bool read_text(const Value& from, const Place& place, std::string& into, Failure& failure);
+// `resize` makes the list at `into` one of so many fresh items and says where the first of them is.
+bool read_list(const Value& from, const Place& place, void* into, void* (*resize)(void* into, std::size_t count),
+               std::size_t bytes_each, Read read, Failure& failure);
+// `add` makes a fresh item of that name in the map at `into` and says where it is.
+bool read_map(const Value& from, const Place& place, void* into, void* (*add)(void* into, std::string name), Read read,
+              Failure& failure);
+// The one member of an object that has one; nullptr, with the failure, where it is none.
+const boost::json::key_value_pair* read_only_member(const Value& from, const Place& place, Failure& failure);
+
+struct Whole {
+  const Value& from;
+  const Place& place;
+  Failure& failure;
+};
+// A member that is absent or null is left as it is.
+bool read_member(const Whole& whole, std::string_view name, void* into, Read read);
+
+template <typename T>
+void write_any(const void* from, Value& to);
+template <typename T>
+bool read_any(const Value& from, const Place& place, void* into, Failure& failure);
+
+template <typename M>
+void write_any_member(Object& to, const char* name, const M& member) {
+  if constexpr (is_optional<M>::value) {
+    if (member) write_member(to, name, &*member, write_any<typename M::value_type>);  // else absent, not null
+  } else {
+    write_member(to, name, &member, write_any<M>);
+  }
+}
+
+template <typename T, template <typename...> typename L, typename... D>
+void write_members(const T& from, Object& to, L<D...>) {
+  to.reserve(sizeof...(D));
+  (write_any_member(to, D::name, from.*D::pointer), ...);
+}
+
+template <typename M>
+bool read_any_member(const Whole& whole, const char* name, M& member) {
+  if constexpr (Described<M>) {
+    // A struct that is there has its own defaults, not those that the outer one gave it.
+    constexpr Read fresh = [](const Value& from, const Place& place, void* into, Failure& failure) {
+      *static_cast<M*>(into) = M{};
+      return read_any<M>(from, place, into, failure);
+    };
+    return read_member(whole, name, &member, fresh);
+  } else {
+    return read_member(whole, name, &member, read_any<M>);
+  }
+}
+
+template <typename T, template <typename...> typename L, typename... D>
+bool read_members([[maybe_unused]] const Whole& whole, [[maybe_unused]] T& into, L<D...>) {
+  return (read_any_member(whole, D::name, into.*D::pointer) && ...);
+}
+
+template <typename... T>
+bool read_variant(const Value& from, const Place& place, std::variant<T...>& into, Failure& failure) {
+  const auto* member = read_only_member(from, place, failure);
+  if (!member) return false;
+  const Place named{nullptr, member->key()};
+  const bool is_whole = !place.outer && place.name.empty();
+  bool known = false, good = false;
+  const auto attempt = [&]<typename Alternative>(const Alternative*) {
+    if (known || member->key() != Alternative::kKind) return;
+    known = true;
+    good = read_any<Alternative>(member->value(), is_whole ? named : place, &into.template emplace<Alternative>(),
+                                 failure);
+  };
+  (attempt(static_cast<const T*>(nullptr)), ...);
+  return known ? good : mismatch(place, "a kind that is known, not " + std::string(member->key()), failure);
 }
 
 template <typename T>
-Result<T> decode_integer(const Value& value, const std::string& path) {
-  if (value.is_int64() && std::in_range<T>(value.get_int64())) return static_cast<T>(value.get_int64());
-  if (value.is_uint64() && std::in_range<T>(value.get_uint64())) return static_cast<T>(value.get_uint64());
-  return mismatch(path, "a whole number between " + std::to_string(std::numeric_limits<T>::min()) + " and " +
-                            std::to_string(std::numeric_limits<T>::max()));
+void write_any(const void* from, Value& to) {
+  const auto& value = *static_cast<const T*>(from);
+  if constexpr (std::is_same_v<T, Value> || std::is_same_v<T, Object> || std::is_same_v<T, Array>) to = value;
+  else if constexpr (std::is_same_v<T, bool>) to = value;
+  else if constexpr (std::is_same_v<T, Instant>) write_text(to_iso8601(value), to);
+  else if constexpr (std::is_same_v<T, Duration>) to = static_cast<std::int64_t>(value.count());
+  else if constexpr (DescribedEnum<T>) write_enum(static_cast<std::int64_t>(value), kEnumerators<T>, to);
+  else if constexpr (std::is_integral_v<T> && std::is_unsigned_v<T>) to = static_cast<std::uint64_t>(value);
+  else if constexpr (std::is_integral_v<T>) to = static_cast<std::int64_t>(value);
+  else if constexpr (std::is_floating_point_v<T>) to = static_cast<double>(value);
+  else if constexpr (std::is_convertible_v<T, std::string_view>) write_text(value, to);
+  else if constexpr (is_optional<T>::value) {
+    if (value) write_any<typename T::value_type>(&*value, to);
+    else to = nullptr;
+  } else if constexpr (is_vector<T>::value) {
+    using Item = typename T::value_type;
+    write_list(value.data(), value.size(), sizeof(Item), write_any<Item>, to);
+  } else if constexpr (is_text_map<T>::value) {
+    auto& object = to.emplace_object();
+    for (const auto& [name, item] : value) write_member(object, name, &item, write_any<typename T::mapped_type>);
+  } else if constexpr (is_variant<T>::value) {
+    std::visit(
+        [&to]<typename Alternative>(const Alternative& alternative) {
+          write_member(to.emplace_object(), Alternative::kKind, &alternative, write_any<Alternative>);
+        },
+        value);
+  } else {
+    static_assert(Described<T>, "describe the struct with BOOST_DESCRIBE_STRUCT");
+    write_members(value, to.emplace_object(), Members<T>());
+  }
 }
 
-template <typename E>
-Result<E> decode_enum(const Value& value, const std::string& path) {
-  E found{};
-  if (value.is_string() && boost::describe::enum_from_string(std::string(value.get_string()).c_str(), found))
-    return found;
-  std::string names;
-  boost::mp11::mp_for_each<boost::describe::describe_enumerators<E>>(
-      [&](auto d) { names += (names.empty() ? "" : ", ") + std::string(d.name); });
-  return mismatch(path, "one of " + names);
+template <typename T>
+bool read_any(const Value& from, const Place& place, void* target, Failure& failure) {
+  auto& into = *static_cast<T*>(target);
+  if constexpr (std::is_same_v<T, Value>) return into = from, true;
+  else if constexpr (std::is_same_v<T, Object>) {
+    if (!from.is_object()) return mismatch(place, "an object", failure);
+    return into = from.get_object(), true;
+  } else if constexpr (std::is_same_v<T, Array>) {
+    if (!from.is_array()) return mismatch(place, "a list", failure);
+    return into = from.get_array(), true;
+  } else if constexpr (std::is_same_v<T, bool>) {
+    if (!from.is_bool()) return mismatch(place, "true or false", failure);
+    return into = from.get_bool(), true;
+  } else if constexpr (std::is_same_v<T, Instant>) return read_instant(from, place, into, failure);
+  else if constexpr (std::is_same_v<T, Duration>) {
+    std::int64_t ms = 0;
+    if (!read_any<std::int64_t>(from, place, &ms, failure)) return false;
+    return into = Duration(ms), true;
+  } else if constexpr (DescribedEnum<T>) {
+    std::int64_t number = 0;
+    if (!read_enum(from, place, kEnumerators<T>, number, failure)) return false;
+    return into = static_cast<T>(number), true;
+  } else if constexpr (std::is_integral_v<T>) {
+    using Range = std::numeric_limits<T>;
+    std::uint64_t bits = 0;
+    if (!read_integer(from, place, Range::min(), Range::max(), bits, failure)) return false;
+    return into = static_cast<T>(bits), true;
+  } else if constexpr (std::is_floating_point_v<T>) {
+    if (!from.is_number()) return mismatch(place, "a number", failure);
+    return into = from.to_number<T>(), true;
+  } else if constexpr (std::is_same_v<T, std::string>) return read_text(from, place, into, failure);
+  else if constexpr (is_optional<T>::value) {
+    if (from.is_null()) return into.reset(), true;
+    return read_any<typename T::value_type>(from, place, &into.emplace(), failure);
+  } else if constexpr (is_vector<T>::value) {
+    using Item = typename T::value_type;
+    constexpr auto resize = [](void* list, std::size_t count) -> void* {
+      auto& items = *static_cast<T*>(list);
+      items = T(count);
+      return items.data();
+    };
+    return read_list(from, place, &into, resize, sizeof(Item), read_any<Item>, failure);
+  } else if constexpr (is_text_map<T>::value) {
+    constexpr auto add = [](void* map, std::string name) -> void* {
+      return &static_cast<T*>(map)->try_emplace(std::move(name)).first->second;
+    };
+    into.clear();
+    return read_map(from, place, &into, add, read_any<typename T::mapped_type>, failure);
+  } else if constexpr (is_variant<T>::value) {
+    return read_variant(from, place, into, failure);
+  } else {
+    static_assert(Described<T>, "describe the struct with BOOST_DESCRIBE_STRUCT");
+    if (!from.is_object()) return mismatch(place, "an object", failure);
+    return read_members(Whole{from, place, failure}, into, Members<T>());
+  }
 }
 
 }  // namespace detail
 
 template <typename T>
 Value encode(const T& value) {
-  if constexpr (std::is_same_v<T, Value>) return value;
-  else if constexpr (std::is_same_v<T, Object> || std::is_same_v<T, Array>) return Value(value);
-  else if constexpr (std::is_same_v<T, bool>) return Value(value);
-  else if constexpr (std::is_same_v<T, Instant>) return Value(to_iso8601(value));
-  else if constexpr (std::is_same_v<T, Duration>) return Value(static_cast<std::int64_t>(value.count()));
-  else if constexpr (detail::DescribedEnum<T>) return Value(boost::describe::enum_to_string(value, ""));
-  else if constexpr (std::is_integral_v<T> && std::is_unsigned_v<T>) return Value(static_cast<std::uint64_t>(value));
-  else if constexpr (std::is_integral_v<T>) return Value(static_cast<std::int64_t>(value));
-  else if constexpr (std::is_floating_point_v<T>) return Value(static_cast<double>(value));
-  else if constexpr (std::is_convertible_v<T, std::string_view>) return Value(std::string_view(value));
-  else if constexpr (detail::is_optional<T>::value) return value ? encode(*value) : Value(nullptr);
-  else if constexpr (detail::is_vector<T>::value) {
-    Array array;
-    array.reserve(value.size());
-    for (const auto& item : value) array.push_back(encode(item));
-    return array;
-  } else if constexpr (detail::is_text_map<T>::value) {
-    Object object;
-    for (const auto& [key, item] : value) object.emplace(key, encode(item));
-    return object;
-  } else if constexpr (detail::is_variant<T>::value) {
-    return std::visit(
-        [](const auto& alternative) -> Value {
-          Object object;
-          object.emplace(std::remove_cvref_t<decltype(alternative)>::kKind, encode(alternative));
-          return object;
-        },
-        value);
-  } else {
-    static_assert(detail::Described<T>, "describe the struct with BOOST_DESCRIBE_STRUCT");
-    Object object;
-    boost::mp11::mp_for_each<detail::Members<T>>([&](auto d) {
-      const auto& member = value.*d.pointer;
-      if constexpr (detail::is_optional<std::remove_cvref_t<decltype(member)>>::value) {
-        if (!member) return;  // absent, not null
-      }
-      object.emplace(d.name, encode(member));
-    });
-    return object;
-  }
+  Value made;
+  detail::write_any<T>(&value, made);
+  return made;
 }
-
-template <typename T>
-Result<T> decode(const Value& value, const std::string& path = {});
-
-namespace detail {
-template <typename... T>
-Result<std::variant<T...>> decode_variant(const Value& value, const std::string& path, const std::variant<T...>*) {
-  const auto* object = value.if_object();
-  if (!object || object->size() != 1) return mismatch(path, "an object of one member");
-  const auto& member = *object->begin();
-  Result<std::variant<T...>> result = mismatch(path, "a kind that is known, not " + std::string(member.key()));
-  const auto attempt = [&]<typename Alternative>(const Alternative*) {
-    if (member.key() != Alternative::kKind) return;
-    auto decoded = decode<Alternative>(member.value(), path.empty() ? std::string(member.key()) : path);
-    if (decoded.ok()) result = std::variant<T...>(std::move(*decoded));
-    else result = decoded.error();
-  };
-  (attempt(static_cast<const T*>(nullptr)), ...);
-  return result;
-}
-}  // namespace detail
 
 // A variant is an object of one member, named by its alternative's `kKind`.
 // An absent or null member keeps the struct's default; a member that the struct does not have is passed over
 // (a newer peer may say more). A member of the wrong type is an error that names its path.
 template <typename T>
-Result<T> decode(const Value& value, const std::string& path) {
-  if constexpr (std::is_same_v<T, Value>) return value;
-  else if constexpr (std::is_same_v<T, Object>) {
-    if (!value.is_object()) return detail::mismatch(path, "an object");
-    return value.get_object();
-  } else if constexpr (std::is_same_v<T, Array>) {
-    if (!value.is_array()) return detail::mismatch(path, "a list");
-    return value.get_array();
-  } else if constexpr (std::is_same_v<T, bool>) {
-    if (!value.is_bool()) return detail::mismatch(path, "true or false");
-    return value.get_bool();
-  } else if constexpr (std::is_same_v<T, Instant>) {
-    if (!value.is_string()) return detail::mismatch(path, "a time");
-    return parse_iso8601(std::string_view(value.get_string())).within(path);
-  } else if constexpr (std::is_same_v<T, Duration>) {
-    BELAY_TRY_ASSIGN(const auto ms, detail::decode_integer<std::int64_t>(value, path));
-    return Duration(ms);
-  } else if constexpr (detail::DescribedEnum<T>) return detail::decode_enum<T>(value, path);
-  else if constexpr (std::is_integral_v<T>) return detail::decode_integer<T>(value, path);
-  else if constexpr (std::is_floating_point_v<T>) {
-    if (!value.is_number()) return detail::mismatch(path, "a number");
-    return value.to_number<T>();
-  } else if constexpr (std::is_same_v<T, std::string>) {
-    if (!value.is_string()) return detail::mismatch(path, "text");
-    return std::string(value.get_string());
-  } else if constexpr (detail::is_optional<T>::value) {
-    if (value.is_null()) return T();
-    BELAY_TRY_ASSIGN(auto inner, decode<typename T::value_type>(value, path));
-    return T(std::move(inner));
-  } else if constexpr (detail::is_vector<T>::value) {
-    if (!value.is_array()) return detail::mismatch(path, "a list");
-    T items;
-    items.reserve(value.get_array().size());
-    for (const auto& item : value.get_array()) {
-      BELAY_TRY_ASSIGN(auto decoded,
-                       decode<typename T::value_type>(item, path + "[" + std::to_string(items.size()) + "]"));
-      items.push_back(std::move(decoded));
-    }
-    return items;
-  } else if constexpr (detail::is_text_map<T>::value) {
-    if (!value.is_object()) return detail::mismatch(path, "an object");
-    T items;
-    for (const auto& member : value.get_object()) {
-      BELAY_TRY_ASSIGN(auto decoded,
-                       decode<typename T::mapped_type>(member.value(), path + "." + std::string(member.key())));
-      items.emplace(std::string(member.key()), std::move(decoded));
-    }
-    return items;
-  } else if constexpr (detail::is_variant<T>::value) {
-    return detail::decode_variant(value, path, static_cast<const T*>(nullptr));
-  } else {
-    static_assert(detail::Described<T>, "describe the struct with BOOST_DESCRIBE_STRUCT");
-    if (!value.is_object()) return detail::mismatch(path, "an object");
-    T object{};
-    std::optional<Error> failure;
-    boost::mp11::mp_for_each<detail::Members<T>>([&](auto d) {
-      const Value* member = find(value, d.name);
-      if (failure || !member) return;
-      using Member = std::remove_cvref_t<decltype(object.*d.pointer)>;
-      auto decoded = decode<Member>(*member, path.empty() ? d.name : path + "." + d.name);
-      if (decoded.ok()) object.*d.pointer = std::move(*decoded);
-      else failure = decoded.error();
-    });
-    if (failure) return *failure;
-    return object;
-  }
+Result<T> decode(const Value& value, const std::string& path = {}) {
+  T made{};
+  detail::Failure failure;
+  if (!detail::read_any<T>(value, {nullptr, path}, &made, failure)) return std::move(*failure);
+  return made;
 }
 
 // Text straight to a struct and back.

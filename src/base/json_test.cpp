@@ -24,6 +24,23 @@ struct Outer {
 };
 BOOST_DESCRIBE_STRUCT(Outer, (), (inner, numbers, maybe, colour, at, wait, flag))
 
+struct Nested {
+  Inner inner{"given by the outer one", 9};
+  std::vector<std::string> words{"given"};
+  std::map<std::string, Inner> named{{"given", {}}};
+  std::optional<Inner> maybe = Inner{"given", 9};
+  std::variant<std::monostate, int> passed_over;
+};
+BOOST_DESCRIBE_STRUCT(Nested, (), (inner, words, named, maybe))
+
+struct Numbers {
+  std::int8_t small = 0;
+  std::int64_t large = 0;
+  std::uint64_t natural = 0;
+  double real = 0;
+};
+BOOST_DESCRIBE_STRUCT(Numbers, (), (small, large, natural, real))
+
 namespace {
 
 TEST(Json, StructsGoRound) {
@@ -41,6 +58,29 @@ TEST(Json, AbsentMembersKeepTheirDefault) {
   EXPECT_FALSE(out.maybe);
 }
 
+TEST(Json, WhatIsThereReplacesADefaultWhole) {
+  const auto kept = decode_text<Nested>("{}").value();
+  EXPECT_EQ(kept.inner.small, 9);
+  EXPECT_EQ(kept.words.size() + kept.named.size(), 2U);
+  EXPECT_EQ(kept.maybe->name, "given");
+  const auto read =
+      decode_text<Nested>(R"({"inner":{},"words":["a","b"],"named":{"x":{"small":1}},"maybe":{}})").value();
+  EXPECT_EQ(read.inner.name, "");
+  EXPECT_EQ(read.inner.small, 7) << "the default of the inner struct, not of the outer";
+  EXPECT_EQ(read.words, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(encode_text(read.named), R"({"x":{"name":"","small":1}})");
+  EXPECT_EQ(read.maybe->small, 7);
+}
+
+TEST(Json, NumbersGoRoundToTheirEnds) {
+  for (const auto* text : {R"({"small":-128,"large":-9223372036854775808,"natural":18446744073709551615,"real":2.5E0})",
+                           R"({"small":127,"large":9223372036854775807,"natural":0,"real":-1E-3})"})
+    EXPECT_EQ(encode_text(decode_text<Numbers>(text).value()), text);
+  for (const auto* text : {R"({"small":128})", R"({"small":-129})", R"({"large":9223372036854775808})",
+                           R"({"natural":-1})", R"({"large":1.5})", R"({"real":"1"})"})
+    EXPECT_FALSE(decode_text<Numbers>(text).ok()) << text;
+}
+
 struct BadRow {
   std::string_view text, message;
 };
@@ -50,6 +90,10 @@ constexpr BadRow kBadRows[] = {
     {R"({"inner":[{"small":-1}]})", "inner[0].small: expected a whole number between 0 and 255"},
     {R"({"colour":"blue"})", "colour: expected one of red, green"},
     {R"({"numbers":[]})", "numbers: expected an object"},
+    {R"({"numbers":{"x":{}}})",
+     "numbers.x: expected a whole number between -9223372036854775808 and 9223372036854775807"},
+    {R"({"inner":[{},{"small":true}]})", "inner[1].small: expected a whole number between 0 and 255"},
+    {R"({"at":"yesterday"})", "at"},
     {R"([])", "value: expected an object"},
 };
 
@@ -59,6 +103,9 @@ TEST(Json, NamesThePathOfWhatIsWrong) {
     ASSERT_FALSE(result.ok()) << row.text;
     EXPECT_EQ(result.error().message(), row.message);
   }
+  EXPECT_EQ(decode<std::vector<Inner>>(parse("[1]").value(), "rules").error().message(),
+            "rules[0]: expected an object");
+  EXPECT_EQ(decode<bool>(Value(1), "wait").error().message(), "wait: expected true or false");
 }
 
 TEST(Json, RefusesBrokenTextAndText0verTheLimits) {
