@@ -166,6 +166,15 @@ int begin_anew(const std::string& program, char** argv) {
   return fail(Error(Code::internal, program + " cannot be begun anew"));
 }
 
+std::vector<backup::WatchReport> watch_backups(const agent::StatePaths& paths,
+                                               const std::vector<backup::Watch>& watches) {
+  const agent::BackupHost host{io::real_files(), io::real_processes(), io::system_clock(),
+                               paths.backups() + "/watching", paths.backups()};
+  std::vector<backup::WatchReport> reports;
+  for (const auto& watch : watches) reports.push_back(agent::make_engine(host, watch.source.engine)->watch(watch));
+  return reports;
+}
+
 int run(const Options& options, const std::string& program, char** argv) {
   const auto settings = settle(options);
   if (!settings.ok()) return fail(settings.error());
@@ -177,6 +186,7 @@ int run(const Options& options, const std::string& program, char** argv) {
   bool anew = false;
   agent::AgentParts parts{loop, workers, io::real_files(), io::system_clock(), paths, *launcher, facts, {}, {}};
   std::unique_ptr<agent::Agent> running;
+  parts.watch_backups = [&](const auto& watches) { return watch_backups(paths, watches); };
   parts.restart = [&] {
     anew = true;
     running->stop();
@@ -305,6 +315,11 @@ int run_order(const Options& options, const std::string& program) {
                                  BELAY_TRY_ASSIGN(const auto identity, own_identity());
                                  return agent::fetch_program(identity, sha256);
                                },
+                               [&](const std::string& order_id) -> Result<agent::Secrets> {
+                                 BELAY_TRY_ASSIGN(const auto identity, own_identity());
+                                 return agent::fetch_secrets(identity, order_id);
+                               },
+                               agent::do_job,
                                pool.get()};
   const auto done = agent::work_on_order(tools, paths, options.order_id);
   if (done.ok()) return kExitOk;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "agent/runner/agent_update.hpp"
+#include "agent/runner/backup_work.hpp"
 #include "agent/runner/enrolment.hpp"
 #include "base/bytes.hpp"
 #include "base/ids.hpp"
@@ -19,6 +20,9 @@ constexpr std::size_t kInFlightMax = 32;
 constexpr Duration kRenewalRetry{std::chrono::hours(1)};
 constexpr Duration kTimerMax{std::chrono::hours(24)};
 constexpr Duration kLookAfter{2'000};
+constexpr Duration kWatchEvery{60'000};
+constexpr Duration kWatchesLook{300'000};     // for the first plan of a node
+constexpr Duration kWatchTellEvery{300'000};  // where nothing changed
 constexpr Duration kOwnRunsPause{1'000};
 constexpr Duration kOwnRunsLook{std::chrono::hours(1)};  // a clock may be set, a machine may sleep
 constexpr Duration kRescanEvery{std::chrono::minutes(10)};
@@ -88,6 +92,7 @@ void Agent::start() {
     wake_desk();
     plan_renewal();
     plan_own_runs();  // until the server answers, it is out of reach
+    if (parts_.watch_backups) watch_backups();
   });
 }
 
@@ -333,6 +338,38 @@ void Agent::plan_own_runs() {
   later(std::clamp(Duration(*again - parts_.clock.now()), kOwnRunsPause, kOwnRunsLook), [this, plan] {
     if (plan == own_runs_plan_) plan_own_runs();
   });
+}
+
+// A node without backups is woken by this once in five minutes, one with them every minute.
+void Agent::watch_backups() {
+  const auto watches = kept_watches(parts_.files, parts_.paths, parts_.clock.now());
+  later(watches.empty() ? kWatchesLook : kWatchEvery, [this] { watch_backups(); });
+  if (watches.empty() || watching_) return;
+  const auto reports = std::make_shared<std::vector<backup::WatchReport>>();
+  watching_ = parts_.workers.submit(
+      [this, &loop = parts_.loop, watch = parts_.watch_backups, alive = alive_, watches, reports] {
+        *reports = watch(watches);
+        loop.post([this, alive, reports] {
+          if (!*alive) return;
+          watching_ = false;
+          tell_watched(*reports);
+        });
+      });
+}
+
+// At once where something changed, else now and then.
+void Agent::tell_watched(const std::vector<backup::WatchReport>& reports) {
+  const auto now = parts_.clock.monotonic();
+  for (const auto& report : reports) {
+    auto& told = watched_[report.plan_id];
+    const bool first = told.at == Duration::zero();
+    if (!first && told.findings == report.findings && now - told.at < kWatchTellEvery) continue;
+    told = {report.findings, now};
+    const auto id = make_uuid(io::random_bytes(kIdRandomBytes));
+    if (const auto put = outbox_.put(wire::pack(id, wire::BackupWatched{report}), Outbox::Keep::while_room); !put.ok())
+      log::warning("backup_watch_not_told", {{"why", put.error()}});
+  }
+  pump();
 }
 
 void Agent::take_refusal(const wire::Refused& refused) {

@@ -1,6 +1,7 @@
 #pragma once
 // The agent as a whole: its link, its desk, its outbox, its certificate. main gives it its parts and runs the loop.
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -22,6 +23,8 @@ struct AgentParts {
   Launcher& launcher;
   std::function<fleet::NodeFacts()> collect_facts;  // may block
   LinkSettings link;
+  // How the data of plans that ran here is guarded (agent/backup); may block for a minute. Empty: no backups.
+  std::function<std::vector<backup::WatchReport>(const std::vector<backup::Watch>&)> watch_backups{};
   std::function<void()> restart{};  // begins anew as the program that lies at the agent's path by now
 };
 
@@ -52,6 +55,8 @@ class Agent {
   void renew_certificate(bool fresh_key);
   void plan_scan(Duration every);
   void plan_own_runs();
+  void watch_backups();
+  void tell_watched(const std::vector<backup::WatchReport>& reports);
   void later(Duration delay, std::function<void()> task);
   void acknowledge(const std::string& id);
 
@@ -71,7 +76,13 @@ class Agent {
   bool desk_awake_ = false;
   bool look_planned_ = false;  // for orders that others laid
   bool renewing_ = false;
+  bool watching_ = false;
   bool welcome_noted_ = false;
+  struct Told {
+    std::vector<backup::Finding> findings;
+    Duration at{};
+  };
+  std::map<std::string, Told> watched_;   // by plan: what was told last
   std::optional<Duration> rescanned_at_;  // for sets that the server asked for and we no longer had
   std::uint64_t scan_plan_ = 0;           // the newest plan's number: older timers do nothing
   std::uint64_t own_runs_plan_ = 0;       // likewise

@@ -137,6 +137,19 @@ Result<std::string> fetch_program(const Identity& identity, const std::string& s
                    sha256 + " is asked for");
 }
 
+Result<std::map<std::string, std::string>> fetch_secrets(const Identity& identity, const std::string& order_id) {
+  io::HttpClientOptions options;
+  options.timeout = kTimeout;
+  options.body_bytes_max = kReplyBytesMax;
+  options.tls = tls_of(identity);
+  BELAY_TRY_ASSIGN(const auto client, io::make_http_client(identity.server, options));
+  BELAY_TRY_ASSIGN(
+      auto reply, post<wire::SecretsReply>(*client, "/agent/v1/secrets", json::encode(wire::SecretsRequest{order_id})));
+  std::map<std::string, std::string> secrets;
+  for (auto& secret : reply.secrets) secrets[std::move(secret.name)] = std::move(secret.value);
+  return secrets;
+}
+
 Result<Identity> renew(io::Files& files, const StatePaths& paths, const Identity& identity, bool fresh_key) {
   io::HttpClientOptions options;
   options.timeout = kTimeout;

@@ -1,6 +1,7 @@
 #pragma once
 // From an activation to an identity, and from a certificate to its successor. Blocking.
 #include <functional>
+#include <map>
 #include <string>
 
 #include "agent/runner/identity.hpp"
@@ -26,6 +27,9 @@ Result<Identity> enroll(io::Files& files, const StatePaths& paths, const Enrolme
 // A new certificate for the node, for the same key or a fresh one; saved before it is returned.
 // The agent's program of that SHA-256, as the server has it; not_found where it has another by now.
 Result<std::string> fetch_program(const Identity& identity, const std::string& sha256);
+// What an open backup order of this node needs. unavailable where the server is away; permission_denied where it is not
+// this node's, or not open.
+Result<std::map<std::string, std::string>> fetch_secrets(const Identity& identity, const std::string& order_id);
 Result<Identity> renew(io::Files& files, const StatePaths& paths, const Identity& identity, bool fresh_key);
 
 }  // namespace belay::agent

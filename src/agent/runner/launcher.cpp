@@ -15,7 +15,8 @@ class RealLauncher final : public Launcher {
       : files_(files), processes_(processes), program_(std::move(program)), arguments_(std::move(arguments)) {}
 
   Status launch(const std::string& order_id, wire::OrderKind kind) override {
-    const bool changes_node = kind == wire::OrderKind::patch || kind == wire::OrderKind::steps;
+    const bool changes_node =
+        kind == wire::OrderKind::patch || kind == wire::OrderKind::steps || kind == wire::OrderKind::backup;
     if (changes_node && systemd_runs(files_)) {
       const auto in_scope = start({"systemd-run", "--quiet", "--scope", "--collect", "--unit=belay-run-" + order_id,
                                    "--description=Belay run " + order_id, "--property=TimeoutStopSec=10min"},

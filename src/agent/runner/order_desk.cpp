@@ -28,7 +28,16 @@ struct LastScan {
 };
 BOOST_DESCRIBE_STRUCT(LastScan, (), (package_set_hash, observed_at))
 
-bool is_alone(wire::OrderKind kind) { return kind != wire::OrderKind::steps; }
+// Orders of one lane do not run beside more of it than this.
+enum class Lane { alone, steps, backups };
+Lane lane_of(wire::OrderKind kind) {
+  if (kind == wire::OrderKind::steps) return Lane::steps;
+  return kind == wire::OrderKind::backup ? Lane::backups : Lane::alone;
+}
+std::size_t at_once(Lane lane) {
+  if (lane == Lane::steps) return kStepsOrdersAtOnce;
+  return lane == Lane::backups ? kBackupOrdersAtOnce : 1;
+}
 
 std::optional<LastScan> read_last_scan(const io::Files& files, const StatePaths& paths) {
   const auto text = files.read(paths.root() + "/last-scan.json", 4'096);
@@ -140,13 +149,13 @@ std::optional<Duration> OrderDesk::tick() {
 
 bool OrderDesk::may_start(const Work& work) const {
   if (parts_.clock.monotonic() < work.not_before) return false;
-  const bool alone = is_alone(work.accepted.order.kind);
+  const auto lane = lane_of(work.accepted.order.kind);
   const auto busy = std::ranges::count_if(open_, [&](const auto& entry) {
     const auto& other = entry.second;
-    return other.phase != Work::Phase::queued && is_alone(other.accepted.order.kind) == alone &&
+    return other.phase != Work::Phase::queued && lane_of(other.accepted.order.kind) == lane &&
            !book_.has_result(entry.first);
   });
-  return static_cast<std::size_t>(busy) < (alone ? 1 : kStepsOrdersAtOnce);
+  return static_cast<std::size_t>(busy) < at_once(lane);
 }
 
 void OrderDesk::launch(Work& work) {

@@ -16,8 +16,9 @@
 
 namespace belay::agent {
 
-inline constexpr std::size_t kStepsOrdersAtOnce = 4;  // beside the one scan, plan or patch
-inline constexpr int kLaunchesMax = 12;               // a patch run that goes through reboots and crashes needs several
+inline constexpr std::size_t kStepsOrdersAtOnce = 4;   // beside the one scan, plan or patch
+inline constexpr std::size_t kBackupOrdersAtOnce = 2;  // likewise
+inline constexpr int kLaunchesMax = 12;  // a patch run that goes through reboots and crashes needs several
 
 // The same for every repetition, so that the server takes a repeated message for what it is.
 std::string message_id(std::string_view what, const std::string& order_id);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/runner/backup_work.hpp"
 #include "agent/runner/kept_snapshots.hpp"
 #include "agent/runner/output_file.hpp"
 #include "agent/runner/package_changes.hpp"
@@ -219,7 +220,7 @@ Result<wire::OrderResult> work(const WorkTools& tools, const StatePaths& paths, 
     case wire::OrderKind::plan: return plan(tools, paths, accepted);
     case wire::OrderKind::scan: return scan(tools, paths, accepted);
     case wire::OrderKind::steps: return run_steps_order(tools, paths, accepted);
-    case wire::OrderKind::backup:
+    case wire::OrderKind::backup: return run_backup_order(tools, paths, accepted);
     case wire::OrderKind::associations: break;  // the agent keeps them itself
   }
   return Error(Code::unsupported, "this agent does not know the order's kind");
@@ -232,9 +233,11 @@ Status work_on_order(const WorkTools& tools, const StatePaths& paths, const std:
   BELAY_TRY_ASSIGN(const auto accepted, book.load(order_id));
   BELAY_TRY_ASSIGN(const auto order_lock, wait_for_lock(tools.host, paths.order_lock(order_id), 10));
   if (book.has_result(order_id)) return {};
-  // One run at a time on a node. A document's steps are their author's own affair.
+  // One run at a time on a node. A document's steps are their author's own affair, and a backup only reads.
   std::optional<io::FileLock> run_lock;
-  if (accepted.order.kind != wire::OrderKind::steps) {
+  const auto& order = accepted.order;
+  const bool only_reads = order.kind == wire::OrderKind::backup && !replaces_files(*order.backup);
+  if (order.kind != wire::OrderKind::steps && !only_reads) {
     BELAY_TRY_ASSIGN(run_lock, wait_for_lock(tools.host, paths.run_lock(), kLockAttempts));
   }
   BELAY_TRY_ASSIGN(const auto result, work(tools, paths, accepted));

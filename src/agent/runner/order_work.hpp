@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 
+#include "agent/backup/backup_engine.hpp"
 #include "agent/runner/node_policy.hpp"
 #include "agent/runner/order_book.hpp"
 #include "agent/runner/run_actions.hpp"
@@ -28,6 +29,9 @@ struct WorkTools {
   // Of updates of the agent: its own file, and how another one is fetched from the server. Empty where there are none.
   std::string program{};
   std::function<Result<std::string>(const std::string& sha256)> fetch_program{};
+  // Of backup orders: a vault's secrets from the server, and the engines (agent/backup).
+  std::function<Result<Secrets>(const std::string& order_id)> fetch_secrets{};
+  std::function<backup::JobReport(const BackupHost&, const backup::Job&, const Secrets&)> do_backup{};
   PackagePool* pool = nullptr;  // none: what orders say of it is passed over
 };
 

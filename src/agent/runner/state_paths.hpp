@@ -23,6 +23,7 @@
 //   sets/<hash>.json     package and offer sets that the server may ask for
 //   held/                old packages, for a rollback
 //   snapshots.json       snapshots that were kept beyond their run, and until when
+//   backups/             between jobs: caches, positions of chains; watch/<plan>.json: what is watched every minute
 //   lists/               package lists of Belay's own, where the host's must not be touched
 #include <string>
 #include <string_view>
@@ -64,6 +65,8 @@ class StatePaths {
   std::string outbox() const { return root_ + "/outbox"; }
   std::string sets() const { return root_ + "/sets"; }
   std::string snapshots() const { return root_ + "/snapshots.json"; }
+  std::string backups() const { return root_ + "/backups"; }
+  std::string watches() const { return backups() + "/watch"; }
   std::string held() const { return root_ + "/held"; }
   std::string lists() const { return root_ + "/lists"; }
 

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "agent/runner/agent_update.hpp"
+#include "agent/runner/cancel_watch.hpp"
 #include "agent/runner/output_file.hpp"
 #include "agent/runner/problems.hpp"
 #include "agent/runner/scan_work.hpp"
@@ -23,7 +24,6 @@ using document::Event;
 using document::EventKind;
 using document::StepStatus;
 
-constexpr Duration kCancelPoll{100};
 constexpr Duration kRebootTimeout{900'000};
 constexpr Duration kRunKeptFor{std::chrono::days(7)};  // every step writes into it, and none lasts longer than two days
 constexpr json::Limits kJournalLimits{.bytes_max = 32 << 20, .depth_max = 32};
@@ -37,23 +37,6 @@ struct Journal {
   std::vector<inventory::ReportedItem> inventory;
 };
 BOOST_DESCRIBE_STRUCT(Journal, (), (boot_id, steps, run, outputs, inventory))
-
-// Passes the cancel file on to the running process.
-class CancelWatch {
- public:
-  CancelWatch(const io::Files& files, std::string path)
-      : thread_([this, &files, path = std::move(path)](std::stop_token stop) {
-          while (!stop.stop_requested() && !cancelled_) {
-            if (files.info(path).ok()) cancelled_ = true;
-            std::this_thread::sleep_for(kCancelPoll);
-          }
-        }) {}
-  const std::atomic<bool>* flag() const { return &cancelled_; }
-
- private:
-  std::atomic<bool> cancelled_ = false;
-  std::jthread thread_;
-};
 
 Event event_of(StepEnd::How how, int exit_code, std::string why) {
   switch (how) {
