@@ -43,9 +43,10 @@ enum class Act { nothing, back_up, copy, prove, missed };
 struct Next {
   Act act = Act::nothing;
   BackupType type = BackupType::full;
-  std::string vault;               // of copy
-  std::string why;                 // of missed: which occurrences, and since when
-  std::optional<Instant> look_at;  // the next moment at which the answer may be another; of an act: call again at once
+  std::string vault{};  // of copy
+  std::string why{};    // of missed: which occurrences, and since when
+  std::optional<Instant>
+      look_at{};  // the next moment at which the answer may be another; of an act: call again at once
 };
 // "backup full", "copy s3-offsite", "prove"; "" of nothing and missed.
 std::string task_text(const Next& next);
