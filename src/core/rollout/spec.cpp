@@ -13,11 +13,11 @@ constexpr Duration kDay{86'400'000};
 
 void read_protection(const Place& place, Spec& spec) {
   place.reader.only(place.object, place.path, {"class", "snapshots", "keep", "proof"});
-  spec.protection.least = parts::reversibility_class(place, "class").value_or(spec.protection.least);
+  const auto read = parts::read_class_and_proof(place, std::nullopt);
+  spec.protection.least = read.least.value_or(spec.protection.least);
+  spec.proof = read.proof;
   spec.protection.snapshots = place.texts("snapshots", 10, 64);
   spec.protection.keep_snapshots = place.span("keep", Duration::zero(), Duration::zero(), 90 * kDay);
-  if (place.find("proof"))
-    place.reader.refuse(place.at("proof"), "asks for a proven backup, and backups are not offered yet");
 }
 
 void read_source(const Place& place, Spec& spec) {
@@ -69,7 +69,8 @@ Spec read_whole(const Place& place) {
   spec.description = place.text("description", false, 1'024);
   read_source(place, spec);
   place.with("protect", [&](const Place& inner) { read_protection(inner, spec); });
-  place.each("rings", true, kRingsMax, [&](const Place& inner) { spec.rings.push_back(parts::read_ring(inner)); });
+  place.each("rings", true, kRingsMax,
+             [&](const Place& inner) { spec.rings.push_back(parts::read_ring(inner, spec.proof)); });
   place.each("probes", false, patchrun::kProbesMax,
              [&](const Place& inner) { spec.probes.push_back(parts::read_probe(inner)); });
   place.with("gate", [&](const Place& inner) { spec.gate = parts::read_gate(inner); });

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "core/backup/posture.hpp"
 #include "core/document/place.hpp"
 #include "core/patchrun/order.hpp"
 
@@ -51,10 +52,11 @@ struct RingSpec {
   std::vector<Budget> budgets;
   std::optional<RoleOrder> order;
   std::optional<patchrun::ReversibilityClass> least;  // in place of the rollout's
+  std::optional<backup::Demand> proof;                // what holds for this ring, the rollout's taken into account
 };
 BOOST_DESCRIBE_STRUCT(RingSpec, (),
                       (name, targets, share_percent, rest, soak, max_concurrency, max_errors, approvals, sample_size,
-                       window, calendars, budgets, order, least))
+                       window, calendars, budgets, order, least, proof))
 
 // What follows a failure on a node, or a ring whose error budget is used up. A halted rollout waits for a person.
 enum class FailureAction {
@@ -69,7 +71,8 @@ struct Spec {
   std::string baseline;       // id, name or ARN; "" with a change set, or for the one in force on each node
   std::string change_set_id;  // "cs-…"; "" with a baseline
   std::optional<std::uint32_t> approvals;  // of the change set, by others than its author; absent: the policy's least
-  patchrun::ProtectionOrder protection;
+  patchrun::ProtectionOrder protection;    // R3 is written here as R2, with `proof`: no node reaches R3 by itself
+  std::optional<backup::Demand> proof;     // of rings that say nothing else
   std::vector<RingSpec> rings;
   std::vector<patchrun::ProbeSpec> probes;
   patchrun::Gate gate;
@@ -81,8 +84,17 @@ struct Spec {
   std::string webhook;  // told of the end and of every halt, with the report
 };
 BOOST_DESCRIBE_STRUCT(Spec, (),
-                      (name, description, baseline, change_set_id, approvals, protection, rings, probes, gate,
+                      (name, description, baseline, change_set_id, approvals, protection, proof, rings, probes, gate,
                        ill_before, reboot, reboot_timeout, restart_services, on_failure, webhook))
+
+// What R3 demands where nothing else is written: R3 is R2 and a restore point that was restored.
+inline constexpr backup::Demand kProofOfR3{.level = backup::ProofLevel::P3,
+                                           .offsite = false,
+                                           .proven_within = std::chrono::days(7),
+                                           .point_within = std::chrono::days(1),
+                                           .rto = Duration::zero(),
+                                           .back_up_first = true,
+                                           .prove_first = true};
 
 // Everything that is wrong with the file by itself, at once, each with its field and line: unknown members, a gate that
 // can never open, bad durations, a ring named twice. Error reason "ValidationException".

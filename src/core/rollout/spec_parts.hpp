@@ -12,8 +12,16 @@ namespace belay::rollout::parts {
 using document::Place;
 using document::Reader;
 
-std::optional<patchrun::ReversibilityClass> reversibility_class(const Place& place, std::string_view field);
-RingSpec read_ring(const Place& place);
+// `class` and `proof` as they stand together, of the rollout and of a ring.
+struct Protection {
+  std::optional<patchrun::ReversibilityClass> least;  // of R3: R2
+  std::optional<backup::Demand> proof;
+};
+// R3 without `proof` demands kProofOfR3; what `proof` leaves out is as `otherwise` has it, else as kProofOfR3. A ring
+// (`otherwise` is the rollout's) that says neither keeps the rollout's demand, and so does one with a class alone: a
+// demand ends by `proof: none`.
+Protection read_class_and_proof(const Place& place, const std::optional<backup::Demand>& otherwise);
+RingSpec read_ring(const Place& place, const std::optional<backup::Demand>& proof);
 patchrun::ProbeSpec read_probe(const Place& place);
 patchrun::Gate read_gate(const Place& place);
 

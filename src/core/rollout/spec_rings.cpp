@@ -67,10 +67,10 @@ void read_rates(const Place& place, RingSpec& ring) {
 
 }  // namespace
 
-RingSpec read_ring(const Place& place) {
+RingSpec read_ring(const Place& place, const std::optional<backup::Demand>& proof) {
   place.reader.only(place.object, place.path,
                     {"name", "targets", "share", "rest", "soak", "maxConcurrency", "maxErrors", "approval",
-                     "sampleSize", "window", "calendars", "budget", "order", "class"});
+                     "sampleSize", "window", "calendars", "budget", "order", "class", "proof"});
   RingSpec ring;
   ring.name = place.text("name", true, 64);
   read_targets(place, ring);
@@ -89,7 +89,9 @@ RingSpec read_ring(const Place& place) {
     ring.budgets.push_back({inner.text("tag", true, 128), inner.number("maxDisrupted", 1, 1, 1'000'000)});
   });
   read_order(place, ring);
-  ring.least = reversibility_class(place, "class");
+  auto protection = read_class_and_proof(place, proof);
+  ring.least = protection.least;
+  ring.proof = protection.proof;
   return ring;
 }
 

@@ -87,7 +87,18 @@ constexpr Wrong kWrong[] = {
     {"bad_soak", "name: x\nrings: [{name: a, targets: ['*'], soak: 10}]", "soak"},
     {"bad_rate", "name: x\nrings: [{name: a, targets: ['*'], maxConcurrency: 0}]", "maxConcurrency"},
     {"bad_class", "name: x\nprotect: {class: R9}\nrings: [{name: a, targets: ['*']}]", "protect.class"},
-    {"no_backups_yet", "name: x\nprotect: {class: R3}\nrings: [{name: a, targets: ['*']}]", "not offered yet"},
+    {"r3_without_proof", "name: x\nprotect: {class: R3, proof: none}\nrings: [{name: a, targets: ['*']}]", "say R2"},
+    {"proof_level", "name: x\nprotect: {proof: {level: P6}}\nrings: [{name: a, targets: ['*']}]",
+     "protect.proof.level (line 2): is 'P6'"},
+    {"proof_level_x", "name: x\nprotect: {proof: {level: x}}\nrings: [{name: a, targets: ['*']}]", "expected P0 to P5"},
+    {"proof_member", "name: x\nprotect: {proof: {within: 7d}}\nrings: [{name: a, targets: ['*']}]",
+     "protect.proof.within (line 2): is not known"},
+    {"proof_for_ever", "name: x\nprotect: {proof: {provenWithin: '0'}}\nrings: [{name: a, targets: ['*']}]",
+     "provenWithin"},
+    {"rto_unmeasured", "name: x\nprotect: {proof: {level: P2, rto: 1h}}\nrings: [{name: a, targets: ['*']}]",
+     "measured by restoring"},
+    {"proof_of_ring", "name: x\nrings: [{name: a, targets: ['*'], proof: {level: P9}}]", "rings[0].proof.level"},
+    {"proof_is_text", "name: x\nrings: [{name: a, targets: ['*'], proof: P4}]", "rings[0].proof"},
     {"probe_of_nothing", "name: x\nrings: [{name: a, targets: ['*']}]\nprobes: [{name: p}]", "measures nothing"},
     {"probe_of_two",
      "name: x\nrings: [{name: a, targets: ['*']}]\nprobes: [{name: p, tcp: 'a:1', systemd: newly-failed}]",
@@ -104,6 +115,47 @@ constexpr Wrong kWrong[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Table, WrongSpec, testing::ValuesIn(kWrong),
                          [](const auto& info) { return std::string(info.param.name); });
+
+TEST(Spec, ReadsTheProofThatIsDemanded) {
+  const auto spec = read_spec(
+      "name: x\n"
+      "protect: {class: R3, proof: {level: P4x, provenWithin: 3d, pointWithin: 12h, rto: 1h, backUpFirst: false}}\n"
+      "rings:\n"
+      "  - {name: a, targets: ['*']}\n"
+      "  - {name: b, targets: ['*'], class: R1, proof: {level: P5, proveFirst: false}}\n"
+      "  - {name: c, targets: ['*'], proof: none}\n"
+      "  - {name: d, targets: ['*'], class: R1}\n");
+  ASSERT_TRUE(spec.ok()) << spec.error().message();
+  using backup::ProofLevel;
+  EXPECT_EQ(spec->protection.least, patchrun::ReversibilityClass::R2) << "what a node reaches by itself";
+  const backup::Demand whole{ProofLevel::P4, true, std::chrono::days(3), 12h, 1h, false, true};
+  EXPECT_EQ(spec->proof, whole);
+  EXPECT_EQ(spec->rings[0].proof, whole);
+  EXPECT_EQ(spec->rings[1].least, patchrun::ReversibilityClass::R1);
+  EXPECT_EQ(spec->rings[1].proof, (backup::Demand{ProofLevel::P5, false, std::chrono::days(3), 12h, 1h, false, false}))
+      << "what it leaves out is the rollout's";
+  EXPECT_EQ(spec->rings[2].proof, std::nullopt);
+  EXPECT_EQ(spec->rings[3].proof, whole) << "a class alone lifts no demand";
+}
+
+TEST(Spec, R3IsR2AndARestoredPoint) {
+  const auto spec = read_spec("name: x\nprotect: {class: R3}\nrings: [{name: a, targets: ['*']}]");
+  ASSERT_TRUE(spec.ok()) << spec.error().message();
+  EXPECT_EQ(spec->protection.least, patchrun::ReversibilityClass::R2);
+  const backup::Demand demand{backup::ProofLevel::P3, false, std::chrono::days(7), 24h, 0s, true, true};
+  EXPECT_EQ(spec->proof, demand);
+  EXPECT_EQ(spec->rings[0].proof, demand);
+  const auto ring = read_spec("name: x\nrings: [{name: a, targets: ['*']}, {name: b, targets: ['*'], class: R3}]");
+  ASSERT_TRUE(ring.ok()) << ring.error().message();
+  EXPECT_EQ(ring->rings[0].proof, std::nullopt);
+  EXPECT_EQ(ring->rings[1].least, patchrun::ReversibilityClass::R2);
+  EXPECT_EQ(ring->rings[1].proof, demand);
+  const auto plain = read_spec("name: x\nprotect: {proof: {level: P4}}\nrings: [{name: a, targets: ['*']}]");
+  ASSERT_TRUE(plain.ok()) << plain.error().message();
+  EXPECT_EQ(plain->protection.least, patchrun::ReversibilityClass::R1) << "a proof alone changes no class";
+  EXPECT_EQ(plain->proof->level, backup::ProofLevel::P4);
+  EXPECT_EQ(plain->proof->proven_within, std::chrono::days(7));
+}
 
 TEST(Spec, TellsEverythingThatIsWrongAtOnce) {
   const auto spec = read_spec("rings: [{name: a}]\nreboot: maybe");
