@@ -70,16 +70,18 @@ class DeskTest : public testing::Test {
 
   Status work(const std::string& order_id) {
     FakePackageManager packages({files_, io::real_processes(), clock_}, packages_path());
-    const WorkTools tools{files_,
-                          io::real_processes(),
-                          clock_,
-                          packages,
-                          host_,
-                          {},
-                          {},
-                          [] { return fleet::NodeFacts{}; },
-                          {files_, io::real_processes(), {}},
-                          policy_path()};
+    WorkTools tools{files_,
+                    io::real_processes(),
+                    clock_,
+                    packages,
+                    host_,
+                    {},
+                    {},
+                    [] { return fleet::NodeFacts{}; },
+                    {files_, io::real_processes(), {}},
+                    policy_path()};
+    tools.fetch_secrets = fetch_secrets_;
+    tools.do_backup = do_backup_;
     return work_on_order(tools, paths_, order_id);
   }
 
@@ -146,6 +148,8 @@ class DeskTest : public testing::Test {
     return all;
   }
 
+  std::function<Result<Secrets>(const std::string&)> fetch_secrets_;
+  std::function<backup::JobReport(const BackupHost&, const backup::Job&, const Secrets&)> do_backup_;
   std::filesystem::path directory_ = std::filesystem::temp_directory_path() /
                                      ("belay-desk-" + std::to_string(::getpid()) + "-" + to_hex(io::random_bytes(4)));
   io::Files& files_ = io::real_files();
