@@ -28,6 +28,9 @@ CommandSpec quarantine_command();
 CommandSpec diff_command();
 CommandSpec exception_command();
 CommandSpec state_command();
+CommandSpec vault_command();
+CommandSpec backup_command();
+CommandSpec restore_command();
 CommandSpec user_command();
 CommandSpec version_compare_command();
 

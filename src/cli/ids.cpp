@@ -21,6 +21,9 @@ constexpr std::array kRows{
     Row{IdKind::automation, "automation", "", "36 hexadecimal digits and dashes", "belay automation list"},
     Row{IdKind::rollout, "rollout", "ro", "ro- and 17 hexadecimal digits", "belay rollout list"},
     Row{IdKind::quarantine, "quarantine", "qu", "qu- and 17 hexadecimal digits", "belay quarantine list"},
+    Row{IdKind::point, "recovery point", "rp", "rp- and 17 hexadecimal digits", "belay backup points"},
+    Row{IdKind::proof, "proof", "pr", "pr- and 17 hexadecimal digits", "belay backup proofs"},
+    Row{IdKind::backup_job, "backup job", "bj", "bj- and 17 hexadecimal digits", "belay backup jobs"},
     Row{IdKind::exception, "exception", "ex", "ex- and 17 hexadecimal digits", "belay exception list"},
 };
 

@@ -6,7 +6,20 @@
 
 namespace belay::cli {
 
-enum class IdKind { baseline, change_set, command, activation, window, automation, rollout, quarantine, exception };
+enum class IdKind {
+  baseline,
+  change_set,
+  command,
+  activation,
+  window,
+  automation,
+  rollout,
+  quarantine,
+  exception,
+  point,
+  proof,
+  backup_job
+};
 
 // The word itself, or an error that says what such an id looks like and which command lists them.
 Result<std::string> checked_id(IdKind kind, const std::string& word);

@@ -1,0 +1,95 @@
+#include <unistd.h>
+
+#include <iostream>
+
+#include "base/error_table.hpp"
+#include "base/text.hpp"
+#include "cli/backup_jobs.hpp"
+#include "cli/commands.hpp"
+#include "cli/ids.hpp"
+#include "cli/output.hpp"
+#include "cli/targets.hpp"
+
+namespace belay::cli {
+namespace {
+
+struct Place {
+  std::string node, path;
+};
+
+// "PATH", "NODE" or "NODE:PATH".
+Place place_of(const std::string& text) {
+  if (text.starts_with('/')) return {"", text};
+  const auto colon = text.find(":/");
+  if (colon == std::string::npos) return {text, ""};
+  return {text.substr(0, colon), text.substr(colon + 1)};
+}
+
+// Asked twice: what is replaced is somebody's data.
+Status confirm(const std::string& point, const std::string& what, bool yes) {
+  if (yes) return {};
+  if (!::isatty(STDIN_FILENO))
+    return Error(Code::invalid_argument,
+                 "this replaces " + what + "; say --yes where nobody can be asked (a preview: --preview)");
+  std::string answer;
+  std::cerr << "This replaces " << what << ". What is there is put aside first. Go on? [y/N] ";
+  std::getline(std::cin, answer);
+  if (trim(answer) != "y" && trim(answer) != "yes") return Error(Code::cancelled, "nothing was done");
+  std::cerr << "Type the recovery point's id to be sure: ";
+  std::getline(std::cin, answer);
+  if (trim(answer) != point) return Error(Code::cancelled, "that is not " + point + "; nothing was done");
+  return {};
+}
+
+Result<int> preview(Context& context, json::Object request, const std::string& point) {
+  BELAY_TRY_ASSIGN(const auto shown, call(context, "GetRecoveryPoint", {{"PointId", point}}));
+  if (context.format == Format::table) print_record(context, shown.at("RecoveryPoint"), std::cout);
+  request["Preview"] = true;
+  BELAY_TRY_ASSIGN(const auto answer, call(context, "StartRestore", request));
+  return begun(context, {json::text_or_empty(answer.at("Job"), "JobId")}, "the node looks", true);
+}
+
+Result<int> restore(Context& context, const Arguments& arguments) {
+  BELAY_TRY_ASSIGN(const auto point, checked_id(IdKind::point, arguments.one("POINT")));
+  const auto place = place_of(arguments.one("to"));
+  json::Object request{{"PointId", point}};
+  if (!place.node.empty()) {
+    BELAY_TRY_ASSIGN(request["InstanceId"], resolve_node(context, place.node));
+  }
+  if (!place.path.empty()) request["Path"] = place.path;
+  if (arguments.has("path")) request["Paths"] = json::encode(arguments.all("path"));
+  if (arguments.has("time")) request["Time"] = arguments.one("time");
+  const bool in_place = arguments.has("in-place"), over = arguments.has("over");
+  if (place.path.empty() && !in_place && !arguments.has("to"))
+    return Error(Code::invalid_argument, "say where to: --to PATH, --to NODE:PATH, or --in-place");
+  if (over) request["Over"] = true;
+  if (in_place) request["InPlace"] = true;
+  if (arguments.has("preview")) return preview(context, request, point);
+  if (over || in_place) {
+    const auto what = place.path.empty() ? std::string("the database's data") : "what is at " + place.path;
+    BELAY_TRY(confirm(point, what + (place.node.empty() ? "" : " on " + place.node), arguments.has("yes")));
+    request["Confirm"] = point;
+  }
+  BELAY_TRY_ASSIGN(const auto answer, call(context, "StartRestore", request));
+  return begun(context, {json::text_or_empty(answer.at("Job"), "JobId")}, "the restore begins", arguments.has("wait"));
+}
+
+}  // namespace
+
+CommandSpec restore_command() {
+  return {"restore",
+          "bring a recovery point back, beside what is there or over it",
+          {{"POINT", "its id (rp-…); `belay backup points` lists them with their proof"}},
+          {{"--to", "PATH on the node it came from, NODE, or NODE:PATH"},
+           {"--in-place", "a database where it was: stopped, put aside, restored, started", Takes::nothing},
+           {"--over", "replace what is at the path; it is put aside first", Takes::nothing},
+           {"--path", "only these files or folders out of it", Takes::values},
+           {"--time", "a database: to this moment (ISO 8601), at or after the point"},
+           {"--preview", "say what would be done, do nothing", Takes::nothing},
+           {"--yes", "replace without asking", Takes::nothing},
+           {"--wait", "follow it to its end", Takes::nothing}},
+          restore,
+          {}};
+}
+
+}  // namespace belay::cli
