@@ -77,6 +77,7 @@ Happened RunActions::protect(const RunState& run) {
   if (!measure_before(run, findings)) return failed(std::move(findings));
 
   InHand in_hand;
+  in_hand.proofs = run.order.protection.proofs;
   std::vector<fleet::Problem> not_held;
   hold(run, findings, in_hand, not_held);
   take_snapshots(run, mounts, findings, in_hand);

@@ -125,8 +125,9 @@ struct ProtectionOrder {
   ReversibilityClass least = ReversibilityClass::R1;  // below it nothing is begun
   std::vector<std::string> snapshots;                 // providers to use, by name; empty: every one that covers
   Duration keep_snapshots{0};                         // after a commit; 0: they go at once
+  std::vector<std::string> proofs{};  // "pr-… (P4) of rp-…": restore points of data that the server saw proven
 };
-BOOST_DESCRIBE_STRUCT(ProtectionOrder, (), (least, snapshots, keep_snapshots))
+BOOST_DESCRIBE_STRUCT(ProtectionOrder, (), (least, snapshots, keep_snapshots, proofs))
 
 // What was really in hand before the first byte: evidence of a run.
 struct WayBack {
@@ -134,7 +135,8 @@ struct WayBack {
   std::vector<std::string> held;          // old packages, "name_version_arch", " (repacked)" where rebuilt from files
   std::vector<std::string> snapshots;     // "provider:id of /, /boot"
   std::vector<std::string> why_not_more;  // what kept it from a higher class
+  std::vector<std::string> proofs{};      // restore points of data, as ordered
 };
-BOOST_DESCRIBE_STRUCT(WayBack, (), (reached, held, snapshots, why_not_more))
+BOOST_DESCRIBE_STRUCT(WayBack, (), (reached, held, snapshots, why_not_more, proofs))
 
 }  // namespace belay::patchrun

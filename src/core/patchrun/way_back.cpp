@@ -56,6 +56,7 @@ WayBack judge_way_back(const InHand& in_hand) {
   WayBack way;
   way.held = in_hand.held;
   way.snapshots = in_hand.snapshots;
+  way.proofs = in_hand.proofs;
   for (const auto* reasons : {&in_hand.not_held, &in_hand.not_taken})
     for (const auto& why : *reasons)
       if (way.why_not_more.size() < kReasonsMax) way.why_not_more.push_back(sanitize(why, kReasonBytesMax));
@@ -63,7 +64,8 @@ WayBack judge_way_back(const InHand& in_hand) {
   way.reached = ReversibilityClass::R1;
   if (in_hand.snapshots.empty() || !in_hand.not_taken.empty()) return way;
   way.reached = ReversibilityClass::R2;
-  way.why_not_more = {"a patch run takes no restore point of data"};
+  if (in_hand.proofs.empty()) way.why_not_more = {"the order brought no proof of a restore point of data"};
+  else way.reached = ReversibilityClass::R3;
   return way;
 }
 

@@ -24,6 +24,7 @@ struct InHand {
   std::vector<std::string> not_held;   // why not; any: no R1
   std::vector<std::string> snapshots;  // as WayBack tells them
   std::vector<std::string> not_taken;  // why not; any: no R2
+  std::vector<std::string> proofs{};   // of data, as the order brought them; none: no R3
 };
 WayBack judge_way_back(const InHand& in_hand);
 

@@ -130,7 +130,8 @@ struct Surroundings {
   std::map<std::string, std::uint32_t> disrupted_elsewhere;  // by group: by other rollouts
   std::map<std::string, Duration> takes;  // by node: measured, a rollback included; absent: not known
   Duration takes_by_default{};
-  std::set<std::string> silent;  // nodes not heard of lately: no ring is green over them
+  std::set<std::string> silent;                   // nodes not heard of lately: no ring is green over them
+  std::map<std::string, std::string> unproven{};  // nodes whose ring demands a proven backup that is not there: why
 };
 
 enum class EventKind {

@@ -7,6 +7,7 @@
 
 namespace belay::rollout {
 namespace {
+constexpr Duration kProofLook{15'000};  // while a backup or a restore test is made
 constexpr Duration kLookAgain{60'000};  // for what nobody tells of: other rollouts' nodes
 
 std::string of(std::uint32_t some, std::uint32_t all, std::string_view what) {
@@ -147,6 +148,11 @@ void Turn::fill(Ring& ring, const RingCounts& counts) {
     if (node.ring != rollout_.ring || node.state != NodeState::Pending || node.rank != first) continue;
     if (at_work >= ring.concurrency_max) break;
     if (begun == command::kBegunAtOnce) return wake(now_);
+    if (const auto lacks = surroundings_.unproven.find(node.node_id); lacks != surroundings_.unproven.end()) {
+      out_.waits_for = "a proven backup of " + node.node_id + ": " + lacks->second;
+      wake(now_ + kProofLook);
+      continue;
+    }
     if (!fits(clock, node)) {
       waits = true;
       continue;

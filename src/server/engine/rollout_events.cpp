@@ -315,6 +315,7 @@ Result<rollout::Surroundings> RolloutRun::look_around() {
     for (const auto& budget : spec_.rings[i].budgets) tags.insert(budget.tag);
   }
   if (!tags.empty()) BELAY_TRY(count_disrupted(tags, around));
+  BELAY_TRY(look_at_proofs(around));
   return around;
 }
 

@@ -195,6 +195,8 @@ Status RolloutRun::send(const Action& action, rollout::Node& node, Events& answe
   order.patch.emplace();
   order.patch->changes = std::move(shipment.changes);
   fill_patch(*order.patch, action, ring_spec(node));
+  if (const auto proofs = proofs_.find(node.node_id); proofs != proofs_.end())
+    order.patch->protection.proofs = proofs->second;
   order.patch->old_files = old_files_of(*change_set_, order.patch->changes);
   const auto sha = io::sha256_hex(json::to_canonical_text(json::encode(order.patch->changes)));
   BELAY_TRY(note_in_audit(sql_, now_, "belayd", "node:freeze-changes", node.node_id,
@@ -202,6 +204,7 @@ Status RolloutRun::send(const Action& action, rollout::Node& node, Events& answe
                            {"order", order.order_id},
                            {"changeSet", change_set_->sha256},
                            {"changes", order.patch->changes.size()},
+                           {"proofs", json::encode(order.patch->protection.proofs)},
                            {"sha256", sha}}));
   const auto queued = queue(std::move(order));
   if (queued.ok()) return {};

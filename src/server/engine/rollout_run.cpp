@@ -65,7 +65,7 @@ Result<ExecutionKind::Advance> RolloutRun::advance(const store::executions::Exec
     wake_at = step.wake_at;
     if (!step.waits_for.empty() && machine.ring < rings_wait_for_.size())
       rings_wait_for_[machine.ring] = step.waits_for;
-    events.clear();
+    events = std::exchange(held_, {});
     for (const auto& action : step.actions) BELAY_TRY(act(action, events));
     if (events.empty()) break;
     if (turn == kTurnsMax) {

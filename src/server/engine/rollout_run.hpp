@@ -37,6 +37,9 @@ class RolloutRun {
   Result<rollout::Surroundings> look_around();
   Result<rollout::RingClock> clock_of(const rollout::RingSpec& ring);
   Status measure(rollout::Surroundings& surroundings);
+  // rollout_proofs.cpp: what rings demand of backups; nodes that can never meet it now are held.
+  Status look_at_proofs(rollout::Surroundings& surroundings);
+  Status look_at_proof(const rollout::Node& node, const backup::Demand& demand);
   Status count_disrupted(const std::set<std::string>& tags, rollout::Surroundings& surroundings);
 
   // ---- what to do (rollout_orders.cpp)
@@ -62,7 +65,10 @@ class RolloutRun {
   store::rollouts::Rollout row_;
   rollout::Spec spec_;
   std::optional<ChangeSetView> change_set_;
-  std::set<std::string> silent_;  // of the ring at hand, not heard of lately
+  std::set<std::string> silent_;                            // of the ring at hand, not heard of lately
+  std::map<std::string, std::vector<std::string>> proofs_;  // by node, that meet the demand: told to it
+  std::map<std::string, std::string> unproven_;             // by node: why it may not begin yet
+  Events held_;                                             // for the machine's next turn
   std::vector<std::string> rings_wait_for_;
 };
 
