@@ -90,6 +90,9 @@ struct Provable {
 };
 // Fails closed: what is not known does not hold.
 Provable provable(const Known& known, const Demand& demand, Instant now);
+// The level to order a test with, so that its proof meets `wanted`: what restores no service of its own (files) has
+// nothing between P3 and P5.
+ProofLevel level_to_prove(const PlanSpec& plan, ProofLevel wanted);
 
 enum class Verdict { COMPLIANT, NON_COMPLIANT };
 BOOST_DESCRIBE_ENUM(Verdict, COMPLIANT, NON_COMPLIANT)
