@@ -32,7 +32,8 @@ bool is(const wire::Envelope& message) {
 }
 
 Status check_watched(const backup::WatchReport& report) {
-  if (report.plan_id.size() > 64 || report.findings.size() > kFindingsMax)
+  if (report.plan_id.size() > 64 || report.findings.size() > kFindingsMax ||
+      report.log_gaps.size() > backup::kLogGapsMax)
     return Error(Code::invalid_argument, "backup_watched is too long");
   return {};
 }
