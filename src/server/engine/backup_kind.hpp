@@ -23,6 +23,9 @@ std::unique_ptr<ExecutionKind> make_backup_kind(BackupParts parts);
 std::unique_ptr<ExecutionKind> make_coverage_kind();
 Status ensure_coverage(store::Sql& sql, Instant now);  // the one execution; may be repeated
 
+// Whom its targets mean by now: nodes that came, and that went; `all`: look at every one anew.
+Status refresh_members(store::Sql& sql, const store::backups::Plan& plan, bool all, Instant now);
+
 // Something about this node of the plan wants a look now ("" all of it).
 Status wake_backup_plan(store::Sql& sql, std::string_view plan_id, std::string_view node_id, Instant now);
 

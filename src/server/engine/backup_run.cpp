@@ -142,6 +142,33 @@ Status with_point(Sql& sql, backup::Job& job, const backup::RecoveryPoint& point
   return {};
 }
 
+Status refresh_members(Sql& sql, const backups::Plan& plan, bool all, Instant now) {
+  std::set<std::string> wanted;
+  if (plan.state != "Retired") {
+    BELAY_TRY_ASSIGN(const auto ids, nodes_of(sql, plan.spec));
+    wanted.insert(ids.begin(), ids.end());
+  }
+  BELAY_TRY_ASSIGN(auto known, backups::members_of(sql, plan.plan_id));
+  std::vector<backups::Member> changed;
+  for (auto& member : known) {
+    const bool covered = wanted.erase(member.node_id) > 0;
+    if (covered == !member.left_at && !all) continue;
+    if (covered && member.left_at) member.left_at.reset(), member.joined_at = now;
+    else if (!covered && !member.left_at) member.left_at = now;
+    member.look_at = now;
+    changed.push_back(member);
+  }
+  for (const auto& node_id : wanted) {
+    backups::Member member;
+    member.plan_id = plan.plan_id;
+    member.node_id = member.progress.node_id = node_id;
+    member.joined_at = now;
+    member.look_at = now;
+    changed.push_back(std::move(member));
+  }
+  return backups::put_members(sql, changed);
+}
+
 Result<ExecutionKind::Advance> BackupRun::advance(const store::executions::Execution& execution,
                                                   const std::vector<store::executions::Event>& events) {
   BELAY_TRY_ASSIGN(auto state, json::decode_text<State>(execution.state));
@@ -150,7 +177,7 @@ Result<ExecutionKind::Advance> BackupRun::advance(const store::executions::Execu
   for (const auto& event : events) BELAY_TRY(translate(event));
   const bool active = plan_.state == "Active";
   if (!state.members_at || state.version != plan_.version || (active && now_ - *state.members_at >= kMembersEvery)) {
-    BELAY_TRY(look_at_members(state.version != plan_.version));
+    BELAY_TRY(refresh_members(sql_, plan_, state.version != plan_.version, now_));
     state.members_at = now_;
     state.version = plan_.version;
   }
@@ -192,33 +219,6 @@ Status BackupRun::translate(const store::executions::Event& event) {
   BELAY_TRY_ASSIGN(const auto result, result_of(sql_, told.order_id));
   if (result) return take_result(*job, *result);
   return end(*job, "Expired", "the node did not take the order in time: is its agent running? see `belay nodes`");
-}
-
-Status BackupRun::look_at_members(bool all) {
-  std::set<std::string> wanted;
-  if (plan_.state != "Retired") {
-    BELAY_TRY_ASSIGN(const auto ids, nodes_of(sql_, plan_.spec));
-    wanted.insert(ids.begin(), ids.end());
-  }
-  BELAY_TRY_ASSIGN(auto known, backups::members_of(sql_, plan_.plan_id));
-  std::vector<Member> changed;
-  for (auto& member : known) {
-    const bool covered = wanted.erase(member.node_id) > 0;
-    if (covered == !member.left_at && !all) continue;
-    if (covered && member.left_at) member.left_at.reset(), member.joined_at = now_;
-    else if (!covered && !member.left_at) member.left_at = now_;
-    member.look_at = now_;
-    changed.push_back(member);
-  }
-  for (const auto& node_id : wanted) {
-    Member member;
-    member.plan_id = plan_.plan_id;
-    member.node_id = member.progress.node_id = node_id;
-    member.joined_at = now_;
-    member.look_at = now_;
-    changed.push_back(std::move(member));
-  }
-  return backups::put_members(sql_, changed);
 }
 
 Status BackupRun::look(Member member) {

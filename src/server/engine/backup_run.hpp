@@ -22,7 +22,6 @@ class BackupRun {
   using Member = store::backups::Member;
 
   Status translate(const store::executions::Event& event);
-  Status look_at_members(bool all);
   Status look(Member member);
 
   // ---- what is due

@@ -253,6 +253,7 @@ Result<PlanView> Backups::put_plan(const PutPlanRequest& request) {
     plan.updated_at = now;
     const bool fresh = plan.version == 1;
     BELAY_TRY(fresh ? backups::create_plan(sql, plan) : backups::update_plan(sql, plan));
+    BELAY_TRY(refresh_members(sql, plan, true, now));
     BELAY_TRY(fresh ? begin_execution(sql, plan) : wake_backup_plan(sql, plan.plan_id, "", now));
     BELAY_TRY(note_in_audit(sql, now, request.requested_by, fresh ? "belay:CreateBackupPlan" : "belay:UpdateBackupPlan",
                             plan.plan_id,

@@ -166,7 +166,11 @@ void EngineTest::work_on(FakeNode& node, const wire::Order& order) {
       break;
     }
     case wire::OrderKind::associations: node.kept = *order.associations; break;
-    case wire::OrderKind::backup: break;
+    case wire::OrderKind::backup:
+      if (node.does_backups) result.backup = node.does_backups(*order.backup);
+      if (!result.backup || result.backup->outcome != backup::JobOutcome::ok)
+        result.outcome = wire::OrderOutcome::failed;
+      break;
     case wire::OrderKind::plan:
       result.problems = node.plan_problems;
       if (!node.plan_problems.empty()) result.outcome = wire::OrderOutcome::failed;

@@ -4,6 +4,7 @@
 // last.
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -38,6 +39,7 @@ struct FakeNode {
   std::uint64_t newest_counter = 0;
   std::vector<wire::Order> done;  // orders worked on, each once
   std::set<std::string> seen;
+  std::function<backup::JobReport(const backup::Job&)> does_backups{};
   std::vector<wire::Order> unfinished;  // its journal: taken, and no result said yet
 };
 

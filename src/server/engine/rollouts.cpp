@@ -102,10 +102,6 @@ struct Plan {
 Result<Plan> plan_of(Sql& sql, const std::string& content) {
   Plan plan;
   BELAY_TRY_ASSIGN(plan.spec, rollout::read_spec(content));
-  // A demand that nobody looks after would be a lie; it goes as soon as the gate asks for the proof.
-  if (std::ranges::any_of(plan.spec.rings, [](const auto& ring) { return ring.proof.has_value(); }))
-    return refused_rollout(
-        "protect.proof (R3) asks for a proven backup, and no gate looks after it yet; R2 is the most");
   const auto probes = patchrun::check_probes(plan.spec.probes);
   if (!probes.ok()) return refused_rollout(probes.error().message());
   BELAY_TRY_ASSIGN(plan.approvals, approvals_of(sql, plan.spec));
