@@ -113,7 +113,7 @@ class Wal {
     std::uint64_t latest = 0;
     for (const TimelineSwitch& one : switches_) {
       const auto child = timelines_.find(one.timeline);
-      if (one.parent != timeline || one.timeline == timeline || child == timelines_.end()) continue;
+      if (one.parent != timeline || child == timelines_.end()) continue;
       if (child->second.back() <= timelines_.at(timeline).back()) continue;
       latest = std::max(latest, one.lsn / segment_bytes_);
     }

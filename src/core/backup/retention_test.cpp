@@ -229,10 +229,13 @@ TEST(Retention, ChainsStayWhole) {
                                          point_of("F2", "2027-01-03T01:00:00Z")};
   auto suspect_end = chain;
   suspect_end[3].state = suspect;
+  auto gone_full = chain;
+  gone_full[0].state = gone;
   const Row rows[] = {
       {"the newest needs nobody", chain, last(1), "F2"},
       {"the second newest needs its full", chain, last(2), "F1 D2 F2"},
       {"a day's end needs all below it", chain, daily(3), "F1 D1 I1 I2 D2 F2"},
+      {"what is gone does not come back for those that need it", gone_full, last(1), "D1 I1 I2 D2 F2"},
       {"a suspect one keeps what it needs, for somebody may accept it", suspect_end, last(1), "F1 D1 I1 I2 F2"},
   };
   expect(rows);
