@@ -2,6 +2,7 @@
 // orders come as steps, and its policy is TOML.
 #include "base/text.hpp"
 #include "base/yaml.hpp"
+#include "core/document/place.hpp"
 #include "core/document/reader.hpp"
 
 namespace belay::document {
@@ -16,6 +17,10 @@ Result<MarkedValue> read_content(std::string_view content, Format format) {
   auto read = format == Format::JSON ? parse_marked_json(content) : yaml::parse(content);
   if (read.ok()) return read;
   return Error(Code::invalid_argument, read.error().message(), "InvalidDocumentContent");
+}
+
+Result<MarkedValue> read_either(std::string_view content) {
+  return read_content(content, trim(content).starts_with('{') ? Format::JSON : Format::YAML);
 }
 
 }  // namespace belay::document

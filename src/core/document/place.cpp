@@ -41,10 +41,6 @@ Result<std::uint64_t> parse_size(std::string_view text) {
   return bytes;
 }
 
-Result<MarkedValue> read_either(std::string_view content) {
-  return read_content(content, trim(content).starts_with('{') ? Format::JSON : Format::YAML);
-}
-
 Result<Target> parse_target(std::string_view text) {
   const auto refuse = [&](std::string_view what) {
     return Error(Code::invalid_argument, "'" + sanitize(std::string(text), 100) + "' " + std::string(what));
