@@ -120,8 +120,11 @@ Result<RecoveryPoint> BackupRun::point_of(const Job& job, const backup::MadePoin
 }
 
 Status BackupRun::keep_points(const Job& job, const backup::JobReport& report) {
-  BELAY_TRY_ASSIGN(const auto history,
-                   backups::points_of(sql_, plan_.plan_id, job.job.source_node_id, job.job.vault.name));
+  BELAY_TRY_ASSIGN(auto history, backups::points_of(sql_, plan_.plan_id, job.job.source_node_id, job.job.vault.name));
+  const auto newest = std::ranges::find(history, PointState::available, &RecoveryPoint::state);
+  if (newest != history.end()) {  // with its fingerprints: a table that was emptied shows there
+    BELAY_TRY_ASSIGN(*newest, backups::get_point(sql_, newest->point_id));
+  }
   std::vector<RecoveryPoint> points;
   for (const auto& made : report.points) {
     BELAY_TRY_ASSIGN(auto point, point_of(job, made, job.job.vault.name));
@@ -287,7 +290,12 @@ Status BackupRun::retain(Member& member, const std::string& vault, const backup:
   const auto kept = backup::retain(points, rules, zone_, now_);
   std::vector<backup::MadePoint> going;
   for (std::size_t i = 0; i < points.size(); ++i) {
-    if (kept[i].keep) continue;
+    if (kept[i].keep) {
+      if (points[i].state != PointState::expiring) continue;
+      points[i].state = PointState::available;  // a hold or a chain wants it after all
+      BELAY_TRY(backups::update_point(sql_, points[i]));
+      continue;
+    }
     if (points[i].state != PointState::expiring) {
       points[i].state = PointState::expiring;
       BELAY_TRY(backups::update_point(sql_, points[i]));

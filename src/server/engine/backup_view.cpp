@@ -191,7 +191,7 @@ Result<bool> mend_proof(Sql& sql, std::string_view node_id, const NodeProvable& 
     const auto* point = backup::pick_point(known, 0, 0);
     if (!point) return false;
     BELAY_TRY(with_point(sql, job, *point));
-    job.level = std::max(demand.level, plan.spec.prove.level);
+    job.level = backup::level_to_prove(plan.spec, std::max(demand.level, plan.spec.prove.level));
     job.checks = plan.spec.prove.checks;
     job.offsite = demand.offsite;
   }
