@@ -42,7 +42,6 @@ std::unique_ptr<BackupEngine> not_here(backup::EngineName engine) { return std::
 std::unique_ptr<BackupEngine> make_engine(const BackupHost& host, backup::EngineName engine) {
   using backup::EngineName;
   using namespace backups;
-  static_cast<void>(host);
   switch (engine) {
     case EngineName::pgbackrest: return not_here(engine);
 
@@ -52,9 +51,9 @@ std::unique_ptr<BackupEngine> make_engine(const BackupHost& host, backup::Engine
 
     case EngineName::mysqldump: return not_here(engine);
 
-    case EngineName::restic: return not_here(engine);
+    case EngineName::restic: return make_restic(host);
 
-    case EngineName::borg: return not_here(engine);
+    case EngineName::borg: return make_borg(host);
 
     case EngineName::sqlite: return not_here(engine);
 

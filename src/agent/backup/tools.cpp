@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "agent/backup/call_spec.hpp"
+#include "agent/backup/vault_parts.hpp"
 #include "base/text.hpp"
 
 namespace belay::agent::backups {
@@ -193,9 +194,7 @@ std::string how_it_ended(const io::ProcessOutcome& outcome) {
   return text + ": " + sanitize(said, kSaidBytesMax);
 }
 
-namespace {
-
-std::string percent_encoded(std::string_view text) {
+std::string percent_encode(std::string_view text) {
   constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~";
   std::string encoded;
   for (const char c : text) {
@@ -209,6 +208,8 @@ std::string percent_encoded(std::string_view text) {
   }
   return encoded;
 }
+
+namespace {
 
 void cross_out(std::string& text, std::string_view secret) {
   constexpr std::size_t kShortest = 4;  // "a" would cross out everything
@@ -225,7 +226,7 @@ std::string without_secrets(std::string text, const Secrets& secrets, std::size_
     if (name == "user" || name == "copy.user")
       continue;  // a name is no secret, and what it is part of would be unreadable
     cross_out(text, value);
-    cross_out(text, percent_encoded(value));
+    cross_out(text, percent_encode(value));
     // A key has lines, and a program may show one of them.
     for (const auto line : split(value, '\n'))
       if (line.size() >= 16 && line.find("-----") == std::string_view::npos) cross_out(text, line);

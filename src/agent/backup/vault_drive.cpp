@@ -1,0 +1,110 @@
+#include "agent/backup/vault_parts.hpp"
+#include "base/bytes.hpp"
+#include "base/text.hpp"
+#include "io/crypto.hpp"
+
+namespace belay::agent::backups {
+namespace {
+
+constexpr std::string_view kMarkFile = ".belay-vault";
+constexpr std::size_t kMarkBytesMax = 4'096;
+constexpr Duration kBlkidTimeout{30'000}, kMountTimeout{60'000};
+
+// As udev writes a label: what is not a plain character is \xHH.
+std::string to_udev(std::string_view label) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789#+-.:=@_";
+  std::string name;
+  for (const char c : label) {
+    if (kPlain.find(c) != std::string_view::npos) name += c;
+    else name += "\\x" + to_hex(std::string_view(&c, 1));
+  }
+  return name;
+}
+
+// The device of a label; "" where no drive with it is plugged in.
+Result<std::string> device_of(VaultAccess::Impl& impl, const std::string& label) {
+  auto link = "/dev/disk/by-label/" + to_udev(label);
+  if (impl.host.files.info(link).ok()) return link;
+  // No udev here, or it has not seen the drive yet.
+  Call what;
+  what.argv = {"blkid", "-L", label};
+  what.timeout = kBlkidTimeout;
+  BELAY_TRY_ASSIGN(const auto outcome, call(impl.host, impl.job, std::move(what)));
+  return outcome.success() ? std::string(trim(outcome.standard_output)) : std::string();
+}
+
+std::string mark_of(const std::string& vault, const std::string& label, const std::string& key) {
+  const auto said = "belay-drive-1\n" + vault + "\n" + label + "\n";
+  return said + to_hex(io::hmac_sha256(key, said)) + "\n";
+}
+
+bool writes(backup::Task task) {
+  return task == backup::Task::backup || task == backup::Task::copy || task == backup::Task::check;
+}
+
+Status mount_at(VaultAccess::Impl& impl, const std::string& device, const std::string& path) {
+  BELAY_TRY(impl.host.files.make_directories(path, 0700));
+  Call what;
+  what.argv = {"mount", "-o", "nosuid,nodev,noexec", "--", device, path};
+  what.timeout = kMountTimeout;
+  const auto mounted = must(impl.host, impl.job, std::move(what));
+  if (!mounted.ok())
+    return Error(Code::unavailable,
+                 "the drive " + device + " of the vault " + impl.vault.name +
+                     " cannot be mounted: " + mounted.error().chain() + "; check its file system",
+                 "vault-away");
+  impl.mounted_at = path;
+  return {};
+}
+
+}  // namespace
+
+Status check_mark(const BackupHost& host, const backup::Job& job, const std::string& root, const std::string& vault,
+                  const std::string& label, const std::string& key, std::vector<std::string>& remarks) {
+  const auto path = root + "/" + std::string(kMarkFile);
+  const auto wanted = mark_of(vault, label, key);
+  const auto mark = host.files.read(path, kMarkBytesMax);
+  if (mark.ok() && equal_constant_time(*mark, wanted)) return {};
+  if (mark.ok())
+    return Error(Code::unauthenticated,
+                 root + " has the label " + label + ", but the mark of another vault or key (" + path +
+                     "); plug in the right one, or remove the mark where this one is to be taken over",
+                 "vault-refused");
+  if (mark.error().code() != Code::not_found) return mark.error().within("the drive cannot be read");
+  if (!writes(job.task))
+    return Error(Code::not_found,
+                 root + " has the label " + label + ", but no mark of this vault: nothing was backed up to it",
+                 "vault-refused");
+  remarks.push_back("the drive " + label + " was new and is marked as one of the vault " + vault + " now");
+  const auto written = host.files.write_durable(path, wanted, 0600);
+  if (written.ok()) return {};
+  return Error(written.error().code(), "the drive cannot be marked: " + written.error().chain(), "vault-refused");
+}
+
+Status open_drive(VaultAccess::Impl& impl, const std::string& name, const Secrets& secrets, std::string_view prefix) {
+  const auto& place = *impl.vault.removable;
+  std::string device, label;
+  for (const auto& candidate : place.labels) {
+    BELAY_TRY_ASSIGN(device, device_of(impl, candidate));
+    label = candidate;
+    if (!device.empty()) break;
+  }
+  if (device.empty())
+    return Error(Code::unavailable,
+                 "no drive of the vault " + impl.vault.name + " is plugged in; it is one with the file system label " +
+                     join(place.labels, " or "),
+                 "drive-wanted");
+  const auto root = impl.host.work_directory + "/drive-" + std::string(prefix.empty() ? "own" : "copy");
+  BELAY_TRY(mount_at(impl, device, root));
+  BELAY_TRY(check_mark(impl.host, impl.job, root, impl.vault.name, label, secret_of(secrets, prefix, "repository.key"),
+                       impl.remarks));
+  impl.remarks.push_back("drive " + label);
+  const auto below = root + (place.path.empty() ? "" : "/" + place.path);
+  impl.directory = impl.url = below + "/" + name;
+  const auto made = impl.host.files.make_directories(impl.directory.substr(0, impl.directory.rfind('/')), 0700);
+  if (made.ok()) return {};
+  return Error(Code::permission_denied, "the drive " + label + " cannot be written: " + made.error().chain(),
+               "vault-refused");
+}
+
+}  // namespace belay::agent::backups
