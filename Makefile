@@ -42,6 +42,12 @@ demo: build ## six real hosts in a lab, patched dev, staging, production with th
 	@scripts/bootstrap.sh scripts/packages-lab.txt
 	@python3 -m lab.demo
 
+.PHONY: vm-test
+vm-test: build ## kernels, LVM, arrays and pulled plugs, in emulated machines; an hour, by hand. TEST=test_kernel. for one file
+	@scripts/bootstrap.sh scripts/packages-lab.txt
+	@scripts/bootstrap.sh scripts/packages-vm.txt
+	@python3 tests/vm/run.py $(TEST)
+
 .PHONY: sim
 sim: packages-test build/build.ninja ## rollouts with faults, simulated: SEEDS=2000 of them, or SEED=1234 alone with its trace
 	@ninja -C build -j $(JOBS) belay-sim

@@ -23,6 +23,7 @@ class Deb:
     fields: Mapping[str, str] = field(default_factory=dict)
     architecture: str = "all"
     compression: str = "gzip"
+    tree: Path | None = None  # files as they lie in this folder
     many_files: int = 0      # so many files of
     many_bytes: int = 1024   # so many bytes each
 
@@ -47,6 +48,8 @@ def build(deb: Deb, folder: Path) -> Path:
         _write(tree, name, text)
     if deb.conffiles:
         (control / "conffiles").write_text("".join(f"{name}\n" for name in deb.conffiles))
+    if deb.tree:
+        shutil.copytree(deb.tree, tree, symlinks=True, dirs_exist_ok=True)
     for index in range(deb.many_files):
         _write(tree, f"/opt/{deb.name}/{index % 50}/{index}", f"{deb.version} {index} ".ljust(deb.many_bytes, "x"))
     file = folder / f"{deb.name}_{deb.version}_{deb.architecture}.deb"

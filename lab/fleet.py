@@ -41,7 +41,9 @@ class Fleet:
     def __init__(self, lab: Lab, data: Path):
         self.lab = lab
         self.data = data
-        self.url = f"https://{network.SWITCH_ADDRESS}:{PORT}"
+        self.listen, self.http = f"{network.SWITCH_ADDRESS}:{PORT}", f"127.0.0.1:{HTTP_PORT}"
+        self.url = f"https://{self.listen}"
+        self.names: tuple[str, ...] = ()  # besides the address, by which agents reach it
         self.log = lab.folder / "log" / "belayd.log"
         self._server: subprocess.Popen[str] | None = None
 
@@ -54,8 +56,8 @@ class Fleet:
         ready = self.log.with_suffix(".out")
         with open(self.log, "a", encoding="utf-8") as errors, open(ready, "w", encoding="utf-8") as output:
             self._server = subprocess.Popen(
-                self.lab.in_switch([BINARIES / "belayd", "--data", self.data, "--listen",
-                                    f"{network.SWITCH_ADDRESS}:{PORT}", "--http", f"127.0.0.1:{HTTP_PORT}"]),
+                self.lab.in_switch([BINARIES / "belayd", "--data", self.data, "--listen", self.listen, "--http", self.http,
+                                    *(word for name in self.names for word in ("--name", name))]),
                 stdin=subprocess.DEVNULL, stdout=output, stderr=errors, text=True, start_new_session=True, env=CLEAN_ENVIRONMENT)
         self.lab.adopt("belayd", self._server)
 

@@ -14,6 +14,7 @@ import email.utils
 import gzip
 import re
 import shutil
+import socket
 import threading
 import time
 from datetime import datetime, timedelta, timezone
@@ -26,6 +27,7 @@ from lab.debs import Deb, build
 from lab.hosts import Host
 from lab.keys import SigningKey
 from lab.system import LabError, run
+from lab.vm import Vm
 
 Fault = Literal["missing", "hang", "tamper", "truncate", "error"]
 _HANG_SECONDS_MAX = 600
@@ -74,7 +76,7 @@ class AptRepository:
         release.write_text("".join(f"{key}: {value}\n" for key, value in heads.items()).replace("+0000", "UTC") + sums)
         (key or self.key).clear_sign(release, suite / "InRelease")
 
-    def offer_to(self, host: Host, base_url: str, *, key: SigningKey | None = None, only: bool = True) -> None:
+    def offer_to(self, host: Host | Vm, base_url: str, *, key: SigningKey | None = None, only: bool = True) -> None:
         """Writes the host's source for it; with `only`, its other sources and lists are taken away."""
         if only:
             host.shell("rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*; rm -rf /var/lib/apt/lists/*")
@@ -86,9 +88,12 @@ class AptRepository:
 
 
 class RepositoryServer:
-    """Serves a folder to the lab's hosts, in this process, from a socket inside the switch's namespace."""
+    """Serves a folder to the lab's hosts, in this process, from a socket inside the switch's namespace.
 
-    def __init__(self, folder: Path, namespace: str):
+    Without a namespace it listens on this machine's loopback; `name` is what the guests of a machine call that.
+    """
+
+    def __init__(self, folder: Path, namespace: str, name: str = "repo.lab"):
         self.folder = folder.resolve()
         self.requests: list[str] = []
         self._faults: list[tuple[re.Pattern[str], Fault]] = []
@@ -96,9 +101,10 @@ class RepositoryServer:
         self._server = ThreadingHTTPServer(("", 0), self._handler(), bind_and_activate=False)
         self._server.daemon_threads = True
         self._server.socket.close()
-        self._server.socket = forward.listen(namespace, network.SWITCH_ADDRESS, 0)
+        self._server.socket = (forward.listen(namespace, network.SWITCH_ADDRESS, 0) if namespace
+                               else socket.create_server(("127.0.0.1", 0), backlog=128))
         self.port = self._server.socket.getsockname()[1]
-        self.url = f"http://repo.lab:{self.port}"
+        self.url = f"http://{name}:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
@@ -171,7 +177,7 @@ def wait_for_second() -> None:
 LOCK_WAIT_S = 120
 
 
-def apt_get(host: Host, *words: str, check: bool = True) -> str:
+def apt_get(host: Host | Vm, *words: str, check: bool = True) -> str:
     """What an administrator would type, and again while somebody else (the node's own agent) holds apt's lock; its output."""
     deadline = time.monotonic() + LOCK_WAIT_S
     while True:

@@ -71,6 +71,8 @@ RECIPES: dict[str, Recipe] = {
     "trixie": Recipe("trixie"),
     "busybox": Recipe("bookworm", ("busybox-static",), variant="extract", lists=False, finish=_BUSYBOX),
     "btrfs": Recipe("bookworm", (*_BOOTABLE, "btrfs-progs"), lists=False, bootable=True, finish=_QUIET),
+    "vm": Recipe("bookworm", (*_BOOTABLE, "udev", "kmod", "linux-image-cloud-amd64", "initramfs-tools", "grub-pc", "lvm2", "mdadm",
+                              "e2fsprogs", "qemu-guest-agent", "ca-certificates"), finish=_QUIET),  # of virtual machines (lab/vm_image.py)
     "rpm": Recipe("bookworm", (*_BOOTABLE, "dnf", "rpm", "gpg", "ca-certificates"), lists=False, bootable=True,
                   finish=_QUIET + _DNF),
 }
