@@ -137,7 +137,7 @@ void Node::tell_progress() {
   const std::string state = boost::describe::enum_to_string((*run)->state, "?");
   if (state == told_state_) return;
   told_state_ = state;
-  const bool reboots = state == "rebooting" || state == "rollback_rebooting";
+  const bool reboots = state == "rebooting" || state == "falling_back" || state == "rollback_rebooting";
   told_ = std::max(told_ + 1, static_cast<std::uint64_t>(std::max<std::int64_t>(to_unix_ms(machine.clock.now()), 0)));
   world_.note(machine.plan.name + " is " + state, machine.elapsed());
   send(wire::pack(

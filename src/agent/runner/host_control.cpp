@@ -4,6 +4,7 @@
 #include <chrono>
 #include <thread>
 
+#include "agent/runner/boot_menu.hpp"
 #include "base/text.hpp"
 
 namespace belay::agent {
@@ -36,6 +37,14 @@ class RealHostControl final : public HostControl {
   }
 
   Result<bool> reboot_required() override { return check_.required(); }
+
+  std::string kernel_running() override { return BootTrial(files_, processes_).kernel_running(); }
+  std::string hold_kernel() override { return BootTrial(files_, processes_).hold(); }
+  Status boot_kernel_once(const std::string& wanted) override {
+    return BootTrial(files_, processes_).boot_once(wanted);
+  }
+  patchrun::KernelTrial begin_kernel_trial() override { return BootTrial(files_, processes_).begin(); }
+  Status end_kernel_trial(const std::string& failed) override { return BootTrial(files_, processes_).end(failed); }
 
   Status request_reboot() override {
     std::vector<std::string> argv{"reboot"};

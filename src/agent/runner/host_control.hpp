@@ -5,6 +5,7 @@
 
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "core/patchrun/machine.hpp"
 #include "io/files.hpp"
 #include "io/process.hpp"
 
@@ -17,6 +18,13 @@ class HostControl {
   virtual Result<std::string> boot_id() = 0;
   // Whether something that was installed takes effect only after a reboot. Reads only.
   virtual Result<bool> reboot_required() = 0;
+  // The release of the kernel that runs; "" where it cannot be read.
+  virtual std::string kernel_running() = 0;
+  // A new kernel on trial: see BootTrial. All may be repeated.
+  virtual std::string hold_kernel() = 0;
+  virtual patchrun::KernelTrial begin_kernel_trial() = 0;
+  virtual Status boot_kernel_once(const std::string& wanted) = 0;
+  virtual Status end_kernel_trial(const std::string& failed) = 0;
   // Asks for it and returns; may be repeated.
   virtual Status request_reboot() = 0;
   enum class Waited { rebooted, timed_out };

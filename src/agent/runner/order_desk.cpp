@@ -289,8 +289,8 @@ void OrderDesk::tell_progress(Work& work) {
   work.journal_seen = info->modified;
   const auto run = RunJournal(parts_.files, parts_.paths, id).load();
   if (!run.ok() || !*run) return;
-  const bool reboots =
-      (*run)->state == patchrun::State::rebooting || (*run)->state == patchrun::State::rollback_rebooting;
+  const bool reboots = (*run)->state == patchrun::State::rebooting || (*run)->state == patchrun::State::falling_back ||
+                       (*run)->state == patchrun::State::rollback_rebooting;
   const auto detail = (*run)->steps.size() < 2 ? std::string() : (*run)->steps[(*run)->steps.size() - 2].detail;
   work.step = boost::describe::enum_to_string((*run)->state, "?");
   work.state = reboots ? wire::OrderState::rebooting : wire::OrderState::running;

@@ -166,10 +166,8 @@ Happened RunActions::check(const RunState& run) {
   const auto& changes = run.order.changes;
   if (std::ranges::all_of(changes, [&](const auto& c) { return is_there(c, scan->installed); })) {
     findings.before = installed_of(scan->installed, touched_keys(changes));
-    if (wants_reboot(run.order, findings)) {
-      findings.detail = "already installed; a reboot is still wanted";
-      return {Event::reboot_needed, std::move(findings)};
-    }
+    if (wants_reboot(run.order, findings))
+      return into_reboot(std::move(findings), "already installed; a reboot is still wanted");
     findings.detail = "already installed";
     return {Event::already_there, std::move(findings)};
   }

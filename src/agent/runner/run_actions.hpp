@@ -64,6 +64,8 @@ class RunActions {
   void check_versions(const patchrun::RunState& run, const fleet::PackageSet& set, patchrun::Findings& findings) const;
   void check_plan(const patchrun::RunState& run, const ScanResult& scan, patchrun::Findings& findings);
   std::optional<fleet::Problem> too_late(const patchrun::RunState& run) const;
+  Happened into_reboot(patchrun::Findings findings, std::string detail);
+  void judge_kernel(const patchrun::RunState& run, patchrun::Findings& findings);
   bool wants_reboot(const patchrun::PatchRunOrder& order, patchrun::Findings& findings);
   OutputLine collect(patchrun::Findings& findings) const;
 

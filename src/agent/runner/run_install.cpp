@@ -1,7 +1,10 @@
+#include <algorithm>
+
 #include "agent/runner/problems.hpp"
 #include "agent/runner/run_actions.hpp"
 #include "agent/runner/run_parts.hpp"
 #include "base/text.hpp"
+#include "core/patchrun/way_back.hpp"
 
 namespace belay::agent {
 
@@ -11,6 +14,13 @@ using patchrun::RunState;
 
 Happened RunActions::install(const RunState& run) {
   Findings findings;
+  // A machine that goes down in the middle of this is to come up on the kernel that it runs now: no other can be
+  // removed then.
+  auto all = run.order.changes;
+  all.insert(all.end(), run.planned.begin(), run.planned.end());
+  if (std::ranges::any_of(all, [](const auto& change) { return patchrun::is_kernel(change.name); }))
+    if (const auto why = tools_.host.hold_kernel(); !why.empty())
+      collect(findings)("belay: a sudden boot may be one of the new kernel: " + why);
   auto report = tools_.packages.install(install_order(run, paths_), collect(findings));
   if (!report.ok()) return failed(report.error(), std::move(findings));
   findings.changed = report->changed;
@@ -22,10 +32,7 @@ Happened RunActions::install(const RunState& run) {
   if (findings.output.empty()) findings.output = report->output;
   if (!report->problems.empty()) return failed(std::move(findings));
   const auto detail = count(report->changed.size(), "package", "packages") + " changed";
-  if (wants_reboot(run.order, findings)) {
-    findings.detail = detail + "; a reboot is needed";
-    return {Event::reboot_needed, std::move(findings)};
-  }
+  if (wants_reboot(run.order, findings)) return into_reboot(std::move(findings), detail + "; a reboot is needed");
   if (!run.order.restart_services) return succeeded(std::move(findings), detail);
   auto installed = run;
   installed.restart_needed = findings.restart_needed;
@@ -60,8 +67,22 @@ bool RunActions::wants_reboot(const patchrun::PatchRunOrder& order, Findings& fi
   return order.reboot == patchrun::Reboot::if_needed && required.ok() && *required;
 }
 
+// A new kernel is booted once, so that whatever becomes of it the boot after that is one of the kernel that runs now.
+Happened RunActions::into_reboot(Findings findings, std::string detail) {
+  findings.kernel_trial = tools_.host.begin_kernel_trial();
+  const auto& trial = *findings.kernel_trial;
+  if (!trial.wanted.empty())
+    detail += "; kernel " + trial.wanted + " is booted once, " + trial.before + " until it is verified";
+  if (!trial.why_not.empty()) detail += "; a new kernel cannot be booted on trial: " + trial.why_not;
+  findings.detail = std::move(detail);
+  return {Event::reboot_needed, std::move(findings)};
+}
+
 Happened RunActions::reboot(const RunState& run) {
   Findings findings;
+  if (run.state == patchrun::State::rebooting && !run.kernel_trial.wanted.empty())
+    if (const auto chosen = tools_.host.boot_kernel_once(run.kernel_trial.wanted); !chosen.ok())
+      findings.problems.push_back(problem_of(chosen.error(), run.kernel_trial.wanted));
   const auto asked = ask_for_reboot(tools_.host);
   const auto deadline = run.entered_at + run.order.reboot_timeout;
   if (asked.ok() && tools_.host.await_reboot(deadline - tools_.clock.now()) == HostControl::Waited::rebooted) {

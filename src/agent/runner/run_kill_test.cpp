@@ -6,7 +6,7 @@
 namespace belay::agent {
 namespace {
 
-enum class Probe { none, healthy, ill_until_restart, ill_until_rollback, ill_until_restore };
+enum class Probe { none, healthy, ill_until_restart, ill_until_rollback, ill_until_restore, ill_under_new_kernel };
 
 struct Scenario {
   const char* name;
@@ -14,6 +14,7 @@ struct Scenario {
   bool needs_reboot;
   Probe probe = Probe::none;
   bool restart_services = false;
+  const char* new_kernel = "";
 };
 const std::vector<Scenario>& scenarios() {
   static const std::vector<Scenario> all{
@@ -28,6 +29,8 @@ const std::vector<Scenario>& scenarios() {
       {"the gate closes", {}, false, Probe::ill_until_rollback},
       {"the gate closes after a reboot", {}, true, Probe::ill_until_rollback},
       {"only a snapshot helps", {}, false, Probe::ill_until_restore},
+      {"a new kernel", {}, true, Probe::healthy, false, "6.1.0-56"},
+      {"a new kernel is ill", {}, true, Probe::ill_under_new_kernel, false, "6.1.0-56"},
   };
   return all;
 }
@@ -37,6 +40,7 @@ struct Node : Machine {
   explicit Node(const Scenario& scenario) : scenario(scenario) {
     for (const auto& fault : scenario.faults) set_fault(fault.fault, fault.package, fault.times);
     host.needs_reboot = scenario.needs_reboot;
+    host.new_kernel = scenario.new_kernel;
     before = disk.read(kPackagesPath, 1 << 20).value();
     snapshots.needs_reboot = true;
     snapshots.on_restore = [this] {
@@ -56,6 +60,7 @@ struct Node : Machine {
       case Probe::ill_until_restart: return is_new && host.restarted.size() == restarted_before && host.boots == 1;
       case Probe::ill_until_rollback: return is_new;
       case Probe::ill_until_restore: return spoiled;
+      case Probe::ill_under_new_kernel: return host.kernel == scenario.new_kernel;
     }
     return false;
   }
@@ -142,7 +147,7 @@ TEST(RunDriverKill, DiesOnceAtEveryChangeAndEndsHonestly) {
   // The scenarios together die in every state of the table but the first.
   for (const char* state :
        {"checking", "protecting", "downloading", "installing", "rebooting", "restarting", "verifying", "committing",
-        "rolling_back", "rollback_rebooting", "verifying_rollback", "restoring", "finished"})
+        "falling_back", "rolling_back", "rollback_rebooting", "verifying_rollback", "restoring", "finished"})
     EXPECT_GT(died[state], 0) << "no death in " << state;
 }
 

@@ -164,5 +164,60 @@ TEST(RunLadder, AnOrderedRollbackIsARunLikeAnyOther) {
   EXPECT_EQ(patchrun::report(run).undoes, kRunId);
 }
 
+// ---- a kernel on trial
+
+PatchRunOrder with_a_new_kernel(Machine& machine) {
+  machine.host.needs_reboot = true;
+  machine.host.new_kernel = "6.1.0-56";
+  return order_for_both();
+}
+
+TEST(RunKernel, TheNewOneIsKeptOnceTheRunHasVerifiedIt) {
+  Machine machine;
+  const auto run = drive_to_end(machine, with_a_new_kernel(machine));
+  EXPECT_EQ(run.outcome, Outcome::committed) << told(run);
+  EXPECT_EQ(machine.host.kernel, "6.1.0-56");
+  EXPECT_EQ(machine.host.trial.wanted, "") << "the trial has ended";
+  EXPECT_NE(told(run).find("kernel 6.1.0-56 is booted once, 6.1.0-50 until it is verified"), std::string::npos);
+}
+
+TEST(RunKernel, OneThatDoesNotComeUpIsRolledBackUnderTheOldOne) {
+  Machine machine;
+  auto order = with_a_new_kernel(machine);
+  machine.host.new_kernel_fails = true;
+  const auto run = drive_to_end(machine, order);
+  EXPECT_EQ(run.outcome, Outcome::rolled_back) << told(run);
+  EXPECT_NE(told(run).find("kernel 6.1.0-56 did not come up: the machine fell back to 6.1.0-50"), std::string::npos);
+  EXPECT_EQ(told(run).find("falling_back"), std::string::npos) << "it has fallen back by itself";
+  EXPECT_EQ(machine.installed(), kBefore);
+  EXPECT_EQ(machine.host.trial.wanted, "");
+}
+
+TEST(RunKernel, OneUnderWhichTheNodeIsIllIsLeftBeforeItIsRemoved) {
+  Machine machine;
+  auto order = with_a_new_kernel(machine);
+  order.probes = {{.name = "web", .command = patchrun::CommandProbe{}}};
+  machine.health["web"] = [&](const ProbeReading*) {
+    return ProbeReading{machine.host.kernel == "6.1.0-50", "asked", {}};
+  };
+  const auto run = drive_to_end(machine, order);
+  EXPECT_EQ(run.outcome, Outcome::rolled_back) << told(run);
+  EXPECT_EQ(machine.host.kernel, "6.1.0-50");
+  EXPECT_EQ(machine.installed(), kBefore);
+  std::string order_of;
+  for (const auto& step : run.steps) order_of += step.state + " ";
+  EXPECT_NE(order_of.find("verifying falling_back rolling_back "), std::string::npos) << order_of;
+}
+
+TEST(RunKernel, ABootMenuThatCannotBePutBackIsTold) {
+  Machine machine;
+  auto order = with_a_new_kernel(machine);
+  machine.host.ends_no_trial = true;
+  const auto run = drive_to_end(machine, order);
+  EXPECT_EQ(run.outcome, Outcome::committed) << told(run);
+  ASSERT_EQ(run.problems.size(), 1u) << told(run);
+  EXPECT_NE(run.problems[0].detail.find("boot menu"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace belay::agent

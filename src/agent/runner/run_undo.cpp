@@ -80,6 +80,8 @@ Happened RunActions::verify_rollback(const RunState& run) {
     findings.problems.push_back(std::move(*ill));
     return {Event::climb, std::move(findings)};
   }
+  if (const auto ended = tools_.host.end_kernel_trial(run.kernel_trial.wanted); !ended.ok())
+    collect(findings)("belay: " + ended.error().chain());
   return succeeded(std::move(findings),
                    "every package is as it was found" +
                        std::string(run.protection.probes.empty() ? "" : ", and what was healthy is"));

@@ -18,6 +18,7 @@ Happened RunActions::verify(const RunState& run) {
   add(findings.problems, *broken);
   const auto scan = tools_.packages.scan();
   if (!scan.ok()) return failed(scan.error(), std::move(findings));
+  judge_kernel(run, findings);
   const auto keys = keys_of(run);
   findings.changed = difference(before_of(run), installed_of(scan->installed, keys), keys);
   for (const auto& change : run.order.changes)
@@ -31,8 +32,24 @@ Happened RunActions::verify(const RunState& run) {
   return pass_gate(run, std::move(findings));
 }
 
+// Whether the kernel on trial is the one that runs.
+void RunActions::judge_kernel(const RunState& run, Findings& findings) {
+  if (!run.rebooted || run.kernel_trial.wanted.empty()) return;
+  const auto running = tools_.host.kernel_running();
+  if (running == run.kernel_trial.wanted) return;
+  findings.kernel_trial = run.kernel_trial;
+  findings.kernel_trial->failed = true;
+  findings.problems.push_back(
+      {fleet::Reason::other, run.kernel_trial.wanted,
+       "kernel " + run.kernel_trial.wanted + " did not come up: the machine fell back to " + running,
+       "see the machine's console and the journal of its last boots", false});
+}
+
 Happened RunActions::commit(const RunState& run) {
   Findings findings;
+  // Verified: from now on every boot is one of the new kernel.
+  if (const auto ended = tools_.host.end_kernel_trial(""); !ended.ok())
+    return failed(ended.error(), std::move(findings));
   const auto& protection = run.order.protection;
   if (protection.keep_snapshots > Duration::zero()) {
     const auto now = tools_.clock.now();

@@ -57,6 +57,12 @@ constexpr std::array kRows{
     Row{S::verifying,          E::failed,        S::rolling_back,       A::roll_back,       Course::failed,              open},
     Row{S::verifying,          E::left,          S::finished,           A::close,           Course::failed,              Outcome::left_as_is},
 
+    // What a kernel on trial leaves behind is taken away under the one before it: no kernel is removed while it runs.
+    Row{S::restarting,         E::fall_back,     S::falling_back,       A::reboot,          Course::failed,              open},
+    Row{S::verifying,          E::fall_back,     S::falling_back,       A::reboot,          Course::failed,              open},
+    Row{S::falling_back,       E::rebooted,      S::rolling_back,       A::roll_back,       same,                        open},
+    Row{S::falling_back,       E::failed,        S::rolling_back,       A::roll_back,       same,                        open},
+
     Row{S::committing,         E::succeeded,     S::finished,           A::close,           same,                        Outcome::committed},
     Row{S::committing,         E::failed,        S::finished,           A::close,           same,                        Outcome::committed},
 
@@ -92,6 +98,7 @@ constexpr std::array kResumeRows{
     ResumeRow{S::verifying,          S::verifying,          A::verify,          S::verifying,          A::verify},
     // Verified already: going back now would be the greater change.
     ResumeRow{S::committing,         S::committing,         A::commit,          S::committing,         A::commit},
+    ResumeRow{S::falling_back,       S::falling_back,       A::reboot,          S::rolling_back,       A::roll_back},
     ResumeRow{S::rolling_back,       S::rolling_back,       A::roll_back,       S::rolling_back,       A::roll_back},
     ResumeRow{S::rollback_rebooting, S::rollback_rebooting, A::reboot,          S::verifying_rollback, A::verify_rollback},
     ResumeRow{S::verifying_rollback, S::verifying_rollback, A::verify_rollback, S::verifying_rollback, A::verify_rollback},
@@ -107,7 +114,9 @@ const Row* find_row(State state, Event event) {
   return row == kRows.end() ? nullptr : &*row;
 }
 
-bool is_reboot_state(State state) { return state == S::rebooting || state == S::rollback_rebooting; }
+bool is_reboot_state(State state) {
+  return state == S::rebooting || state == S::falling_back || state == S::rollback_rebooting;
+}
 
 bool is_before_any_change(State state) {
   return state == S::accepted || state == S::checking || state == S::protecting || state == S::downloading;
@@ -151,6 +160,7 @@ void take_in(RunState& state, const Findings& findings) {
   if (findings.way_back) state.way_back = *findings.way_back;
   if (findings.probe_turns) state.probe_turns = *findings.probe_turns;
   if (findings.to_restart) state.to_restart = *findings.to_restart;
+  if (findings.kernel_trial) state.kernel_trial = *findings.kernel_trial;
   if (state.failure_log.empty()) state.failure_log = sanitize(findings.failure_log, kFailureLogBytesMax);
   add_output(state.output, findings.output);
 }
@@ -208,7 +218,11 @@ Event settle(RunState& state, Event event, const Findings& findings) {
     event = E::failed;
   }
   const bool may_be_left = state.state == S::installing || state.state == S::restarting || state.state == S::verifying;
-  return event == E::failed && leaves && may_be_left ? E::left : event;
+  if (event != E::failed) return event;
+  if (leaves && may_be_left) return E::left;
+  const auto& trial = findings.kernel_trial ? *findings.kernel_trial : state.kernel_trial;
+  const bool runs_new_kernel = state.rebooted && !trial.wanted.empty() && !trial.failed;
+  return runs_new_kernel && (state.state == S::restarting || state.state == S::verifying) ? E::fall_back : event;
 }
 
 // The run turns in a circle: end it with what can honestly be said.

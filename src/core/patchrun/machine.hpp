@@ -32,11 +32,12 @@ enum class State {
   checking,    // space, health, versions, the resolver's plan, whether it can end in time
   protecting,  // probes measured, old packages held, snapshots taken
   downloading,
-  installing,  // the first byte may move
-  rebooting,   // asked for; over when another boot runs
-  restarting,  // services that the change concerns: as the order wants it, or since the gate closed
-  verifying,   // versions and health compared with the order, probes with what they said before
-  committing,  // the point of no return: verified; the way back is let go
+  installing,    // the first byte may move
+  rebooting,     // asked for; over when another boot runs
+  restarting,    // services that the change concerns: as the order wants it, or since the gate closed
+  verifying,     // versions and health compared with the order, probes with what they said before
+  committing,    // the point of no return: verified; the way back is let go
+  falling_back,  // the new kernel runs and is to go: the one before it is booted first
   rolling_back,
   rollback_rebooting,
   verifying_rollback,  // versions, health and probes compared with what was found
@@ -44,7 +45,7 @@ enum class State {
   finished,
 };
 BOOST_DESCRIBE_ENUM(State, accepted, checking, protecting, downloading, installing, rebooting, restarting, verifying,
-                    committing, rolling_back, rollback_rebooting, verifying_rollback, restoring, finished)
+                    committing, falling_back, rolling_back, rollback_rebooting, verifying_rollback, restoring, finished)
 
 enum class Event {
   started,
@@ -60,9 +61,10 @@ enum class Event {
   climb,      // what was put back did not help: the next rung; also where `failed` was tried often enough
   exhausted,  // no rung is left; step() makes it out of `climb`
   left,       // failed, and the order wants it left so; step() makes it out of `failed`
+  fall_back,  // failed under a kernel on trial; step() makes it out of `failed`
 };
 BOOST_DESCRIBE_ENUM(Event, started, succeeded, already_there, reboot_needed, rebooted, restart_due, gate_closed, failed,
-                    cancelled, undecided, climb, exhausted, left)
+                    cancelled, undecided, climb, exhausted, left, fall_back)
 
 // Every action may be performed twice.
 enum class Action {
@@ -131,6 +133,14 @@ struct Protection {
 };
 BOOST_DESCRIBE_STRUCT(Protection, (), (old_versions_held, snapshots, probes))
 
+// A new kernel that is booted once. Until the run has verified it, every other boot begins the one before.
+struct KernelTrial {
+  std::string before, wanted;  // releases; "" where no kernel is on trial
+  bool failed = false;         // the machine came up on the one before by itself
+  std::string why_not;         // a new kernel boots, and no trial could be made of it
+};
+BOOST_DESCRIBE_STRUCT(KernelTrial, (), (before, wanted, failed, why_not))
+
 // What an action found out. Empty members say nothing new; problems, conffiles and output are added up.
 struct Findings {
   std::optional<std::vector<fleet::InstalledPackage>> before;  // check: versions of every package the change touches
@@ -145,7 +155,8 @@ struct Findings {
   std::optional<std::vector<ProbeTurn>> probe_turns;   // all of them so far
   std::optional<std::vector<std::string>> to_restart;  // with restart_due and gate_closed
   std::vector<std::string> restarted;                  // no longer needed
-  std::optional<fleet::Problem> gate_problem;          // with gate_closed: what it is where nothing cures it
+  std::optional<KernelTrial> kernel_trial;
+  std::optional<fleet::Problem> gate_problem;  // with gate_closed: what it is where nothing cures it
   std::string failure_log;
   std::string output;
   std::string detail;  // one line for the step's record
@@ -183,12 +194,13 @@ struct RunState {
   std::vector<std::string> to_restart{};
   std::string failure_log{};
   bool maybe_restored = false;  // the machine restarted while the way back was made ready: see protect
+  KernelTrial kernel_trial{};
 };
 BOOST_DESCRIBE_STRUCT(RunState, (),
                       (format, run_id, order, expires_at, state, course, outcome, state_writes, rollback_attempts,
                        resumed, boot_id, entered_at, before, planned, protection, changed, problems, conffiles_kept,
                        restart_needed, cancelled, rebooted, reboot_pending, steps, output, way_back, probe_turns, rungs,
-                       restore_unproven, to_restart, failure_log, maybe_restored))
+                       restore_unproven, to_restart, failure_log, maybe_restored, kernel_trial))
 
 // Save `state`, then perform `action`. After `close` in `finished` nothing follows.
 struct Decision {

@@ -228,6 +228,27 @@ TEST(PatchRunLadder, EachRungIsClimbedOnce) {
   EXPECT_EQ(step(run, Event::undecided, {}, kNow).state.state, State::restoring);
 }
 
+TEST(PatchRunLadder, ANewKernelThatFailedIsLeftBeforeItIsRemoved) {
+  auto run = in(State::verifying, Course::changed);
+  run.rebooted = true;
+  run.kernel_trial = {"6.1.0-50", "6.1.0-56", false, ""};
+  const auto decision = step(run, Event::failed, {}, kNow);
+  EXPECT_EQ(decision.state.state, State::falling_back);
+  EXPECT_EQ(decision.action, Action::reboot);
+  EXPECT_EQ(resume(decision.state, "boot-b", kNow).action, Action::roll_back);
+  EXPECT_EQ(resume(decision.state, "boot-a", kNow).action, Action::reboot);
+  EXPECT_EQ(step(decision.state, Event::failed, {}, kNow).action, Action::roll_back) << "the reboot did not come";
+
+  Findings fell_back;
+  fell_back.kernel_trial = {"6.1.0-50", "6.1.0-56", true, ""};
+  EXPECT_EQ(step(run, Event::failed, fell_back, kNow).action, Action::roll_back) << "the old one runs already";
+  run.order.on_failure = OnFailure::leave;
+  EXPECT_EQ(step(run, Event::failed, {}, kNow).state.outcome, Outcome::left_as_is);
+  run.order.on_failure = OnFailure::roll_back;
+  run.kernel_trial = {};
+  EXPECT_EQ(step(run, Event::failed, {}, kNow).action, Action::roll_back) << "no kernel changed";
+}
+
 TEST(PatchRunLadder, WhatIsToBeLeftIsLeftAndToldSo) {
   Findings closed;
   closed.to_restart = {"web.service"};
@@ -295,6 +316,7 @@ TEST(PatchRunProperty, EveryWayEndsHonestly) {
     auto run = fresh();
     if (random() % 2 == 0) run.protection.snapshots = {{"s1", "btrfs", {"/"}}};
     if (random() % 4 == 0) run.order.on_failure = OnFailure::leave;
+    if (random() % 3 == 0) run.kernel_trial = {"6.1.0-50", "6.1.0-56", random() % 2 == 0, ""};
     Findings findings;
     findings.to_restart = {"web.service"};
     std::string boot = "boot-a";
@@ -303,7 +325,8 @@ TEST(PatchRunProperty, EveryWayEndsHonestly) {
       ASSERT_LT(moves, static_cast<int>(kStateWritesMax) + 2) << trace;
       std::vector<Event> possible;
       for (const auto& row : rows())
-        if (row.state == run.state && row.event != Event::exhausted && row.event != Event::left)
+        if (row.state == run.state && row.event != Event::exhausted && row.event != Event::left &&
+            row.event != Event::fall_back)
           possible.push_back(row.event);
       const bool interrupted = random() % 5 == 0;
       if (interrupted && random() % 2 == 0) boot += "+";
@@ -338,7 +361,8 @@ TEST(PatchRunState, SurvivesTheDisk) {
 
 TEST(PatchRunState, ARunBegunByAnOlderAgentIsReadable) {
   auto text = json::encode(in(State::verifying, Course::changed));
-  for (const char* member : {"way_back", "probe_turns", "rungs", "to_restart", "failure_log", "maybe_restored"})
+  for (const char* member :
+       {"way_back", "probe_turns", "rungs", "to_restart", "failure_log", "maybe_restored", "kernel_trial"})
     EXPECT_TRUE(text.as_object().erase(member)) << member;
   const auto again = json::decode<RunState>(text);
   ASSERT_TRUE(again.ok()) << again.error().chain();

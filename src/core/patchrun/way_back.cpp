@@ -10,12 +10,6 @@ namespace {
 constexpr std::size_t kReasonsMax = 200;
 constexpr std::size_t kReasonBytesMax = 500;
 
-bool is_kernel(std::string_view package) {
-  for (const std::string_view prefix : {"linux-image-", "linux-modules-", "kernel"})
-    if (package.starts_with(prefix)) return true;
-  return false;
-}
-
 std::string_view without_epoch(std::string_view version) {
   const auto colon = version.find(':');
   return colon == std::string_view::npos ? version : version.substr(colon + 1);
@@ -34,6 +28,12 @@ bool leaves_boot_entries(const fleet::PackageChange& change, std::string_view ke
 }
 
 }  // namespace
+
+bool is_kernel(std::string_view package) {
+  for (const std::string_view prefix : {"linux-image-", "linux-modules-", "kernel"})
+    if (package.starts_with(prefix)) return true;
+  return false;
+}
 
 bool touches_boot(std::string_view package) {
   for (const std::string_view prefix : {"linux-image-", "kernel", "initramfs-tools", "dracut", "grub", "shim"})

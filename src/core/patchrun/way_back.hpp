@@ -9,6 +9,9 @@
 
 namespace belay::patchrun {
 
+// A package that brings a kernel.
+bool is_kernel(std::string_view package);
+
 // Whether installing it writes below /boot.
 bool touches_boot(std::string_view package);
 

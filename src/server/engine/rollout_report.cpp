@@ -26,7 +26,8 @@ NodeState live_state(std::string_view step, NodeState kept) {
   if (step == "installing") return NodeState::Installing;
   if (step == "rebooting") return NodeState::Rebooting;
   if (step == "verifying" || step == "committing" || step == "restarting") return NodeState::Verifying;
-  if (step.find("roll") != std::string_view::npos || step.find("restor") != std::string_view::npos)
+  if (step == "falling_back" || step.find("roll") != std::string_view::npos ||
+      step.find("restor") != std::string_view::npos)
     return NodeState::RollingBack;
   return kept;
 }
