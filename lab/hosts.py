@@ -84,7 +84,7 @@ class Lab:
         self._take_lock()
         self._sweep()
         atexit.register(self.close)
-        _end_in_order_when_told()
+        end_in_order_when_told()
         self._raise_inotify_limit()
         self.folder.mkdir(parents=True, exist_ok=True)
         run(["mount", "-t", "tmpfs", "-o", "size=60%,mode=0755", "belay-lab", self.folder])
@@ -256,7 +256,7 @@ def _key_agents(folder: Path) -> list[Process]:
     return [process for process in found if process]
 
 
-def _end_in_order_when_told() -> None:
+def end_in_order_when_told() -> None:
     """Lets SIGTERM end the program by way of its clean-up, unless the program has an answer of its own."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -147,10 +147,10 @@ class Vm:
                  "-chardev", f"socket,id=agent,path={self._sockets}/a,server=on,wait=off", "-device", "virtio-serial-pci",
                  "-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"]
         for index, disk in enumerate(self.disks):
-            serial = f",serial={disk.serial}" if disk.serial else ""
+            more = (f",serial={disk.serial}" if disk.serial else "") + (",bootindex=1" if index == 0 else "")
             # What the guest flushes reaches the file, so it survives the end of QEMU; that is all a pulled plug needs.
             words += ["-drive", f"file={disk.path},format={disk.format},if=none,id=d{index},cache=unsafe,discard=unmap",
-                      "-device", f"virtio-blk-pci,drive=d{index}{serial}"]
+                      "-device", f"virtio-blk-pci,drive=d{index}{more}"]
         if self.boot_from:
             words += ["-kernel", str(self.boot_from.kernel), "-initrd", str(self.boot_from.initrd), "-append", self.boot_from.arguments]
         return words

@@ -18,6 +18,7 @@ from pathlib import Path
 from lab import vm, vm_image
 from lab.debs import Deb
 from lab.fleet import AGENT, STATE, UNIT, Fleet
+from lab.hosts import end_in_order_when_told
 from lab.keys import make_key
 from lab.repos import AptRepository, RepositoryServer, apt_get
 from lab.system import BINARIES, LAB_DIRECTORY, LabError, Process, unmount_under, wait_until
@@ -62,6 +63,7 @@ class Outside:
         self._ending = contextlib.ExitStack()
 
     def __enter__(self) -> Outside:
+        end_in_order_when_told()
         try:
             self._ending.callback(shutil.rmtree, self.folder, ignore_errors=True)
             self.key = make_key(self.folder / "key", "Lab archive <archive@example.invalid>")
