@@ -1,4 +1,5 @@
-// What the fleet remembers of rollouts: quarantine, exceptions, package states saved under a name.
+// What the fleet remembers of rollouts: nodes that failed and are not settled, quarantine, exceptions, package states
+// saved under a name.
 #include "base/text.hpp"
 #include "store/detail.hpp"
 #include "store/rollouts.hpp"
@@ -35,6 +36,10 @@ Result<Exception> read_exception(const Row& row) {
                    row.text(4), row.text(5), row.instant(6), row.instant(7)};
 }
 
+Result<Unsettled> read_unsettled(const Row& row) {
+  return Unsettled{row.text(0), row.text(1), row.text(2), row.text(3), row.text(4), row.instant(5)};
+}
+
 constexpr std::string_view kSelectState =
     "SELECT name, description, node_id, operating_system, package_set_hash, saved_by, saved_at FROM saved_states";
 
@@ -43,6 +48,33 @@ Result<SavedState> read_state(const Row& row) {
 }
 
 }  // namespace
+
+// ---- nodes that failed
+
+Status put_unsettled(Sql& sql, const Unsettled& entry) {
+  BELAY_TRY(sql.exec(
+      "INSERT INTO unsettled_nodes (node_id, rollout_id, order_id, state, why, since) "
+      "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (node_id) DO UPDATE SET rollout_id = excluded.rollout_id, "
+      "order_id = excluded.order_id, state = excluded.state, why = excluded.why, since = excluded.since",
+      {entry.node_id, entry.rollout_id, entry.order_id, entry.state, sanitize(entry.why, kWhyBytesMax), entry.since}));
+  return {};
+}
+
+Result<std::optional<Unsettled>> take_unsettled(Sql& sql, std::string_view node_id) {
+  BELAY_TRY_ASSIGN(const auto row, sql.query_one("SELECT node_id, rollout_id, order_id, state, why, since "
+                                                 "FROM unsettled_nodes WHERE node_id = $1",
+                                                 {node_id}));
+  if (!row) return std::optional<Unsettled>();
+  BELAY_TRY(sql.exec("DELETE FROM unsettled_nodes WHERE node_id = $1", {node_id}));
+  BELAY_TRY_ASSIGN(auto entry, read_unsettled(*row));
+  return std::optional(std::move(entry));
+}
+
+Result<std::vector<Unsettled>> unsettled(Sql& sql) {
+  BELAY_TRY_ASSIGN(const auto rows, sql.query("SELECT node_id, rollout_id, order_id, state, why, since "
+                                              "FROM unsettled_nodes ORDER BY node_id"));
+  return detail::read_all<Unsettled>(rows, read_unsettled);
+}
 
 // ---- quarantine
 

@@ -61,9 +61,21 @@ struct NodeFilter {
 Result<Listed<Node>> list_nodes(Sql& sql, std::string_view rollout_id, const NodeFilter& filter, const Page& page);
 // Rows of open rollouts (not finished) that the node takes part in.
 Result<std::vector<Node>> open_of_node(Sql& sql, std::string_view node_id);
-// Of all open rollouts but one: nodes in any of `states`. For budgets over rollouts.
+// Of all open rollouts but one: nodes in any of `states`. For budgets over rollouts, as are the unsettled nodes.
 Result<std::vector<Node>> open_in_states(Sql& sql, std::string_view but_rollout_id,
                                          std::span<const std::string> states);
+
+// ---- nodes whose change failed, until they are seen well again or somebody settles them; rollouts end meanwhile
+struct Unsettled {
+  std::string node_id{};  // one entry each: the newest failure
+  std::string rollout_id{}, order_id{};
+  std::string state{}, why{};
+  Instant since{};
+};
+Status put_unsettled(Sql& sql, const Unsettled& entry);
+// What it took away; nothing where the node is not there.
+Result<std::optional<Unsettled>> take_unsettled(Sql& sql, std::string_view node_id);
+Result<std::vector<Unsettled>> unsettled(Sql& sql);  // all, by node
 
 // ---- quarantine: what was rolled back somewhere goes nowhere else
 struct Quarantine {

@@ -122,6 +122,31 @@ TEST_P(RolloutsTest, ARollbackOfNodesHasNoFileAndADamagedOneIsSeen) {
   EXPECT_OK(read([](Sql& sql) { return rollouts::get_brief(sql, "ro-1"); }));
 }
 
+TEST_P(RolloutsTest, ANodeThatFailedIsKeptUntilItIsTakenAway) {
+  const auto nodes = [&] {
+    Ids found;
+    const auto all = *read([](Sql& sql) { return rollouts::unsettled(sql); });
+    for (const auto& one : all) found.push_back(one.node_id + " " + one.rollout_id + " " + one.state);
+    return found;
+  };
+  const rollouts::Unsettled first{"mi-2", "ro-1", "o-1", "Inconsistent", "silent", at_s(1)};
+  ASSERT_OK(write([&](Sql& sql) { return rollouts::put_unsettled(sql, first); }));
+  ASSERT_OK(write(
+      [&](Sql& sql) { return rollouts::put_unsettled(sql, {"mi-1", "ro-1", "o-2", "Inconsistent", "", at_s(1)}); }));
+  auto again = first;
+  again.rollout_id = "ro-2";
+  again.state = "RollbackFailed";
+  ASSERT_OK(write([&](Sql& sql) { return rollouts::put_unsettled(sql, again); }));
+  reopen();
+  EXPECT_EQ(nodes(), (Ids{"mi-1 ro-1 Inconsistent", "mi-2 ro-2 RollbackFailed"})) << "the newest failure of each";
+  const auto taken = *write([](Sql& sql) { return rollouts::take_unsettled(sql, "mi-2"); });
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(taken->why, "silent");
+  EXPECT_EQ(taken->since, at_s(1));
+  EXPECT_FALSE(*write([](Sql& sql) { return rollouts::take_unsettled(sql, "mi-2"); }));
+  EXPECT_EQ(nodes(), Ids{"mi-1 ro-1 Inconsistent"});
+}
+
 TEST_P(RolloutsTest, ListsByEveryFilterNewestFirst) {
   for (int i = 1; i <= 3; ++i) make("ro-" + std::to_string(i), 1);  // at one moment
   auto fourth = make("ro-4", 0, "november");
