@@ -88,8 +88,15 @@ std::uint32_t Place::number(std::string_view field, std::uint32_t when_absent, s
 }
 
 Duration Place::span(std::string_view field, Duration when_absent, Duration min, Duration max) const {
-  if (!find(field)) return when_absent;
-  const auto text = reader.text(object, path, field);
+  const auto* value = find(field);
+  if (!value) return when_absent;
+  const bool is_zero = value->is_int64() && value->get_int64() == 0;  // the one number that needs no unit
+  if (value->is_int64() && !is_zero) {
+    reader.refuse(at(field),
+                  "is a number without a unit; write " + std::to_string(value->get_int64()) + "s, m, h or d");
+    return when_absent;
+  }
+  const auto text = is_zero ? std::string("0") : reader.text(object, path, field);
   if (text.empty()) return when_absent;  // what was wrong with it is noted
   const auto read = parse_span(text);
   if (!read.ok()) reader.refuse(at(field), read.error().message());

@@ -25,6 +25,16 @@ bool is_failed(NodeState state) {
   return state == NodeState::RolledBack || state == NodeState::RollbackFailed || state == NodeState::Inconsistent;
 }
 
+bool is_unsettled(const Node& node) {
+  const bool failed = node.state == NodeState::RollbackFailed || node.state == NodeState::Inconsistent ||
+                      (node.regressed && node.state == NodeState::Committed);
+  return failed && !node.settled;
+}
+
+bool disturbs(const Node& node) {
+  return is_at_work(node.state) || is_unsettled(node) || (node.state == NodeState::RolledBack && !node.settled);
+}
+
 bool is_finished(const Rollout& rollout) {
   return is_over(rollout.state) &&
          std::ranges::none_of(rollout.nodes, [](const Node& node) { return is_at_work(node.state); });
@@ -49,8 +59,13 @@ RingCounts count(const Rollout& rollout, std::uint32_t ring) {
     else if (is_at_work(node.state)) ++out.at_work;
     if (is_failed(node.state) || node.regressed) ++out.failed;
     if (node.state == NodeState::RolledBack) ++out.rolled_back;
+    if (node.state == NodeState::Skipped && node.had_nothing) ++out.had_nothing;
   }
   return out;
+}
+
+bool nobody_had_anything(const RingCounts& counts) {
+  return counts.had_nothing > 0 && counts.skipped == counts.nodes;  // the other skipped ones are no nodes any more
 }
 
 Step step(Rollout& rollout, std::span<const Event> events, const Surroundings& surroundings, Instant now) {
@@ -83,6 +98,7 @@ void Turn::wake(std::optional<Instant> at) {
 void Turn::end_node(Node& node, NodeState state, std::string why) {
   node.state = state;
   node.why = std::move(why);
+  node.settled = node.had_nothing = false;
   node.ended_at = now_;
   node.deadline.reset();
   touch(node);

@@ -13,6 +13,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/time.hpp"
@@ -71,15 +72,19 @@ struct Node {
   bool put_back = false;            // a rollback of this (committed) node is wanted
   bool taken = false;               // the node has the order
   bool regressed = false;           // after its commit, during the soak
+  bool had_nothing = false;         // Skipped: nothing of what is shipped was to be done there
+  bool settled = false;             // it failed, and was seen well again since, or somebody said that it is
   bool asked = false;               // for its role
   std::vector<std::string> ailing;  // the caller's: units that were failed when it committed
   std::uint32_t attempt = 0;
   std::optional<Instant> started_at, ended_at, deadline;
 };
 BOOST_DESCRIBE_STRUCT(Node, (),
-                      (node_id, ring, groups, rank, state, why, order_id, undoes, put_back, taken, regressed, asked,
-                       ailing, attempt, started_at, ended_at, deadline))
+                      (node_id, ring, groups, rank, state, why, order_id, undoes, put_back, taken, regressed,
+                       had_nothing, settled, asked, ailing, attempt, started_at, ended_at, deadline))
 inline constexpr std::uint32_t kRankUnknown = 0xffff'ffff;
+bool is_unsettled(const Node& node);  // RollbackFailed, Inconsistent, or Committed and ill since; and not settled
+bool disturbs(const Node& node);      // uses up a place in its groups' budgets: at work, or failed and not settled
 
 struct Ring {
   std::string name;
@@ -152,6 +157,7 @@ enum class EventKind {
   undeliverable,  // the node is not there any more
   withdrawn,      // the order was taken back before the node had it
   regressed,      // ill or silent after its commit; `why`
+  settled,        // what failed there burdens no budget any more
   role_told,      // `rank`
   joined,         // a new node for the last ring: `node_id`, `groups`
   quarantined,    // what it ships is quarantined elsewhere; `why`
@@ -162,7 +168,7 @@ enum class EventKind {
 };
 BOOST_DESCRIBE_ENUM(EventKind, start, frozen, approved, not_plannable, ring_approved, taken, committed, nothing_to_do,
                     held, rolled_back, rollback_failed, inconsistent, put_back, not_put_back, undeliverable, withdrawn,
-                    regressed, role_told, joined, quarantined, pause, resume, abort, roll_back)
+                    regressed, settled, role_told, joined, quarantined, pause, resume, abort, roll_back)
 
 struct Event {
   EventKind kind = EventKind::start;
@@ -181,7 +187,7 @@ enum class ActionKind {
   withdraw,    // the order that the node may not have yet; answer with `withdrawn` where it never had it
   put_back,    // a rollback of node.undoes
   ask_role,    // run the ring's role command; answer with role_told
-  quarantine,  // what was rolled back: `why`
+  quarantine,  // what was rolled back: `why`. With `ring`: within the errors that it bears, so only the versions
   report,      // write the report: it halted, or it is over
 };
 BOOST_DESCRIBE_ENUM(ActionKind, send, withdraw, put_back, ask_role, quarantine, report)
@@ -191,6 +197,7 @@ struct Action {
   std::uint32_t attempt = 0;
   std::optional<Instant> end_by{};
   std::string why;
+  std::optional<std::uint32_t> ring{};
   bool operator==(const Action&) const = default;
 };
 // Names an order within its rollout: the same for the same attempt, so that an order made twice is one order.
@@ -211,8 +218,13 @@ bool is_finished(const Rollout& rollout);
 
 struct RingCounts {
   std::uint32_t nodes = 0, pending = 0, at_work = 0, committed = 0, held = 0, skipped = 0, failed = 0, rolled_back = 0;
+  std::uint32_t had_nothing = 0;  // of the skipped ones
 };
-BOOST_DESCRIBE_STRUCT(RingCounts, (), (nodes, pending, at_work, committed, held, skipped, failed, rolled_back))
+BOOST_DESCRIBE_STRUCT(RingCounts, (),
+                      (nodes, pending, at_work, committed, held, skipped, failed, rolled_back, had_nothing))
 RingCounts count(const Rollout& rollout, std::uint32_t ring);
+// Nobody took the change, and that is no sign of a fault: there was nothing to take, wherever a node is left to ask.
+bool nobody_had_anything(const RingCounts& counts);
+inline constexpr std::string_view kNobodyHadAnything = "nobody had anything to take";
 
 }  // namespace belay::rollout

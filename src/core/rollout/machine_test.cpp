@@ -1,77 +1,10 @@
-#include "core/rollout/machine.hpp"
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <random>
+
+#include "core/rollout/machine_fixture_test.hpp"
 
 namespace belay::rollout {
 namespace {
 using testing::HasSubstr;
-using namespace std::chrono_literals;
-constexpr Instant kBegin{Duration(1'700'000'000'000)};
-
-// A rollout under the hands of its caller: orders get ids, everything else is as the test says.
-struct World {
-  Rollout rollout;
-  Surroundings around;
-  Instant now = kBegin;
-  std::vector<Action> actions;  // of the last turn
-
-  explicit World(std::vector<std::uint32_t> nodes_by_ring) {
-    rollout.started = rollout.ready = true;
-    for (std::uint32_t ring = 0; ring < nodes_by_ring.size(); ++ring) {
-      Ring made;
-      made.name = "ring" + std::to_string(ring);
-      made.concurrency_max = 100;
-      made.delivery = 1h;
-      made.patience = 2h;
-      rollout.rings.push_back(made);
-      around.clocks.emplace_back();
-      for (std::uint32_t i = 0; i < nodes_by_ring[ring]; ++i) {
-        Node node;
-        node.node_id = "n" + std::to_string(ring) + "-" + std::to_string(i);
-        node.ring = ring;
-        rollout.nodes.push_back(node);
-      }
-    }
-  }
-  Step turn(std::vector<Event> events = {}) {
-    auto step = rollout::step(rollout, events, around, now);
-    actions = step.actions;
-    for (const auto& action : step.actions)
-      if (action.kind == ActionKind::send || action.kind == ActionKind::put_back)
-        node(action.node_id).order_id = action.node_id + "/" + order_name(action);
-    return step;
-  }
-  Node& node(const std::string& id) { return *std::ranges::find(rollout.nodes, id, &Node::node_id); }
-  Event of(const std::string& id, EventKind kind, std::string why = "") {
-    Event event;
-    event.kind = kind;
-    event.node_id = id;
-    event.order_id = node(id).order_id;
-    event.why = std::move(why);
-    return event;
-  }
-  static Event say(EventKind kind, std::string who = "ana") {
-    Event event;
-    event.kind = kind;
-    event.who = std::move(who);
-    return event;
-  }
-  std::vector<std::string> sent(ActionKind kind = ActionKind::send) const {
-    std::vector<std::string> out;
-    for (const auto& action : actions)
-      if (action.kind == kind) out.push_back(action.node_id);
-    return out;
-  }
-  void all_at_work(EventKind kind) {
-    std::vector<Event> events;
-    for (const auto& node : rollout.nodes)
-      if (is_at_work(node.state)) events.push_back(of(node.node_id, kind));
-    turn(events);
-  }
-};
 
 TEST(Rollout, PromotesItselfWhenGreen) {
   World world({2, 1, 1});
@@ -98,14 +31,6 @@ TEST(Rollout, SoaksBeforeThePromotion) {
   EXPECT_TRUE(world.sent().empty());
   world.now = kBegin + 10min;
   world.turn();
-  EXPECT_EQ(world.sent(), std::vector<std::string>{"n1-0"});
-}
-
-TEST(Rollout, NothingChangedMeansNothingToSoak) {
-  World world({1, 1});
-  world.rollout.rings[0].soak = 10min;
-  world.turn();
-  world.all_at_work(EventKind::nothing_to_do);
   EXPECT_EQ(world.sent(), std::vector<std::string>{"n1-0"});
 }
 

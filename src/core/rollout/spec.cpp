@@ -1,6 +1,7 @@
 #include "core/rollout/spec.hpp"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "core/rollout/spec_parts.hpp"
@@ -10,6 +11,8 @@ namespace {
 using parts::Place;
 constexpr std::string_view kReason = "ValidationException";
 constexpr Duration kDay{86'400'000};
+constexpr std::string_view kHeldPackages = "packages", kOwnCommand = "command:";
+constexpr std::array<std::string_view, 5> kProviders = {kHeldPackages, "btrfs", "lvm", "zfs", "copy"};
 
 void read_protection(const Place& place, Spec& spec) {
   place.reader.only(place.object, place.path, {"class", "snapshots", "keep", "proof"});
@@ -17,6 +20,15 @@ void read_protection(const Place& place, Spec& spec) {
   spec.protection.least = read.least.value_or(spec.protection.least);
   spec.proof = read.proof;
   spec.protection.snapshots = place.texts("snapshots", 10, 64);
+  for (std::size_t i = 0; i < spec.protection.snapshots.size(); ++i) {
+    auto& name = spec.protection.snapshots[i];
+    const auto here = item_path(place.at("snapshots"), i);
+    if (name.starts_with(kOwnCommand) && name.size() > kOwnCommand.size()) name.erase(0, kOwnCommand.size());
+    else if (std::ranges::find(kProviders, name) == kProviders.end())
+      place.reader.refuse(here, "is '" + sanitize(name, 64) + "', no provider that is known: " +
+                                    join(std::vector<std::string>(kProviders.begin(), kProviders.end()), ", ") +
+                                    ", or command:NAME for one of your own");
+  }
   spec.protection.keep_snapshots = place.span("keep", Duration::zero(), Duration::zero(), 90 * kDay);
 }
 
@@ -28,6 +40,37 @@ void read_source(const Place& place, Spec& spec) {
   if (!spec.change_set_id.empty() && !spec.change_set_id.starts_with("cs-"))
     place.reader.refuse(place.at("changeSet"), "is no change set's id (cs-…)");
   if (place.find("approvals")) spec.approvals = place.number("approvals", 0, 0, kApprovalsMax);
+}
+
+// What stands in a mail's header: nothing there that could end it or begin another address.
+bool is_mail_address(std::string_view text) {
+  const auto at = text.find('@');
+  if (at == std::string_view::npos || at == 0 || at + 1 == text.size() || text.find('@', at + 1) != text.npos)
+    return false;
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("@.-_+%=").find(c) != std::string_view::npos;
+  };
+  return std::ranges::all_of(text, fits) && text.front() != '-' && text[at + 1] != '-' && text[at + 1] != '.';
+}
+
+void read_notice(const Place& place, Spec& spec) {
+  place.reader.only(place.object, place.path, {"webhook", "mail"});
+  const bool webhook = place.find("webhook") != nullptr, mail = place.find("mail") != nullptr;
+  if (webhook == mail) return place.reader.refuse(place.path, "names neither or both of webhook and mail; name one");
+  auto text = place.text(webhook ? "webhook" : "mail", true, webhook ? 2'000 : 254);
+  if (webhook && !text.starts_with("https://")) place.reader.refuse(place.at("webhook"), "is no https:// address");
+  if (mail && !is_mail_address(text)) place.reader.refuse(place.at("mail"), "is no plain mail address (name@host)");
+  (webhook ? spec.webhooks : spec.mails).push_back(std::move(text));
+}
+
+// `notify: {webhook: URL}`, or a list of such.
+void read_notices(const Place& place, Spec& spec) {
+  const auto* value = place.find("notify");
+  if (!value) return;
+  if (value->is_array())
+    place.each("notify", false, kNoticesMax, [&](const Place& inner) { read_notice(inner, spec); });
+  else place.with("notify", [&](const Place& inner) { read_notice(inner, spec); });
 }
 
 void read_policy(const Place& place, Spec& spec) {
@@ -43,11 +86,7 @@ void read_policy(const Place& place, Spec& spec) {
   spec.on_failure = failure == "halt"           ? FailureAction::halt
                     : failure == "rollback-all" ? FailureAction::rollback_all
                                                 : FailureAction::rollback;
-  place.with("notify", [&](const Place& inner) {
-    inner.reader.only(inner.object, inner.path, {"webhook"});
-    spec.webhook = inner.text("webhook", true, 2'000);
-    if (!spec.webhook.starts_with("https://")) inner.reader.refuse(inner.at("webhook"), "is no https:// address");
-  });
+  read_notices(place, spec);
 }
 
 void refuse_repeats(const Place& place, const Spec& spec) {
@@ -58,6 +97,18 @@ void refuse_repeats(const Place& place, const Spec& spec) {
   for (std::size_t i = 0; i < spec.probes.size(); ++i)
     if (!spec.probes[i].name.empty() && !probes.insert(spec.probes[i].name).second)
       place.reader.refuse(item_path("probes", i), "is called '" + spec.probes[i].name + "' like another probe");
+}
+
+// Held packages are R1, and nothing that is named here would take a snapshot.
+void refuse_unreachable_class(const Place& place, const Spec& spec) {
+  const auto& named = spec.protection.snapshots;
+  const bool none = !named.empty() && std::ranges::all_of(named, [](const auto& n) { return n == kHeldPackages; });
+  if (!none) return;
+  const std::string why = "is R2, and protect.snapshots names no snapshot provider but held packages, which are R1";
+  if (spec.protection.least == patchrun::ReversibilityClass::R2) place.reader.refuse("protect.class", why);
+  for (std::size_t i = 0; i < spec.rings.size(); ++i)
+    if (spec.rings[i].least == patchrun::ReversibilityClass::R2)
+      place.reader.refuse(member_path(item_path("rings", i), "class"), why);
 }
 
 Spec read_whole(const Place& place) {
@@ -76,6 +127,7 @@ Spec read_whole(const Place& place) {
   place.with("gate", [&](const Place& inner) { spec.gate = parts::read_gate(inner); });
   read_policy(place, spec);
   refuse_repeats(place, spec);
+  refuse_unreachable_class(place, spec);
   return spec;
 }
 

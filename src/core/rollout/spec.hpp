@@ -21,6 +21,7 @@ using RingTarget = document::Target;
 
 inline constexpr std::size_t kRingsMax = 50, kBudgetsMax = 20, kTargetsMax = 100;
 inline constexpr std::uint32_t kApprovalsMax = 10;
+inline constexpr std::size_t kNoticesMax = 10;
 
 // Of the nodes with the same value of the tag (a service, the role in a cluster), at most so many may be disturbed at
 // once, over all rings and all rollouts: those at work and those that failed.
@@ -46,9 +47,9 @@ struct RingSpec {
   Duration soak{};
   std::string max_concurrency = "10%", max_errors = "0";  // as SSM writes them
   std::uint32_t approvals = 0;                            // by people, before the ring begins
-  std::uint32_t sample_size = 1;                          // nodes that must have taken the change, else it is not green
-  std::string window;                                     // "mw-…": nodes begin only while it is open; "" at any time
-  std::vector<std::string> calendars;                     // change calendars that must be open
+  std::uint32_t sample_size = 1;       // nodes that must have taken the change, else it is not green; 1 or more
+  std::string window;                  // "mw-…": nodes begin only while it is open; "" at any time
+  std::vector<std::string> calendars;  // change calendars that must be open
   std::vector<Budget> budgets;
   std::optional<RoleOrder> order;
   std::optional<patchrun::ReversibilityClass> least;  // in place of the rollout's
@@ -81,11 +82,13 @@ struct Spec {
   Duration reboot_timeout{900'000};
   bool restart_services = false;
   FailureAction on_failure = FailureAction::rollback;
-  std::string webhook;  // told of the end and of every halt, with the report
+  // Told of the end and of every halt, with the report: https addresses, and people.
+  std::vector<std::string> webhooks, mails;
+  std::string webhook;  // of rollouts that an earlier version read; else ""
 };
 BOOST_DESCRIBE_STRUCT(Spec, (),
                       (name, description, baseline, change_set_id, approvals, protection, proof, rings, probes, gate,
-                       ill_before, reboot, reboot_timeout, restart_services, on_failure, webhook))
+                       ill_before, reboot, reboot_timeout, restart_services, on_failure, webhooks, mails, webhook))
 
 // What R3 demands where nothing else is written: R3 is R2 and a restore point that was restored.
 inline constexpr backup::Demand kProofOfR3{.level = backup::ProofLevel::P3,

@@ -158,10 +158,13 @@ ProbeSpec read_probe(const Place& place) {
 patchrun::Gate read_gate(const Place& place) {
   patchrun::Gate gate;
   place.reader.only(place.object, place.path, {"for", "every", "misses"});
-  gate.watch = place.span("for", gate.watch, Duration(1'000), Duration(86'400'000));
-  gate.every = place.span("every", std::min(gate.every, gate.watch), Duration(500), Duration(3'600'000));
+  gate.watch = place.span("for", gate.watch, Duration::zero(), Duration(86'400'000));
+  const bool once = gate.watch == Duration::zero();  // only to the first reading at which all are healthy
+  if (!once && gate.watch < Duration(1'000)) place.reader.refuse(place.at("for"), "is below 1s; 0 reads once");
+  gate.every =
+      place.span("every", once ? gate.every : std::min(gate.every, gate.watch), Duration(500), Duration(3'600'000));
   gate.misses = place.number("misses", gate.misses, 1, 100);
-  if (gate.every * gate.misses > gate.watch)
+  if (!once && gate.every * gate.misses > gate.watch)
     place.reader.refuse(place.path, "watches for " + humanize(gate.watch) + ", but " + std::to_string(gate.misses) +
                                         " misses, one every " + humanize(gate.every) + ", take longer: it could not " +
                                         "close; watch longer, or read more often");

@@ -79,7 +79,7 @@ RingSpec read_ring(const Place& place, const std::optional<backup::Demand>& proo
   ring.soak = place.span("soak", Duration::zero(), Duration::zero(), Duration(std::chrono::days(60)));
   read_rates(place, ring);
   ring.approvals = place.number("approval", 0, 0, kApprovalsMax);
-  ring.sample_size = place.number("sampleSize", 1, 0, 1'000'000);
+  ring.sample_size = place.number("sampleSize", 1, 1, 1'000'000);
   ring.window = place.text("window");
   if (!ring.window.empty() && !ring.window.starts_with("mw-"))
     place.reader.refuse(place.at("window"), "is no maintenance window's id (mw-…)");

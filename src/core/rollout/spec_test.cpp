@@ -50,6 +50,35 @@ TEST(Spec, ReadsTheFileOfTheGuide) {
   EXPECT_EQ(spec->on_failure, FailureAction::rollback);
 }
 
+TEST(Spec, ASpanOfZeroNeedsNoQuotesAndNoUnit) {
+  for (const auto* zero : {"0", "'0'", "0s"}) {
+    const auto spec = read_spec("name: x\nrings: [{name: a, targets: ['*'], soak: " + std::string(zero) +
+                                "}]\nprotect: {keep: " + zero + "}\ngate: {for: " + zero + "}");
+    ASSERT_TRUE(spec.ok()) << spec.error().message();
+    EXPECT_EQ(spec->gate.watch, Duration::zero());
+    EXPECT_EQ(spec->gate.every, 10s);
+    EXPECT_EQ(spec->rings[0].soak, Duration::zero());
+  }
+}
+
+TEST(Spec, WhoIsToldIsOneOrMany) {
+  const std::string rings = "name: x\nrings: [{name: a, targets: ['*']}]\n";
+  const auto one = read_spec(rings + "notify: {webhook: 'https://chat/x'}");
+  ASSERT_TRUE(one.ok()) << one.error().message();
+  EXPECT_EQ(one->webhooks, std::vector<std::string>{"https://chat/x"});
+  const auto many = read_spec(rings + "notify: [{webhook: 'https://chat/x'}, {mail: ops+patch@example.org}]");
+  ASSERT_TRUE(many.ok()) << many.error().message();
+  EXPECT_EQ(many->webhooks.size(), 1u);
+  EXPECT_EQ(many->mails, std::vector<std::string>{"ops+patch@example.org"});
+}
+
+TEST(Spec, ProvidersOfOnesOwnAreNamedAsCommands) {
+  const auto spec =
+      read_spec("name: x\nprotect: {class: R2, snapshots: [lvm, 'command:filer']}\nrings: [{name: a, targets: ['*']}]");
+  ASSERT_TRUE(spec.ok()) << spec.error().message();
+  EXPECT_EQ(spec->protection.snapshots, (std::vector<std::string>{"lvm", "filer"})) << "as the node knows it";
+}
+
 TEST(Spec, ReadsJsonToo) {
   const auto spec = read_spec(R"({"name": "x", "rings": [{"name": "all", "targets": ["*"], "maxConcurrency": 5}]})");
   ASSERT_TRUE(spec.ok()) << spec.error().message();
@@ -99,6 +128,20 @@ constexpr Wrong kWrong[] = {
      "measured by restoring"},
     {"proof_of_ring", "name: x\nrings: [{name: a, targets: ['*'], proof: {level: P9}}]", "rings[0].proof.level"},
     {"proof_is_text", "name: x\nrings: [{name: a, targets: ['*'], proof: P4}]", "rings[0].proof"},
+    {"packages_are_no_snapshot",
+     "name: x\nprotect: {class: R2, snapshots: [packages]}\nrings: [{name: a, targets: ['*']}]", "held packages"},
+    {"nor_for_a_ring", "name: x\nprotect: {snapshots: [packages]}\nrings: [{name: a, targets: ['*'], class: R2}]",
+     "rings[0].class"},
+    {"unknown_provider", "name: x\nprotect: {snapshots: [brtfs]}\nrings: [{name: a, targets: ['*']}]", "brtfs"},
+    {"no_mail", "name: x\nrings: [{name: a, targets: ['*']}]\nnotify: [{mail: \"a@b, c@d\"}]", "notify[0].mail"},
+    {"mail_header", "name: x\nrings: [{name: a, targets: ['*']}]\nnotify: [{mail: \"a@b\\nBcc: c@d\"}]",
+     "notify[0].mail"},
+    {"no_notice", "name: x\nrings: [{name: a, targets: ['*']}]\nnotify: [{}]", "neither or both"},
+    {"plain_http", "name: x\nrings: [{name: a, targets: ['*']}]\nnotify: {webhook: 'http://x'}", "notify.webhook"},
+    {"no_sample", "name: x\nrings: [{name: a, targets: ['*'], sampleSize: 0}]", "sampleSize"},
+    {"bare_number", "name: x\nrings: [{name: a, targets: ['*']}]\ngate: {for: 120}", "without a unit"},
+    {"gate_too_short", "name: x\nrings: [{name: a, targets: ['*']}]\ngate: {for: 500ms, every: 500ms, misses: 1}",
+     "0 reads once"},
     {"probe_of_nothing", "name: x\nrings: [{name: a, targets: ['*']}]\nprobes: [{name: p}]", "measures nothing"},
     {"probe_of_two",
      "name: x\nrings: [{name: a, targets: ['*']}]\nprobes: [{name: p, tcp: 'a:1', systemd: newly-failed}]",

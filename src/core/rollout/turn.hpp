@@ -38,6 +38,7 @@ class Turn {
   void conclude_ring(Ring& ring, const RingCounts& counts);
   bool over_budget(const Ring& ring, const RingCounts& counts) const;
   void halt(Ring& ring, std::string why);
+  void pass_on(const Ring& ring);
   void fill(Ring& ring, const RingCounts& counts);
   bool roles_known(const Ring& ring);
   bool disturbs_too_many(const Ring& ring, const Node& node);

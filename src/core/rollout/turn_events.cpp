@@ -20,6 +20,7 @@ bool is_of_node(EventKind kind) {
     case EventKind::undeliverable:
     case EventKind::withdrawn:
     case EventKind::regressed:
+    case EventKind::settled:
     case EventKind::role_told: return true;
     default: return false;
   }
@@ -162,7 +163,12 @@ void Turn::take_of_node(const Event& event, Node& node) {
     case EventKind::regressed:
       if (node.state != NodeState::Committed || node.regressed) return;
       node.regressed = true;
+      node.settled = false;
       node.why = event.why;
+      return touch(node);
+    case EventKind::settled:
+      if (node.settled || !(is_failed(node.state) || node.regressed)) return;
+      node.settled = true;
       return touch(node);
     case EventKind::withdrawn:  // also of a node that had it, and stopped before anything was changed
       if (!is_at_work(node.state)) return;
@@ -187,7 +193,10 @@ void Turn::ended(const Event& event, Node& node) {
       node.put_back =
           rollout_.state == State::RollingBack && (!rollout_.rollback_ring || *rollout_.rollback_ring == node.ring);
       return end_node(node, NodeState::Committed, event.why);
-    case EventKind::nothing_to_do: return end_node(node, NodeState::Skipped, event.why);
+    case EventKind::nothing_to_do:
+      end_node(node, NodeState::Skipped, event.why);
+      node.had_nothing = true;
+      return;
     case EventKind::held: return end_node(node, NodeState::Held, event.why);
     case EventKind::rolled_back: return end_node(node, NodeState::RolledBack, event.why);
     case EventKind::rollback_failed: return end_node(node, NodeState::RollbackFailed, event.why);

@@ -21,7 +21,13 @@ void Turn::decide() {
   if (!may_begin()) return;
   while (rollout_.ring < rollout_.rings.size())
     if (!ring_goes_on(rollout_.rings[rollout_.ring])) return;
-  enter(State::Completed, "");
+  std::vector<std::string> untried;
+  for (std::uint32_t i = 0; i < rollout_.rings.size(); ++i)
+    if (nobody_had_anything(count(rollout_, i))) untried.push_back(rollout_.rings[i].name);
+  const bool all = untried.size() == rollout_.rings.size();
+  enter(State::Completed, untried.empty() ? ""
+                          : all           ? std::string(kNobodyHadAnything)
+                                          : "in " + join(untried, ", ") + " " + std::string(kNobodyHadAnything));
 }
 
 bool Turn::may_begin() {
@@ -45,10 +51,21 @@ bool Turn::ring_goes_on(Ring& ring) {
       return true;
     case RingState::Running: return run_ring(ring);
     case RingState::Soaking: return soak(ring);
-    case RingState::Green: ++rollout_.ring; return true;
+    case RingState::Green: return pass_on(ring), true;
     case RingState::Halted: return false;
   }
   return false;
+}
+
+// What failed within the errors that the ring bears is remembered all the same.
+void Turn::pass_on(const Ring& ring) {
+  const auto failed = count(rollout_, rollout_.ring).failed;
+  if (failed > 0) {
+    out_.actions.push_back({ActionKind::quarantine, "", 0, {}, "", rollout_.ring});
+    out_.actions.back().why =
+        std::to_string(failed) + " nodes of the ring " + ring.name + " failed, within the errors that it bears";
+  }
+  ++rollout_.ring;
 }
 
 bool Turn::over_budget(const Ring& ring, const RingCounts& counts) const {
@@ -74,10 +91,11 @@ bool Turn::run_ring(Ring& ring) {
 // Every node has ended, and errors are within the budget.
 void Turn::conclude_ring(Ring& ring, const RingCounts& counts) {
   const auto sample = std::min(ring.sample_size, counts.nodes);
-  if (counts.committed + counts.skipped < sample)
-    return halt(ring, "in the ring " + ring.name + " " +
-                          of(counts.committed + counts.skipped, counts.nodes, "nodes took the change") + ", and " +
-                          std::to_string(sample) + " are wanted before it is trusted");
+  if (counts.committed < sample && !nobody_had_anything(counts))
+    return halt(ring,
+                "in the ring " + ring.name + " " + of(counts.committed, counts.nodes, "nodes took the change") +
+                    (counts.had_nothing ? ", " + std::to_string(counts.had_nothing) + " had nothing to take" : "") +
+                    ", and " + std::to_string(sample) + " are wanted before it is trusted");
   if (counts.committed == 0 || ring.soak == Duration::zero()) {
     ring.state = RingState::Green;  // nothing was changed that could show its fault later
     return;
@@ -191,12 +209,12 @@ bool Turn::fits(const RingClock& clock, const Node& node) {
   return now_ + takes <= *clock.begin_until;
 }
 
-// Those at work and those that failed, over all rings and all rollouts.
+// Those at work and those that failed and are not settled, over all rings and all rollouts.
 void Turn::count_disturbed() {
   disturbed_.clear();
   for (const auto& [group, nodes] : surroundings_.disrupted_elsewhere) disturbed_[group] = nodes;
   for (const auto& node : rollout_.nodes)
-    if (is_at_work(node.state) || is_failed(node.state))
+    if (disturbs(node))
       for (const auto& group : node.groups) ++disturbed_[group];
 }
 
@@ -229,18 +247,23 @@ void Turn::put_back_wanted() {
   for (const auto& node : rollout_.nodes) {
     if (is_at_work(node.state)) ++at_work[node.ring];
     // Those that are back are no burden any more.
-    if (is_at_work(node.state) || node.state == NodeState::RollbackFailed || node.state == NodeState::Inconsistent)
+    if (is_at_work(node.state) || is_unsettled(node))
       for (const auto& group : node.groups) ++disturbed_[group];
   }
   for (auto& node : rollout_.nodes) {
     if (!node.put_back || node.state != NodeState::Committed) continue;
     if (at_work[node.ring] >= ring_of(node).concurrency_max) continue;
-    if (disturbs_too_many(ring_of(node), node)) {
+    // One that fell ill has its place in the budget already.
+    const std::uint32_t own = is_unsettled(node) ? 1 : 0;
+    for (const auto& group : node.groups) disturbed_[group] -= own;
+    const bool too_many = disturbs_too_many(ring_of(node), node);
+    for (const auto& group : node.groups) disturbed_[group] += own;
+    if (too_many) {
       if (!surroundings_.disrupted_elsewhere.empty()) wake(now_ + kLookAgain);
       continue;
     }
     ++at_work[node.ring];
-    for (const auto& group : node.groups) ++disturbed_[group];
+    for (const auto& group : node.groups) disturbed_[group] += 1 - own;
     node.put_back = false;
     node.undoes = node.order_id;
     node.state = NodeState::RollingBack;

@@ -1,0 +1,116 @@
+#include "core/rollout/machine_fixture_test.hpp"
+
+// What of a rollout is counted and remembered: nodes that failed, nodes that had nothing to take.
+namespace belay::rollout {
+namespace {
+
+TEST(Rollout, NothingChangedMeansNothingToSoakAndIsSaid) {
+  World world({1, 1});
+  world.rollout.rings[0].soak = 10min;
+  world.turn();
+  world.all_at_work(EventKind::nothing_to_do);
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n1-0"});
+  world.all_at_work(EventKind::committed);
+  EXPECT_EQ(world.rollout.state, State::Completed);
+  EXPECT_EQ(world.rollout.why, "in ring0 nobody had anything to take");
+}
+
+TEST(Rollout, ARingInWhichNobodyTookTheChangeIsGreenOnlyIfNobodyHadAnythingToTake) {
+  constexpr auto took = EventKind::committed, nothing = EventKind::nothing_to_do, held = EventKind::held,
+                 failed = EventKind::rolled_back, gone = EventKind::undeliverable;
+  struct Case {
+    std::vector<EventKind> nodes;
+    std::uint32_t sample;
+    bool green;
+  };
+  const std::vector<Case> cases = {
+      {{nothing, nothing}, 1, true},
+      {{nothing, gone}, 1, true},
+      {{gone, gone}, 1, false},
+      {{nothing, held}, 1, false},
+      {{nothing, failed}, 1, false},
+      {{took, nothing}, 1, true},
+      {{took, nothing, nothing}, 2, false},
+      {{took, took, nothing}, 2, true},
+      {{nothing, nothing}, 2, true},
+      {{took, held}, 1, true},
+  };
+  for (const auto& one : cases) {
+    World world({static_cast<std::uint32_t>(one.nodes.size()), 1});
+    world.rollout.rings[0].sample_size = one.sample;
+    world.rollout.rings[0].errors_max = 1;
+    world.turn();
+    std::vector<Event> events;
+    for (std::size_t i = 0; i < one.nodes.size(); ++i)
+      events.push_back(world.of("n0-" + std::to_string(i), one.nodes[i]));
+    world.turn(events);
+    const auto at = " in case " + std::to_string(&one - cases.data());
+    EXPECT_EQ(world.rollout.state, one.green ? State::Running : State::Halted) << world.rollout.why << at;
+    EXPECT_EQ(world.sent().empty(), !one.green) << at;
+  }
+}
+
+TEST(Rollout, AFailedNodeKeepsItsPlaceInTheBudgetUntilItIsSettled) {
+  struct Case {
+    EventKind failed;
+    bool blocks;
+  };
+  for (const auto& one : {Case{EventKind::rolled_back, true}, Case{EventKind::rollback_failed, true},
+                          Case{EventKind::inconsistent, true}, Case{EventKind::held, false}}) {
+    World world({3});
+    auto& ring = world.rollout.rings[0];
+    ring.errors_max = 3;
+    ring.sample_size = 0;
+    ring.budgets = {{"Role", 1}};
+    for (auto& node : world.rollout.nodes) node.groups = {"Role=db"};
+    world.turn();
+    ASSERT_EQ(world.sent(), std::vector<std::string>{"n0-0"});
+    world.turn({world.of("n0-0", one.failed)});
+    EXPECT_EQ(world.sent().empty(), one.blocks);
+    if (!one.blocks) continue;
+    world.turn({world.of("n0-0", EventKind::settled)});
+    EXPECT_EQ(world.sent(), std::vector<std::string>{"n0-1"}) << "settled, it is no burden";
+    world.turn({world.of("n0-0", EventKind::settled)});
+    EXPECT_TRUE(world.sent().empty()) << "told twice";
+  }
+}
+
+TEST(Rollout, OneThatFellIllTakesItsPlaceToo) {
+  World world({2, 1});
+  for (auto& ring : world.rollout.rings) ring.budgets = {{"Role", 1}}, ring.errors_max = 1, ring.soak = 10min;
+  for (auto& node : world.rollout.nodes) node.groups = {"Role=db"};
+  world.turn();
+  world.all_at_work(EventKind::committed);
+  world.all_at_work(EventKind::committed);
+  world.turn({world.of("n0-1", EventKind::regressed)});
+  world.now += 10min;
+  world.turn();
+  EXPECT_TRUE(world.sent().empty()) << "n0-1 is ill";
+  EXPECT_TRUE(is_unsettled(world.node("n0-1")));
+  world.turn({world.of("n0-1", EventKind::settled)});
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n1-0"});
+  // On the way back it goes first: its place is taken already.
+  world.turn({world.of("n1-0", EventKind::committed), world.of("n0-0", EventKind::regressed)});
+  world.turn({World::say(EventKind::roll_back)});
+  EXPECT_EQ(world.sent(ActionKind::put_back), std::vector<std::string>{"n0-0"});
+}
+
+TEST(Rollout, WhatFailsWithinTheErrorsThatAreBorneIsRememberedWhenTheRingIsPassed) {
+  World world({3, 1});
+  world.rollout.rings[0].errors_max = 1;
+  world.turn();
+  world.turn({world.of("n0-0", EventKind::rolled_back, "web was ill")});
+  EXPECT_TRUE(world.sent(ActionKind::quarantine).empty()) << "the others are still at it";
+  world.all_at_work(EventKind::committed);
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n1-0"});
+  const auto action = std::ranges::find(world.actions, ActionKind::quarantine, &Action::kind);
+  ASSERT_NE(action, world.actions.end());
+  EXPECT_EQ(action->ring, 0u);
+  EXPECT_EQ(action->why, "1 nodes of the ring ring0 failed, within the errors that it bears");
+  world.all_at_work(EventKind::committed);
+  EXPECT_EQ(world.rollout.state, State::Completed);
+  EXPECT_TRUE(world.sent(ActionKind::quarantine).empty()) << "once";
+}
+
+}  // namespace
+}  // namespace belay::rollout
