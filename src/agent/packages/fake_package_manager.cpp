@@ -345,4 +345,13 @@ Result<std::vector<fleet::Problem>> FakePackageManager::repair(Duration, const O
   return health_of(state);
 }
 
+Result<std::vector<std::string>> FakePackageManager::installed_files(const std::vector<fleet::PackageChange>& changes) {
+  BELAY_TRY_ASSIGN(const auto state, load());
+  std::vector<std::string> paths;
+  for (const auto& change : changes)
+    if (const auto found = state.files.find(change.name); found != state.files.end() && !change.from_version.empty())
+      paths.insert(paths.end(), found->second.begin(), found->second.end());
+  return paths;
+}
+
 }  // namespace belay::agent

@@ -47,12 +47,13 @@ struct FakeState {
   std::map<std::string, std::string> failing_scripts;     // name -> the version whose script always fails
   std::vector<std::string> downloaded;                    // "name=version"
   std::vector<FakeFaultRow> faults;
-  std::vector<std::string> restart_needed;  // reported after an install
-  std::uint64_t installs = 0;               // finished ones
+  std::vector<std::string> restart_needed;                  // reported after an install
+  std::uint64_t installs = 0;                               // finished ones
+  std::map<std::string, std::vector<std::string>> files{};  // name -> where its files lie
 };
 BOOST_DESCRIBE_STRUCT(FakeState, (),
                       (installed, offers, held, automatic, broken, needs, failing_scripts, downloaded, faults,
-                       restart_needed, installs))
+                       restart_needed, installs, files))
 
 class FakePackageManager final : public PackageManager {
  public:
@@ -70,6 +71,7 @@ class FakePackageManager final : public PackageManager {
   std::string package_file(const InstallOrder& order, const fleet::PackageChange& change) const override;
   Result<InstallReport> install(const InstallOrder& order, const OutputLine& output) override;
   Result<std::optional<fleet::Problem>> in_use() override;
+  Result<std::vector<std::string>> installed_files(const std::vector<fleet::PackageChange>& changes) override;
   Result<std::vector<fleet::Problem>> check_health() override;
   Result<std::vector<fleet::Problem>> repair(Duration timeout, const OutputLine& output) override;
 

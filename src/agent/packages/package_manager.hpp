@@ -121,6 +121,9 @@ class PackageManager {
   // Another package manager that works on this system at this very moment: lock_held, its holder named. Nothing: none
   // does, or this process may not ask (it takes root). Keeps no lock. May be repeated.
   virtual Result<std::optional<fleet::Problem>> in_use() = 0;
+  // Where the files of these packages lie, as they are installed now (from_versions); folders among them, and nothing
+  // of what is not installed. Reads only. May be repeated.
+  virtual Result<std::vector<std::string>> installed_files(const std::vector<fleet::PackageChange>& changes) = 0;
   // Half-installed, unconfigured or broken packages. Reads only. Empty: whole.
   virtual Result<std::vector<fleet::Problem>> check_health() = 0;
   // Mends what check_health finds, where that is safe; what is left is returned. May be repeated.

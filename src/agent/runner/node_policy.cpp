@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/runner/records.hpp"
 #include "base/toml.hpp"
 #include "core/schedule/tzif.hpp"
 #include "io/trusted_file.hpp"
@@ -32,6 +33,20 @@ bool has_begun(const document::Run& run) {
       run.steps, [](const auto& step) { return step.finished_at && step.status != document::StepStatus::Skipped; });
 }
 
+// Every change leads to a version that a run of this node replaced. That an order says of itself that it takes
+// something back is not believed.
+bool takes_back(const io::Files& files, const StatePaths& paths, const patchrun::PatchRunOrder& patch) {
+  if (patch.undoes.empty() || patch.changes.empty()) return false;
+  const auto records = read_records(files, paths);
+  return std::ranges::all_of(patch.changes, [&](const auto& change) {
+    return std::ranges::any_of(records.results, [&](const auto& result) {
+      return result.run && std::ranges::any_of(result.run->changed, [&](const auto& past) {
+               return past.name == change.name && past.arch == change.arch && past.from_version == change.to_version;
+             });
+    });
+  });
+}
+
 }  // namespace
 
 Result<NodePolicy> read_node_policy(const io::Files& files, const std::string& path) {
@@ -52,7 +67,8 @@ Result<NodePolicy> read_node_policy(const io::Files& files, const std::string& p
   return node;
 }
 
-Status check_policy(const io::Files& files, const std::string& path, const wire::Order& order, Instant now) {
+Status check_policy(const io::Files& files, const StatePaths& paths, const std::string& path, const wire::Order& order,
+                    Instant now) {
   const auto node = read_node_policy(files, path);
   if (!node.ok() && node.error().code() == Code::not_found) return {};
   if (!node.ok()) return node.error();
@@ -63,6 +79,10 @@ Status check_policy(const io::Files& files, const std::string& path, const wire:
   question.changes_node = order.kind == OrderKind::patch || order.kind == OrderKind::steps;
   question.patches = order.kind == OrderKind::patch || order.kind == OrderKind::plan;
   question.goes_on = order.kind == OrderKind::steps && has_begun(order.steps->run);
+  if (order.kind == OrderKind::patch && node->policy.approvals > 0) {
+    question.installs = !takes_back(files, paths, *order.patch);
+    if (order.patch->approved) question.approvals = static_cast<std::uint32_t>(order.patch->approved->approvals.size());
+  }
   if (order.steps) question.steps = order.steps->steps;
   return policy::check(node->policy, node->zone, question, now);
 }

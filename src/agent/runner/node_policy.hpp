@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/runner/state_paths.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
 #include "core/policy/policy.hpp"
@@ -24,7 +25,9 @@ struct NodePolicy {
 Result<NodePolicy> read_node_policy(const io::Files& files, const std::string& path);
 
 // Whether the policy lets the order be begun; `goes_on` as policy::Question has it. permission_denied "policy-forbids",
-// and everything is refused where the policy cannot be relied on.
-Status check_policy(const io::Files& files, const std::string& path, const wire::Order& order, Instant now);
+// and everything is refused where the policy cannot be relied on. The order's approvals were checked when it came in
+// (order_verifier.hpp). A rollback needs none where the records of this node say that it had those versions.
+Status check_policy(const io::Files& files, const StatePaths& paths, const std::string& path, const wire::Order& order,
+                    Instant now);
 
 }  // namespace belay::agent

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "base/bytes.hpp"
+#include "base/json.hpp"
 #include "io/crypto.hpp"
 
 namespace belay::agent {
@@ -22,7 +23,7 @@ class NodePolicyTest : public testing::Test {
     ASSERT_TRUE(io::real_files().write_durable(path(), text, mode).ok());
   }
   std::string path() const { return (directory_ / "agent-policy.toml").string(); }
-  Status asked(const wire::Order& order) { return check_policy(io::real_files(), path(), order, Instant{}); }
+  Status asked(const wire::Order& order) { return check_policy(io::real_files(), paths_, path(), order, Instant{}); }
   void expect_unusable(const char* why) {
     const auto answer = asked({});
     ASSERT_FALSE(answer.ok()) << why;
@@ -30,6 +31,7 @@ class NodePolicyTest : public testing::Test {
     EXPECT_NE(answer.error().chain().find(why), std::string::npos) << answer.error().chain();
   }
 
+  StatePaths paths_{"/nowhere"};
   std::filesystem::path directory_ = std::filesystem::temp_directory_path() /
                                      ("belay-policy-" + std::to_string(::getpid()) + "-" + to_hex(io::random_bytes(4)));
 };
@@ -89,6 +91,40 @@ TEST_F(NodePolicyTest, AFileOfAnotherUserIsNotRoots) {
   put("users = ['admin']");
   ASSERT_EQ(::chown(path().c_str(), 12'345, 0), 0);
   expect_unusable("12345");
+}
+
+TEST_F(NodePolicyTest, CountsTheApprovalsOfWhatIsInstalledAndNeedsNoneForAWayBack) {
+  put("approvals = 2\n");
+  wire::Order order;
+  order.kind = wire::OrderKind::patch;
+  order.document = "belay:rollout";
+  order.patch.emplace();
+  order.patch->changes = {{"curl", "amd64", "2", "1", "", 0}};
+  EXPECT_EQ(asked(order).error().reason(), "policy-forbids") << "nobody approved it";
+  order.patch->approved.emplace();
+  order.patch->approved->approvals = {{"bob", Instant{}, ""}};
+  EXPECT_FALSE(asked(order).ok()) << "one did";
+  order.patch->approved->approvals.push_back({"carol", Instant{}, ""});
+  EXPECT_TRUE(asked(order).ok());
+  order.patch->approved.reset();
+  order.patch->undoes = "11111111-2222-4333-8444-555555555555";
+  EXPECT_FALSE(asked(order).ok()) << "that it takes something back is only said";
+
+  paths_ = StatePaths((directory_ / "state").string());
+  wire::OrderResult past;
+  past.order_id = order.patch->undoes;
+  past.run.emplace();
+  past.run->outcome = patchrun::Outcome::committed;
+  past.run->changed = {{"curl", "amd64", "1", "2", "", 0}};
+  ASSERT_TRUE(io::real_files().make_directories(paths_.archive(), 0700).ok());
+  ASSERT_TRUE(io::real_files().write_durable(paths_.archived(past.order_id), json::encode_text(past), 0600).ok());
+  EXPECT_TRUE(asked(order).ok()) << "this node had curl 1, by its own records";
+  order.patch->changes[0].to_version = "0.9";
+  EXPECT_FALSE(asked(order).ok()) << "and never 0.9";
+  order.kind = wire::OrderKind::scan;
+  order.patch.reset();
+  order.scan.emplace();
+  EXPECT_TRUE(asked(order).ok());
 }
 
 }  // namespace

@@ -126,10 +126,10 @@ Status OrderDesk::scan_self(bool refresh) {
 std::optional<Duration> OrderDesk::tick() {
   std::vector<std::string> ended;
   for (auto& [id, work] : open_) {
-    if (const auto asked = take_refresh(work); !asked.ok())
-      log::warning("refresh_not_taken", {{"order", id}, {"why", asked.error()}});
     keep_duration(work);
-    if (book_.has_result(id)) {
+    const bool has_result = book_.has_result(id);
+    if (!has_result) say_once(work, "refresh_not_taken", take_refresh(work));  // else collect() takes it
+    if (has_result) {
       if (collect(work)) ended.push_back(id);
     } else if (work.phase == Work::Phase::running) {
       watch(work);
@@ -192,7 +192,7 @@ void OrderDesk::watch(Work& work) {
   work.not_before = now + kRelaunchPause;
 }
 
-void OrderDesk::give_up(const Work& work) {
+void OrderDesk::give_up(Work& work) {
   const auto& id = work.accepted.order.order_id;
   wire::OrderResult result;
   result.order_id = id;
@@ -212,20 +212,33 @@ void OrderDesk::give_up(const Work& work) {
     state.state = patchrun::State::finished;
     result.run = patchrun::report(state);
   }
-  if (const auto written = book_.write_result(id, result); !written.ok())
-    log::error("result_lost", {{"order", id}, {"why", written.error()}});
+  say_once(work, "result_lost", book_.write_result(id, result));
 }
 
-bool OrderDesk::collect(const Work& work) {
+// What fails at every tick, on a full disk, is said when it begins, when it fails otherwise, and when it is over.
+void OrderDesk::say_once(Work& work, std::string_view event, const Status& status) {
+  const auto& id = work.accepted.order.order_id;
+  const auto known = work.said.find(event);
+  if (status.ok()) {
+    if (known == work.said.end()) return;
+    log::info("works_again", {{"order", id}, {"what", event}});
+    work.said.erase(known);
+    return;
+  }
+  auto why = status.error().chain();
+  if (known != work.said.end() && known->second == why) return;
+  log::error(event, {{"order", id}, {"why", status.error()}});
+  work.said.insert_or_assign(std::string(event), std::move(why));
+}
+
+bool OrderDesk::collect(Work& work) {
   const auto& id = work.accepted.order.order_id;
   auto collected = take_refresh(work);
   if (collected.ok()) collected = collect_report(work);
   if (collected.ok()) collected = collect_result(work);
   if (collected.ok()) collected = book_.archive(id);
-  if (!collected.ok()) {
-    log::error("result_not_collected", {{"order", id}, {"why", collected.error()}});
-    return false;
-  }
+  say_once(work, "result_not_collected", collected);
+  if (!collected.ok()) return false;
   parts_.outbox_filled();
   return true;
 }

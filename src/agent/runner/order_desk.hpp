@@ -79,6 +79,7 @@ class OrderDesk {
     std::uint64_t output_seen = 0;
     Duration output_told_at{};
     std::uint64_t sequence = 0;
+    std::map<std::string, std::string, std::less<>> said{};  // by event: what does not work, as it was logged last
   };
 
   Status refuse(const wire::Order& order, const Error& why);
@@ -87,12 +88,13 @@ class OrderDesk {
   Status begin_own(const wire::OfflineAssociation& association, const wire::AssociationDue& due);
   void stop_withdrawn();
   void keep_duration(const Work& work);
+  void say_once(Work& work, std::string_view event, const Status& status);
   Status take_refresh(const Work& work);
   Status refresh(const Work& work, const std::vector<std::string>& wanted, std::string_view text);
   void launch(Work& work);
   void watch(Work& work);
-  void give_up(const Work& work);
-  bool collect(const Work& work);
+  void give_up(Work& work);
+  bool collect(Work& work);
   Status collect_report(const Work& work);
   Status collect_result(const Work& work);
   Status collect_own_run(const Work& work);

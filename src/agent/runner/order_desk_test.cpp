@@ -1,4 +1,5 @@
 #include "agent/runner/desk_fixture_test.hpp"
+#include "base/log.hpp"
 
 namespace belay::agent {
 namespace {
@@ -17,6 +18,34 @@ TEST_F(DeskTest, AShellOrderSaysWhatItSaid) {
   EXPECT_EQ(output_of(results[0]), "out\n" + kNode + "\n");
   EXPECT_EQ(errors_of(results[0]), "err\n");
   EXPECT_EQ(results[0].standard_error, "step script: exit status 3");
+}
+
+TEST_F(DeskTest, WhatFailsAtEveryTickIsSaidWhenItBeginsAndWhenItIsOver) {
+  ASSERT_TRUE(desk_->receive(sign(shell({"echo out"})), {}).ok());
+  const auto outbox = paths_.outbox(), away = outbox + ".away";
+  std::filesystem::rename(outbox, away);
+  ASSERT_TRUE(files_.write_durable(outbox, "no folder", 0600).ok());  // as good as a full disk
+  log::set_level(log::Level::info);
+  testing::internal::CaptureStderr();
+  for (int i = 0; i < 10; ++i) {
+    clock_.advance(Duration(1'000));
+    desk_->tick();
+  }
+  const auto while_it_fails = testing::internal::GetCapturedStderr();
+  ASSERT_TRUE(files_.remove(outbox).ok());
+  std::filesystem::rename(away, outbox);
+  testing::internal::CaptureStderr();
+  finish();
+  const auto afterwards = testing::internal::GetCapturedStderr();
+  const auto count = [](const std::string& text, std::string_view word) {
+    std::size_t found = 0;
+    for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++found;
+    return found;
+  };
+  EXPECT_EQ(count(while_it_fails, "\"level\":\"error\""), 1u) << while_it_fails;
+  EXPECT_EQ(count(while_it_fails, "result_not_collected"), 1u);
+  EXPECT_EQ(count(afterwards, "works_again"), 1u) << afterwards;
+  EXPECT_EQ(sent<wire::OrderResult>().size(), 1u);
 }
 
 TEST_F(DeskTest, AScriptsStatusIsThatOfItsLastCommand) {

@@ -1,8 +1,12 @@
 #include "agent/runner/order_verifier.hpp"
 
+#include <algorithm>
+#include <set>
+
 #include "base/bytes.hpp"
 #include "base/ids.hpp"
 #include "base/json.hpp"
+#include "base/text.hpp"
 #include "io/crypto.hpp"
 
 namespace belay::agent {
@@ -55,6 +59,7 @@ Result<wire::Order> OrderVerifier::open(const wire::SignedOrder& sent) const {
 
 Status OrderVerifier::check(const wire::Order& order, Instant now) const {
   BELAY_TRY(check_shape(order));
+  if (order.patch && order.patch->approved) BELAY_TRY(check_approvals(*order.patch));
   BELAY_TRY_ASSIGN(const auto last, last_counter());
   if (order.counter <= last)
     return Error(Code::conflict,
@@ -70,6 +75,35 @@ Status OrderVerifier::check(const wire::Order& order, Instant now) const {
     return Error(Code::timed_out,
                  "the order expired at " + to_iso8601(order.expires_at) + ", and here it is " + to_iso8601(now),
                  "order-expired");
+  return {};
+}
+
+// How many are enough, the node's own policy says; here, whether those that are there are what they say.
+Status OrderVerifier::check_approvals(const patchrun::PatchRunOrder& patch) const {
+  const auto bad = [&](std::string what) {
+    return Error(Code::unauthenticated,
+                 "the approvals of change set " + sanitize(patch.change_set_id, 64) + " " + std::move(what),
+                 "approval-bad");
+  };
+  const auto& approved = *patch.approved;
+  if (approved.approvals.size() > patchrun::kApprovalsMax) return bad("are too many");
+  const auto is_plain = [](std::string_view text) {
+    return std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+  };
+  if (!is_plain(patch.change_set_id) || !is_plain(approved.author) || !is_plain(approved.sha256) ||
+      !is_plain(approved.root))
+    return bad("name it by what is no name");
+  std::set<std::string> approvers;
+  for (const auto& one : approved.approvals) {
+    const auto statement = patchrun::approval_statement(patch.change_set_id, approved, one.approver, one.at);
+    const auto signature = from_base64(one.signature);
+    if (!is_plain(one.approver) || !signature.ok() || !io::ed25519_verify(public_key_, statement, *signature))
+      return bad("are not signed by the server that this node was enrolled at");
+    if (one.approver == approved.author) return bad("are by its author");
+    if (!approvers.insert(one.approver).second) return bad("are by the same person twice");
+  }
+  if (!patchrun::proves(approved, patch.changes, io::sha256))
+    return bad("are not of the changes that the order tells this node to make");
   return {};
 }
 

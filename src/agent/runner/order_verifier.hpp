@@ -19,7 +19,8 @@ class OrderVerifier {
   // The order, if its signature is right and it is for this node. Reasons: "signature-bad", "wrong-node".
   Result<wire::Order> open(const wire::SignedOrder& sent) const;
   // Whether it may be begun. Reasons: "order-replayed" (its counter is not above the last accepted),
-  // "order-expired", "clock-wrong" (it was issued well after what this node takes for now), "order-malformed".
+  // "order-expired", "clock-wrong" (it was issued well after what this node takes for now), "order-malformed",
+  // "approval-bad" (approvals that it carries are not signed, not of its changes, or not of several people).
   Status check(const wire::Order& order, Instant now) const;
   // Durable when it returns. Never goes back.
   Status remember(std::uint64_t counter);
@@ -27,6 +28,8 @@ class OrderVerifier {
   const std::string& node_id() const { return node_id_; }
 
  private:
+  Status check_approvals(const patchrun::PatchRunOrder& patch) const;
+
   io::Files& files_;
   StatePaths paths_;
   std::string node_id_;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "base/bytes.hpp"
 #include "base/json.hpp"
 #include "io/crypto.hpp"
@@ -100,6 +102,71 @@ TEST_F(Verifier, RefusesAnOrderWithoutWhatItsKindNeeds) {
   auto path = order(1);
   path.order_id = "../../etc/passwd";
   EXPECT_EQ(verifier.check(path, kNow).error().reason(), "order-malformed");
+}
+
+// An order of two changes out of a change set of five that bob and carol approved; alice made it.
+struct Approvals : Verifier {
+  std::vector<fleet::PackageChange> all;
+  wire::Order made = order(1);
+
+  Approvals() {
+    for (const auto* name : {"a", "b", "c", "d", "e"}) all.push_back({name, "amd64", "1", "2", "ff", 7});
+    made.kind = wire::OrderKind::patch;
+    made.scan.reset();
+    made.patch.emplace();
+    made.patch->change_set_id = "cs-1";
+    made.patch->changes = {all[1], all[3]};
+    auto& approved = made.patch->approved.emplace();
+    approved.sha256 = std::string(64, 'a');
+    approved.author = "alice";
+    EXPECT_TRUE(patchrun::ChangeTree(all, io::sha256).prove(made.patch->changes, approved));
+    approve("bob");
+    approve("carol");
+  }
+  void approve(const std::string& who, const std::string* key = nullptr) {
+    auto& approved = *made.patch->approved;
+    const auto statement = patchrun::approval_statement("cs-1", approved, who, kNow);
+    approved.approvals.push_back({who, kNow, to_base64(io::ed25519_sign(key ? *key : keys.private_key, statement))});
+  }
+  std::string refusal() {
+    const auto opened = verifier.open(sign(made));
+    if (!opened.ok()) return opened.error().reason();
+    const auto checked = verifier.check(*opened, kNow);
+    return checked.ok() ? "" : checked.error().reason() + ": " + checked.error().message();
+  }
+};
+
+TEST_F(Approvals, OfTheChangesThatAreOrderedAreTaken) { EXPECT_EQ(refusal(), ""); }
+
+TEST_F(Approvals, ThatAreNotWhatTheySayAreRefused) {
+  const auto good = made;
+  const auto other = io::make_signing_key();
+  const std::pair<const char*, std::function<void(patchrun::PatchRunOrder&)>> rows[] = {
+      {"not of the changes", [](auto& patch) { patch.changes[0].to_version = "3"; }},
+      {"not of the changes", [](auto& patch) { patch.changes.push_back({"evil", "amd64", "", "1", "", 0}); }},
+      {"not of the changes", [](auto& patch) { patch.approved->proof.pop_back(); }},
+      {"not signed", [](auto& patch) { patch.change_set_id = "cs-2"; }},
+      {"not signed", [](auto& patch) { patch.approved->sha256[0] = 'b'; }},
+      {"not signed", [](auto& patch) { patch.approved->author = "eve"; }},
+      {"not signed", [](auto& patch) { patch.approved->approvals[0].approver = "dave"; }},
+      {"not signed", [](auto& patch) { patch.approved->approvals[0].at += Duration(1'000); }},
+      {"not signed", [](auto& patch) { patch.approved->approvals[0].signature = "no base64!"; }},
+      {"twice", [](auto& patch) { patch.approved->approvals.push_back(patch.approved->approvals[0]); }},
+      {"too many", [](auto& patch) { patch.approved->approvals.resize(21, patch.approved->approvals[0]); }},
+      {"no name", [](auto& patch) { patch.approved->author = "alice\napprover: x"; }},
+  };
+  for (const auto& [what, spoil] : rows) {
+    made = good;
+    spoil(*made.patch);
+    EXPECT_EQ(refusal().rfind("approval-bad: ", 0), 0u) << what;
+    EXPECT_NE(refusal().find(what), std::string::npos) << refusal();
+  }
+  made = good;
+  approve("dave", &other.private_key);
+  EXPECT_NE(refusal().find("not signed"), std::string::npos);
+  made = good;
+  approve("alice");
+  EXPECT_NE(refusal().find("by its author"), std::string::npos);
 }
 
 }  // namespace

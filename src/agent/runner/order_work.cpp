@@ -83,7 +83,9 @@ Result<wire::OrderResult> patch(const WorkTools& tools, const StatePaths& paths,
                      [&](std::string_view line) { output.add(std::string(line) + "\n"); },
                      tools.pool,
                      [&] { return services_on_old_code(tools); }};
-  BELAY_TRY_ASSIGN(const auto run, RunDriver(run_tools, paths).run(order.order_id, *order.patch, order.expires_at));
+  auto ordered = *order.patch;
+  ordered.approved.reset();  // it was read, and the run's journal is written often
+  BELAY_TRY_ASSIGN(const auto run, RunDriver(run_tools, paths).run(order.order_id, ordered, order.expires_at));
   wire::OrderResult result;
   result.order_id = order.order_id;
   result.outcome = outcome_of(run);
@@ -193,7 +195,7 @@ bool has_begun(const WorkTools& tools, const StatePaths& paths, const std::strin
 Status may_begin(const WorkTools& tools, const StatePaths& paths, const AcceptedOrder& accepted) {
   const auto& order = accepted.order;
   if ((accepted.local && order.document.empty()) || has_begun(tools, paths, order.order_id)) return {};
-  return check_policy(tools.files, tools.policy_file, order, tools.clock.now());
+  return check_policy(tools.files, paths, tools.policy_file, order, tools.clock.now());
 }
 
 wire::OrderResult refused(const WorkTools& tools, const AcceptedOrder& accepted, const Error& why) {

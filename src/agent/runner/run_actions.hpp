@@ -88,6 +88,7 @@ class RunActions {
     patchrun::GateWatch gate;
     std::vector<patchrun::ProbeResult> last;
   };
+  void measure_before_rollback(const patchrun::RunState& run, patchrun::Findings& findings);
   bool measure_before(const patchrun::RunState& run, patchrun::Findings& findings);
   Watched watch(const patchrun::RunState& run, patchrun::GateWatch gate, patchrun::Findings& findings);
   Happened pass_gate(const patchrun::RunState& run, patchrun::Findings findings);

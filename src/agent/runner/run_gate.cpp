@@ -1,6 +1,7 @@
 // The probes of a run: before the change, over time after it, and after a rollback.
 #include <algorithm>
 
+#include "agent/runner/probes_before.hpp"
 #include "agent/runner/run_actions.hpp"
 #include "agent/runner/run_parts.hpp"
 #include "agent/runner/run_probes.hpp"
@@ -18,8 +19,23 @@ namespace {
 constexpr Duration kSettleTimeout{300'000};
 }
 
+// An ordered rollback is to make the node as healthy as it was before the run that it takes back. Where that is not
+// known any more every probe has to be healthy, and what compares does so with the moment before the rollback.
+void RunActions::measure_before_rollback(const RunState& run, Findings& findings) {
+  RunProbes probes(tools_.probes, run.order.probes);
+  auto& before = findings.protection->probes;
+  findings.probe_turns.emplace();
+  auto kept = probes_before(tools_.files, paths_, run.order.undoes);
+  const auto now = probes.read(kept ? kept->before : std::vector<patchrun::ProbeResult>());
+  patchrun::note_turns(*findings.probe_turns, now, tools_.clock.now());
+  before = kept ? std::move(kept->before) : now;
+  if (kept) return;
+  for (auto& probe : before) probe.healthy = true;
+}
+
 // False where the node is ill and such a one is to be left alone.
 bool RunActions::measure_before(const RunState& run, Findings& findings) {
+  if (!run.order.undoes.empty()) return measure_before_rollback(run, findings), true;
   RunProbes probes(tools_.probes, run.order.probes);
   auto& before = findings.protection->probes;
   before = probes.read({});
@@ -75,7 +91,10 @@ std::vector<std::string> RunActions::services_to_restart(const RunState& run,
 }
 
 Happened RunActions::pass_gate(const RunState& run, Findings findings) {
-  const auto watched = watch(run, patchrun::begin_watch(run.order.gate, run.protection.probes), findings);
+  auto gate = run.order.gate;
+  const bool undoing = !run.order.undoes.empty();
+  if (undoing) gate.misses = std::max(gate.misses, patchrun::kRecoveryReadings);  // what was ill takes a while
+  const auto watched = watch(run, patchrun::begin_watch(gate, run.protection.probes), findings);
   if (watched.gate.verdict == GateVerdict::open) {
     const auto probes = watched.gate.probes.size();
     return succeeded(std::move(findings), "versions and package health are as ordered" +
@@ -84,8 +103,10 @@ Happened RunActions::pass_gate(const RunState& run, Findings findings) {
                                                       : ""));
   }
   findings.to_restart = services_to_restart(run, watched.last);
-  findings.gate_problem = {fleet::Reason::other, watched.gate.probe, watched.gate.why, "see the run's failure log",
-                           false};
+  findings.gate_problem = {
+      fleet::Reason::other, watched.gate.probe,
+      undoing ? "the old versions are back, and the node is not well: " + watched.gate.why : watched.gate.why,
+      undoing ? "look at the node by hand" : "see the run's failure log", false};
   findings.detail = "the gate closed: " + watched.gate.probe + ": " + watched.gate.why;
   return {Event::gate_closed, std::move(findings)};
 }

@@ -219,5 +219,63 @@ TEST(RunKernel, ABootMenuThatCannotBePutBackIsTold) {
   EXPECT_NE(run.problems[0].detail.find("boot menu"), std::string::npos);
 }
 
+// The change is on the node, and an order takes it back; `well` says how the service is.
+patchrun::RunState taken_back(Machine& machine, const std::function<ProbeReading(const ProbeReading*)>& well_after,
+                              bool forgotten = false) {
+  machine.health["web"] = [](const ProbeReading*) { return ProbeReading{true, "up", {{"seen", "before"}}}; };
+  EXPECT_EQ(drive_to_end(machine, watched_order()).outcome, Outcome::committed);
+  EXPECT_TRUE(machine.disk.remove(machine.paths.journal(kRunId)).ok());
+  if (forgotten) EXPECT_TRUE(machine.disk.remove(machine.paths.probes_before()).ok());
+  machine.health["web"] = well_after;
+  auto back = watched_order();
+  back.undoes = kRunId;
+  back.allow_downgrade = true;
+  back.changes = {
+      {"curl", "amd64", "2", "1", "", 0}, {"libc6", "amd64", "2", "1", "", 0}, {"libnew", "amd64", "1", "", "", 0}};
+  return drive_to_end(machine, back);
+}
+
+TEST(RunLadder, AnOrderedRollbackIsJudgedByHowTheNodeWasBeforeTheRunThatItTakesBack) {
+  for (const bool forgotten : {false, true}) {
+    Machine machine;
+    bool compared = false;
+    const auto run = taken_back(
+        machine,
+        [&](const ProbeReading* before) {
+          compared = compared || (before && before->values.contains("seen"));
+          const bool back = machine.installed() == kBefore;
+          return ProbeReading{back, back ? "up" : "status 502", {}};
+        },
+        forgotten);
+    EXPECT_EQ(run.outcome, Outcome::committed) << "ill before it, which is why it was ordered: " << told(run);
+    EXPECT_EQ(machine.installed(), kBefore);
+    EXPECT_EQ(compared, !forgotten) << "compared with the moment before the run, where that is known";
+    ASSERT_EQ(run.probe_turns.size(), 2u);
+    EXPECT_FALSE(run.probe_turns[0].healthy);
+    EXPECT_TRUE(run.probe_turns[1].healthy);
+  }
+}
+
+TEST(RunLadder, AnOrderedRollbackThatDoesNotHelpIsToldAndLeft) {
+  for (const bool forgotten : {false, true}) {
+    Machine machine;
+    const auto run =
+        taken_back(machine, [](const ProbeReading*) { return ProbeReading{false, "status 502", {}}; }, forgotten);
+    EXPECT_EQ(run.outcome, Outcome::left_as_is) << told(run);
+    EXPECT_EQ(machine.installed(), kBefore) << "the new versions are not put there again";
+    ASSERT_FALSE(run.problems.empty());
+    EXPECT_NE(run.problems[0].detail.find("the old versions are back"), std::string::npos) << told(run);
+  }
+}
+
+TEST(RunLadder, WhatHealsAWhileAfterARollbackIsWell) {
+  Machine machine;
+  int readings = 0;
+  const auto run = taken_back(machine, [&](const ProbeReading*) {
+    return ProbeReading{machine.installed() == kBefore && ++readings > 4, "starting", {}};
+  });
+  EXPECT_EQ(run.outcome, Outcome::committed) << told(run);
+}
+
 }  // namespace
 }  // namespace belay::agent

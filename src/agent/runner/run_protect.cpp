@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "agent/runner/kept_snapshots.hpp"
 #include "agent/runner/problems.hpp"
@@ -18,20 +19,39 @@ namespace {
 constexpr std::string_view kHeldPackages = "packages";  // as an order names them among the providers
 constexpr std::size_t kMountsBytesMax = 1 << 20;
 
+// File systems that keep nothing over a boot, or are no place for files.
+bool is_passing(std::string_view type) {
+  constexpr std::array<std::string_view, 12> kTypes = {"proc",   "sysfs",    "devtmpfs", "devpts",
+                                                       "tmpfs",  "ramfs",    "cgroup",   "cgroup2",
+                                                       "mqueue", "efivarfs", "autofs",   "squashfs"};
+  return std::ranges::find(kTypes, type) != kTypes.end();
+}
+
 std::vector<std::string> mounts_of(const io::Files& files) {
   std::vector<std::string> mounts;
   const auto text = files.read("/proc/self/mounts", kMountsBytesMax);
   if (!text.ok()) return mounts;
   for (const auto line : split(*text, '\n'))
-    if (const auto fields = split(line, ' '); fields.size() > 1) mounts.emplace_back(fields[1]);
+    if (const auto fields = split(line, ' '); fields.size() > 2 && !is_passing(fields[2]))
+      mounts.emplace_back(fields[1]);
   return mounts;
 }
 
-std::vector<std::string> mounts_that_change(const io::Files& files, const RunState& run) {
+// An error where it cannot be told which files the packages have.
+Result<std::vector<std::string>> mounts_that_change(const io::Files& files, PackageManager& packages,
+                                                    const RunState& run) {
   auto changes = run.order.changes;
   changes.insert(changes.end(), run.planned.begin(), run.planned.end());
-  const auto kernel = files.read("/proc/sys/kernel/osrelease", 4'096);
-  return patchrun::mounts_that_change(changes, mounts_of(files), kernel.ok() ? trim(*kernel) : std::string_view());
+  const auto read = files.read("/proc/sys/kernel/osrelease", 4'096);
+  const auto kernel = read.ok() ? trim(*read) : std::string_view();
+  std::vector<fleet::PackageChange> beside, others;  // of the former what lies below /boot does not count
+  for (const auto& change : changes)
+    (patchrun::leaves_boot_entries(change, kernel) ? beside : others).push_back(change);
+  BELAY_TRY_ASSIGN(auto paths, packages.installed_files(others));
+  BELAY_TRY_ASSIGN(const auto more, packages.installed_files(beside));
+  for (const auto& path : more)
+    if (!path.starts_with("/boot/")) paths.push_back(path);
+  return patchrun::mounts_that_change(changes, mounts_of(files), kernel, paths);
 }
 
 // apt writes a colon in a file name as %3a, dpkg-repack leaves the epoch away.
@@ -66,7 +86,9 @@ bool RunActions::may_be_covered(const RunState& run, const std::vector<std::stri
 Happened RunActions::protect(const RunState& run) {
   Findings findings;
   findings.protection.emplace();
-  const auto mounts = agent::mounts_that_change(tools_.files, run);
+  const auto changing = agent::mounts_that_change(tools_.files, tools_.packages, run);
+  if (!changing.ok()) return failed(changing.error(), std::move(findings));
+  const auto& mounts = *changing;
   if (run.maybe_restored && may_be_covered(run, mounts)) {
     findings.problems.push_back({fleet::Reason::other, "",
                                  "the machine restarted while the run made its way back ready; if a snapshot of it was "

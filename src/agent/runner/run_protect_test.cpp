@@ -60,6 +60,19 @@ TEST(RunProtect, ASnapshotThatLeavesAMountOutIsNone) {
   EXPECT_TRUE(snapshots.list()->empty()) << "what was just taken is removed";
 }
 
+TEST(RunProtect, TheMountOfEveryFileOfTheChangedPackagesIsToBeCovered) {
+  Machine machine;
+  machine.disk.put("/proc/self/mounts", "/dev/a / btrfs rw 0 0\n/dev/b /srv ext4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\n");
+  auto state = machine.state();
+  state.files["curl"] = {"/usr/bin/curl", "/tmp/x", "/srv/curl/data"};
+  machine.disk.put(kPackagesPath, json::encode_text(state));
+  FakeSnapshots snapshots(machine.clock);
+  const auto run = drive_to_end(machine, order_of(ReversibilityClass::R2), {&snapshots});
+  EXPECT_EQ(run.outcome, Outcome::refused) << told(run);
+  ASSERT_FALSE(run.way_back.why_not_more.empty());
+  EXPECT_EQ(run.way_back.why_not_more.back(), "no snapshot provider of this node covers /srv");
+}
+
 TEST(RunProtect, OneThatFailsHoldsBackOnlyWhoAskedForIt) {
   Machine machine;
   FakeSnapshots snapshots(machine.clock);

@@ -1,5 +1,6 @@
 #include "agent/runner/held_packages.hpp"
 #include "agent/runner/kept_snapshots.hpp"
+#include "agent/runner/probes_before.hpp"
 #include "agent/runner/problems.hpp"
 #include "agent/runner/run_actions.hpp"
 #include "agent/runner/run_parts.hpp"
@@ -59,7 +60,9 @@ Happened RunActions::commit(const RunState& run) {
     release(run.protection.snapshots, findings);
     if (!findings.problems.empty()) return failed(std::move(findings), "a snapshot was left behind");
   }
-  // What this run held stays: a rollback ordered later is made of it.
+  // What this run held stays: a rollback ordered later is made of it, and measured by how the node was.
+  if (const auto kept = keep_probes_before(tools_.files, paths_, run); !kept.ok())
+    log::warning("probes_before_not_kept", {{"why", kept.error()}});
   if (const auto pruned = prune_held_packages(tools_.files, paths_.held(), tools_.clock.now()); !pruned.ok())
     log::warning("held_packages_left", {{"why", pruned.error()}});
   return succeeded(std::move(findings), "");

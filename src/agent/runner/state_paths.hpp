@@ -22,6 +22,7 @@
 //   outbox/              messages that the server has not acknowledged
 //   sets/<hash>.json     package and offer sets that the server may ask for
 //   held/                old packages, for a rollback
+//   probes-before.json   how healthy this node was before its newest committed run, for the same
 //   snapshots.json       snapshots that were kept beyond their run, and until when
 //   backups/             between jobs: caches, positions of chains; watch/<plan>.json: what is watched every minute
 //   lists/               package lists of Belay's own, where the host's must not be touched
@@ -67,6 +68,7 @@ class StatePaths {
   std::string snapshots() const { return root_ + "/snapshots.json"; }
   std::string backups() const { return root_ + "/backups"; }
   std::string watches() const { return backups() + "/watch"; }
+  std::string probes_before() const { return root_ + "/probes-before.json"; }
   std::string held() const { return root_ + "/held"; }
   std::string lists() const { return root_ + "/lists"; }
 

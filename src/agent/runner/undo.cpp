@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "agent/runner/probes_before.hpp"
 #include "agent/runner/records.hpp"
 #include "base/ids.hpp"
 #include "io/crypto.hpp"
@@ -86,6 +87,10 @@ Status accept_undo(io::Files& files, const StatePaths& paths, const Undo& undo, 
   accepted.order.patch->allow_downgrade = true;
   accepted.order.patch->undoes = undo.run_id;
   accepted.order.patch->reboot = reboot;
+  if (auto kept = probes_before(files, paths, undo.run_id)) {
+    accepted.order.patch->probes = std::move(kept->probes);
+    accepted.order.patch->gate = kept->gate;
+  }
   return OrderBook(files, paths).add(accepted);
 }
 

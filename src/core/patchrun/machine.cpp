@@ -215,8 +215,12 @@ Event settle(RunState& state, Event event, const Findings& findings) {
       return event;
     }
     if (findings.gate_problem) add_problem(state, *findings.gate_problem);
+    // The old versions are back as ordered; putting the new ones there again would help nobody.
+    if (!state.order.undoes.empty()) return E::left;
     event = E::failed;
   }
+  // Nor would it after a restart that an ordered rollback tried.
+  if (event == E::failed && state.state == S::restarting && !state.order.undoes.empty()) return E::left;
   const bool may_be_left = state.state == S::installing || state.state == S::restarting || state.state == S::verifying;
   if (event != E::failed) return event;
   if (leaves && may_be_left) return E::left;

@@ -8,6 +8,7 @@
 #include "base/time.hpp"
 #include "core/fleet/package.hpp"
 #include "core/fleet/problem.hpp"
+#include "core/patchrun/approved_changes.hpp"
 #include "core/patchrun/health.hpp"
 
 namespace belay::patchrun {
@@ -35,13 +36,16 @@ struct PatchRunOrder {
   bool restart_services = false;    // those that still use what was replaced, where no reboot comes
   std::optional<Instant> end_by{};  // the window's cut-off: begun only where everything, a rollback too, fits before it
   bool use_pool = false;            // what the archive does not give (any more) comes from the server's pool
-  std::string undoes{};             // of a rollback that was ordered: the run it takes back
+  // Of a rollback that was ordered: the run it takes back. It is to make the node as healthy as it was before that run;
+  // where it does not, it is left as it is. `ill_before` does not count.
+  std::string undoes{};
   std::vector<fleet::PackageChange> old_files{};  // the files of from_versions (as to_version), for the way back
+  std::optional<ApprovedChanges> approved{};      // that people approved these changes; read when the order comes in
 };
 BOOST_DESCRIBE_STRUCT(PatchRunOrder, (),
                       (change_set_id, changes, reboot, allow_downgrade, hold_old_versions, lock_timeout,
                        install_timeout, reboot_timeout, space_reserve_bytes, protection, probes, gate, ill_before,
-                       on_failure, restart_services, end_by, use_pool, undoes, old_files))
+                       on_failure, restart_services, end_by, use_pool, undoes, old_files, approved))
 
 // How it went, apart from where it is. Honest, terminal.
 enum class Outcome {

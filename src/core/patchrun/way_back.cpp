@@ -1,6 +1,7 @@
 #include "core/patchrun/way_back.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "base/text.hpp"
 
@@ -22,9 +23,15 @@ bool is_running_kernel(const fleet::PackageChange& change, std::string_view kern
          kernel_running.starts_with(without_epoch(change.from_version));
 }
 
-bool leaves_boot_entries(const fleet::PackageChange& change, std::string_view kernel_running) {
-  if (!is_kernel(change.name)) return false;
-  return change.from_version.empty() || !is_running_kernel(change, kernel_running);
+// The one whose path is the longest of those that it lies below.
+const std::string* mount_below(const std::vector<std::string>& mounts, std::string_view path) {
+  const std::string* found = nullptr;
+  for (const auto& mount : mounts) {
+    const bool below =
+        mount == "/" || (path.size() > mount.size() && path.starts_with(mount) && path[mount.size()] == '/');
+    if (below && (!found || mount.size() > found->size())) found = &mount;
+  }
+  return found;
 }
 
 }  // namespace
@@ -35,6 +42,11 @@ bool is_kernel(std::string_view package) {
   return false;
 }
 
+bool leaves_boot_entries(const fleet::PackageChange& change, std::string_view kernel_running) {
+  if (!is_kernel(change.name)) return false;
+  return change.from_version.empty() || !is_running_kernel(change, kernel_running);
+}
+
 bool touches_boot(std::string_view package) {
   for (const std::string_view prefix : {"linux-image-", "kernel", "initramfs-tools", "dracut", "grub", "shim"})
     if (package.starts_with(prefix)) return true;
@@ -42,13 +54,21 @@ bool touches_boot(std::string_view package) {
 }
 
 std::vector<std::string> mounts_that_change(const std::vector<fleet::PackageChange>& changes,
-                                            const std::vector<std::string>& mounts, std::string_view kernel_running) {
+                                            const std::vector<std::string>& mounts, std::string_view kernel_running,
+                                            const std::vector<std::string>& files) {
   const bool boot = std::ranges::any_of(changes, [&](const auto& change) {
     return touches_boot(change.name) && !leaves_boot_entries(change, kernel_running);
   });
   std::vector<std::string> changing{"/"};
-  for (const std::string_view mount : {"/usr", "/var", "/boot"})
-    if ((mount != "/boot" || boot) && std::ranges::find(mounts, mount) != mounts.end()) changing.emplace_back(mount);
+  const bool brings = std::ranges::any_of(changes, [](const auto& change) { return change.from_version.empty(); });
+  for (const std::string_view mount : {"/usr", "/var", "/etc", "/opt", "/boot"})
+    if ((mount != "/boot" || boot) && (mount != "/opt" || brings) && std::ranges::find(mounts, mount) != mounts.end())
+      changing.emplace_back(mount);
+  std::set<std::string> others;
+  for (const auto& file : files)
+    if (const auto* mount = mount_below(mounts, file); mount && std::ranges::find(changing, *mount) == changing.end())
+      others.insert(*mount);
+  changing.insert(changing.end(), others.begin(), others.end());
   return changing;
 }
 

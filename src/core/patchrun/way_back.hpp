@@ -15,11 +15,15 @@ bool is_kernel(std::string_view package);
 // Whether installing it writes below /boot.
 bool touches_boot(std::string_view package);
 
-// Of the mounts of the node those that the change writes to: / always, /usr and /var where they are separate, /boot
-// where a package touches it, unless all that is new there are kernels beside the running one, which then stays as a
-// boot entry. `kernel_running` as uname -r says it.
+// A kernel that is new beside the running one, or goes without being it: the running one stays as a boot entry.
+bool leaves_boot_entries(const fleet::PackageChange& change, std::string_view kernel_running);
+
+// Of the mounts of the node those that the change writes to: / always; /usr, /var and /etc where they are separate;
+// /opt where something new comes; /boot where a package touches it and not only leaves_boot_entries(); and every other
+// one that any of `files` lies on: those of the changed packages as they are now. `kernel_running` as uname -r says it.
 std::vector<std::string> mounts_that_change(const std::vector<fleet::PackageChange>& changes,
-                                            const std::vector<std::string>& mounts, std::string_view kernel_running);
+                                            const std::vector<std::string>& mounts, std::string_view kernel_running,
+                                            const std::vector<std::string>& files = {});
 
 // What was got hold of.
 struct InHand {

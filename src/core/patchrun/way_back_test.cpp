@@ -48,6 +48,19 @@ INSTANTIATE_TEST_SUITE_P(
         MountRow{"kernel_unknown", {change("linux-image-6.1.0-40-amd64", "6.1.0-1", "")}, "", {"/", "/var", "/boot"}}),
     [](const auto& info) { return std::string(info.param.name); });
 
+TEST(Mounts, AreTakenWhereverAFileOfTheChangedPackagesLies) {
+  const Texts mounts{"/", "/boot", "/etc", "/opt", "/opt/app", "/srv", "/home"};
+  const std::vector<fleet::PackageChange> update{change("app", "1", "2")};
+  EXPECT_EQ(mounts_that_change(update, mounts, kRunning, {"/.", "/srv", "/home", "/usr/bin/app"}), (Texts{"/", "/etc"}))
+      << "a folder on which something is mounted lies on the mount above";
+  EXPECT_EQ(mounts_that_change(update, mounts, kRunning, {"/opt/app/bin", "/srv/www/index.html"}),
+            (Texts{"/", "/etc", "/opt/app", "/srv"}));
+  EXPECT_EQ(mounts_that_change(update, mounts, kRunning, {"/opt/application/x", "/boot/vmlinuz"}),
+            (Texts{"/", "/etc", "/boot", "/opt"}));
+  EXPECT_EQ(mounts_that_change({change("new", "", "1")}, mounts, kRunning, {}), (Texts{"/", "/etc", "/opt"}))
+      << "where its files will lie nobody knows yet";
+}
+
 TEST(WayBack, EachClassHoldsWhatTheOneBeforeHolds) {
   const Texts snapshot{"btrfs:s1 of /"};
   EXPECT_EQ(judge_way_back({{}, {"curl 1 is not offered"}, snapshot, {}}).reached, ReversibilityClass::R0);

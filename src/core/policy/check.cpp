@@ -71,6 +71,10 @@ Status check(const Policy& policy, const schedule::ZoneRules& rules, const Quest
   if (somebody_asks && policy.users && !matches(*policy.users, question.requested_by))
     return forbidden("'" + sanitize(question.requested_by, 200) + "' is not among its users");
   if (question.patches && !policy.patching) return forbidden("patching");
+  if (question.installs && question.approvals < policy.approvals)
+    return forbidden("what it installs was approved by " + std::to_string(question.approvals) +
+                     " people that this node can make sure of, and " + std::to_string(policy.approvals) +
+                     " are wanted (approvals)");
   for (const auto& step : question.steps)
     if (step.skip.empty()) BELAY_TRY(check_step(policy, step));
   if (!question.changes_node || question.goes_on || !policy.hours) return {};

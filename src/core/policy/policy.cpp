@@ -92,13 +92,16 @@ Result<Policy> read_policy(const MarkedValue& file) {
   Policy policy;
   const auto* whole = reader.object(file.value, "");
   if (!whole) return reader.error("policy-unusable");
-  reader.only(*whole, "", {"documents", "users", "paths", "scripts", "patching", "timezone", "hours"});
+  reader.only(*whole, "", {"documents", "users", "paths", "scripts", "patching", "approvals", "timezone", "hours"});
   policy.documents = texts(reader, *whole, "", "documents");
   policy.users = texts(reader, *whole, "", "users");
   policy.paths = texts(reader, *whole, "", "paths");
   if (policy.paths) check_paths(reader, *policy.paths);
   policy.scripts = reader.flag(*whole, "", "scripts", true);
   policy.patching = reader.flag(*whole, "", "patching", true);
+  if (whole->if_contains("approvals"))
+    policy.approvals =
+        static_cast<std::uint32_t>(reader.integer(*whole, "", "approvals", 0, kApprovalsMax).value_or(kApprovalsMax));
   if (const auto zone = reader.text(*whole, "", "timezone"); !zone.empty()) policy.timezone = zone;
   if (const auto* hours = whole->if_contains("hours")) {
     policy.hours.emplace();
@@ -117,6 +120,8 @@ std::vector<std::string> describe(const Policy& policy) {
                                     line("paths", policy.paths),
                                     std::string("scripts: ") + (policy.scripts ? "allowed" : "forbidden"),
                                     std::string("patching: ") + (policy.patching ? "allowed" : "forbidden")};
+  if (policy.approvals > 0)
+    lines.push_back("approvals: " + std::to_string(policy.approvals) + " of what is installed, besides its author's");
   if (!policy.hours) return lines.push_back("hours: any"), lines;
   if (policy.hours->empty()) lines.push_back("hours: none");
   for (const auto& hours : *policy.hours) {

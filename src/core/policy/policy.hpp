@@ -16,6 +16,7 @@
 
 namespace belay::policy {
 
+inline constexpr std::uint32_t kApprovalsMax = 10;
 inline constexpr std::size_t kPolicyBytesMax = 64 << 10;
 inline constexpr std::string_view kLocalZone = "local";
 
@@ -31,6 +32,7 @@ struct Policy {
   std::optional<std::vector<std::string>> paths;      // absolute folders with all below them, or globs
   bool scripts = true;                                // aws:runShellScript
   bool patching = true;                               // installing and taking back; a scan is none
+  std::uint32_t approvals = 0;                        // people besides its author who approved what is installed
   std::string timezone{kLocalZone};                   // an IANA name, or the machine's own
   std::optional<std::vector<Hours>> hours;            // when what changes the node may begin
 };
@@ -46,6 +48,8 @@ struct Question {
   bool patches = false;                     // a patch run, or the plan of one
   bool goes_on = false;  // a part of its document ran here already: the hours were asked at its beginning
   std::span<const document::Step> steps;
+  bool installs = false;        // a patch run that brings what was not there: no way back to what this node knows
+  std::uint32_t approvals = 0;  // of its changes, proven
 };
 // permission_denied "policy-forbids" says which rule stands against it. `rules` are those of the policy's time zone.
 Status check(const Policy& policy, const schedule::ZoneRules& rules, const Question& question, Instant now);

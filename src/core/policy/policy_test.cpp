@@ -98,6 +98,19 @@ TEST(Policy, WhatTheServerAsksForItselfIsAllowedUnlessItPatches) {
   EXPECT_FALSE(check(policy_of("documents = ['A']"), {}, {"", "", true, false, false, {}}, Instant{}).ok());
 }
 
+TEST(Policy, WhatIsInstalledIsApprovedByAsManyAsItWants) {
+  const auto two = policy_of("approvals = 2");
+  const auto allowed = [&](bool installs, std::uint32_t approvals) {
+    return check(two, {}, {"D", "u", true, true, false, {}, installs, approvals}, Instant{}).ok();
+  };
+  EXPECT_FALSE(allowed(true, 0));
+  EXPECT_FALSE(allowed(true, 1));
+  EXPECT_TRUE(allowed(true, 2));
+  EXPECT_TRUE(allowed(false, 0)) << "a way back";
+  EXPECT_TRUE(check(policy_of(""), {}, {"D", "u", true, true, false, {}, true, 0}, Instant{}).ok()) << "as ever";
+  EXPECT_EQ(describe(two).at(5), "approvals: 2 of what is installed, besides its author's");
+}
+
 TEST(Policy, HoursAreThoseOfTheZoneAndOfTheDayTheyBeginOn) {
   const auto weeknights = policy_of("[[hours]]\ndays = ['Mon', 'friday']\nfrom = '22:00'\nuntil = '04:00'\n");
   const auto zone = schedule::ZoneRules{"X", {}, {}, schedule::parse_footer("CET-1").value()};
@@ -124,6 +137,9 @@ TEST(Policy, MistakesAreNamedWithFieldAndLine) {
       {"users = 'admin'", "users (line 1)"},
       {"users = ['admin', 3]", "users[1] (line 1)"},
       {"scripts = 'no'", "scripts (line 1)"},
+      {"approvals = 'two'", "approvals (line 1)"},
+      {"approvals = 11", "approvals (line 1)"},
+      {"approvals = -1", "approvals (line 1)"},
       {"\npaths = ['srv']", "paths[0] (line 2)"},
       {"paths = ['/srv/../etc']", "paths[0]"},
       {"hours = 'night'", "hours (line 1)"},

@@ -15,6 +15,7 @@ using fleet::Reason;
 
 namespace {
 
+constexpr std::size_t kFileListBytesMax = 32u << 20;
 constexpr Duration kSimulateTimeout{120'000};
 constexpr Duration kDownloadTimeout{3'600'000};
 
@@ -266,6 +267,23 @@ Result<std::vector<fleet::Problem>> AptPackageManager::check_health() {
     for (auto& problem : apt::problems_of_install(ended.output))
       if (problem.reason == Reason::dependency_broken) add_problem(problems, std::move(problem));
   return problems;
+}
+
+// dpkg's own lists; of a package that may be there in several architectures the list is named by both.
+Result<std::vector<std::string>> AptPackageManager::installed_files(const std::vector<fleet::PackageChange>& changes) {
+  std::vector<std::string> paths;
+  for (const auto& change : changes) {
+    if (change.from_version.empty()) continue;
+    const auto info = layout_.on_disk(layout_.dpkg_directory + "/info/" + change.name);
+    auto list = host_.files.read(info + ":" + change.arch + ".list", kFileListBytesMax);
+    if (!list.ok() && list.error().code() == Code::not_found)
+      list = host_.files.read(info + ".list", kFileListBytesMax);
+    if (!list.ok() && list.error().code() == Code::not_found) continue;  // dpkg takes it for a package without files
+    if (!list.ok()) return list.error();
+    for (const auto line : split(*list, '\n'))
+      if (line.starts_with('/')) paths.emplace_back(line);
+  }
+  return paths;
 }
 
 }  // namespace belay::agent

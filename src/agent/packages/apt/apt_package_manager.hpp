@@ -25,6 +25,7 @@ class AptPackageManager final : public PackageManager {
   std::string package_file(const InstallOrder& order, const fleet::PackageChange& change) const override;
   Result<InstallReport> install(const InstallOrder& order, const OutputLine& output) override;
   Result<std::optional<fleet::Problem>> in_use() override;
+  Result<std::vector<std::string>> installed_files(const std::vector<fleet::PackageChange>& changes) override;
   Result<std::vector<fleet::Problem>> check_health() override;
   Result<std::vector<fleet::Problem>> repair(Duration timeout, const OutputLine& output) override;
 

@@ -439,4 +439,17 @@ Result<std::vector<fleet::Problem>> DnfPackageManager::repair(Duration timeout, 
   return problems;
 }
 
+Result<std::vector<std::string>> DnfPackageManager::installed_files(const std::vector<fleet::PackageChange>& changes) {
+  std::vector<std::string> argv{"rpm", "-ql"};
+  for (const auto& change : changes)
+    if (!change.from_version.empty()) argv.push_back(change.name + "." + change.arch);
+  std::vector<std::string> paths;
+  if (argv.size() == 2) return paths;
+  // A name that is not installed is told between the paths, and by the exit status; that is no failure here.
+  BELAY_TRY_ASSIGN(const auto ended, run(std::move(argv), kQueryTimeout, {}));
+  for (const auto line : split(ended.outcome.standard_output, '\n'))
+    if (line.starts_with('/')) paths.emplace_back(line);
+  return paths;
+}
+
 }  // namespace belay::agent
