@@ -119,6 +119,10 @@ class Server {
     engine_.add(server::make_automation_fan_out_kind());
     courier_.add(std::string(server::kWebhookEffect),
                  server::make_webhook_carrier(server::post_over_tls(settings_.fetch_from)));
+    if (!settings_.sendmail.empty())
+      courier_.add(std::string(server::kMailEffect),
+                   server::make_mail_carrier(io::real_processes(), settings_.sendmail));
+    rollouts_.set_sends_mail(!settings_.sendmail.empty());
   }
 
   Status run(const std::function<void(const std::string&)>& ready);

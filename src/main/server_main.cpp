@@ -55,7 +55,7 @@ Result<ServerSettings> settle(const std::string& data, const std::string& listen
 int run(int argc, char** argv) {
   CLI::App app{"belayd: the server of Belay. It patches Linux fleets with a rope attached."};
   app.set_version_flag("--version", BELAY_VERSION);
-  std::string data, listen = "127.0.0.1:8443", http, database, agent;
+  std::string data, listen = "127.0.0.1:8443", http, database, agent, sendmail;
   std::vector<std::string> names, fetch_from;
   std::uint64_t pool_bytes = server::kPoolBytesDefault;
   bool verbose = false;
@@ -70,6 +70,8 @@ int run(int argc, char** argv) {
   app.add_option("--fetch-from", fetch_from,
                  "host on a private address from which override lists may be fetched all the same; may be repeated");
   app.add_option("--agent", agent, "belay-agent to give to nodes that update themselves (Belay-UpdateAgent)");
+  app.add_option("--sendmail", sendmail,
+                 "program that takes mail as sendmail does, for instance /usr/sbin/sendmail; without it none is sent");
   app.add_option("--pool-size", pool_bytes,
                  "room for the package files of change sets, for instance 50GB; 0 keeps none (default 20GB)")
       ->transform(CLI::AsSizeValue(false));
@@ -83,6 +85,10 @@ int run(int argc, char** argv) {
   auto settings = settle(data, listen, http, database, names, fetch_from);
   if (!settings.ok()) return fail(settings.error());
   settings->agent = agent;
+  if (!sendmail.empty() && !sendmail.starts_with('/'))
+    return fail(
+        Error(Code::invalid_argument, "--sendmail is '" + sanitize(sendmail, 200) + "'; name it by its whole path"));
+  settings->sendmail = sendmail;
   settings->pool_bytes = pool_bytes;
   const Status ended = run_server(*settings, [](const std::string& line) { std::cout << line << std::endl; });
   return ended.ok() ? kExitOk : fail(ended.error());

@@ -33,6 +33,7 @@ struct ServerSettings {
   std::string database;                 // "" : DIR/belay.db
   std::vector<ServerName> names;        // besides the host's own
   std::vector<std::string> fetch_from;  // hosts on private addresses that the server may fetch from, in lower case
+  std::string sendmail;                 // absolute path of the program that takes mail; "" for none
   std::uint64_t pool_bytes = 0;         // of the package pool; 0: there is none
 };
 

@@ -72,6 +72,7 @@ BELAY_HANDLER(get_rollout);
 BELAY_HANDLER(list_rollouts);
 BELAY_HANDLER(list_rollout_nodes);
 BELAY_HANDLER(get_rollout_report);
+BELAY_HANDLER(settle_rollout_node);
 // rollbacks.cpp
 BELAY_HANDLER(rollback_nodes);
 BELAY_HANDLER(where_package);

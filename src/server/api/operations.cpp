@@ -175,6 +175,7 @@ constexpr OperationRow kRows[] = {
     {"SendCommand", send_command, makes},
     {"SetAssociationWindow", set_association_window, makes},
     {"SettleClonedNode", settle_cloned_node, sets},
+    {"SettleRolloutNode", settle_rollout_node, sets},
     {"StartAssociationsOnce", start_associations_once, makes},
     {"StartAutomationExecution", start_automation_execution, makes},
     {"StartBackupRun", start_backup_run, makes},

@@ -37,6 +37,7 @@ Result<json::Object> rollback_nodes(const Call& call) {
   request.package = call.text("Package");
   request.reason = call.text("Reason");
   request.requested_by = call.principal;
+  if (call.request.contains("Quarantine")) request.quarantine = flag_of(call, "Quarantine");
   if (!request.ring.empty() && request.rollout_id.empty())
     return failure("ValidationException", "RingName goes with RolloutId: which rollout's ring is meant?");
   BELAY_TRY_ASSIGN(const auto rollout_id, call.services.rollouts.roll_back(request));
@@ -57,9 +58,10 @@ Result<json::Object> where_package(const Call& call) {
 }
 
 Result<json::Object> get_reversibility(const Call& call) {
-  const std::string node = call.text("InstanceId"), change_set = call.text("ChangeSetId");
-  BELAY_TRY_ASSIGN(const auto found, call.services.rollouts.reversibility(node, change_set));
-  json::Object reply{{"InstanceId", node}, {"ChangeSetId", change_set}, {"Class", json::encode(found.reached)}};
+  BELAY_TRY_ASSIGN(const auto found,
+                   call.services.rollouts.reversibility(call.text("InstanceId"), call.text("ChangeSetId")));
+  json::Object reply{
+      {"InstanceId", found.node_id}, {"ChangeSetId", found.change_set_id}, {"Class", json::encode(found.reached)}};
   put(reply, "WhyNotMore", texts_reply(found.why_not_more));
   put(reply, "Evidence", texts_reply(found.evidence));
   if (!found.proven) return reply;

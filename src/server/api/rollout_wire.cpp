@@ -6,9 +6,9 @@ namespace belay::server {
 namespace {
 
 json::Object counts_reply(const rollout::RingCounts& counts) {
-  return {{"Nodes", counts.nodes},   {"Pending", counts.pending},       {"AtWork", counts.at_work},
-          {"Held", counts.held},     {"Skipped", counts.skipped},       {"Committed", counts.committed},
-          {"Failed", counts.failed}, {"RolledBack", counts.rolled_back}};
+  return {{"Nodes", counts.nodes},   {"Pending", counts.pending},        {"AtWork", counts.at_work},
+          {"Held", counts.held},     {"Skipped", counts.skipped},        {"Committed", counts.committed},
+          {"Failed", counts.failed}, {"RolledBack", counts.rolled_back}, {"HadNothing", counts.had_nothing}};
 }
 
 json::Object ring_reply(const RingView& ring) {

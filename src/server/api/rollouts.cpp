@@ -109,4 +109,10 @@ Result<json::Object> get_rollout_report(const Call& call) {
   return json::Object{{"RolloutId", id_of(call)}, {"Report", std::move(report)}};
 }
 
+Result<json::Object> settle_rollout_node(const Call& call) {
+  BELAY_TRY_ASSIGN(const auto node_id,
+                   call.services.rollouts.settle(call.text("InstanceId"), call.text("Reason"), call.principal));
+  return json::Object{{"InstanceId", node_id}};
+}
+
 }  // namespace belay::server

@@ -7,6 +7,7 @@
 #include "core/command/plan_check.hpp"
 #include "core/fleet/problem_text.hpp"
 #include "io/crypto.hpp"
+#include "server/engine/approvals.hpp"
 #include "server/engine/audit.hpp"
 #include "server/engine/command_run.hpp"
 #include "server/engine/order_desk.hpp"
@@ -319,6 +320,8 @@ Result<std::optional<std::string>> CommandRun::fill_patch(const std::string& nod
     BELAY_TRY_ASSIGN(const auto* view, change_set(options.change_set_id));
     order.patch->use_pool = true;
     order.patch->old_files = old_files_of(*view, order.patch->changes);
+    BELAY_TRY_ASSIGN(order.patch->approved,
+                     approved_changes(sql_, authority_, *view, change_tree_of(*view), order.patch->changes));
   }
   const auto hash = io::sha256_hex(json::to_canonical_text(json::encode(order.patch->changes)));
   BELAY_TRY(note_in_audit(sql_, now_, "belayd", "node:freeze-changes", node_id,

@@ -5,6 +5,7 @@
 #include "base/json.hpp"
 #include "io/crypto.hpp"
 #include "store/executions.hpp"
+#include "store/rollouts.hpp"
 
 namespace belay::server {
 namespace {
@@ -63,7 +64,8 @@ Status end_orders_of_removed(store::Sql& sql, std::string_view node_id, Instant 
     BELAY_TRY(store::orders::finish(sql, node_id, order.order_id, json::encode_text(result), now));
     BELAY_TRY(tell_execution(sql, order, NodeEventKind::node_removed, now));
   }
-  return {};
+  const auto settled = store::rollouts::take_unsettled(sql, node_id);
+  return settled.ok() ? Status() : Status(settled.error());
 }
 
 Result<std::optional<wire::OrderResult>> result_of(store::Sql& sql, std::string_view order_id) {

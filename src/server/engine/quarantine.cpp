@@ -95,6 +95,14 @@ Result<const store::rollouts::Quarantine*> hit_by(Sql& sql, const std::vector<st
   return static_cast<const store::rollouts::Quarantine*>(nullptr);
 }
 
+bool is_in_quarantine(const std::vector<store::rollouts::Quarantine>& in_force,
+                      const store::rollouts::Quarantine& entry) {
+  const auto what = [](const store::rollouts::Quarantine& one) {
+    return std::tie(one.change_set_id, one.name, one.arch, one.version, one.operating_system, one.role);
+  };
+  return std::ranges::any_of(in_force, [&](const auto& one) { return what(one) == what(entry); });
+}
+
 Result<std::string> put_into_quarantine(Sql& sql, store::rollouts::Quarantine entry, std::string_view but) {
   entry.quarantine_id = make_id("qu", io::random_bytes(kIdRandomBytes));
   BELAY_TRY(store::rollouts::add_quarantine(sql, entry));

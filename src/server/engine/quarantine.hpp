@@ -23,6 +23,10 @@ Result<const store::rollouts::Quarantine*> hit_by(store::Sql& sql,
 // The values of its tag Role.
 Result<std::vector<std::string>> roles_of(store::Sql& sql, std::string_view node_id);
 
+// Whether the same is in force already.
+bool is_in_quarantine(const std::vector<store::rollouts::Quarantine>& in_force,
+                      const store::rollouts::Quarantine& entry);
+
 // Gives the entry its id, keeps it, and stops every open rollout, but one ("" none), that ships what it names. Returns
 // the id.
 Result<std::string> put_into_quarantine(store::Sql& sql, store::rollouts::Quarantine entry,

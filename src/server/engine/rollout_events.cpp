@@ -6,6 +6,7 @@
 #include "core/fleet/problem_text.hpp"
 #include "server/engine/change_calendars.hpp"
 #include "server/engine/change_set_plan.hpp"
+#include "server/engine/mail.hpp"
 #include "server/engine/order_desk.hpp"
 #include "server/engine/quarantine.hpp"
 #include "server/engine/rollout_run.hpp"
@@ -24,6 +25,7 @@ constexpr Duration kBootGrace{120'000};    // beyond the node's own patience wit
 constexpr Duration kRunTakes{1'800'000};   // where nothing was measured: install, reboot and a rollback
 constexpr std::size_t kLookedAtMax = 500;
 constexpr std::size_t kChunk = 500;
+constexpr std::size_t kUnsettledTold = 400;  // bytes, about
 
 rollout::Event event_of(EventKind kind, const rollout::Node& node, std::string why = {}) {
   rollout::Event event;
@@ -75,7 +77,8 @@ rollout::Event event_of_result(const wire::OrderResult& result, const std::strin
 }
 
 Status RolloutRun::translate(const store::executions::Event& posted, Events& events) {
-  if (posted.key.starts_with(kWebhookEventKey)) return {};  // who was to be told was, or was not: nothing waits for it
+  if (posted.key.starts_with(kWebhookEventKey) || posted.key.starts_with(kMailEventKey))
+    return {};  // who was to be told was, or was not: nothing waits for it
   if (!posted.key.starts_with(kRolloutEventKey)) {
     BELAY_TRY_ASSIGN(const auto event, json::decode_text<NodeEvent>(posted.body));
     return translate_node(event, events);
@@ -319,20 +322,37 @@ Result<rollout::Surroundings> RolloutRun::look_around() {
   return around;
 }
 
-// By other rollouts: those at work and those that failed.
+// By other rollouts: those at work, and those that failed and are not settled, also where their rollout is over. Those
+// that the machine counts for itself are not counted twice.
 Status RolloutRun::count_disrupted(const std::set<std::string>& tags, rollout::Surroundings& around) {
   std::vector<std::string> states;
-  for (const auto state :
-       {NodeState::Checking, NodeState::Protecting, NodeState::Installing, NodeState::Rebooting, NodeState::Verifying,
-        NodeState::RollingBack, NodeState::RolledBack, NodeState::RollbackFailed, NodeState::Inconsistent})
+  for (const auto state : {NodeState::Checking, NodeState::Protecting, NodeState::Installing, NodeState::Rebooting,
+                           NodeState::Verifying, NodeState::RollingBack, NodeState::RolledBack})
     states.push_back(boost::describe::enum_to_string(state, "?"));
   BELAY_TRY_ASSIGN(const auto others, store::rollouts::open_in_states(sql_, row_.rollout_id, states));
-  std::vector<std::string> ids;
-  for (const auto& other : others) ids.push_back(other.node_id);
-  BELAY_TRY_ASSIGN(const auto tagged, store::tags::list_many(sql_, store::tags::kManagedInstance, ids));
+  std::set<std::string> ids;
+  for (const auto& other : others) {
+    BELAY_TRY_ASSIGN(const auto node, json::decode_text<rollout::Node>(other.machine));
+    if (rollout::disturbs(node)) ids.insert(other.node_id);
+  }
+  BELAY_TRY_ASSIGN(const auto failed, store::rollouts::unsettled(sql_));
+  for (const auto& one : failed) ids.insert(one.node_id);
+  for (const auto& node : execution_.machine.nodes)
+    if (rollout::disturbs(node)) ids.erase(node.node_id);
+  const std::vector<std::string> listed(ids.begin(), ids.end());
+  BELAY_TRY_ASSIGN(const auto tagged, store::tags::list_many(sql_, store::tags::kManagedInstance, listed));
+  std::set<std::string> counted;
   for (const auto& [id, all] : tagged)
     for (const auto& tag : all)
-      if (tags.contains(tag.key)) ++around.disrupted_elsewhere[tag.key + "=" + tag.value];
+      if (tags.contains(tag.key)) {
+        ++around.disrupted_elsewhere[tag.key + "=" + tag.value];
+        counted.insert(id);
+      }
+  unsettled_there_.clear();
+  for (const auto& one : failed)
+    if (counted.contains(one.node_id) && unsettled_there_.size() < kUnsettledTold)
+      unsettled_there_ += (unsettled_there_.empty() ? "; not settled: " : ", ") + one.node_id + " (" + one.state +
+                          " in " + one.rollout_id + ")";
   return {};
 }
 

@@ -132,6 +132,9 @@ std::vector<RingView> views_of(const rollout::Rollout& machine) {
     view.approved_by = ring.approved_by;
     view.begun_at = ring.begun_at;
     view.soak_until = ring.soak_until;
+    if (ring.state == rollout::RingState::Green && view.counts.committed == 0)
+      view.why = rollout::nobody_had_anything(view.counts) ? std::string(rollout::kNobodyHadAnything)
+                                                           : "nobody took the change, and it was resumed so";
     out.push_back(std::move(view));
   }
   return out;

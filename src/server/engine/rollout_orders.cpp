@@ -11,7 +11,6 @@
 #include "server/engine/order_desk.hpp"
 #include "server/engine/quarantine.hpp"
 #include "server/engine/rollout_run.hpp"
-#include "server/engine/webhooks.hpp"
 #include "store/runs.hpp"
 
 namespace belay::server {
@@ -21,7 +20,6 @@ using rollout::ActionKind;
 using rollout::EventKind;
 using store::Sql;
 
-constexpr std::size_t kQuarantinedPackagesMax = 10;  // of one failed run; of more nobody knows which it was
 constexpr std::size_t kRunsBackMax = 200;
 
 rollout::Event answer(EventKind kind, const rollout::Node& node, std::string why = {}) {
@@ -121,7 +119,7 @@ Status RolloutRun::act(const Action& action, Events& answers) {
     case ActionKind::withdraw: return withdraw(*node, answers);
     case ActionKind::put_back: return put_back(action, *node, answers);
     case ActionKind::ask_role: return ask_role(action, *node, answers);
-    case ActionKind::quarantine: return quarantine(action.why);
+    case ActionKind::quarantine: return quarantine(action);
     case ActionKind::report: return report(action.why);
   }
   return {};
@@ -198,6 +196,9 @@ Status RolloutRun::send(const Action& action, rollout::Node& node, Events& answe
   if (const auto proofs = proofs_.find(node.node_id); proofs != proofs_.end())
     order.patch->protection.proofs = proofs->second;
   order.patch->old_files = old_files_of(*change_set_, order.patch->changes);
+  if (!tree_) tree_ = change_tree_of(*change_set_);
+  BELAY_TRY_ASSIGN(order.patch->approved,
+                   approved_changes(sql_, parts_.authority, *change_set_, *tree_, order.patch->changes));
   const auto sha = io::sha256_hex(json::to_canonical_text(json::encode(order.patch->changes)));
   BELAY_TRY(note_in_audit(sql_, now_, "belayd", "node:freeze-changes", node.node_id,
                           {{"rollout", row_.rollout_id},
@@ -289,9 +290,13 @@ Status RolloutRun::put_back(const Action& action, rollout::Node& node, Events& a
   auto order = draft(action, node.node_id, execution_.machine.rings[node.ring].delivery);
   order.kind = wire::OrderKind::patch;
   order.patch.emplace();
-  if (const auto undone = content_of(sql_, node.undoes); undone.ok() && undone->patch)
-    name_old_files(undone->patch->old_files, changes);
+  const auto undone = content_of(sql_, node.undoes);
+  if (undone.ok() && undone->patch) name_old_files(undone->patch->old_files, changes);
   order.patch->changes = std::move(changes);
+  // Judged by what judged the change.
+  order.patch->probes = undone.ok() && undone->patch ? undone->patch->probes : spec_.probes;
+  order.patch->gate = undone.ok() && undone->patch ? undone->patch->gate : spec_.gate;
+  order.patch->restart_services = undone.ok() && undone->patch && undone->patch->restart_services;
   order.patch->allow_downgrade = true;
   order.patch->reboot = spec_.reboot;
   order.patch->reboot_timeout = spec_.reboot_timeout;
@@ -322,75 +327,12 @@ Status RolloutRun::ask_role(const Action& action, rollout::Node& node, Events& a
   return {};
 }
 
-// ---- what the fleet remembers
-
-// The change set, and what the failed runs changed, but for what took well on other nodes of this rollout: where that
-// is little enough to name.
-Status RolloutRun::quarantine(const std::string& why) {
-  std::set<std::tuple<std::string, std::string, std::string, std::string>> blamed;
-  std::set<std::pair<std::string, std::string>> cleared;
-  std::set<std::string> named;  // packages that a failed run itself speaks of
-  std::string failed_node;
-  for (const auto& node : execution_.machine.nodes) {
-    const bool failed = rollout::is_failed(node.state) || node.regressed;
-    if (!failed && node.state != rollout::NodeState::Committed) continue;
-    const auto run = store::runs::get(sql_, node.undoes.empty() ? node.order_id : node.undoes);
-    if (!run.ok() && run.error().code() != Code::not_found) return run.error();
-    if (!run.ok()) continue;
-    if (!failed)
-      for (const auto& change : run->report.changed) cleared.emplace(change.name, change.to_version);
-    if (!failed) continue;
-    if (failed_node.empty()) failed_node = node.node_id;
-    for (const auto& problem : run->report.problems) named.insert(problem.subject);
-    BELAY_TRY_ASSIGN(const auto kept, store::nodes::get(sql_, node.node_id));
-    BELAY_TRY_ASSIGN(const auto order, content_of(sql_, run->run_id));
-    if (!order.patch) continue;
-    for (const auto& change : order.patch->changes)
-      if (!change.to_version.empty())
-        blamed.emplace(kept.operating_system, change.name, change.arch, change.to_version);
-  }
-  std::erase_if(blamed, [&](const auto& one) { return cleared.contains({std::get<1>(one), std::get<3>(one)}); });
-  const auto keep = [&](store::rollouts::Quarantine entry) -> Status {
-    entry.reason = why;
-    entry.rollout_id = row_.rollout_id;
-    entry.node_id = failed_node;
-    entry.added_by = "belayd";
-    entry.added_at = now_;
-    const auto kept = put_into_quarantine(sql_, std::move(entry), row_.rollout_id);
-    return kept.ok() ? Status() : Status(kept.error());
-  };
-  store::rollouts::Quarantine whole;
-  whole.change_set_id = execution_.change_set_id;
-  BELAY_TRY(keep(whole));
-  if (blamed.size() > kQuarantinedPackagesMax)
-    std::erase_if(blamed, [&](const auto& one) { return !named.contains(std::get<1>(one)); });
-  for (const auto& [system, name, arch, version] : blamed) {
-    store::rollouts::Quarantine entry;
-    entry.operating_system = system;
-    entry.name = name;
-    entry.arch = arch;
-    entry.version = version;
-    BELAY_TRY(keep(entry));
-  }
-  return {};
-}
-
+// Told when the turn is kept: the report is made of that.
 Status RolloutRun::report(const std::string& why) {
   row_.state = boost::describe::enum_to_string(execution_.machine.state, "?");
   row_.why = why;
-  BELAY_TRY(note_in_audit(sql_, now_, "belayd", "belay:Rollout" + row_.state, row_.rollout_id, {{"why", why}}));
-  if (spec_.webhook.empty()) return {};
-  // What waits for it is told of the report; the report itself is made when somebody reads it.
-  const json::Object body{{"rollout", row_.rollout_id},
-                          {"name", row_.name},
-                          {"state", row_.state},
-                          {"why", why},
-                          {"changeSet", execution_.change_set_id},
-                          {"at", to_iso8601(now_)}};
-  const auto attempt =
-      static_cast<std::uint32_t>(now_.time_since_epoch().count() / 1000);  // one for each time it is told
-  return queue_webhook(sql_, kRolloutKind, row_.rollout_id, {"rollout", attempt, spec_.webhook, json::to_text(body)},
-                       now_);
+  told_of_.emplace_back(row_.state, why);
+  return note_in_audit(sql_, now_, "belayd", "belay:Rollout" + row_.state, row_.rollout_id, {{"why", why}});
 }
 
 }  // namespace belay::server

@@ -16,6 +16,7 @@ using rollout::NodeState;
 using store::Sql;
 
 constexpr std::size_t kNodesTold = 200, kTurnsTold = 50, kRunsSearched = 1'000;
+constexpr json::Limits kKeptReportLimits{.bytes_max = 64u << 20, .depth_max = 64};
 constexpr json::Limits kLimits{.bytes_max = 8u << 20, .depth_max = 32};
 
 std::string word(auto value) { return boost::describe::enum_to_string(value, "?"); }
@@ -155,6 +156,7 @@ Result<json::Object> make_rollout_report(Sql& sql, const store::rollouts::Rollou
   BELAY_TRY_ASSIGN(const auto rows, store::rollouts::nodes_of(sql, row.rollout_id));
   BELAY_TRY_ASSIGN(const auto rings, json::decode_text<std::vector<RingView>>(row.rings));
   Suspects suspects;
+  std::vector<rollout::Node> well;
   json::Array failures, nodes;
   bool during_soak = false;
   for (const auto& kept : rows) {
@@ -167,17 +169,25 @@ Result<json::Object> make_rollout_report(Sql& sql, const store::rollouts::Rollou
                                    {"State", word(node.state)},
                                    {"Why", node.why},
                                    {"RunId", node.order_id}});
-    if (!failed && node.state != NodeState::Committed) continue;
+    if (!failed && node.state == NodeState::Committed && well.size() < kRunsSearched) well.push_back(node);
+    if (!failed) continue;
     BELAY_TRY_ASSIGN(const auto run, run_of(sql, node));
     if (!run) continue;
     const auto ordered = content_of(sql, run->run_id);
     const auto& changes = ordered.ok() && ordered->patch ? ordered->patch->changes : run->report.changed;
     for (const auto& change : changes) {
       auto& suspect = suspects[{change.name, change.to_version}];
-      ++(failed ? suspect.failed : suspect.well);
-      if (failed && speaks_of(*run, change.name)) suspect.named = true;
+      ++suspect.failed;
+      if (speaks_of(*run, change.name)) suspect.named = true;
     }
-    if (failed && failures.size() < kNodesTold) failures.push_back(failure_row(node, *run));
+    if (failures.size() < kNodesTold) failures.push_back(failure_row(node, *run));
+  }
+  // Who took it well is asked only where somebody is suspected.
+  for (const auto& node : suspects.empty() ? std::vector<rollout::Node>() : well) {
+    BELAY_TRY_ASSIGN(const auto run, run_of(sql, node));
+    for (const auto& change : run ? run->report.changed : std::vector<fleet::PackageChange>())
+      if (const auto suspect = suspects.find({change.name, change.to_version}); suspect != suspects.end())
+        ++suspect->second.well;
   }
   json::Array ring_rows;
   for (const auto& ring : rings) ring_rows.push_back(json::encode(ring));
@@ -208,7 +218,9 @@ Result<json::Object> Rollouts::report(std::string_view rollout_id) {
       return Error(Code::not_found, "there is no rollout '" + sanitize(std::string(rollout_id), 64) + "'",
                    "DoesNotExistException");
     if (!row.ok()) return row.error();
-    return make_rollout_report(sql, *row, clock_.now());
+    if (row->report.empty()) return make_rollout_report(sql, *row, clock_.now());
+    BELAY_TRY_ASSIGN(const auto kept, json::parse(row->report, kKeptReportLimits));
+    return kept.as_object();
   });
 }
 
@@ -323,6 +335,17 @@ void learn_from(const store::runs::Run& run, std::string_view change_set_id, Ins
   for (const auto& why : run.report.way_back.why_not_more) out.why_not_more.push_back(why + " (" + age + " ago)");
 }
 
+// That the newest rollout it takes part in ships.
+Result<std::string> newest_change_set_of(Sql& sql, const std::string& node_id) {
+  store::rollouts::Filter filter;
+  filter.node_id = node_id;
+  BELAY_TRY_ASSIGN(const auto rows, store::rollouts::list(sql, filter, {20, {}}));
+  for (const auto& row : rows.items)
+    if (!row.change_set_id.empty()) return row.change_set_id;
+  return Error(Code::not_found, node_id + " takes part in no rollout that ships something; name the change set",
+               "DoesNotExistException");
+}
+
 }  // namespace
 
 Result<Reversibility> Rollouts::reversibility(std::string_view instance_id, std::string_view change_set_id) {
@@ -331,9 +354,14 @@ Result<Reversibility> Rollouts::reversibility(std::string_view instance_id, std:
     Reversibility out;
     BELAY_TRY_ASSIGN(const auto ids, resolve_targets(sql, {std::string(instance_id)}, {}));
     BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql, ids.front()));
-    const auto frozen = frozen_change_set(sql, change_set_id);
+    out.node_id = node.node_id;
+    out.change_set_id = change_set_id;
+    if (out.change_set_id.empty()) {
+      BELAY_TRY_ASSIGN(out.change_set_id, newest_change_set_of(sql, node.node_id));
+    }
+    const auto frozen = frozen_change_set(sql, out.change_set_id);
     if (!frozen.ok() && frozen.error().code() == Code::not_found)
-      return Error(Code::not_found, "there is no frozen change set '" + sanitize(std::string(change_set_id), 64) + "'",
+      return Error(Code::not_found, "there is no frozen change set '" + sanitize(out.change_set_id, 64) + "'",
                    "DoesNotExistException");
     if (!frozen.ok()) return frozen.error();
     BELAY_TRY_ASSIGN(const auto shipment, shipment_for(sql, judge_, *frozen, node, now));
@@ -343,7 +371,7 @@ Result<Reversibility> Rollouts::reversibility(std::string_view instance_id, std:
     }
     assess(node, shipment, out);
     BELAY_TRY_ASSIGN(const auto run, store::runs::newest(sql, node.node_id));
-    if (run) learn_from(*run, change_set_id, now, out);
+    if (run) learn_from(*run, out.change_set_id, now, out);
     if (out.reached < patchrun::ReversibilityClass::R2)
       out.why_not_more.push_back("no snapshot of this node has been seen; the node says so itself before it begins");
     return out;

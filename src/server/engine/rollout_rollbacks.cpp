@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "io/crypto.hpp"
 #include "server/engine/audit.hpp"
+#include "server/engine/quarantine.hpp"
 #include "server/engine/rollout_rows.hpp"
 #include "store/runs.hpp"
 
@@ -15,6 +16,8 @@ namespace {
 using rollout::EventKind;
 using rollout::State;
 using store::Sql;
+
+constexpr std::size_t kQuarantinedByHandMax = 10;  // versions; of more nobody knows which it was
 
 store::rollouts::Node node_row(const std::string& rollout_id, const rollout::Node& node) {
   return {rollout_id,    node.node_id,           node.ring, boost::describe::enum_to_string(node.state, "?"), node.why,
@@ -126,6 +129,48 @@ Result<std::vector<rollout::Node>> nodes_of_ended(Sql& sql, const std::string& r
   return nodes;
 }
 
+// Of a rollout its change set; of nodes the versions that their runs brought.
+Status remember_rollback(Sql& sql, const RollbackRequest& request, const store::rollouts::Rollout* rollout,
+                         const std::vector<rollout::Node>& nodes, Instant now) {
+  if (!request.quarantine.value_or(rollout != nullptr)) return {};
+  std::vector<store::rollouts::Quarantine> entries;
+  if (rollout) {
+    if (rollout->change_set_id.empty()) return {};  // a rollback ships nothing that could go on elsewhere
+    entries.emplace_back().change_set_id = rollout->change_set_id;
+    entries.back().rollout_id = rollout->rollout_id;
+  }
+  for (const auto& node : nodes) {
+    if (rollout) break;
+    BELAY_TRY_ASSIGN(const auto kept, store::nodes::get(sql, node.node_id));
+    BELAY_TRY_ASSIGN(const auto run, store::runs::get(sql, request.run_id.empty() ? node.order_id : request.run_id));
+    for (const auto& change : run.report.changed) {
+      if (change.to_version.empty() || (!request.package.empty() && change.name != request.package)) continue;
+      store::rollouts::Quarantine entry;
+      entry.name = change.name;
+      entry.arch = change.arch;
+      entry.version = change.to_version;
+      entry.operating_system = kept.operating_system;
+      entry.node_id = node.node_id;
+      entries.push_back(std::move(entry));
+    }
+  }
+  if (entries.size() > kQuarantinedByHandMax)
+    return refused_rollout("these runs brought " + std::to_string(entries.size()) +
+                           " versions, too many to be all at fault: name the package (Package), or put the one that "
+                           "is into quarantine yourself");
+  BELAY_TRY_ASSIGN(auto in_force, store::rollouts::in_quarantine(sql));
+  for (auto& entry : entries) {
+    if (is_in_quarantine(in_force, entry)) continue;
+    entry.reason = "rolled back by hand: " + request.reason;
+    entry.added_by = request.requested_by;
+    entry.added_at = now;
+    in_force.push_back(entry);
+    const auto kept = put_into_quarantine(sql, entry, rollout ? rollout->rollout_id : "");
+    if (!kept.ok()) return kept.error();
+  }
+  return {};
+}
+
 Result<std::string> keep_rollback(Sql& sql, const RollbackRequest& request, std::vector<rollout::Node> nodes,
                                   std::vector<rollout::Budget> budgets, Instant now) {
   rollout::Spec spec;
@@ -171,6 +216,7 @@ Result<std::string> Rollouts::roll_back(const RollbackRequest& request) {
   return store_.write([&](Sql& sql) -> Result<std::string> {
     if (request.rollout_id.empty()) {
       BELAY_TRY_ASSIGN(auto nodes, nodes_to_put_back(sql, request));
+      BELAY_TRY(remember_rollback(sql, request, nullptr, nodes, now));
       return keep_rollback(sql, request, std::move(nodes), {}, now);
     }
     BELAY_TRY_ASSIGN(const auto row, rollout_named(sql, request.rollout_id));
@@ -182,6 +228,7 @@ Result<std::string> Rollouts::roll_back(const RollbackRequest& request) {
     if (over && !row.finished_at)
       return wrong_rollout_state("the rollout " + row.rollout_id + " is " + row.state +
                                  ", and nodes are still at work; ask again when their runs have ended");
+    BELAY_TRY(remember_rollback(sql, request, &row, {}, now));
     if (row.finished_at) {
       BELAY_TRY_ASSIGN(auto nodes, nodes_of_ended(sql, row.rollout_id, request.ring, spec));
       std::vector<rollout::Budget> budgets;
@@ -190,7 +237,7 @@ Result<std::string> Rollouts::roll_back(const RollbackRequest& request) {
           budgets.insert(budgets.end(), one.budgets.begin(), one.budgets.end());
       return keep_rollback(sql, request, std::move(nodes), std::move(budgets), now);
     }
-    RolloutEvent event{EventKind::roll_back, "", request.requested_by, request.reason, request.ring, ""};
+    RolloutEvent event{EventKind::roll_back, "", request.requested_by, request.reason, request.ring};
     const auto key = std::string(kRolloutEventKey) + make_uuid(io::random_bytes(kIdRandomBytes));
     BELAY_TRY(store::executions::post(sql, kRolloutKind, row.rollout_id, {0, key, json::encode_text(event), now}));
     BELAY_TRY(note_in_audit(sql, now, request.requested_by, "belay:RollbackNodes", row.rollout_id,

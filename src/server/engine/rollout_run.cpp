@@ -4,6 +4,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "server/engine/unsettled_nodes.hpp"
 #include "store/pool.hpp"
 
 namespace belay::server {
@@ -64,7 +65,7 @@ Result<ExecutionKind::Advance> RolloutRun::advance(const store::executions::Exec
     const auto step = rollout::step(machine, events, surroundings, now_);
     wake_at = step.wake_at;
     if (!step.waits_for.empty() && machine.ring < rings_wait_for_.size())
-      rings_wait_for_[machine.ring] = step.waits_for;
+      rings_wait_for_[machine.ring] = step.waits_for + unsettled_there_;
     events = std::exchange(held_, {});
     for (const auto& action : step.actions) BELAY_TRY(act(action, events));
     if (events.empty()) break;
@@ -92,7 +93,10 @@ Status RolloutRun::save(const std::map<std::string, rollout::Node>& before) {
   std::vector<store::rollouts::Node> changed;
   for (const auto& node : machine.nodes) {
     const auto known = before.find(node.node_id);
-    if (known == before.end() || !same(known->second, node)) changed.push_back(row_of(row_.rollout_id, node));
+    if (known != before.end() && same(known->second, node)) continue;
+    changed.push_back(row_of(row_.rollout_id, node));
+    BELAY_TRY(
+        note_unsettled(sql_, row_.rollout_id, known == before.end() ? rollout::Node() : known->second, node, now_));
   }
   if (!changed.empty()) BELAY_TRY(store::rollouts::put_nodes(sql_, changed));
   row_.state = boost::describe::enum_to_string(machine.state, "?");
@@ -106,7 +110,8 @@ Status RolloutRun::save(const std::map<std::string, rollout::Node>& before) {
   auto rings = views_of(machine);
   if (machine.ring < rings.size()) rings[machine.ring].why = rings_wait_for_[machine.ring];
   row_.rings = json::encode_text(rings);
-  return store::rollouts::update(sql_, row_);
+  BELAY_TRY(store::rollouts::update(sql_, row_));
+  return tell();
 }
 
 rollout::Node* RolloutRun::node_named(std::string_view id) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "server/engine/approvals.hpp"
 #include "server/engine/node_event.hpp"
 #include "server/engine/rollout_kind.hpp"
 #include "wire/messages.hpp"
@@ -48,8 +49,12 @@ class RolloutRun {
   Status put_back(const rollout::Action& action, rollout::Node& node, Events& answers);
   Status ask_role(const rollout::Action& action, rollout::Node& node, Events& answers);
   Status withdraw(const rollout::Node& node, Events& answers);
-  Status quarantine(const std::string& why);
   Status report(const std::string& why);
+  // ---- what is told and remembered (rollout_notices.cpp)
+  Status quarantine(const rollout::Action& action);
+  Result<std::vector<std::string>> roles_at_fault(const std::string& node_id) const;
+  Status tell();
+
   wire::Order draft(const rollout::Action& action, const std::string& node_id, Duration delivery) const;
   Status queue(wire::Order order);
   void fill_patch(patchrun::PatchRunOrder& patch, const rollout::Action& action, const rollout::RingSpec& ring) const;
@@ -65,11 +70,14 @@ class RolloutRun {
   store::rollouts::Rollout row_;
   rollout::Spec spec_;
   std::optional<ChangeSetView> change_set_;
+  std::optional<patchrun::ChangeTree> tree_;  // over its changes
   std::set<std::string> silent_;                            // of the ring at hand, not heard of lately
   std::map<std::string, std::vector<std::string>> proofs_;  // by node, that meet the demand: told to it
   std::map<std::string, std::string> unproven_;             // by node: why it may not begin yet
   Events held_;                                             // for the machine's next turn
   std::vector<std::string> rings_wait_for_;
+  std::vector<std::pair<std::string, std::string>> told_of_;  // states that it came to in this turn, and why
+  std::string unsettled_there_;  // nodes that failed and take a place in its budgets, for a person; begins with "; "
 };
 
 inline constexpr Duration kRolloutLookEvery{30'000};  // while nodes are at work: a machine may not come back

@@ -3,15 +3,16 @@
 #include <algorithm>
 #include <set>
 
-#include "base/bytes.hpp"
 #include "base/ids.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "io/crypto.hpp"
+#include "server/engine/approvals.hpp"
 #include "server/engine/audit.hpp"
 #include "server/engine/quarantine.hpp"
 #include "server/engine/rollout_kind.hpp"
 #include "server/engine/rollout_rows.hpp"
+#include "server/engine/unsettled_nodes.hpp"
 #include "store/baselines.hpp"
 #include "store/runs.hpp"
 #include "store/settings.hpp"
@@ -23,6 +24,7 @@ using rollout::State;
 using store::Sql;
 
 constexpr std::uint32_t kApprovalsLeast = 1;  // setting "rollout.approvals-least"
+constexpr Duration kSilenceShows{360'000};    // a heartbeat, and a minute
 constexpr Duration kRunTakesLeast{120'000};   // of any change: check, install, and the same back
 
 Result<std::uint32_t> approvals_least(Sql& sql) {
@@ -110,6 +112,11 @@ Result<Plan> plan_of(Sql& sql, const std::string& content) {
   }
   BELAY_TRY_ASSIGN(plan.nodes, members_of(sql, plan.spec, plan.warnings));
   for (std::uint32_t i = 0; i < plan.spec.rings.size(); ++i) BELAY_TRY(check_window(sql, plan.spec, i, plan.nodes));
+  for (const auto& ring : plan.spec.rings)
+    if (ring.soak > Duration::zero() && ring.soak < kSilenceShows)
+      plan.warnings.push_back("the ring '" + ring.name + "' soaks for " + humanize(ring.soak) +
+                              ": nodes are heard of every five minutes, so a soak below " + humanize(kSilenceShows) +
+                              " cannot see one die");
   if (plan.spec.probes.empty())
     plan.warnings.push_back("there are no probes: only package versions are checked, no service's health");
   if (plan.spec.change_set_id.empty()) return plan;
@@ -168,6 +175,8 @@ Result<RolloutView> Rollouts::create(const CreateRolloutRequest& request) {
   BELAY_TRY_ASSIGN(const auto before, store_.read(recalled));
   if (before) return get(*before);
   BELAY_TRY_ASSIGN(const auto plan, store_.read([&](Sql& sql) { return plan_of(sql, request.content); }));
+  if (!plan.spec.mails.empty() && !sends_mail_)
+    return refused_rollout("notify: mail is wanted, and this server sends none; name its program (belayd --sendmail)");
 
   store::rollouts::Rollout row;
   row.rollout_id = make_id("ro", io::random_bytes(kIdRandomBytes));
@@ -232,28 +241,39 @@ Status Rollouts::post(std::string_view rollout_id, RolloutEvent event, std::stri
 }
 
 Status Rollouts::start(std::string_view rollout_id, std::string_view by) {
-  return post(rollout_id, {EventKind::start, "", std::string(by), "", "", ""}, "StartRollout");
+  return post(rollout_id, {EventKind::start, "", std::string(by), "", ""}, "StartRollout");
 }
 
 Status Rollouts::approve_ring(std::string_view rollout_id, std::string_view ring, std::string_view by) {
-  if (!ring.empty()) {
-    const auto known = store_.read([&](Sql& sql) -> Status {
-      BELAY_TRY_ASSIGN(const auto row, rollout_named(sql, rollout_id));
-      BELAY_TRY_ASSIGN(const auto rings, json::decode_text<std::vector<RingView>>(row.rings));
-      const auto found = std::ranges::find(rings, ring, &RingView::name);
-      if (found == rings.end())
-        return refused_rollout("the rollout " + row.rollout_id + " has no ring '" + sanitize(std::string(ring), 64) +
-                               "'");
-      if (found->approvals_wanted == 0) return wrong_rollout_state("the ring " + found->name + " wants no approval");
-      return {};
-    });
-    if (!known.ok()) return known;
-  }
-  return post(rollout_id, {EventKind::ring_approved, "", std::string(by), "", std::string(ring), ""}, "ApproveRing");
+  // By its name, so that the audit log says which it was.
+  const auto known = store_.read([&](Sql& sql) -> Result<std::string> {
+    BELAY_TRY_ASSIGN(const auto row, rollout_named(sql, rollout_id));
+    BELAY_TRY_ASSIGN(const auto rings, json::decode_text<std::vector<RingView>>(row.rings));
+    const auto found = ring.empty() ? std::ranges::find_if(rings,
+                                                           [](const auto& one) {
+                                                             return one.state != rollout::RingState::Green &&
+                                                                    one.approvals_wanted > one.approved_by.size();
+                                                           })
+                                    : std::ranges::find(rings, ring, &RingView::name);
+    if (found == rings.end() && ring.empty())
+      return wrong_rollout_state("no ring of " + row.rollout_id + " wants an approval");
+    if (found == rings.end())
+      return refused_rollout("the rollout " + row.rollout_id + " has no ring '" + sanitize(std::string(ring), 64) +
+                             "'");
+    if (found->approvals_wanted == 0) return wrong_rollout_state("the ring " + found->name + " wants no approval");
+    if (row.created_by == by)
+      return Error(
+          Code::permission_denied,
+          std::string(by) + " made the rollout " + row.rollout_id + "; it takes somebody else to approve its rings",
+          "own-rollout");
+    return found->name;
+  });
+  if (!known.ok()) return known.error();
+  return post(rollout_id, {EventKind::ring_approved, "", std::string(by), "", *known}, "ApproveRing");
 }
 
 Status Rollouts::pause(std::string_view rollout_id, std::string_view why, std::string_view by) {
-  return post(rollout_id, {EventKind::pause, "", std::string(by), std::string(why), "", ""}, "PauseRollout");
+  return post(rollout_id, {EventKind::pause, "", std::string(by), std::string(why), ""}, "PauseRollout");
 }
 
 Status Rollouts::resume(std::string_view rollout_id, bool held_ones_again, std::string_view by) {
@@ -274,11 +294,22 @@ Status Rollouts::resume(std::string_view rollout_id, bool held_ones_again, std::
     return {};
   });
   if (!may.ok()) return may;
-  return post(rollout_id, {EventKind::resume, "", std::string(by), "", "", "", held_ones_again}, "ResumeRollout");
+  return post(rollout_id, {EventKind::resume, "", std::string(by), "", "", held_ones_again}, "ResumeRollout");
 }
 
 Status Rollouts::abort(std::string_view rollout_id, std::string_view why, std::string_view by) {
-  return post(rollout_id, {EventKind::abort, "", std::string(by), std::string(why), "", ""}, "AbortRollout");
+  return post(rollout_id, {EventKind::abort, "", std::string(by), std::string(why), ""}, "AbortRollout");
+}
+
+Result<std::string> Rollouts::settle(std::string_view instance_id, std::string_view reason, std::string_view by) {
+  if (reason.empty()) return refused_rollout("say what you saw there (Reason)");
+  return store_.write([&](Sql& sql) -> Result<std::string> {
+    BELAY_TRY_ASSIGN(const auto ids, resolve_targets(sql, {std::string(instance_id)}, {}));
+    BELAY_TRY_ASSIGN(const bool settled, settle_node(sql, ids.front(), by, reason, clock_.now()));
+    if (!settled)
+      return wrong_rollout_state("the node " + ids.front() + " failed in no rollout, or is settled already");
+    return ids.front();
+  });
 }
 
 // ---- approvals and quarantine
@@ -298,13 +329,8 @@ Result<std::uint32_t> Rollouts::approve_change_set(std::string_view change_set_i
           Code::permission_denied,
           std::string(by) + " made the change set " + kept->change_set_id + "; it takes somebody else to approve it",
           "own-change-set");
-    store::change_sets::Approval approval;
-    approval.approver = by;
-    approval.key_id = io::sha256_hex(authority_.order_public_key).substr(0, 16);
-    approval.signature =
-        to_base64(io::ed25519_sign(authority_.order_private_key, kept->sha256 + "\n" + std::string(by)));
-    approval.approved_at = now;
-    BELAY_TRY(store::change_sets::approve(sql, change_set_id, approval));
+    BELAY_TRY_ASSIGN(const auto view, frozen_change_set(sql, change_set_id));
+    BELAY_TRY(store::change_sets::approve(sql, change_set_id, sign_approval(authority_, view, by, now)));
     BELAY_TRY(note_in_audit(sql, now, by, "belay:ApproveChangeSet", change_set_id, {{"sha256", kept->sha256}}));
     store::rollouts::Filter waiting;
     waiting.over = false;

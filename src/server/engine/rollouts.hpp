@@ -46,10 +46,10 @@ struct RolloutNodeView {
 // What an operator wants of a rollout, as it is posted to its execution.
 struct RolloutEvent {
   rollout::EventKind kind = rollout::EventKind::start;
-  std::string node_id, who, why, ring_name, package;
+  std::string node_id, who, why, ring_name;
   bool again = false;
 };
-BOOST_DESCRIBE_STRUCT(RolloutEvent, (), (kind, node_id, who, why, ring_name, package, again))
+BOOST_DESCRIBE_STRUCT(RolloutEvent, (), (kind, node_id, who, why, ring_name, again))
 inline constexpr std::string_view kRolloutEventKey = "operator ";  // begins the key of such an event
 
 struct CreateRolloutRequest {
@@ -65,6 +65,8 @@ struct RollbackRequest {
   std::string run_id;   // with nodes: back to how it was before this run; "" before the newest
   std::string package;  // only this package; "" all
   std::string reason, requested_by;
+  // What is taken back goes nowhere else. Where nobody says: of a rollout and a ring yes, of nodes no.
+  std::optional<bool> quarantine{};
 };
 // Who has a package (version), and whether there is a way back from it.
 struct WhereRow {
@@ -74,6 +76,7 @@ struct WhereRow {
   std::string from_version;  // what that run replaced
 };
 struct Reversibility {
+  std::string node_id, change_set_id;
   patchrun::ReversibilityClass reached = patchrun::ReversibilityClass::R0;
   std::vector<std::string> why_not_more;
   std::vector<std::string> evidence;        // what it rests on, with its age
@@ -82,7 +85,7 @@ struct Reversibility {
 
 // Errors: invalid_argument "ValidationException" (the file: all that is wrong, with lines), not_found
 // "DoesNotExistException", conflict "InvalidStateException" (not in this state; says which it is in),
-// permission_denied "own-change-set".
+// permission_denied "own-change-set", "own-rollout".
 class Rollouts {
  public:
   Rollouts(store::Store& store, const Clock& clock, const Authority& authority, Judge& judge, ChangeSets& change_sets,
@@ -98,11 +101,14 @@ class Rollouts {
   // short for what nodes took before, a quarantined change set.
   Result<RolloutView> create(const CreateRolloutRequest& request);
   Status start(std::string_view rollout_id, std::string_view by);
-  // The ring at hand, or the one named; the first approval of each person counts.
+  // The ring that wants it next, or the one named; by others than the rollout's author. The first approval of each
+  // person counts.
   Status approve_ring(std::string_view rollout_id, std::string_view ring, std::string_view by);
   Status pause(std::string_view rollout_id, std::string_view why, std::string_view by);
   Status resume(std::string_view rollout_id, bool held_ones_again, std::string_view by);
   Status abort(std::string_view rollout_id, std::string_view why, std::string_view by);
+  // The node, by id or name, is well: it takes no place in any budget any more for what failed there. Returns its id.
+  Result<std::string> settle(std::string_view instance_id, std::string_view reason, std::string_view by);
   // The rollout that carries it out: the one named, or a new one.
   Result<std::string> roll_back(const RollbackRequest& request);
 
@@ -119,7 +125,11 @@ class Rollouts {
   Result<std::string> put_quarantine(store::rollouts::Quarantine entry);  // its id; stops open rollouts of it
   Status lift_quarantine(std::string_view quarantine_id, std::string_view reason, std::string_view by);
   Result<std::vector<WhereRow>> where(std::string_view package, std::string_view version);
+  // Of a node by id or name; change set "": the one that its newest rollout ships.
   Result<Reversibility> reversibility(std::string_view instance_id, std::string_view change_set_id);
+
+  // Whether this server can send mail; a rollout that wants some is refused where it cannot. Before it is used.
+  void set_sends_mail(bool sends) { sends_mail_ = sends; }
 
  private:
   Status post(std::string_view rollout_id, RolloutEvent event, std::string_view operation);
@@ -130,6 +140,7 @@ class Rollouts {
   Judge& judge_;
   ChangeSets& change_sets_;
   const Windows& windows_;
+  bool sends_mail_ = false;
 };
 
 }  // namespace belay::server

@@ -1,84 +1,13 @@
 #include "server/engine/rollouts.hpp"
 
-#include <gmock/gmock.h>
-
-#include "base/json.hpp"
-#include "server/engine/rollout_kind.hpp"
-#include "server/engine/windows_fixture_test.hpp"
-#include "store/runs.hpp"
+#include "base/bytes.hpp"
+#include "io/crypto.hpp"
+#include "server/engine/rollouts_fixture_test.hpp"
+#include "store/audit.hpp"
 
 namespace belay::server {
 namespace {
 using testing::HasSubstr;
-
-constexpr const char* kThreeRings = R"(
-name: october
-approvals: 1
-rings:
-  - {name: dev, targets: ["tag:Env=dev"], maxConcurrency: "100%"}
-  - {name: staging, targets: ["tag:Env=staging"], maxConcurrency: "100%"}
-  - {name: prod, targets: ["tag:Env=prod"], maxConcurrency: "100%"}
-probes: [{name: units, systemd: newly-failed}]
-gate: {for: 2m, every: 10s, misses: 2}
-)";
-
-class RolloutsTest : public WindowsTest {
- protected:
-  RolloutsTest() {
-    boot_rollouts();
-    for (const auto* name : {"dev", "staging", "prod"})
-      nodes_by_env_[name] = with_openssl(add_node(name, "12", {{"Env", name}})).id;
-    for (auto& [id, node] : fleet_) scan(node);
-  }
-  void boot_rollouts() {
-    boot_windows();
-    rollouts_ = std::make_unique<Rollouts>(*store_, clock_, authority_, *judge_, *change_sets_, *windows_);
-    engine_->add(make_rollout_kind({authority_, *judge_, *windows_}));
-  }
-  FakeNode& node(const std::string& env) { return fleet_.at(nodes_by_env_.at(env)); }
-
-  std::string create(const std::string& content = kThreeRings, bool start = true) {
-    const auto made = rollouts_->create({content, start, "author", {}});
-    EXPECT_TRUE(made.ok()) << (made.ok() ? "" : made.error().chain());
-    return made.ok() ? made->row.rollout_id : "";
-  }
-  Error refused(const std::string& content) {
-    const auto made = rollouts_->create({content, true, "author", {}});
-    EXPECT_FALSE(made.ok());
-    return made.ok() ? Error(Code::internal, "") : made.error();
-  }
-  // Time goes on in small steps, so that what looks again by itself does.
-  void pass(Duration time) {
-    for (Duration gone{}; gone < time; gone += Duration(5'000)) {
-      clock_.advance(Duration(5'000));
-      settle();
-    }
-  }
-  void approve(const std::string& id) {
-    const auto count = rollouts_->approve_change_set(rollouts_->get(id)->row.change_set_id, "somebody else");
-    ASSERT_TRUE(count.ok()) << count.error().chain();
-  }
-  std::string state(const std::string& id) { return rollouts_->get(id)->row.state; }
-  std::string why(const std::string& id) { return rollouts_->get(id)->row.why; }
-  std::string state_of(const std::string& id, const std::string& env) {
-    const auto nodes = rollouts_->nodes(id, {}, {});
-    EXPECT_TRUE(nodes.ok());
-    for (const auto& one : nodes->items)
-      if (one.row.node_id == nodes_by_env_[env]) return boost::describe::enum_to_string(one.state, "?");
-    return "not there";
-  }
-  static std::string version(const FakeNode& node, const std::string& package) {
-    for (const auto& one : node.installed)
-      if (one.name == package) return one.version;
-    return "";
-  }
-  std::size_t orders(const std::string& env, wire::OrderKind kind) {
-    return static_cast<std::size_t>(std::ranges::count(node(env).done, kind, &wire::Order::kind));
-  }
-
-  std::unique_ptr<Rollouts> rollouts_;
-  std::map<std::string, std::string> nodes_by_env_;
-};
 
 TEST_F(RolloutsTest, GoesThroughItsRingsByItself) {
   const auto id = create();
@@ -115,10 +44,7 @@ TEST_F(RolloutsTest, SleepsWhileItWaitsForApproval) {
 
 TEST_F(RolloutsTest, WhatFailsInTheFirstRingNeverReachesTheNext) {
   node("dev").patch_outcome = patchrun::Outcome::rolled_back;
-  const auto id = create();
-  pass(10s);
-  approve(id);
-  pass(60s);
+  const auto id = carried_out(kThreeRings, 60s);
   EXPECT_EQ(state(id), "Halted");
   EXPECT_THAT(why(id), HasSubstr("dev"));
   EXPECT_EQ(state_of(id, "dev"), "RolledBack");
@@ -132,10 +58,7 @@ TEST_F(RolloutsTest, WhatFailsInTheFirstRingNeverReachesTheNext) {
   const auto again = refused("name: again\nchangeSet: " + rollouts_->get(id)->row.change_set_id +
                              "\nrings: [{name: all, targets: ['*']}]");
   EXPECT_THAT(again.message(), HasSubstr("is in quarantine"));
-  const auto next = create();
-  pass(10s);
-  approve(next);
-  pass(30s);
+  const auto next = carried_out();
   EXPECT_EQ(state(next), "Completed");
   EXPECT_EQ(version(node("prod"), "openssl"), "1") << "nothing else was missing";
 
@@ -154,6 +77,44 @@ TEST_F(RolloutsTest, TheAuthorCannotApproveAndTheLeastIsThePolicys) {
   EXPECT_EQ(own.error().code(), Code::permission_denied);
   const auto none = refused("name: x\napprovals: 0\nrings: [{name: all, targets: ['*']}]");
   EXPECT_THAT(none.message(), HasSubstr("/belay/rollout/approvals-least"));
+}
+
+TEST_F(RolloutsTest, OrdersCarryWhoApprovedThemAndTheProofThatTheyAreMeant) {
+  carried_out();
+  const auto& patch = *node("dev").done.back().patch;
+  ASSERT_TRUE(patch.approved);
+  const auto& approved = *patch.approved;
+  EXPECT_EQ(approved.author, "author");
+  ASSERT_EQ(approved.approvals.size(), 1u);
+  EXPECT_EQ(approved.approvals[0].approver, "somebody else");
+  EXPECT_TRUE(patchrun::proves(approved, patch.changes, io::sha256));
+  const auto statement = patchrun::approval_statement(patch.change_set_id, approved, approved.approvals[0].approver,
+                                                      approved.approvals[0].at);
+  EXPECT_TRUE(
+      io::ed25519_verify(authority_.order_public_key, statement, from_base64(approved.approvals[0].signature).value()));
+}
+
+TEST_F(RolloutsTest, ARingIsApprovedByOthersThanTheAuthorAndTheLogNamesIt) {
+  const auto id = carried_out(R"(
+name: rings
+rings:
+  - {name: dev, targets: ["tag:Env=dev"]}
+  - {name: prod, targets: ["tag:Env=prod"], approval: 1}
+)");
+  EXPECT_EQ(state(id), "AwaitingApproval");
+  const auto own = rollouts_->approve_ring(id, "", "author");
+  ASSERT_FALSE(own.ok());
+  EXPECT_EQ(own.error().code(), Code::permission_denied);
+  EXPECT_EQ(own.error().reason(), "own-rollout");
+  EXPECT_FALSE(rollouts_->approve_ring(id, "dev", "somebody else").ok()) << "it wants none";
+  ASSERT_TRUE(rollouts_->approve_ring(id, "", "somebody else").ok());
+  pass(30s);
+  EXPECT_EQ(state(id), "Completed") << why(id);
+  const auto log = disk_->read([](store::Sql& sql) { return store::audit::list(sql, {}, {1'000, {}}); }).value();
+  const auto entry = std::ranges::find(log.items, "belay:ApproveRing", &store::audit::Entry::action);
+  ASSERT_NE(entry, log.items.end());
+  EXPECT_EQ(entry->actor, "somebody else");
+  EXPECT_THAT(entry->detail, HasSubstr("prod"));
 }
 
 TEST_F(RolloutsTest, RefusesFilesThatCannotGoWell) {
@@ -183,10 +144,7 @@ TEST_F(RolloutsTest, TheRestIsWhatNoEarlierRingHas) {
 
 TEST_F(RolloutsTest, WaitsForItsWindow) {
   const auto window = make_window("cron(0 2 ? * SUN *)", 4, 1);
-  const auto id = create("name: x\nrings: [{name: all, targets: ['*'], window: " + window.window_id + "}]");
-  pass(10s);
-  approve(id);
-  pass(30s);
+  const auto id = carried_out("name: x\nrings: [{name: all, targets: ['*'], window: " + window.window_id + "}]");
   EXPECT_EQ(state(id), "Running");
   EXPECT_THAT(rollouts_->get(id)->rings[0].why, HasSubstr("opens"));
   EXPECT_EQ(orders("dev", wire::OrderKind::patch), 0u);
@@ -204,11 +162,9 @@ TEST_F(RolloutsTest, WaitsForItsWindow) {
 
 TEST_F(RolloutsTest, TheNextRingWaitsForItsWindowToo) {
   const auto window = make_window("cron(0 2 ? * SUN *)", 4, 1);
-  const auto id = create("name: x\nrings:\n  - {name: dev, targets: ['tag:Env=dev']}\n  - {name: prod, targets: " +
-                         std::string("['tag:Env=prod'], window: ") + window.window_id + "}\n");
-  pass(10s);
-  approve(id);
-  pass(60s);
+  const auto id = carried_out("name: x\nrings:\n  - {name: dev, targets: ['tag:Env=dev']}\n  - {name: prod, targets: " +
+                                  std::string("['tag:Env=prod'], window: ") + window.window_id + "}\n",
+                              60s);
   EXPECT_EQ(state_of(id, "dev"), "Committed");
   EXPECT_EQ(orders("prod", wire::OrderKind::patch), 0u) << "the ring before it ended in the same step";
   EXPECT_THAT(rollouts_->get(id)->rings[1].why, HasSubstr("opens"));
@@ -234,10 +190,7 @@ TEST_F(RolloutsTest, PausedNothingBegins) {
 }
 
 TEST_F(RolloutsTest, APutBackNodeHasItsOldVersionsAgain) {
-  const auto id = create();
-  pass(10s);
-  approve(id);
-  pass(30s);
+  const auto id = carried_out();
   ASSERT_EQ(state(id), "Completed");
   RollbackRequest request;
   request.instance_ids = {node("prod").id};
@@ -252,6 +205,9 @@ TEST_F(RolloutsTest, APutBackNodeHasItsOldVersionsAgain) {
   const auto& order = node("prod").done.back();
   EXPECT_TRUE(order.patch->allow_downgrade);
   EXPECT_FALSE(order.patch->undoes.empty());
+  ASSERT_EQ(order.patch->probes.size(), 1u) << "judged by the probes of the rollout that brought the run";
+  EXPECT_EQ(order.patch->probes[0].name, "units");
+  EXPECT_EQ(order.patch->gate.watch, Duration(120'000));
 
   RollbackRequest whole;
   whole.rollout_id = id;
@@ -282,10 +238,7 @@ TEST_F(RolloutsTest, ARunningRolloutRollsBackWhole) {
 }
 
 TEST_F(RolloutsTest, KnowsWhoHasWhat) {
-  const auto id = create();
-  pass(10s);
-  approve(id);
-  pass(30s);
+  const auto id = carried_out();
   for (auto& [node_id, node] : fleet_) scan(node);
   store::rollouts::Quarantine entry;
   entry.name = "openssl";
@@ -346,10 +299,7 @@ TEST_F(RolloutsTest, ExceptedPackagesStayAsTheyAre) {
   exception.created_at = clock_.now();
   exception.expires_at = clock_.now() + 24h;
   ASSERT_TRUE(store_->write([&](store::Sql& sql) { return store::rollouts::add_exception(sql, exception); }).ok());
-  const auto id = create();
-  pass(10s);
-  approve(id);
-  pass(30s);
+  const auto id = carried_out();
   EXPECT_EQ(state(id), "Completed") << why(id);
   EXPECT_EQ(version(node("staging"), "openssl"), "2");
   EXPECT_EQ(version(node("prod"), "openssl"), "1");
@@ -395,11 +345,36 @@ TEST_F(RolloutsTest, CommandsKeepQuarantineToo) {
   EXPECT_EQ(orders("dev", wire::OrderKind::patch), 0u);
 }
 
-TEST_F(RolloutsTest, ANodeThatWasPutBackIsNotPutForwardAgain) {
-  const auto id = create();
+TEST_F(RolloutsTest, ARollbackAfterWhichTheNodeIsNotWellSaysSo) {
+  const auto id = carried_out();
+  node("prod").patch_outcome = patchrun::Outcome::left_as_is;
+  RollbackRequest request;
+  request.instance_ids = {node("prod").id};
+  request.requested_by = "operator";
+  const auto back = rollouts_->roll_back(request);
+  ASSERT_TRUE(back.ok()) << back.error().chain();
   pass(10s);
-  approve(id);
-  pass(30s);
+  EXPECT_EQ(state_of(*back, "prod"), "RollbackFailed");
+  EXPECT_EQ(state(*back), "Halted");
+}
+
+TEST_F(RolloutsTest, ARingInWhichNobodyHadAnythingToTakeSaysSo) {
+  node("dev").installed = {{"bash", "amd64", "5"}, {"openssl", "amd64", "2"}};
+  scan(node("dev"));
+  const auto id = carried_out();
+  EXPECT_EQ(state(id), "Completed");
+  EXPECT_EQ(why(id), "in dev nobody had anything to take");
+  const auto rings = rollouts_->get(id)->rings;
+  EXPECT_EQ(rings[0].why, "nobody had anything to take");
+  EXPECT_EQ(rings[0].counts.had_nothing, 1u);
+  EXPECT_EQ(rings[1].why, "");
+  const auto report = rollouts_->report(id);
+  ASSERT_TRUE(report.ok());
+  EXPECT_EQ(json::text_or_empty(report->at("Rings").as_array()[0], "why"), "nobody had anything to take");
+}
+
+TEST_F(RolloutsTest, ANodeThatWasPutBackIsNotPutForwardAgain) {
+  const auto id = carried_out();
   RollbackRequest request;
   request.instance_ids = {node("prod").id};
   request.requested_by = "operator";
@@ -413,15 +388,12 @@ TEST_F(RolloutsTest, ANodeThatWasPutBackIsNotPutForwardAgain) {
 }
 
 TEST_F(RolloutsTest, AServerThatWasAwayTakesNobodyForSilent) {
-  const auto id = create(R"(
+  const auto id = carried_out(R"(
 name: soaks
 rings:
   - {name: dev, targets: ["tag:Env=dev"], soak: 1h}
   - {name: prod, targets: ["tag:Env=prod"]}
 )");
-  pass(10s);
-  approve(id);
-  pass(30s);
   ASSERT_EQ(state(id), "Soaking") << why(id);
   clock_.advance(20min);
   boot_rollouts();
