@@ -81,6 +81,9 @@ std::string report_text(const json::Value& report) {
          text_of(report, "StartedAt");
   if (const auto ended = text_of(report, "FinishedAt"); !ended.empty()) out += ", ended " + ended;
   out += "\n";
+  for (const auto& ring : list_of(report, "Rings"))
+    out += "  ring " + text_of(ring, "name") + ": " + text_of(ring, "state") +
+           (text_of(ring, "why").empty() ? "" : ", " + text_of(ring, "why")) + "\n";
   if (!list_of(report, "Failures").empty()) out += "\nWhat failed\n";
   for (const auto& failure : list_of(report, "Failures")) add_failure(out, failure);
   if (!list_of(report, "Suspects").empty()) out += "\nSuspects, the likeliest first\n";

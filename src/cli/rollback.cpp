@@ -20,6 +20,10 @@ Status refuse_all(const std::vector<std::string>& words) {
 Result<json::Object> request_of(Context& context, const Arguments& arguments) {
   const auto words = arguments.all("TARGET");
   json::Object request{{"Reason", arguments.one("reason")}};
+  if (arguments.has("quarantine") && arguments.has("no-quarantine"))
+    return Error(Code::invalid_argument, "--quarantine and --no-quarantine contradict each other");
+  if (arguments.has("quarantine") || arguments.has("no-quarantine"))
+    request["Quarantine"] = arguments.has("quarantine");
   if (arguments.has("package")) request["Package"] = arguments.one("package");
   const bool is_rollout = std::ranges::any_of(words, [](const auto& word) { return is_id("ro", word); });
   if (is_rollout && words.size() > 1)
@@ -62,6 +66,8 @@ CommandSpec rollback_command() {
            {"--to", "of a node: back to how it was before this run; else before the newest"},
            {"--package", "only this package"},
            {"--reason", "why; it stands in the audit log", Takes::one_value, false, "by hand"},
+           {"--quarantine", "what is taken back goes nowhere else; so it is of a rollout or a ring", Takes::nothing},
+           {"--no-quarantine", "the change was not to blame; so it is of nodes", Takes::nothing},
            {"--wait", "follow it to its end", Takes::nothing}},
           run,
           {}};

@@ -190,6 +190,37 @@ Result<int> abort(Context& context, const Arguments& arguments) {
   return kExitOk;
 }
 
+Result<int> settle(Context& context, const Arguments& arguments) {
+  const auto name = arguments.one("NODE");
+  BELAY_TRY_ASSIGN(const auto answer,
+                   call(context, "SettleRolloutNode", {{"InstanceId", name}, {"Reason", arguments.one("reason")}}));
+  const auto id = json::text_or_empty(answer, "InstanceId");
+  say(context, "settled " + id + ": what failed there takes no place in any budget any more", {{"InstanceId", id}},
+      std::cout);
+  return kExitOk;
+}
+
+Result<int> reversibility(Context& context, const Arguments& arguments) {
+  json::Object request{{"InstanceId", arguments.one("NODE")}};
+  if (arguments.has("change-set")) request["ChangeSetId"] = arguments.one("change-set");
+  BELAY_TRY_ASSIGN(const auto answer, call(context, "GetReversibility", request));
+  if (context.format != Format::table) return print_record(context, answer, std::cout), kExitOk;
+  std::cout << cell(answer, "InstanceId") << ", " << cell(answer, "ChangeSetId") << ": " << cell(answer, "Class")
+            << "\n";
+  const auto say = [](const json::Value& object, const char* member, std::string_view before) {
+    if (const auto* texts = json::find(object, member); texts && texts->is_array())
+      for (const auto& text : texts->get_array())
+        if (text.is_string()) std::cout << "  " << before << sanitize(text.get_string(), 2'000) << "\n";
+  };
+  say(answer, "Evidence", "");
+  say(answer, "WhyNotMore", "not more: ");
+  if (const auto* proven = json::find(answer, "Proven"); proven) {
+    std::cout << "  proven by a run of this change set: " << cell(*proven, "Class") << "\n";
+    say(*proven, "Snapshots", "took ");
+  }
+  return kExitOk;
+}
+
 Result<int> report(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto id, id_of(arguments));
   BELAY_TRY_ASSIGN(const auto answer, call(context, "GetRolloutReport", {{"RolloutId", id}}));
@@ -248,15 +279,31 @@ std::vector<CommandSpec> subcommands() {
            resume,
            {}},
           {"abort", "end it; nodes that took the change keep it", {id}, {reason}, abort, {}},
+          {"settle",
+           "a node whose change failed is well again: it takes no place in disruption budgets any more",
+           {{"NODE", "its id or name"}},
+           {{"--reason", "what you saw there; it stands in the audit log", Takes::one_value, true}},
+           settle,
+           {}},
+          {"reversibility",
+           "which class of a way back a node has for a change set, and what that rests on",
+           {{"NODE", "its id or name"}},
+           {{"--change-set", "cs-…; else the one of its newest rollout"}},
+           reversibility,
+           {}},
           {"report", "what happened, and what to change", {id}, {{"--html", "as a page", Takes::nothing}}, report, {}}};
 }
 
 }  // namespace
 
 CommandSpec rollout_command() {
-  return {"rollout", "staged rollouts: plan, start, list, show, nodes, watch, approve, pause, resume, abort, report",
-          {},        {},
-          {},        subcommands()};
+  return {"rollout",
+          "staged rollouts: plan, start, list, show, nodes, watch, approve, pause, resume, abort, settle, "
+          "reversibility, report",
+          {},
+          {},
+          {},
+          subcommands()};
 }
 
 }  // namespace belay::cli

@@ -102,7 +102,7 @@ void print_rollout(const Context& context, const json::Value& rollout, const jso
     for (char& c : column) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
     table.columns.push_back(column);
   }
-  table.columns.insert(table.columns.end(), {"AT ONCE", "ERRORS MAX", "WAITS FOR"});
+  table.columns.insert(table.columns.end(), {"AT ONCE", "ERRORS MAX", "WHY"});
   for (const auto& ring : rings_of(rollout)) {
     std::vector<std::string> row{cell(ring, "Name"), cell(ring, "State"), std::to_string(count_of(ring, "Nodes"))};
     for (const auto& sum : kSums) row.push_back(std::to_string(count_of(ring, sum.member)));

@@ -141,6 +141,7 @@ class GoodChange(OnAgents):
         self.assertEqual(self.installed("dev")["openssl"], "3.0.2-1")
         self.assertEqual(self.installed("staging")["openssl"], "3.0.1-1")
         self.refused("ValidationException", "ApproveRing", {"RolloutId": rollout_id, "RingName": "nowhere"})
+        self.refused("AccessDeniedException", "ApproveRing", {"RolloutId": rollout_id, "RingName": "staging"}, token=self.author)
         self.ask("ApproveRing", {"RolloutId": rollout_id, "RingName": "staging"})
         done = self.reaches(rollout_id, *OVER)
         self.assertEqual(done["State"], "Completed")
@@ -171,6 +172,12 @@ class GoodChange(OnAgents):
         self.assertEqual({(row["FromVersion"], row["Quarantined"]) for row in rows}, {("3.0.1-1", False)})
         found = self.ask("GetReversibility", {"InstanceId": node, "ChangeSetId": change_set})
         self.assertIn(found["Class"], ("R0", "R1", "R2"))
+        self.assertEqual(self.ask("GetReversibility", {"InstanceId": "dev-1"}), found, "by name, of its newest rollout")
+        told = self.server.belay("rollout", "reversibility", "dev-1", "--change-set", change_set)
+        self.assertEqual(told.returncode, 0, told.stderr)
+        self.assertIn(f"{node}, {change_set}: {found['Class']}", told.stdout)
+        self.refused("InvalidStateException", "SettleRolloutNode", {"InstanceId": "dev-1", "Reason": "well"}, "failed in no rollout")
+        self.refused("AccessDeniedException", "SettleRolloutNode", {"InstanceId": "dev-1", "Reason": "well"}, token=self.viewer)
         actions = {entry["Action"] for entry in self.ask("ListAudit", {"Resource": rollout_id})["Entries"]}
         self.assertLessEqual({"belay:CreateRollout", "belay:StartRollout", "belay:ApproveRing"}, actions)
 

@@ -60,6 +60,9 @@ void Checks::look() {
       BELAY_TRY_ASSIGN(auto seen, see(sql, row));
       now_[row.rollout_id] = std::move(seen);
     }
+    BELAY_TRY_ASSIGN(const auto unsettled, store::rollouts::unsettled(sql));
+    unsettled_.clear();
+    for (const auto& one : unsettled) unsettled_.insert(one.node_id);
     return {};
   });
   if (!read.ok()) say("the store cannot be read: " + read.error().chain());
@@ -94,7 +97,7 @@ void Checks::server_moved() {
     if (before && !now.rolls_back_only) say(rules::promoted_without_green(*before, now, world_.wall(at)));
     for (const auto* node : rules::begun(before, now)) {
       world_.note(now.name + " sends " + node->node_id, at);
-      say(rules::over_budget(now_, now, *node, role_of));
+      say(rules::over_budget(now_, now, *node, role_of, unsettled_));
       say(rules::begun_outside_window(now, *node, at));
       say(rules::begun_out_of_turn(now, *node));
     }

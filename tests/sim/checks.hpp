@@ -51,6 +51,7 @@ class Checks {
 
   World& world_;
   std::map<std::string, RolloutSeen> before_, now_;
+  std::set<std::string> unsettled_;            // nodes that failed, and nobody has seen well since
   std::map<std::string, std::string> frozen_;  // the content of each change set when it was first seen frozen
   std::set<std::string> told_;                 // orders whose results the server acknowledged
 };

@@ -20,8 +20,6 @@ std::string text_of(const std::map<std::string, std::string>& versions) {
   return text;
 }
 
-bool is_disturbed(NodeState state) { return rollout::is_at_work(state) || rollout::is_failed(state); }
-
 const rollout::Node* node_in(const RolloutSeen* seen, const std::string& id) {
   if (!seen) return nullptr;
   const auto at = std::ranges::find(seen->machine.nodes, id, &rollout::Node::node_id);
@@ -51,14 +49,17 @@ std::string over_concurrency(const RolloutSeen& now) {
   return "";
 }
 
-std::string over_budget(const Seen& all, const RolloutSeen& now, const rollout::Node& node, const RoleOf& role_of) {
+std::string over_budget(const Seen& all, const RolloutSeen& now, const rollout::Node& node, const RoleOf& role_of,
+                        const std::set<std::string>& unsettled) {
   const auto role = role_of(node.node_id);
   for (const auto& budget : now.machine.rings[node.ring].budgets) {
     std::set<std::string> disturbed;
     for (const auto& [id, other] : all) {
-      if (other.finished) continue;
-      for (const auto& one : other.machine.nodes)
-        if (is_disturbed(one.state) && role_of(one.node_id) == role) disturbed.insert(one.node_id);
+      for (const auto& one : other.machine.nodes) {
+        const bool counts =
+            other.finished ? rollout::is_unsettled(one) && unsettled.contains(one.node_id) : rollout::disturbs(one);
+        if (counts && role_of(one.node_id) == role) disturbed.insert(one.node_id);
+      }
     }
     if (disturbed.size() > budget.disrupted_max)
       return node.node_id + " begins while " + std::to_string(disturbed.size()) + " nodes of " + budget.tag + "=" +
@@ -90,7 +91,7 @@ std::string promoted_without_green(const RolloutSeen& before, const RolloutSeen&
     const auto what = "the ring " + ring.name + " was passed ";
     if (counts.pending + counts.at_work > 0) return what + "while nodes of it had not ended";
     if (counts.failed > ring.errors_max + ring.errors_accepted) return what + "with too many failed nodes";
-    if (counts.committed + counts.skipped < std::min(ring.sample_size, counts.nodes))
+    if (counts.committed < std::min(ring.sample_size, counts.nodes) && !rollout::nobody_had_anything(counts))
       return what + "with too small a sample";
     if (counts.committed == 0) continue;
     for (const auto& node : now.machine.nodes)

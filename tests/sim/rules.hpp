@@ -10,7 +10,7 @@
 
 namespace belay::sim::rules {
 
-using Seen = std::map<std::string, RolloutSeen>;  // open rollouts by id
+using Seen = std::map<std::string, RolloutSeen>;  // by id
 using RoleOf = std::function<std::string(const std::string& node_id)>;
 
 // Nodes that were sent the change between the two.
@@ -18,7 +18,8 @@ std::vector<const rollout::Node*> begun(const RolloutSeen* before, const Rollout
 
 // ---- of a rollout
 std::string over_concurrency(const RolloutSeen& now);
-std::string over_budget(const Seen& all, const RolloutSeen& now, const rollout::Node& node, const RoleOf& role_of);
+std::string over_budget(const Seen& all, const RolloutSeen& now, const rollout::Node& node, const RoleOf& role_of,
+                        const std::set<std::string>& unsettled);
 std::string begun_outside_window(const RolloutSeen& now, const rollout::Node& node, Duration at);
 std::string begun_out_of_turn(const RolloutSeen& now, const rollout::Node& node);
 std::string promoted_without_green(const RolloutSeen& before, const RolloutSeen& now, Instant at);
