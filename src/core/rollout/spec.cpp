@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 
+#include "base/text.hpp"
 #include "core/rollout/spec_parts.hpp"
 
 namespace belay::rollout {
