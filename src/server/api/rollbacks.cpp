@@ -37,7 +37,7 @@ Result<json::Object> rollback_nodes(const Call& call) {
   request.package = call.text("Package");
   request.reason = call.text("Reason");
   request.requested_by = call.principal;
-  if (call.request.contains("Quarantine")) request.quarantine = flag_of(call, "Quarantine");
+  if (call.request.as_object().contains("Quarantine")) request.quarantine = flag_of(call, "Quarantine");
   if (!request.ring.empty() && request.rollout_id.empty())
     return failure("ValidationException", "RingName goes with RolloutId: which rollout's ring is meant?");
   BELAY_TRY_ASSIGN(const auto rollout_id, call.services.rollouts.roll_back(request));

@@ -1,5 +1,7 @@
 #include "server/engine/mail.hpp"
 
+#include <algorithm>
+
 #include "base/bytes.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"

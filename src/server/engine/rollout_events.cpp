@@ -326,8 +326,9 @@ Result<rollout::Surroundings> RolloutRun::look_around() {
 // that the machine counts for itself are not counted twice.
 Status RolloutRun::count_disrupted(const std::set<std::string>& tags, rollout::Surroundings& around) {
   std::vector<std::string> states;
-  for (const auto state : {NodeState::Checking, NodeState::Protecting, NodeState::Installing, NodeState::Rebooting,
-                           NodeState::Verifying, NodeState::RollingBack, NodeState::RolledBack})
+  for (const auto state :
+       {NodeState::Checking, NodeState::Protecting, NodeState::Installing, NodeState::Rebooting, NodeState::Verifying,
+        NodeState::RollingBack, NodeState::RolledBack, NodeState::RollbackFailed, NodeState::Inconsistent})
     states.push_back(boost::describe::enum_to_string(state, "?"));
   BELAY_TRY_ASSIGN(const auto others, store::rollouts::open_in_states(sql_, row_.rollout_id, states));
   std::set<std::string> ids;
