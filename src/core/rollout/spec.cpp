@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "base/text.hpp"
 #include "core/rollout/spec_parts.hpp"
 
 namespace belay::rollout {
