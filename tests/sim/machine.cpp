@@ -61,6 +61,9 @@ class Manager final : public agent::PackageManager {
     return fake_.package_file(order, change);
   }
   Result<std::optional<fleet::Problem>> in_use() override { return took(kSecond, kSecond), fake_.in_use(); }
+  Result<std::vector<std::string>> installed_files(const std::vector<fleet::PackageChange>& changes) override {
+    return fake_.installed_files(changes);
+  }
   Result<std::vector<fleet::Problem>> check_health() override { return took(kSecond, kSecond), fake_.check_health(); }
   Result<std::vector<fleet::Problem>> repair(Duration timeout, const agent::OutputLine& output) override {
     return took(5 * kSecond, kMinute), fake_.repair(timeout, output);
