@@ -225,7 +225,8 @@ void OrderDesk::say_once(Work& work, std::string_view event, const Status& statu
     work.said.erase(known);
     return;
   }
-  auto why = status.error().chain();
+  // The words name temporary files, another one each time.
+  auto why = std::string(name(status.error().code())) + " " + std::string(status.error().reason());
   if (known != work.said.end() && known->second == why) return;
   log::error(event, {{"order", id}, {"why", status.error()}});
   work.said.insert_or_assign(std::string(event), std::move(why));
