@@ -27,6 +27,7 @@
 #include "server/engine/command_kind.hpp"
 #include "server/engine/engine.hpp"
 #include "server/engine/inventory_deletion.hpp"
+#include "server/engine/mail.hpp"
 #include "server/engine/metrics_text.hpp"
 #include "server/engine/remedy_kind.hpp"
 #include "server/engine/rollout_kind.hpp"
