@@ -20,8 +20,11 @@ using backup::Task;
 using testing::HasSubstr;
 using testing::Not;
 
-const BackupStandMaker kStands[] = {
-    {"fake", make_fake_backup_stand}, {"restic", make_restic_stand}, {"borg", make_borg_stand}};
+const BackupStandMaker kStands[] = {{"fake", make_fake_backup_stand},
+                                    {"restic", make_restic_stand},
+                                    {"borg", make_borg_stand},
+                                    {"mariadb_backup", make_mariadb_backup_stand},
+                                    {"mysqldump", make_mysqldump_stand}};
 
 std::string told(const JobReport& report) { return json::to_pretty_text(json::encode(report)); }
 

@@ -86,6 +86,8 @@ struct BackupStandMaker {
 MadeBackupStand make_fake_backup_stand();
 MadeBackupStand make_restic_stand();
 MadeBackupStand make_borg_stand();
+MadeBackupStand make_mariadb_backup_stand();  // mariadb_stands.cpp
+MadeBackupStand make_mysqldump_stand();
 
 // For stands of files: a tree as text, with modes, links and content.
 std::string tree_as_text(const std::string& root);

@@ -47,9 +47,9 @@ std::unique_ptr<BackupEngine> make_engine(const BackupHost& host, backup::Engine
 
     case EngineName::pg_dump: return not_here(engine);
 
-    case EngineName::mariadb_backup: return not_here(engine);
+    case EngineName::mariadb_backup: return make_mariadb_backup(host);
 
-    case EngineName::mysqldump: return not_here(engine);
+    case EngineName::mysqldump: return make_mysqldump(host);
 
     case EngineName::restic: return make_restic(host);
 

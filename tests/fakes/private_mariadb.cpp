@@ -1,0 +1,120 @@
+#include "tests/fakes/private_mariadb.hpp"
+
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "base/text.hpp"
+#include "io/process.hpp"
+
+namespace belay::fakes {
+namespace {
+
+constexpr const char* kAsMysql = "setpriv --reuid mysql --regid mysql --init-groups ";
+
+std::string run(io::ProcessSpec spec) {
+  spec.environment = io::plain_environment();
+  spec.timeout = Duration(900'000);
+  spec.output_bytes_max = 8 << 20;
+  const auto outcome = io::real_processes().run(spec);
+  if (!outcome.ok()) return "ERROR: " + outcome.error().message();
+  if (!outcome->success()) return "ERROR: " + outcome->standard_error;
+  return outcome->standard_output;
+}
+
+// An empty data directory, made once for all tests of the process.
+struct Template {
+  std::string path;
+  Template() {
+    char name[] = "/tmp/belay-mariadb-template-XXXXXX";
+    if (!::mkdtemp(name)) std::abort();
+    path = name;
+    shell("chown mysql:mysql " + path + " && " + kAsMysql + "mariadb-install-db --no-defaults --datadir=" + path +
+          "/data --auth-root-authentication-method=socket --skip-test-db >" + path + "/log 2>&1");
+  }
+  ~Template() { shell("rm -rf " + path); }
+  Template(const Template&) = delete;
+  Template& operator=(const Template&) = delete;
+};
+
+}  // namespace
+
+std::string shell(const std::string& command) {
+  io::ProcessSpec spec;
+  spec.argv = {"/bin/sh", "-c", command};
+  return run(std::move(spec));
+}
+
+std::string PrivateMariadb::why_not() {
+  if (::geteuid() != 0) return "a server of its own needs root";
+  for (const char* program : {"mariadbd", "mariadb", "mariadb-install-db", "mariadb-backup", "mariadb-dump",
+                              "mariadb-binlog", "innochecksum", "setpriv"})
+    if (shell(std::string("command -v ") + program).starts_with("ERROR"))
+      return std::string(program) + " is not installed";
+  return {};
+}
+
+PrivateMariadb::PrivateMariadb(std::string directory, std::vector<std::string> options)
+    : directory_(std::move(directory)), socket_(directory_ + "/run/server.sock"), options_(std::move(options)) {
+  shell("mkdir -p " + directory_ + "/run && chown mysql " + directory_ + "/run && chmod 755 " + directory_ + "/run");
+}
+
+PrivateMariadb::~PrivateMariadb() { stop(9); }
+
+bool PrivateMariadb::start(const std::string& data) {
+  data_ = data;
+  if (::access(data_.c_str(), F_OK) != 0) {
+    static const Template empty;
+    shell("cp -a " + empty.path + "/data " + data_);
+  }
+  const auto* const user = ::getpwnam("mysql");
+  if (!user) return false;
+  io::ProcessSpec spec;
+  spec.argv = {"mariadbd",
+               "--no-defaults",
+               "--datadir=" + data_,
+               "--socket=" + socket_,
+               "--pid-file=" + directory_ + "/run/pid",
+               "--skip-networking",
+               "--innodb-buffer-pool-size=32M"};
+  spec.argv.insert(spec.argv.end(), options_.begin(), options_.end());
+  spec.environment = io::plain_environment();
+  spec.working_directory = data_;
+  spec.timeout = Duration(3'600'000);
+  spec.user_id = user->pw_uid;
+  spec.group_id = user->pw_gid;
+  spec.dies_with_caller = true;
+  signal_ = 0;
+  spec.send_signal = &signal_;
+  ::unlink(socket_.c_str());
+  server_ = std::thread([spec] { static_cast<void>(io::real_processes().run(spec)); });
+  for (int i = 0; i < 1'200; ++i) {
+    if (::access(socket_.c_str(), F_OK) == 0 && sql("select 1") == "1") return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  return false;
+}
+
+void PrivateMariadb::stop(int signal) {
+  if (!server_.joinable()) return;
+  signal_ = signal;
+  server_.join();
+}
+
+std::string PrivateMariadb::sql(std::string_view text) const {
+  io::ProcessSpec spec;
+  spec.argv = {"mariadb", "--no-defaults", "-N", "-B", "--socket=" + socket_};
+  spec.standard_input = std::string(text) + ";\n";
+  return std::string(trim(run(std::move(spec))));
+}
+
+std::string PrivateMariadb::load(const std::string& file) const {
+  io::ProcessSpec spec;
+  spec.argv = {"mariadb", "--no-defaults", "--binary-mode", "--socket=" + socket_};
+  spec.input_file = file;
+  return run(std::move(spec));
+}
+
+}  // namespace belay::fakes
