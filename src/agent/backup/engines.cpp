@@ -43,9 +43,9 @@ std::unique_ptr<BackupEngine> make_engine(const BackupHost& host, backup::Engine
   using backup::EngineName;
   using namespace backups;
   switch (engine) {
-    case EngineName::pgbackrest: return not_here(engine);
+    case EngineName::pgbackrest: return make_pgbackrest(host);
 
-    case EngineName::pg_dump: return not_here(engine);
+    case EngineName::pg_dump: return make_pg_dump(host);
 
     case EngineName::mariadb_backup: return make_mariadb_backup(host);
 
