@@ -73,6 +73,8 @@ RECIPES: dict[str, Recipe] = {
     "btrfs": Recipe("bookworm", (*_BOOTABLE, "btrfs-progs"), lists=False, bootable=True, finish=_QUIET),
     "vm": Recipe("bookworm", (*_BOOTABLE, "udev", "kmod", "linux-image-cloud-amd64", "initramfs-tools", "grub-pc", "lvm2", "mdadm",
                               "e2fsprogs", "qemu-guest-agent", "ca-certificates"), finish=_QUIET),  # of virtual machines (lab/vm_image.py)
+    "databases": Recipe("bookworm", (*_BOOTABLE, "postgresql", "pgbackrest", "mariadb-server", "mariadb-backup", "restic", "borgbackup",
+                                     "sqlite3", "openssh-client", "nginx-light", "ca-certificates"), bootable=True, finish=_QUIET),
     "rpm": Recipe("bookworm", (*_BOOTABLE, "dnf", "rpm", "gpg", "ca-certificates"), lists=False, bootable=True,
                   finish=_QUIET + _DNF),
 }
