@@ -104,10 +104,21 @@ class DurableFiles final : public ReadFiles {
       if (errno == EEXIST) return {};  // somebody else was faster
       return posix_error(errno, "cannot make the directory " + path);
     }
+    BELAY_TRY(set_mode(path, mode));
     return sync_directory(parent);
   }
 
  private:
+  // The mode given to mkdir() is cut by the umask, like that to open().
+  Status set_mode(const std::string& directory, std::uint32_t mode) {
+    const int fd = calls_.open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0);
+    if (fd < 0) return posix_error(errno, "cannot open the directory " + directory);
+    Status set;
+    if (calls_.fchmod(fd, mode & 07777) != 0) set = posix_error(errno, "cannot set the permissions of " + directory);
+    calls_.close(fd);
+    return set;
+  }
+
   Status write_new(const std::string& path, std::string_view content, int flags, std::uint32_t mode) {
     const int fd = calls_.open(path, flags, 0600);
     if (fd < 0) return posix_error(errno, "cannot create " + path);

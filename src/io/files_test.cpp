@@ -89,6 +89,15 @@ TEST_P(FilesContract, WritesReplacesAndReads) {
   EXPECT_THAT(*files_.list(root_), ElementsAre("a"));
 }
 
+TEST_P(FilesContract, MakesDirectoriesWithTheModeAskedFor) {
+  ::umask(077);
+  ASSERT_TRUE(files_.make_directories(at("one/two"), 0711).ok());
+  EXPECT_EQ(files_.info(at("one"))->mode, 0711u);
+  EXPECT_EQ(files_.info(at("one/two"))->mode, 0711u);
+  ASSERT_TRUE(files_.make_directories(at("one/two"), 0700).ok());
+  EXPECT_EQ(files_.info(at("one/two"))->mode, 0711u) << "what is there stays as it is";
+}
+
 TEST_P(FilesContract, AppendsAndCreates) {
   ASSERT_TRUE(files_.append_durable(at("log"), "one\n", 0600).ok());
   ASSERT_TRUE(files_.append_durable(at("log"), "two\n", 0644).ok());

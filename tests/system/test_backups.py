@@ -22,8 +22,8 @@ source: {engine: restic, paths: [/etc, /srv/app]}
 vault: disk
 copies: [{vault: safe, keep: {last: 5}}]
 keep: {last: 3}
-objectives: {rpo: 24h, rto: 10m}
-prove: {level: P3, pick: [newest], checks: [{file: /srv/app/data, atLeast: 1}]}
+objectives: {rto: 10m}
+prove: {level: P3, pick: [newest]}
 """
 POSTGRES = """
 name: pg
@@ -31,7 +31,7 @@ targets: ["tag:Role=all"]
 source: {engine: pgbackrest, stanza: main, heartbeat: public.belay_heartbeat}
 vault: disk
 keep: {last: 6}
-objectives: {rpo: 1h, rto: 30m}
+objectives: {rto: 30m}
 prove: {level: P5, pick: [newest], checks: [{sql: "select count(*) from orders", database: shop, atLeast: 1000}]}
 """
 MARIADB = """
@@ -40,7 +40,7 @@ targets: ["tag:Role=all"]
 source: {engine: mariadb-backup, heartbeat: shop.belay_heartbeat}
 vault: disk
 keep: {last: 6}
-objectives: {rpo: 1h, rto: 30m}
+objectives: {rto: 30m}
 prove: {level: P5, pick: [newest], checks: [{sql: "select count(*) from orders", database: shop, atLeast: 1000}]}
 """
 ROLLOUT = """
