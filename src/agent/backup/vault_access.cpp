@@ -15,7 +15,8 @@ Status open_directory(VaultAccess::Impl& impl, const std::string& root, const st
   impl.directory = impl.url = root + "/" + name;
   // The directory above the repository: borg and restic make the last one themselves, and want it to be new or empty.
   const auto above = impl.directory.substr(0, impl.directory.rfind('/'));
-  const auto made = impl.host.files.make_directories(above, 0700);
+  // 0711: an engine that runs as its server's user (pgBackRest) goes through it to a repository of its own.
+  const auto made = impl.host.files.make_directories(above, 0711);
   if (made.ok()) return {};
   return Error(made.error().code(),
                "the vault " + impl.vault.name + " cannot be written: " + made.error().chain() +

@@ -101,7 +101,7 @@ Status open_drive(VaultAccess::Impl& impl, const std::string& name, const Secret
   impl.remarks.push_back("drive " + label);
   const auto below = root + (place.path.empty() ? "" : "/" + place.path);
   impl.directory = impl.url = below + "/" + name;
-  const auto made = impl.host.files.make_directories(impl.directory.substr(0, impl.directory.rfind('/')), 0700);
+  const auto made = impl.host.files.make_directories(impl.directory.substr(0, impl.directory.rfind('/')), 0711);
   if (made.ok()) return {};
   return Error(Code::permission_denied, "the drive " + label + " cannot be written: " + made.error().chain(),
                "vault-refused");
