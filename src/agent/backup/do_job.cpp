@@ -2,6 +2,7 @@
 
 #include "agent/backup/engines.hpp"
 #include "agent/backup/tools.hpp"
+#include "base/json.hpp"
 #include "base/text.hpp"
 
 namespace belay::agent::backups {
@@ -32,11 +33,16 @@ class WorkDirectory {
   const BackupHost& host_;
 };
 
-std::string lock_path(const BackupHost& host, const Job& job) {
+// A file's name that is the repository's own.
+std::string file_of(const Job& job) {
   auto name = backup::repository_name(job.plan_id, job.source_node_id) + "@" + job.vault.name;
   for (auto& c : name)
     if (c == '/') c = '-';
-  return host.state_directory + "/locks/" + name;
+  return name;
+}
+
+std::string lock_path(const BackupHost& host, const Job& job) {
+  return host.state_directory + "/locks/" + file_of(job);
 }
 
 Result<io::FileLock> lock_repository(const BackupHost& host, const Job& job) {
@@ -59,7 +65,22 @@ Status run_hook(const BackupHost& host, const Job& job, const std::optional<back
   return ended.ok() ? Status() : Status(ended.error().within(std::string("the command ") + which + " the backup"));
 }
 
+// The first backup of a plan here, and the first after a change of it, looks at everything that it needs and makes the
+// repository; what is missing is told by name before anything is copied. Nothing where all is well.
+std::optional<JobReport> not_ready(const BackupHost& host, BackupEngine& engine, const Job& job,
+                                   const Secrets& secrets) {
+  const auto path = host.state_directory + "/checked/" + file_of(job);
+  const auto wanted = json::encode_text(job.source) + "\n" + json::encode_text(job.vault) + "\n";
+  if (const auto seen = host.files.read(path, 1u << 20); seen.ok() && *seen == wanted) return std::nullopt;
+  auto report = engine.check(job, secrets);
+  if (report.outcome != JobOutcome::ok) return report;
+  auto kept = host.files.make_directories(host.state_directory + "/checked", 0700);
+  if (kept.ok()) kept = host.files.write_durable(path, wanted, 0600);
+  return kept.ok() ? std::nullopt : std::optional(failed(Task::backup, kept.error()));
+}
+
 JobReport back_up(const BackupHost& host, BackupEngine& engine, const Job& job, const Secrets& secrets) {
+  if (auto report = not_ready(host, engine, job, secrets)) return std::move(*report);
   const auto before = run_hook(host, job, job.source.before, "before");
   // What was quiesced half-way is released all the same.
   auto report = before.ok() ? engine.back_up(job, secrets) : failed(Task::backup, before.error());

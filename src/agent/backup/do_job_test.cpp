@@ -23,7 +23,13 @@ class Talkative final : public BackupEngine {
  public:
   explicit Talkative(std::function<void()> meanwhile = {}) : meanwhile_(std::move(meanwhile)) {}
   backup::EngineName name() const override { return backup::EngineName::command; }
-  backup::JobReport check(const backup::Job&, const Secrets&) override { return {}; }
+  backup::JobReport check(const backup::Job&, const Secrets&) override {
+    ++checks;
+    backup::JobReport report;
+    report.outcome = ready ? JobOutcome::ok : JobOutcome::failed;
+    report.why = ready ? "" : "archive_mode is off";
+    return report;
+  }
   backup::JobReport back_up(const backup::Job&, const Secrets&) override {
     if (meanwhile_) meanwhile_();
     backup::JobReport report;
@@ -41,6 +47,8 @@ class Talkative final : public BackupEngine {
   backup::JobReport list(const backup::Job&, const Secrets&) override { return {}; }
   backup::WatchReport watch(const backup::Watch&) override { return {}; }
   JobOutcome outcome = JobOutcome::ok;
+  bool ready = true;
+  int checks = 0;
 
  private:
   std::function<void()> meanwhile_;
@@ -83,6 +91,22 @@ TEST_F(DoJobTest, NoSecretLeavesAndTheWorkDirectoryIsTidy) {
   EXPECT_EQ(report.evidence[0].what, "[secret]");
   EXPECT_EQ(report.evidence[0].seen, "[secret]");
   EXPECT_EQ(report.points[0].remarks[0], "[secret]");
+}
+
+TEST_F(DoJobTest, ThePlansFirstBackupLooksWhetherAllIsThere) {
+  Talkative engine;
+  engine.ready = false;
+  auto report = do_job_with(host_, engine, job_, secrets_);
+  EXPECT_EQ(report.outcome, JobOutcome::failed);
+  EXPECT_EQ(report.why, "archive_mode is off");
+  EXPECT_EQ(report.task, backup::Task::backup);
+  engine.ready = true;
+  EXPECT_EQ(do_job_with(host_, engine, job_, secrets_).outcome, JobOutcome::ok);
+  EXPECT_EQ(do_job_with(host_, engine, job_, secrets_).outcome, JobOutcome::ok);
+  EXPECT_EQ(engine.checks, 2);
+  job_.source.stanza = "other";  // the plan was changed
+  EXPECT_EQ(do_job_with(host_, engine, job_, secrets_).outcome, JobOutcome::ok);
+  EXPECT_EQ(engine.checks, 3);
 }
 
 TEST_F(DoJobTest, TwoOnOneRepositoryAreRefused) {

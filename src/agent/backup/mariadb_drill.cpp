@@ -46,8 +46,10 @@ void find_tablespaces(const BackupHost& host, const std::string& directory, int 
     const auto info = host.files.info(path);
     if (!info.ok()) continue;
     if (info->kind == io::FileInfo::Kind::directory && depth > 0) find_tablespaces(host, path, depth - 1, found);
-    const bool system = name.starts_with("ibdata") || (name.starts_with("undo") && depth > 0);
-    if (info->kind == io::FileInfo::Kind::file && info->bytes > 0 && (name.ends_with(".ibd") || system))
+    // Not ibdata1: innochecksum takes pages of its doublewrite buffer that were never used for damaged ones. Its tables
+    // are read by the server afterwards.
+    const bool undo = name.starts_with("undo") && depth > 0;
+    if (info->kind == io::FileInfo::Kind::file && info->bytes > 0 && (name.ends_with(".ibd") || undo))
       found.push_back(path);
   }
 }

@@ -99,10 +99,11 @@ struct Ring {
   std::uint32_t errors_accepted = 0;  // by who resumed it
   RingState state = RingState::Waiting;
   std::optional<Instant> begun_at, soak_until;
+  bool demands_proof = false;  // nodes begin only where they stand among the proven ones
 };
 BOOST_DESCRIBE_STRUCT(Ring, (),
                       (name, concurrency_max, errors_max, sample_size, soak, approvals_wanted, approved_by, budgets,
-                       ordered, delivery, patience, errors_accepted, state, begun_at, soak_until))
+                       ordered, delivery, patience, errors_accepted, state, begun_at, soak_until, demands_proof))
 
 struct Rollout {
   State state = State::Planned;
@@ -135,8 +136,9 @@ struct Surroundings {
   std::map<std::string, std::uint32_t> disrupted_elsewhere;  // by group: by other rollouts
   std::map<std::string, Duration> takes;  // by node: measured, a rollback included; absent: not known
   Duration takes_by_default{};
-  std::set<std::string> silent;                   // nodes not heard of lately: no ring is green over them
-  std::map<std::string, std::string> unproven{};  // nodes whose ring demands a proven backup that is not there: why
+  std::set<std::string> silent;    // nodes not heard of lately: no ring is green over them
+  std::set<std::string> proven{};  // nodes whose proven backup was seen: rings that demand one begin no other
+  std::map<std::string, std::string> unproven{};  // of the others, where it is known: why
 };
 
 enum class EventKind {

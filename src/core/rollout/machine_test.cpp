@@ -109,6 +109,24 @@ TEST(Rollout, BeginsOnlyInItsWindowAndOnlyWhatFits) {
   EXPECT_EQ(world.actions[0].end_by, kBegin + 2h);
 }
 
+TEST(Rollout, ARingThatDemandsAProofBeginsNoNodeThatIsNotKnownToHaveOne) {
+  World world({2, 1});
+  world.rollout.rings[0].demands_proof = world.rollout.rings[1].demands_proof = true;
+  world.around.unproven = {{"n0-1", "there is no point"}};
+  world.turn();
+  EXPECT_TRUE(world.sent().empty());
+  world.around.proven = {"n0-0"};
+  world.turn();
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n0-0"});
+  world.turn({world.of("n0-1", EventKind::held, "there is no point"), world.of("n0-0", EventKind::committed)});
+  // The next ring opened in the same turn: nobody has looked at its nodes yet.
+  EXPECT_EQ(world.rollout.ring, 1u);
+  EXPECT_TRUE(world.sent().empty());
+  world.around.proven = {"n1-0"};
+  world.turn();
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n1-0"});
+}
+
 TEST(Rollout, NeverDisturbsTwoOfOneQuorum) {
   World world({3});
   world.rollout.rings[0].budgets = {{"Role", 1}};

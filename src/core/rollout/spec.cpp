@@ -5,7 +5,6 @@
 #include <set>
 
 #include "base/text.hpp"
-#include "base/text.hpp"
 #include "core/rollout/spec_parts.hpp"
 
 namespace belay::rollout {

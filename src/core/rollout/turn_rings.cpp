@@ -166,8 +166,10 @@ void Turn::fill(Ring& ring, const RingCounts& counts) {
     if (node.ring != rollout_.ring || node.state != NodeState::Pending || node.rank != first) continue;
     if (at_work >= ring.concurrency_max) break;
     if (begun == command::kBegunAtOnce) return wake(now_);
-    if (const auto lacks = surroundings_.unproven.find(node.node_id); lacks != surroundings_.unproven.end()) {
-      out_.waits_for = "a proven backup of " + node.node_id + ": " + lacks->second;
+    if (ring.demands_proof && !surroundings_.proven.contains(node.node_id)) {
+      const auto why = surroundings_.unproven.find(node.node_id);
+      out_.waits_for = "a proven backup of " + node.node_id;
+      if (why != surroundings_.unproven.end()) out_.waits_for += ": " + why->second;
       wake(now_ + kProofLook);
       continue;
     }

@@ -21,6 +21,8 @@ using store::Sql;
 namespace backups = store::backups;
 namespace compliance = store::compliance_items;
 
+constexpr std::size_t kMendedMax = 10;
+constexpr Duration kMendAgainAfter{60'000};
 constexpr Duration kCoverageEvery{900'000};
 constexpr std::string_view kCoverageId = "coverage";
 constexpr std::string_view kCoverageItem = "uncovered-database";
@@ -165,15 +167,18 @@ Result<bool> mend_proof(Sql& sql, std::string_view node_id, const NodeProvable& 
   BELAY_TRY_ASSIGN(const auto open, backups::open_jobs(sql, lacks.plan_id, node_id));
   const auto wanted = back_up ? Task::backup : Task::prove;
   if (std::ranges::any_of(open, [&](const auto& job) { return job.job.task == wanted; })) return true;
-  // Once for one reason: what failed for it is a person's affair.
+  // What failed for the reason a moment ago is a person's affair; who mended it and resumes is not refused.
   BELAY_TRY_ASSIGN(const auto past, backups::list_jobs(sql,
                                                        {.plan_id = lacks.plan_id,
                                                         .node_id = std::string(node_id),
                                                         .tasks = {boost::describe::enum_to_string(wanted, "")},
                                                         .states = {}},
                                                        {20, {}}));
-  for (const auto& job : past.items)
-    if (job.reason == reason) return false;
+  std::size_t tried = 0;
+  for (const auto& job : past.items) {
+    if (job.reason != reason) continue;
+    if (++tried >= kMendedMax || !job.finished_at || now - *job.finished_at < kMendAgainAfter) return false;
+  }
   BELAY_TRY_ASSIGN(const auto plan, backups::get_plan(sql, lacks.plan_id));
   BELAY_TRY_ASSIGN(auto job, job_for(sql, plan, node_id, wanted));
   if (back_up) {

@@ -547,6 +547,19 @@ TEST_F(BackupGateTest, ANodeThatNoPlanCoversIsHeld) {
   EXPECT_EQ(std::ranges::count(fleet_.at(db_).done, wire::OrderKind::patch, &wire::Order::kind), 0);
 }
 
+TEST_F(BackupGateTest, WhoResumesItAfterAPlanWasMadeGetsAProofFirst) {
+  approvals_are_not_wanted();
+  const auto id = start("{level: P4, provenWithin: 7d}");
+  pass(Duration(60'000), Duration(5'000));
+  ASSERT_EQ(rollouts_->nodes(id, {}, {})->items[0].state, rollout::NodeState::Held);
+  given_vault();
+  given_plan();
+  ASSERT_TRUE(rollouts_->resume(id, true, "anna").ok());
+  pass(Duration(300'000), Duration(5'000));
+  EXPECT_EQ(rollouts_->nodes(id, {}, {})->items[0].state, rollout::NodeState::Committed);
+  EXPECT_EQ(repository().count(Task::prove), 1u);
+}
+
 TEST_F(BackupGateTest, WhatCannotBeProvenIsNotPatched) {
   approvals_are_not_wanted();
   given_vault();

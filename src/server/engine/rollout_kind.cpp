@@ -111,6 +111,7 @@ rollout::Ring ring_of(const rollout::RingSpec& spec, const rollout::Spec& whole,
   ring.approvals_wanted = spec.approvals;
   ring.budgets = spec.budgets;
   ring.ordered = spec.order.has_value();
+  ring.demands_proof = spec.proof.has_value();
   ring.delivery = Duration(3'600'000);
   // Everything a run may take at most, its rollback included.
   const patchrun::PatchRunOrder bounds;

@@ -14,21 +14,17 @@ Status RolloutRun::look_at_proofs(rollout::Surroundings& around) {
   if (machine.ring >= spec_.rings.size()) return {};
   const auto& demand = spec_.rings[machine.ring].proof;
   const auto& ring = machine.rings[machine.ring];
-  const bool begins = ring.state == rollout::RingState::Running || ring.state == rollout::RingState::Waiting;
-  if (!demand || !begins) return {};
+  const bool asks = demand && machine.started && machine.ready && machine.state != rollout::State::Paused &&
+                    machine.state != rollout::State::Halted && around.clocks[machine.ring].open;
   // Those whose turn is near: a backup of every node of a large ring at once would be a load of its own.
   std::size_t looked_at = 0;
   for (const auto& node : machine.nodes) {
-    if (node.ring != machine.ring || node.state != rollout::NodeState::Pending) continue;
-    const bool near = looked_at++ < std::min<std::size_t>(2 * ring.concurrency_max, kLookedAtOnce);
-    const bool asks =
-        machine.started && machine.ready && machine.state != rollout::State::Paused && around.clocks[machine.ring].open;
-    if (near && asks && !proofs_.contains(node.node_id) && !unproven_.contains(node.node_id))
-      BELAY_TRY(look_at_proof(node, *demand));
-    if (proofs_.contains(node.node_id)) continue;
-    const auto why = unproven_.find(node.node_id);
-    around.unproven[node.node_id] = why == unproven_.end() ? "its turn to be looked at has not come" : why->second;
+    if (!asks || node.ring != machine.ring || node.state != rollout::NodeState::Pending) continue;
+    if (looked_at++ >= std::min<std::size_t>(2 * ring.concurrency_max, kLookedAtOnce)) break;
+    if (!proofs_.contains(node.node_id) && !unproven_.contains(node.node_id)) BELAY_TRY(look_at_proof(node, *demand));
   }
+  for (const auto& [node_id, proofs] : proofs_) around.proven.insert(node_id);
+  around.unproven = unproven_;
   return {};
 }
 

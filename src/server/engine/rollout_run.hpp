@@ -70,7 +70,7 @@ class RolloutRun {
   store::rollouts::Rollout row_;
   rollout::Spec spec_;
   std::optional<ChangeSetView> change_set_;
-  std::optional<patchrun::ChangeTree> tree_;  // over its changes
+  std::optional<patchrun::ChangeTree> tree_;                // over its changes
   std::set<std::string> silent_;                            // of the ring at hand, not heard of lately
   std::map<std::string, std::vector<std::string>> proofs_;  // by node, that meet the demand: told to it
   std::map<std::string, std::string> unproven_;             // by node: why it may not begin yet
