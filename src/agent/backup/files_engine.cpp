@@ -170,6 +170,7 @@ JobReport FilesEngine::check(const Job& job, const Secrets& secrets) {
   if (!version.ok()) return failed(Task::check, version.error());
   pass(report, ProofLevel::P0, "repository", "opens with its key (" + *version + ")");
   for (const auto& remark : (*store)->access().remarks()) pass(report, ProofLevel::P0, "vault", remark);
+  for (const auto& remark : (*store)->access().protections()) pass(report, ProofLevel::P0, "vault", remark);
   for (const auto& path : job.source.paths) {
     if (host_.files.info(path).ok()) pass(report, ProofLevel::P0, path, "is there");
     else fail(report, ProofLevel::P0, path, "is not there; is it mounted?");

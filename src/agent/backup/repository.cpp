@@ -108,6 +108,18 @@ Status Repository::make(Repository* like) {
   return made.ok() ? Status() : Status(made.error());
 }
 
+// restic may lose what ssh said when it ended.
+Error Repository::why_no_ssh(const Error& error) {
+  Call what;
+  what.argv = {"ssh", "-F", access_.ssh_config(), "vault", "-s", "sftp"};
+  what.timeout = kOpenTimeout;
+  const auto outcome = call(host_, job_, std::move(what));
+  if (!outcome.ok()) return outcome.error();
+  if (outcome->success()) return error;
+  auto told = restic_error("the vault " + access_.vault().name + " cannot be reached", said_by(*outcome));
+  return told.reason().empty() ? Error(Code::unavailable, told.message(), "vault-away") : told;
+}
+
 Status Repository::open(bool make_it, Repository* like) {
   const auto what = "the repository in the vault " + access_.vault().name + " cannot be opened";
   auto opened = restic(what, {"cat", "config", "--no-lock"}, kOpenTimeout);
@@ -115,6 +127,8 @@ Status Repository::open(bool make_it, Repository* like) {
     BELAY_TRY(make(like));
     opened = restic(what, {"cat", "config", "--no-lock"}, kOpenTimeout);
   }
+  if (!opened.ok() && opened.error().reason().empty() && !access_.ssh_config().empty())
+    return why_no_ssh(opened.error());
   if (!opened.ok()) return opened.error();
   return drop_dead_locks(false);
 }

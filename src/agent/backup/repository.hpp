@@ -33,8 +33,10 @@ class VaultAccess {
   // Of sftp: ssh's configuration, whose only host is "vault" with its key pinned; and the path there. "" else.
   const std::string& ssh_config() const;
   const std::string& ssh_path() const;
-  const std::vector<std::string>& remarks() const;  // for a person: "drive B of A and B", …
-  Result<io::Space> space() const;                  // unsupported where the vault does not tell
+  const std::vector<std::string>& remarks() const;  // for a person: "drive B", …
+  // Of a bucket: whether it keeps versions and locks objects, as far as the tools of this machine tell. Asks the vault.
+  std::vector<std::string> protections() const;
+  Result<io::Space> space() const;  // unsupported where the vault does not tell
   // A program that reaches both at once: whether their secrets and options go together.
   bool goes_with(const VaultAccess& other) const;
 
@@ -100,6 +102,7 @@ class Repository {
   Result<std::string> expect(const std::string& what, Call call);
   Result<std::string> restic(const std::string& what, std::vector<std::string> arguments, Duration timeout);
   Status make(Repository* like);
+  Error why_no_ssh(const Error& error);
   Result<std::vector<std::string>> lock_ids();
   Status drop_dead_locks(bool exclusive);
   std::string note_of_damage() const;  // the path of the file

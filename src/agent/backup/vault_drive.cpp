@@ -27,10 +27,11 @@ Result<std::string> device_of(VaultAccess::Impl& impl, const std::string& label)
   if (impl.host.files.info(link).ok()) return link;
   // No udev here, or it has not seen the drive yet.
   Call what;
-  what.argv = {"blkid", "-L", label};
+  // Not -L: that asks a cache, which remembers drives that were unplugged.
+  what.argv = {"blkid", "-c", "/dev/null", "-o", "device", "-t", "LABEL=" + label};
   what.timeout = kBlkidTimeout;
   BELAY_TRY_ASSIGN(const auto outcome, call(impl.host, impl.job, std::move(what)));
-  return outcome.success() ? std::string(trim(outcome.standard_output)) : std::string();
+  return outcome.success() ? std::string(trim(split(outcome.standard_output, '\n').front())) : std::string();
 }
 
 std::string mark_of(const std::string& vault, const std::string& label, const std::string& key) {

@@ -194,6 +194,15 @@ TEST_F(Vaults, S3WithItsKeys) {
                              "print(sorted((o['Key'].split('/')[4], o['StorageClass']) for o in "
                              "s3.list_objects_v2(Bucket='belay-vault')['Contents']))\"");
   EXPECT_THAT(classes, HasSubstr("('data', 'STANDARD_IA')")) << classes;
+  if (has("aws")) {
+    const auto access = VaultAccess::open(host_, job_, job_.vault, secrets);
+    ASSERT_TRUE(access.ok());
+    EXPECT_THAT(access->protections(),
+                testing::ElementsAre(HasSubstr("keeps no versions"), HasSubstr("locks no objects")));
+    shell("python3 -c \"" + s3 +
+          "s3.put_bucket_versioning(Bucket='belay-vault', VersioningConfiguration={'Status': 'Enabled'})\"");
+    EXPECT_EQ(access->protections()[0], "the bucket keeps versions");
+  }
   server.reset();
   EXPECT_EQ(reason(secrets), "vault-away");
 }
