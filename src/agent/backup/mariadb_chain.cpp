@@ -13,6 +13,10 @@ std::string state_path(const BackupHost& host, const backup::Job& job) {
   return host.state_directory + "/" + job.plan_id + "/mariadb-chain";
 }
 
+std::string full_wanted_path(const BackupHost& host, const backup::Job& job) {
+  return host.state_directory + "/" + job.plan_id + "/mariadb-full-wanted";
+}
+
 // A file of several lines as one line.
 std::string as_line(std::string text) {
   std::ranges::replace(text, '\n', ';');
@@ -88,6 +92,10 @@ Result<Basis> choose_basis(const BackupHost& host, const backup::Job& job, const
     basis.remark = "made full: the data directory cannot be seen, so nothing can be built upon";
     return basis;
   }
+  if (host.files.info(full_wanted_path(host, job)).ok()) {
+    basis.remark = "made full: a drill found damage in what it would be built on";
+    return basis;
+  }
   const auto text = host.files.read(state_path(host, job), kSetFileBytesMax);
   const auto state = text.ok() ? read_chain_state(*text) : ChainState();
   basis.base = from_full ? state.full : state.last;
@@ -119,7 +127,13 @@ Status remember_base(const BackupHost& host, const backup::Job& job, const std::
   state.last = base;
   if (type == backup::BackupType::full) state.full = base;
   BELAY_TRY(host.files.make_directories(host.state_directory + "/" + job.plan_id, 0700));
-  return host.files.write_durable(state_path(host, job), text_of(state), 0600);
+  BELAY_TRY(host.files.write_durable(state_path(host, job), text_of(state), 0600));
+  return type == backup::BackupType::full ? host.files.remove(full_wanted_path(host, job)) : Status();
+}
+
+Status want_full(const BackupHost& host, const backup::Job& job) {
+  BELAY_TRY(host.files.make_directories(host.state_directory + "/" + job.plan_id, 0700));
+  return host.files.write_durable(full_wanted_path(host, job), "", 0600);
 }
 
 Result<std::vector<const Stored*>> members_of(const std::vector<Stored>& all, const std::string& label) {

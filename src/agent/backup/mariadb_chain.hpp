@@ -33,6 +33,9 @@ Result<Basis> choose_basis(const BackupHost& host, const backup::Job& job, const
 Status remember_base(const BackupHost& host, const backup::Job& job, const std::string& identity,
                      backup::BackupType type, const Base& base);
 
+// A drill found damage: the next backup is a full one, whatever was asked for.
+Status want_full(const BackupHost& host, const backup::Job& job);
+
 // The snapshots that make up a point, oldest first. corrupt "chain-broken" where one is missing.
 Result<std::vector<const Stored*>> members_of(const std::vector<Stored>& all, const std::string& label);
 // Their LSNs by tags: each begins where the one it builds on ended. P1 evidence.

@@ -17,6 +17,7 @@ class Drill {
 
  private:
   Status lower_rungs();
+  Status check_repository(bool read_data, const char* seen);
   Status upper_rungs();
   Status climb_with(const DrilledServer& server, const BroughtBack& back, const std::string& scratch);
   Status recover_to(const DrilledServer& server, const LogsWanted& wanted, const std::string& scratch);
@@ -37,6 +38,29 @@ class Drill {
   Instant restored_to_{};
 };
 
+// What is damaged may be another point's: then this one is read for itself.
+Status Drill::check_repository(bool read_data, const char* seen) {
+  const auto whole = (*repository_)->check(read_data);
+  if (!whole.ok() && whole.error().reason() != "repository-damaged") return whole;
+  if (whole.ok()) {
+    pass(report_, rung_, "repository", seen);
+    return {};
+  }
+  BELAY_TRY_ASSIGN(const auto ids, ids_of(all_, {point_of(*members_.back())}));
+  BELAY_TRY_ASSIGN(const auto scratch, Scratch::make(host_, job_, bytes_to_restore(members_)));
+  for (const auto& id : ids) {
+    const auto place = scratch.path() + "/" + id;
+    BELAY_TRY(host_.files.make_directories(place, 0700));
+    const auto read = (*repository_)->restore(id, place);
+    if (!read.ok())
+      return Error(Code::corrupt, whole.error().message() + "; " + read.error().chain(), "repository-damaged");
+    BELAY_TRY(host_.files.remove_tree(place));
+  }
+  pass(report_, rung_, "point",
+       "every byte of it was read; the repository has damage elsewhere: delete the points that are damaged");
+  return {};
+}
+
 Status Drill::lower_rungs() {
   if (job_.points.empty()) return Error(Code::invalid_argument, "the job names no point to drill");
   BELAY_TRY_ASSIGN(auto opened, OpenRepository::open(host_, job_, job_.vault, secrets_, {}, false));
@@ -48,12 +72,10 @@ Status Drill::lower_rungs() {
   rung_ = ProofLevel::P1;
   watch_.begin("check");
   if (job_.source.engine == backup::EngineName::mariadb_backup) check_members(members_, report_);
-  BELAY_TRY((*repository_)->check(false));
-  pass(report_, ProofLevel::P1, "repository", "its index and its trees are sound");
+  BELAY_TRY(check_repository(false, "its index and its trees are sound"));
   if (!wants(ProofLevel::P2)) return {};
   rung_ = ProofLevel::P2;
-  BELAY_TRY((*repository_)->check(true));
-  pass(report_, ProofLevel::P2, "repository", "every byte was read, and is what was written");
+  BELAY_TRY(check_repository(true, "every byte was read, and is what was written"));
   watch_.end();
   return {};
 }
@@ -155,6 +177,10 @@ JobReport Drill::run() {
     auto said = failed(report_.task, done.error());
     report_.problems.insert(report_.problems.end(), said.problems.begin(), said.problems.end());
   }
+  // What does not stand is not built upon.
+  const bool damaged = (!done.ok() && done.error().code() == Code::corrupt) || (done.ok() && has_failed());
+  if (damaged && rung_ > ProofLevel::P0 && rung_ < ProofLevel::P5 && !job_.offsite && job_.node_id == job_.source_node_id)
+    static_cast<void>(want_full(host_, job_));
   const auto reached = backup::level_reached(report_.evidence);
   if (report_.outcome == JobOutcome::ok && (!reached || *reached < job_.level)) {
     report_.outcome = JobOutcome::failed;

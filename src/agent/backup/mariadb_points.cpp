@@ -55,7 +55,7 @@ std::vector<std::string> split_labels(std::string_view text) {
 const Stored* find_point(const std::vector<Stored>& all, std::string_view label) {
   const Stored* found = nullptr;
   for (const auto& stored : all)
-    if (tag_of(stored, "point") == label) found = &stored;
+    if (!label.empty() && tag_of(stored, "point") == label) found = &stored;
   return found;
 }
 
@@ -102,6 +102,29 @@ std::string log_name(std::string_view base, std::uint64_t number) {
   return std::string(base) + "." + digits;
 }
 
+Result<std::vector<std::string>> ids_of(const std::vector<Stored>& all, const std::vector<backup::MadePoint>& points) {
+  std::set<std::string> ids;
+  std::set<std::pair<std::string, std::uint64_t>> begins;
+  for (const auto& point : points) {
+    auto labels = point.needs;
+    labels.push_back(point.reference);
+    for (const auto& label : labels) {
+      const auto* stored = find_point(all, label);
+      if (!stored)
+        return Error(Code::not_found,
+                     "point " + label + " is not in the repository, and " + point.reference + " needs it",
+                     "chain-broken");
+      ids.insert(stored->snapshot_id);
+      if (const auto log = log_number(read_position(tag_of(*stored, "log")).file); log)
+        begins.emplace(tag_of(*stored, "epoch"), log->second);
+    }
+  }
+  for (const auto& run : log_runs(all, {}))
+    for (const auto& [epoch, number] : begins)
+      if (run.epoch == epoch && run.last >= number) ids.insert(run.snapshot_id);
+  return std::vector<std::string>(ids.begin(), ids.end());
+}
+
 Result<OpenRepository> OpenRepository::open(const BackupHost& host, const backup::Job& job,
                                             const backup::VaultSpec& vault, const Secrets& secrets,
                                             std::string_view prefix, bool make, Repository* like) {
@@ -140,36 +163,11 @@ backup::JobReport list_points(const BackupHost& host, const backup::Job& job, co
 
 namespace {
 
-// Snapshots of the points, of what they need, and of the logs from the oldest on.
-Result<std::vector<std::string>> ids_to_copy(const std::vector<Stored>& all,
-                                             const std::vector<backup::MadePoint>& points) {
-  std::set<std::string> ids;
-  std::set<std::pair<std::string, std::uint64_t>> begins;
-  for (const auto& point : points) {
-    auto labels = point.needs;
-    labels.push_back(point.reference);
-    for (const auto& label : labels) {
-      const auto* stored = find_point(all, label);
-      if (!stored)
-        return Error(Code::not_found,
-                     "point " + label + " is not in the repository, and " + point.reference + " needs it",
-                     "chain-broken");
-      ids.insert(stored->snapshot_id);
-      if (const auto log = log_number(read_position(tag_of(*stored, "log")).file); log)
-        begins.emplace(tag_of(*stored, "epoch"), log->second);
-    }
-  }
-  for (const auto& run : log_runs(all, {}))
-    for (const auto& [epoch, number] : begins)
-      if (run.epoch == epoch && run.last >= number) ids.insert(run.snapshot_id);
-  return std::vector<std::string>(ids.begin(), ids.end());
-}
-
 Status copy_into(const BackupHost& host, const backup::Job& job, const Secrets& secrets, backup::JobReport& report) {
   if (!job.copy_to) return Error(Code::invalid_argument, "the job does not say into which vault to copy");
   BELAY_TRY_ASSIGN(const auto from, OpenRepository::open(host, job, job.vault, secrets, {}, false));
   BELAY_TRY_ASSIGN(const auto all, from->snapshots());
-  BELAY_TRY_ASSIGN(const auto ids, ids_to_copy(all, job.points));
+  BELAY_TRY_ASSIGN(const auto ids, ids_of(all, job.points));
   BELAY_TRY_ASSIGN(const auto to, OpenRepository::open(host, job, *job.copy_to, secrets, "copy.", true, &*from));
   BELAY_TRY_ASSIGN(const auto copied, to->copy_from(*from, ids));
   BELAY_TRY_ASSIGN(const auto there, to->snapshots());

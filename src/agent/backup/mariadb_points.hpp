@@ -23,6 +23,10 @@ const Stored* find_point(const std::vector<Stored>& all, std::string_view label)
 backup::MadePoint point_of(const Stored& stored);
 bool is_point(const Stored& stored, backup::EngineName engine);
 
+// Ids of all snapshots that these points need: their own, those they build on, the logs from the oldest one on.
+// not_found "chain-broken".
+Result<std::vector<std::string>> ids_of(const std::vector<Stored>& all, const std::vector<backup::MadePoint>& points);
+
 // One run of closed binary logs in the repository, in sequence.
 struct LogRun {
   std::string snapshot_id, base, epoch;

@@ -53,7 +53,7 @@ std::pair<std::string, std::string> halves(const std::string& table) {
 }  // namespace
 
 Result<io::ProcessOutcome> Client::run(Call what) const {
-  what.directory = directory;
+  what.directory = directory.empty() ? "/" : directory;  // the watch has no work directory
   return drill ? drill->call(*host, *job, std::move(what)) : call(*host, *job, std::move(what));
 }
 
@@ -91,6 +91,7 @@ Result<Program> first_program(const BackupHost& host, const backup::Job& job, st
   for (auto& name : names) {
     Call what;
     what.argv = {name, "--version"};
+    what.directory = "/";
     what.timeout = kAskTimeout;
     const auto outcome = call(host, job, std::move(what));
     if (outcome.ok()) {
@@ -151,6 +152,7 @@ Result<Source> open_source(const BackupHost& host, const backup::Job& job, const
   // Its inode and its birth: a restored or moved directory has others, and no increment may build across that.
   Call what;
   what.argv = {"stat", "--format=%i-%W", source.data_directory() + "/ibdata1"};
+  what.directory = "/";
   if (const auto seen = must(host, job, std::move(what)); seen.ok()) source.identity = std::string(trim(*seen));
   BELAY_TRY(look_at_logs(source, job));
   return source;
