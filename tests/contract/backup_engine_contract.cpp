@@ -24,7 +24,9 @@ const BackupStandMaker kStands[] = {{"fake", make_fake_backup_stand},
                                     {"restic", make_restic_stand},
                                     {"borg", make_borg_stand},
                                     {"mariadb_backup", make_mariadb_backup_stand},
-                                    {"mysqldump", make_mysqldump_stand}};
+                                    {"mysqldump", make_mysqldump_stand},
+                                    {"pgbackrest", make_pgbackrest_stand},
+                                    {"pg_dump", make_pg_dump_stand}};
 
 std::string told(const JobReport& report) { return json::to_pretty_text(json::encode(report)); }
 
@@ -312,6 +314,7 @@ TEST_P(BackupEngineContract, WatchesWithoutSecrets) {
   const auto job = stand_->job(Task::backup);
   backup::Watch watch;
   watch.plan_id = job.plan_id;
+  watch.plan_name = job.plan_name;
   watch.vault_name = job.vault.name;
   watch.source = job.source;
   watch.vault = job.vault;

@@ -88,6 +88,8 @@ MadeBackupStand make_restic_stand();
 MadeBackupStand make_borg_stand();
 MadeBackupStand make_mariadb_backup_stand();  // mariadb_stands.cpp
 MadeBackupStand make_mysqldump_stand();
+MadeBackupStand make_pgbackrest_stand();
+MadeBackupStand make_pg_dump_stand();
 
 // For stands of files: a tree as text, with modes, links and content.
 std::string tree_as_text(const std::string& root);

@@ -5,6 +5,7 @@
 #include "agent/backup/pg_text.hpp"
 #include "agent/backup/pg_watch.hpp"
 #include "agent/backup/pgbackrest.hpp"
+#include "agent/backup/restic_text.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 
@@ -17,11 +18,6 @@ using backup::ProofLevel;
 
 constexpr std::uint64_t kRoomBeside = 128u << 20;
 constexpr std::string_view kExitMark = "belay-exit ";
-
-std::string secret(const Secrets& secrets, const char* name) {
-  const auto found = secrets.find(name);
-  return found == secrets.end() ? std::string() : found->second;
-}
 
 // One transaction: its snapshot is counted in, and lent to pg_dump, which psql runs while it is open. What it needs is
 // handed over in the environment, so that no name is read by the shell. (psql 15 does not tell how `\!` ended.)
@@ -113,15 +109,23 @@ backup::MadePoint point_of(const Stored& stored) {
 }  // namespace
 
 Result<std::unique_ptr<Place>> open_place(const BackupHost& host, const backup::Job& job, const Secrets& secrets,
-                                          bool make, bool as_copy) {
-  const auto& vault = as_copy ? *job.copy_to : job.vault;
-  BELAY_TRY_ASSIGN(auto access, VaultAccess::open(host, job, vault, secrets, as_copy ? "copy." : ""));
+                                          bool make) {
+  BELAY_TRY_ASSIGN(auto access, VaultAccess::open(host, job, job.vault, secrets));
   auto place = std::make_unique<Place>(Place{std::move(access), nullptr});
   const bool own_cache = !(job.offsite && job.task == backup::Task::prove);
-  place->repository = std::make_unique<Repository>(
-      host, job, place->access, secret(secrets, as_copy ? "copy.repository.key" : "repository.key"), own_cache);
-  if (!as_copy) BELAY_TRY(place->repository->open(make));
+  const auto key = secrets.find("repository.key");
+  place->repository = std::make_unique<Repository>(host, job, place->access,
+                                                   key == secrets.end() ? std::string() : key->second, own_cache);
+  BELAY_TRY(place->repository->open(make));
   return place;
+}
+
+Result<std::uint64_t> bytes_of(Repository& repository, const std::string& snapshot) {
+  std::uint64_t bytes = 0;
+  BELAY_TRY(repository.each_file(snapshot, [&](const ListedFile& file) {
+    if (file.kind == ListedFile::Kind::file) bytes += file.bytes;
+  }));
+  return bytes;
 }
 
 Result<Stored> stored_point(Repository& repository, const backup::Job& job) {
@@ -183,7 +187,7 @@ Status back_up(const BackupHost& host, const backup::Job& job, const Secrets& se
   PgFacts facts;
   BELAY_TRY_ASSIGN(const auto server, source_of(host, job, facts));
   BELAY_TRY_ASSIGN(const auto names, wanted_databases(server, job));
-  BELAY_TRY_ASSIGN(const auto place, open_place(host, job, secrets, false));
+  BELAY_TRY_ASSIGN(const auto place, open_place(host, job, secrets, true));
   BELAY_TRY_ASSIGN(const auto scratch, Scratch::make(host, job, facts.bytes + kRoomBeside, server.user()));
   Manifest manifest{facts.version, server.user(), facts.libraries, facts.major, host.clock.now(), {}, {}};
   const auto begun_at = manifest.taken_at;
@@ -221,28 +225,6 @@ Status back_up(const BackupHost& host, const backup::Job& job, const Secrets& se
   return {};
 }
 
-Status copy(const BackupHost& host, const backup::Job& job, const Secrets& secrets, JobReport& report) {
-  if (!job.copy_to) return Error(Code::invalid_argument, "the job names no vault to copy to");
-  BELAY_TRY_ASSIGN(const auto from, open_place(host, job, secrets, false));
-  BELAY_TRY_ASSIGN(const auto to, open_place(host, job, secrets, true, true));
-  BELAY_TRY(to->repository->open(true, from->repository.get()));
-  std::vector<std::string> ids;
-  for (const auto& point : job.points) ids.push_back(point.reference);
-  BELAY_TRY_ASSIGN(const auto copied, to->repository->copy_from(*from->repository, ids));
-  for (auto point : job.points) {
-    const auto now = copied.find(point.reference);
-    if (now == copied.end()) {
-      fail(report, ProofLevel::P0, point.reference, "is not in the other vault");
-      continue;
-    }
-    pass(report, ProofLevel::P0, point.reference, "copied as snapshot " + now->second);
-    point.reference = now->second;
-    report.points.push_back(std::move(point));
-  }
-  note_room(*to, report);
-  return {};
-}
-
 Status forget(const BackupHost& host, const backup::Job& job, const Secrets& secrets, JobReport& report) {
   BELAY_TRY_ASSIGN(const auto place, open_place(host, job, secrets, false));
   for (const auto& point : job.points) report.forgotten.push_back(point.reference);
@@ -277,9 +259,7 @@ class PgDump final : public BackupEngine {
   JobReport back_up(const Job& job, const Secrets& secrets) override {
     return done(Task::backup, dumps::back_up, job, secrets);
   }
-  JobReport copy(const Job& job, const Secrets& secrets) override {
-    return done(Task::copy, dumps::copy, job, secrets);
-  }
+  JobReport copy(const Job& job, const Secrets& secrets) override { return copy_snapshots(host_, job, secrets); }
   JobReport prove(const Job& job, const Secrets& secrets) override {
     return done(Task::prove, dumps::prove, job, secrets);
   }

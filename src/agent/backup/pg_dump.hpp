@@ -27,7 +27,6 @@ inline constexpr std::size_t kManifestBytesMax = 4u << 20;
 
 Status check(const BackupHost& host, const backup::Job& job, const Secrets& secrets, backup::JobReport& report);
 Status back_up(const BackupHost& host, const backup::Job& job, const Secrets& secrets, backup::JobReport& report);
-Status copy(const BackupHost& host, const backup::Job& job, const Secrets& secrets, backup::JobReport& report);
 Status prove(const BackupHost& host, const backup::Job& job, const Secrets& secrets, backup::JobReport& report);
 Status restore(const BackupHost& host, const backup::Job& job, const Secrets& secrets, backup::JobReport& report);
 Status forget(const BackupHost& host, const backup::Job& job, const Secrets& secrets, backup::JobReport& report);
@@ -39,7 +38,9 @@ struct Place {
   std::unique_ptr<Repository> repository;
 };
 Result<std::unique_ptr<Place>> open_place(const BackupHost& host, const backup::Job& job, const Secrets& secrets,
-                                          bool make, bool as_copy = false);
+                                          bool make);
+// Of all files of a snapshot, as the repository lists them.
+Result<std::uint64_t> bytes_of(Repository& repository, const std::string& snapshot);
 Result<Stored> stored_point(Repository& repository, const backup::Job& job);
 Result<Manifest> read_manifest(const BackupHost& host, const std::string& directory);
 // Into a database that is not there yet, as it was: its owner, encoding and locale.

@@ -131,8 +131,8 @@ Status prove(const BackupHost& host, const backup::Job& given, const Secrets& se
   Stopwatch watch(host.clock, report);
   BELAY_TRY_ASSIGN(const auto place, open_place(host, job, secrets, false));
   BELAY_TRY_ASSIGN(const auto stored, stored_point(*place->repository, job));
-  pass(report, ProofLevel::P0, "snapshot",
-       stored.snapshot_id + ", " + std::to_string(stored.bytes_source >> 10) + " KiB");
+  BELAY_TRY_ASSIGN(const auto bytes, bytes_of(*place->repository, stored.snapshot_id));
+  pass(report, ProofLevel::P0, "snapshot", stored.snapshot_id + ", " + std::to_string(bytes >> 10) + " KiB");
   if (job.level >= ProofLevel::P1) {
     watch.begin("check");
     const auto whole = place->repository->check(job.level >= ProofLevel::P2);
@@ -147,7 +147,7 @@ Status prove(const BackupHost& host, const backup::Job& given, const Secrets& se
   const auto begun = host.clock.monotonic();
   watch.begin("fetch");
   // The dumps, and what they become: indexes are not in them.
-  BELAY_TRY_ASSIGN(const auto scratch, Scratch::make(host, job, 4 * stored.bytes_source + kRoomBeside,
+  BELAY_TRY_ASSIGN(const auto scratch, Scratch::make(host, job, 4 * bytes + kRoomBeside,
                                                      job.source.user.empty() ? "postgres" : job.source.user));
   if (const auto fetched = place->repository->restore(stored.snapshot_id, scratch.path()); !fetched.ok())
     return fetched.error();
@@ -174,7 +174,7 @@ bool is_wanted(const backup::RestoreTo& to, const std::string& database) {
 }
 
 Status restore_files(const BackupHost& host, const backup::Job& job, Repository& repository, const Stored& stored,
-                     JobReport& report) {
+                     std::uint64_t bytes, JobReport& report) {
   const auto& to = *job.restore;
   if (!to.path.starts_with('/') || to.path.size() < 2)
     return Error(Code::invalid_argument, "a restore of dumps needs an absolute directory, not \"" + to.path + "\"");
@@ -183,10 +183,9 @@ Status restore_files(const BackupHost& host, const backup::Job& job, Repository&
   if (occupied && !to.over)
     return Error(Code::conflict,
                  to.path + " is not empty: name an empty directory, or ask for what is there to be put aside",
-                 "not-empty");
+                 "target-not-empty");
   if (to.preview) {
-    report.output +=
-        "would restore " + std::to_string(stored.bytes_source >> 10) + " KiB of dumps to " + to.path + "\n";
+    report.output += "would restore " + std::to_string(bytes >> 10) + " KiB of dumps to " + to.path + "\n";
     return {};
   }
   if (occupied) {
@@ -199,7 +198,8 @@ Status restore_files(const BackupHost& host, const backup::Job& job, Repository&
   BELAY_TRY_ASSIGN(const auto restored, repository.restore(stored.snapshot_id, to.path));
   report.bytes = restored.first;
   report.files = restored.second;
-  BELAY_TRY(read_manifest(host, to.path));
+  BELAY_TRY_ASSIGN(const auto manifest, read_manifest(host, to.path));
+  report.restored_to = manifest.taken_at;
   report.output += "manifest.json tells which file is which database; createdb, then pg_restore --exit-on-error\n";
   return {};
 }
@@ -256,13 +256,20 @@ Status restore(const BackupHost& host, const backup::Job& job, const Secrets& se
     return Error(Code::unsupported, "dumps are of one moment each: there is no point in time in them", "no-logs");
   Stopwatch watch(host.clock, report);
   watch.begin("restore");
+  const auto begun = host.clock.monotonic();
   BELAY_TRY_ASSIGN(const auto place, open_place(host, job, secrets, false));
   BELAY_TRY_ASSIGN(const auto stored, stored_point(*place->repository, job));
-  if (!job.restore->in_place) return restore_files(host, job, *place->repository, stored, report);
+  BELAY_TRY_ASSIGN(const auto bytes, bytes_of(*place->repository, stored.snapshot_id));
+  if (!job.restore->in_place) {
+    BELAY_TRY(restore_files(host, job, *place->repository, stored, bytes, report));
+    watch.end();
+    if (!job.restore->preview) report.time_to_restore = host.clock.monotonic() - begun;
+    return {};
+  }
   auto server = PgServer::of(host, job);
   BELAY_TRY_ASSIGN(const auto facts, server.facts());
   if (const auto programs = pg_programs(host, facts.major); !programs.empty()) server.set_programs(programs);
-  BELAY_TRY_ASSIGN(const auto scratch, Scratch::make(host, job, stored.bytes_source + (64u << 20), server.user()));
+  BELAY_TRY_ASSIGN(const auto scratch, Scratch::make(host, job, bytes + (64u << 20), server.user()));
   if (const auto fetched = place->repository->restore(stored.snapshot_id, scratch.path()); !fetched.ok())
     return fetched.error();
   BELAY_TRY_ASSIGN(const auto manifest, read_manifest(host, scratch.path()));
@@ -281,6 +288,10 @@ Status restore(const BackupHost& host, const backup::Job& job, const Secrets& se
     BELAY_TRY(restore_database(host, server, job, scratch.path() + "/" + one.file, one, report));
   }
   watch.end();
+  if (!job.restore->preview) {
+    report.time_to_restore = host.clock.monotonic() - begun;
+    report.restored_to = manifest.taken_at;
+  }
   return {};
 }
 

@@ -93,8 +93,8 @@ Result<std::vector<backup::Fingerprint>> parse_fingerprints(std::string_view tex
   for (const auto raw : split(text, '\n')) {
     const auto line = trim(raw);
     if (line.empty()) continue;
-    BELAY_TRY_ASSIGN(const auto value, json::parse(line, {.bytes_max = kLineBytesMax}).within("psql printed no count"));
-    const auto* row = value.if_array();
+    const auto value = json::parse(line, {.bytes_max = kLineBytesMax});
+    const auto* row = value.ok() ? value->if_array() : nullptr;
     if (!row || row->size() != 3 || !(*row)[0].is_string() || !(*row)[1].is_int64() || (*row)[1].get_int64() < 0 ||
         !(*row)[2].is_string())
       return Error(Code::corrupt, "psql printed no count of a table: " + sanitize(line, 200));

@@ -63,6 +63,7 @@ class Session {
 
  private:
   Session(const BackupHost& host, const backup::Job& job) : host_(&host), job_(&job) {}
+  Status settle(const std::string& node_path, const std::string& text);
   const BackupHost* host_;
   const backup::Job* job_;
   std::optional<VaultAccess> access_;

@@ -4,6 +4,7 @@
 // snapshot, for the copy is encrypted with a key of its own.
 #include <algorithm>
 
+#include "agent/backup/pg_dump.hpp"
 #include "agent/backup/pgbackrest.hpp"
 #include "base/text.hpp"
 
@@ -119,7 +120,8 @@ Result<FetchedCopy> fetch_copy(const BackupHost& host, const backup::Job& job, c
   Stopwatch watch(host.clock, report);
   watch.begin("fetch");
   const auto user = user_of(job.source);
-  BELAY_TRY_ASSIGN(auto scratch, Scratch::make(host, job, stored->bytes_source + (64u << 20), user));
+  BELAY_TRY_ASSIGN(const auto bytes, dumps::bytes_of(repository, snapshot));
+  BELAY_TRY_ASSIGN(auto scratch, Scratch::make(host, job, bytes + (64u << 20), user));
   if (const auto restored = repository.restore(snapshot, scratch.path()); !restored.ok()) return restored.error();
   std::string base, pass_path;
   for (const auto& path : stored->paths) (path.ends_with(kPassFile) ? pass_path : base) = scratch.path() + path;

@@ -178,7 +178,7 @@ TEST_F(PgBackRestReal, PointsInTimeBesideAndInPlace) {
   job.restore->preview = true;
   stand->sh("mkdir " + stand->path("beside") + " && touch " + stand->path("beside/precious"));
   auto refused = stand->run(*engine, job);
-  EXPECT_EQ(refused.problems.at(0).subject, "not-empty") << seen(refused);
+  EXPECT_EQ(refused.problems.at(0).subject, "target-not-empty") << seen(refused);
   job.restore->over = true;
   auto preview = stand->run(*engine, job);
   EXPECT_EQ(preview.outcome, JobOutcome::ok) << seen(preview);
@@ -323,11 +323,14 @@ TEST_F(PgBackRestReal, ABrokenArchiverAndAKilledRunAreHealedOrTold) {
   std::string process;
   for (int i = 0; i < 200 && process.empty(); ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    process = stand->out("pgrep -f 'pgbackrest --config=" + config() + " .*--type=full' | head -1");
+    process = stand->out("pgrep -f '^pgbackrest --config=" + config() + " .*--type=full' | head -1");
   }
   std::this_thread::sleep_for(std::chrono::milliseconds(1'500));
   stand->sh("kill -9 " + process);
   victim.join();
+  // Its workers hold the lock until they see that it is gone.
+  const auto works = "pgrep -f '^pgbackrest --config=" + config() + "'";
+  for (int i = 0; i < 300 && stand->sh(works) == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(100));
   const auto healed = back_up(BackupType::full);
   EXPECT_EQ(healed.outcome, JobOutcome::ok) << seen(healed);
   EXPECT_EQ(prove(healed.points.at(0), ProofLevel::P3).outcome, JobOutcome::ok);

@@ -13,6 +13,7 @@ using backup::JobReport;
 using backup::ProofLevel;
 
 constexpr Duration kLook{200};
+constexpr int kLooksWithout = 25;
 constexpr std::size_t kConfigBytesMax = 256 << 10;
 
 // The node's configuration serves archive-push of the live server: its directory stays what it is.
@@ -119,7 +120,7 @@ class Restore {
                    data_ +
                        " is not empty: name an empty directory, or ask for what is there to be put "
                        "aside",
-                   "not-empty");
+                   "target-not-empty");
     return {};
   }
 
@@ -161,8 +162,11 @@ class Restore {
       say("what was in " + data_ + " is now " + aside());
     }
     watch_.begin("restore");
+    const auto begun = host_.clock.monotonic();
     BELAY_TRY(run_restore(session, made, chain, position));
     watch_.end();
+    report_.time_to_restore = host_.clock.monotonic() - begun;  // of the files: it is not started here
+    report_.restored_to = to_.time.value_or(job_.points.front().taken_at);
     pass(report_, ProofLevel::P3, "restored", made.label + " to " + data_);
     say("start it with archive_mode off, as it is, on a port of its own: it recovers to its target and is promoted. "
         "Where the configuration of the server lies apart (Debian: /etc/postgresql), name it: -c config_file=…");
@@ -220,15 +224,16 @@ class Restore {
   Status wait_for(const PgControl& control) {
     const auto server = PgServer::of(host_, job_);
     const auto begun = host_.clock.monotonic();
-    bool seen = false;  // running
+    int looks_without = 0;  // in a row, at which there was no server
     while (host_.clock.monotonic() - begun < job_.limits.timeout) {
       const auto answer = server.ask("postgres", "select pg_is_in_recovery();");
       if (answer.ok() && *answer == "f") {
-        if (const auto beat = server.newest_beat(); beat.ok()) report_.restored_to = *beat;
+        const auto beat = server.newest_beat();
+        report_.restored_to = beat.ok() ? *beat : to_.time.value_or(job_.points.front().taken_at);
         return {};
       }
-      seen = seen || control.is_running();
-      if (seen && !control.is_running())
+      looks_without = control.is_running() ? 0 : looks_without + 1;
+      if (looks_without > kLooksWithout)
         return Error(Code::conflict,
                      "the restored server ended before it was out of recovery: see its log. Most "
                      "likely the archive ends before the target",

@@ -57,6 +57,23 @@ Status make_directory(const BackupHost& host, const std::string& path, const Sys
   return give_to(host, owner, path);
 }
 
+// archive_command runs as the server's user, whatever we may do here: each directory above the repository must let him
+// through. The plan's own one is ours to open; those above are the operator's.
+Status open_way(const BackupHost& host, const backup::Job& job, const std::string& directory, const std::string& user) {
+  const auto above = directory.substr(0, directory.rfind('/'));
+  Call open;
+  open.argv = {"chmod", "o+x", "--", above};
+  if (const auto done = must(host, job, std::move(open)); !done.ok()) return done.error();
+  for (auto path = above; path.size() > 1; path = path.substr(0, path.rfind('/'))) {
+    const auto info = host.files.info(path);
+    if (info.ok() && info->kind == io::FileInfo::Kind::directory && !(info->mode & 0001))
+      return Error(Code::permission_denied,
+                   "the user " + user + ", who archives the WAL, cannot go through " + path + ": chmod o+x " + path,
+                   "vault-refused");
+  }
+  return {};
+}
+
 Status write_node_config(const BackupHost& host, const std::string& path, const std::string& text,
                          const SystemUser& user) {
   const auto old = host.files.read(path, kConfigBytesMax);
@@ -85,7 +102,9 @@ std::string spool_directory(const PgBackRestPlaces& places, const backup::Job& j
 }
 
 Result<std::string> node_config_path(const PgBackRestPlaces& places, const backup::Job& job) {
-  for (const std::string& name : {job.plan_name, stanza_of(job.source), repository_node(job)})
+  std::vector<std::string> names{job.plan_name, stanza_of(job.source)};
+  if (repository_node(job) != job.node_id) names.push_back(repository_node(job));
+  for (const auto& name : names)
     if (!is_plain(name))
       return Error(Code::invalid_argument, "\"" + sanitize(name, 100) +
                                                "\" stands in the name of a file and on a command line: letters, "
@@ -109,7 +128,10 @@ Result<Session> Session::open(const BackupHost& host, const PgBackRestPlaces& pl
     BELAY_TRY_ASSIGN(auto access, VaultAccess::open(host, job, job.vault, secrets));
     session.directory_ = access.directory();
     session.access_.emplace(std::move(access));
-    if (session.is_directory()) BELAY_TRY(make_directory(host, session.directory_, session.user_));
+    if (session.is_directory()) {
+      BELAY_TRY(make_directory(host, session.directory_, session.user_));
+      BELAY_TRY(open_way(host, job, session.directory_, session.user_name_));
+    }
   }
   Config config;
   config.stanza = session.stanza_;
@@ -133,16 +155,22 @@ Result<Session> Session::open(const BackupHost& host, const PgBackRestPlaces& pl
     BELAY_TRY(host.files.write_durable(config.ca_file, vault.s3->ca_pem, 0644));
   }
   BELAY_TRY_ASSIGN(const auto text, config_text(config));
-  if (wants.whom == For::node) {
-    BELAY_TRY(write_node_config(host, node_path, text, session.user_));
-    session.config_path_ = node_path;
-  } else {
-    BELAY_TRY_ASSIGN(auto file,
-                     SecretFile::make(host, "pgbackrest.conf", text, session.user_.user_id, session.user_.group_id));
-    session.config_path_ = file.path();
-    session.config_file_.emplace(std::move(file));
-  }
+  BELAY_TRY_ASSIGN(auto file,
+                   SecretFile::make(host, "pgbackrest.conf", text, session.user_.user_id, session.user_.group_id));
+  session.config_path_ = file.path();
+  session.config_file_.emplace(std::move(file));
+  if (wants.whom == For::node) BELAY_TRY(session.settle(node_path, text));
   return session;
+}
+
+// The node's configuration serves the archiver: it is only replaced by one that opens the repository, or is the first
+// of a new one.
+Status Session::settle(const std::string& node_path, const std::string& text) {
+  if (const auto seen = info(); !seen.ok() && seen.error().reason() != "no-repository") return seen.error();
+  BELAY_TRY(write_node_config(*host_, node_path, text, user_));
+  config_path_ = node_path;
+  config_file_.reset();
+  return {};
 }
 
 Result<Session> Session::on_node(const BackupHost& host, const PgBackRestPlaces& places, const backup::Job& job) {
@@ -179,6 +207,7 @@ Result<io::ProcessOutcome> Session::try_run(std::vector<std::string> arguments, 
   what.argv = {"pgbackrest", "--config=" + config_path_, "--stanza=" + stanza_};
   what.argv.insert(what.argv.end(), arguments.begin(), arguments.end());
   what.user = user_name_;
+  if (is_directory()) what.kept = {directory_};
   what.timeout = timeout;
   what.gently = true;
   what.sink = std::move(sink);

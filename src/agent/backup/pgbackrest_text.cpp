@@ -23,8 +23,9 @@ std::string only_ascii(std::string_view text) {
 
 Result<json::Value> parse_json(std::string_view text, const char* whose) {
   if (auto value = json::parse(trim(text), {.bytes_max = kTextBytesMax}); value.ok()) return value;
-  return json::parse(only_ascii(trim(text)), {.bytes_max = kTextBytesMax})
-      .within(std::string("pgbackrest ") + whose + " prints no JSON");
+  auto value = json::parse(only_ascii(trim(text)), {.bytes_max = kTextBytesMax});
+  if (value.ok()) return value;
+  return Error(Code::corrupt, std::string("pgbackrest ") + whose + " prints no JSON: " + sanitize(text, 200));
 }
 
 const json::Array& list_of(const json::Value& value, std::string_view member) {
@@ -244,7 +245,7 @@ ExitMeaning exit_meaning(int status) {
       {37, {Code::invalid_argument, "configuration", "an option is missing"}},
       {38, {Code::conflict, "server-runs", "the server of that data directory runs; stop it first"}},
       {39, {Code::timed_out, "", "a peer did not answer in time"}},
-      {40, {Code::conflict, "not-empty", "the directory to restore to is not empty"}},
+      {40, {Code::conflict, "target-not-empty", "the directory to restore to is not empty"}},
       {41, {Code::permission_denied, "unreadable", "a file cannot be opened"}},
       {42, {Code::unavailable, "", "a file cannot be read"}},
       {44, {Code::conflict, "other-cluster", "the archive belongs to another cluster"}},

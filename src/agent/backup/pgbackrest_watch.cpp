@@ -11,6 +11,7 @@ namespace belay::agent::backups::pgbackrest {
 namespace {
 
 constexpr Duration kPatience{20'000};
+constexpr Duration kRunMax{12LL * 3600 * 1000};
 constexpr std::size_t kSmallBytesMax = 64 << 10, kLogDirectoriesMax = 64;
 
 void find(backup::WatchReport& report, const char* what, std::string detail) {
@@ -102,10 +103,12 @@ Instant time_in(const Listed& listed, const std::string& segment) {
 
 // The segments that are in the vault, from the newest backup on: names in sequence, and the last that the server takes
 // for archived must be among them.
-Status look_at_archive(backup::WatchReport& report, const Session& session, const Archiver* archiver) {
+Status look_at_archive(backup::WatchReport& report, const Session& session, const Archiver* archiver,
+                       bool& backup_runs) {
   BELAY_TRY_ASSIGN(const auto text, session.run({"info", "--output=json", "--log-level-console=off"}, kPatience));
   BELAY_TRY_ASSIGN(const auto info, parse_info(text, session.stanza()));
   BELAY_TRY(judge(info));
+  backup_runs = info.backup_runs;
   if (info.made.empty()) return {};
   const auto& newest = info.made.back();
   const auto base = "archive/" + session.stanza() + "/" + newest.archive_id;
@@ -144,14 +147,14 @@ Status look_at_archive(backup::WatchReport& report, const Session& session, cons
   return {};
 }
 
-// Locks are the kernel's and go with their process; one that is held for long is a run that hangs.
+// One that is held for long is a run that hangs.
 void look_at_locks(const BackupHost& host, backup::WatchReport& report, const std::string& spool,
                    const Session& session) {
   const auto path = spool + "/lock/" + session.stanza() + "-backup.lock";
   const auto info = host.files.info(path);
   if (!info.ok()) return;
   const auto age = host.clock.now() - info->modified;
-  if (age > Duration(12LL * 3600 * 1000) && host.files.read(path, kSmallBytesMax).ok())
+  if (age > kRunMax)
     find(report, "lock-old",
          "pgBackRest works on this stanza since " + humanize(age) + " (" + path + "); see what hangs: ps -u " +
              session.user_name());
@@ -174,9 +177,11 @@ void watch(const BackupHost& host, const PgBackRestPlaces& places, const backup:
              std::string(trim(*note)) + ")");
   const auto session = Session::on_node(host, places, job);
   if (!session.ok()) return find(report, "vault-away", session.error().chain());
-  const auto looked = look_at_archive(report, *session, archiver.ok() ? &*archiver : nullptr);
+  bool backup_runs = false;
+  const auto looked = look_at_archive(report, *session, archiver.ok() ? &*archiver : nullptr, backup_runs);
   if (!looked.ok()) find(report, "vault-away", looked.error().chain());
-  look_at_locks(host, report, spool_directory(places, job), *session);
+  // A lock goes with the process that holds it; its file may stay.
+  if (backup_runs) look_at_locks(host, report, spool_directory(places, job), *session);
   look_at_space(host, job, report);
 }
 
