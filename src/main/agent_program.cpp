@@ -23,6 +23,7 @@
 #include "main/local_scan.hpp"
 #include "main/print.hpp"
 #include "main/rollback.hpp"
+#include "main/snapshot_taker.hpp"
 #include "main/snapshots_command.hpp"
 
 namespace belay {
@@ -319,7 +320,10 @@ int run_order(const Options& options, const std::string& program) {
                                  BELAY_TRY_ASSIGN(const auto identity, own_identity());
                                  return agent::fetch_secrets(identity, order_id);
                                },
-                               agent::do_job,
+                               [&](agent::BackupHost host, const backup::Job& job, const agent::Secrets& secrets) {
+                                 host.take_snapshot = [&](const auto& wish) { return take_snapshot(ways_back, wish); };
+                                 return agent::do_job(host, job, secrets);
+                               },
                                pool.get()};
   const auto done = agent::work_on_order(tools, paths, options.order_id);
   if (done.ok()) return kExitOk;

@@ -26,7 +26,11 @@ const BackupStandMaker kStands[] = {{"fake", make_fake_backup_stand},
                                     {"mariadb_backup", make_mariadb_backup_stand},
                                     {"mysqldump", make_mysqldump_stand},
                                     {"pgbackrest", make_pgbackrest_stand},
-                                    {"pg_dump", make_pg_dump_stand}};
+                                    {"pg_dump", make_pg_dump_stand},
+                                    {"sqlite", make_sqlite_stand},
+                                    {"command", make_command_stand},
+                                    {"snapshot_copy", make_copied_snapshot_stand},
+                                    {"snapshot_btrfs", make_btrfs_snapshot_stand}};
 
 std::string told(const JobReport& report) { return json::to_pretty_text(json::encode(report)); }
 

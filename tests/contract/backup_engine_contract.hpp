@@ -90,6 +90,10 @@ MadeBackupStand make_mariadb_backup_stand();  // mariadb_stands.cpp
 MadeBackupStand make_mysqldump_stand();
 MadeBackupStand make_pgbackrest_stand();
 MadeBackupStand make_pg_dump_stand();
+MadeBackupStand make_sqlite_stand();  // backup_stands_more.cpp
+MadeBackupStand make_command_stand();
+MadeBackupStand make_copied_snapshot_stand();
+MadeBackupStand make_btrfs_snapshot_stand();
 
 // For stands of files: a tree as text, with modes, links and content.
 std::string tree_as_text(const std::string& root);

@@ -31,6 +31,26 @@ struct BackupProgress {
   std::optional<Duration> left;
 };
 
+// Volumes as they were at one moment.
+struct TakenSnapshot {
+  struct View {
+    std::string mount;                   // what it shows
+    std::vector<std::string> arguments;  // of mount(8), before the place
+  };
+  std::string provider;
+  Instant taken_at{};
+  std::vector<View> views;
+  std::shared_ptr<void> held;  // removed with it; no view may be mounted any more then
+};
+struct SnapshotWish {
+  std::vector<std::string> providers;  // by name, the first that covers; empty: all of this node
+  std::vector<std::string> paths;
+  std::string tag;        // what was taken under it before is removed first
+  bool only_ask = false;  // whether it could be taken, and by whom
+  // Right before and right after it is taken, the latter whatever happened. Between them nothing but that is done.
+  std::function<Status()> before{}, after{};
+};
+
 // All outlive the work.
 struct BackupHost {
   io::Files& files;
@@ -40,6 +60,8 @@ struct BackupHost {
   std::string state_directory;  // kept between jobs (StatePaths::backups): caches, chain positions, watch lists
   const std::atomic<bool>* cancel = nullptr;
   std::function<void(const BackupProgress&)> progress{};
+  // By the snapshot providers of this node; empty: it has none. unsupported "no-provider" where none covers the paths.
+  std::function<Result<TakenSnapshot>(const SnapshotWish&)> take_snapshot{};
 };
 
 class BackupEngine {

@@ -55,11 +55,11 @@ std::unique_ptr<BackupEngine> make_engine(const BackupHost& host, backup::Engine
 
     case EngineName::borg: return make_borg(host);
 
-    case EngineName::sqlite: return not_here(engine);
+    case EngineName::sqlite: return make_sqlite(host);
 
-    case EngineName::snapshot: return not_here(engine);
+    case EngineName::snapshot: return make_snapshot_engine(host);
 
-    case EngineName::command: return not_here(engine);
+    case EngineName::command: return make_command_engine(host);
   }
   return not_here(engine);
 }

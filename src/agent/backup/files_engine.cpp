@@ -17,13 +17,6 @@ constexpr std::size_t kNamedMax = 20;
 constexpr Duration kFuture{120'000};
 constexpr std::uint64_t kRoomReserve = 64u << 20;
 
-JobReport begun(Task task) {
-  JobReport report;
-  report.task = task;
-  report.outcome = JobOutcome::ok;
-  return report;
-}
-
 std::string figures(std::uint64_t files, std::uint64_t bytes) {
   return std::to_string(files) + " files, " + std::to_string(bytes) + " bytes";
 }
@@ -51,6 +44,14 @@ backup::MadePoint point_of(const Stored& stored) {
   return point;
 }
 
+void add_prepared(const Prepared& prepared, backup::MadePoint& point) {
+  if (prepared.taken_at) point.taken_at = *prepared.taken_at;
+  point.rows = prepared.rows;
+  point.position = prepared.position;
+  point.server_version = prepared.server_version;
+  point.remarks = prepared.remarks;
+}
+
 // P1 of a new point: its tree can be read, and is what was stored. Notes down what a restore is compared with.
 void read_back(const BackupHost& host, const Job& job, FileStore& store, const StoreWhat& what, Instant since,
                JobReport& report, backup::MadePoint& point) {
@@ -71,7 +72,7 @@ void read_back(const BackupHost& host, const Job& job, FileStore& store, const S
   point.entropy = tree.entropy(host, job, what.relative_to, since);
 }
 
-// "P4: the operator's own command": a service or tool that is started over what was restored.
+// A service or tool of the operator's that is started over what was restored.
 void run_commands(const BackupHost& host, const Job& job, const std::string& root, JobReport& report) {
   bool any = false;
   for (const auto& check : job.checks) {
@@ -123,32 +124,14 @@ void prove_stored(const Job& job, FileStore& store, Instant now, JobReport& repo
   pass(report, ProofLevel::P2, "every byte", "was read again, and its checksum is right");
 }
 
-Status prove_restored(const BackupHost& host, const Job& job, FileStore& store, JobReport& report, Stopwatch& watch) {
-  const auto& point = job.points.front();
-  BELAY_TRY_ASSIGN(const auto room,
-                   Scratch::make(host, job, point.bytes_source + point.bytes_source / 20 + kRoomReserve));
-  const auto begin = host.clock.monotonic();
-  watch.begin("restore");
-  const auto came = store.restore(point.reference, room.path(), {});
-  if (!came.ok()) return fail(report, ProofLevel::P3, "restore", came.error().chain()), Status();
-  report.time_to_restore = host.clock.monotonic() - begin;
-  report.restored_to = point.taken_at;
-  report.bytes = came->first;
-  report.files = came->second;
-  pass(report, ProofLevel::P3, "restore", figures(came->second, came->first) + " came back");
-  watch.begin("verify");
-  BELAY_TRY_ASSIGN(const auto now, prints_of_tree(host, job, room.path(), point.fingerprints));
-  compare(report, point.fingerprints, now);
-  if (stops(report, job, ProofLevel::P3)) return {};
-  run_commands(host, job, room.path(), report);
-  // Until what was restored answered.
-  report.time_to_restore = host.clock.monotonic() - begin;
-  if (stops(report, job, ProofLevel::P4)) return {};
-  run_checks(host, job, report, room.path(), {}, {});
-  return {};
-}
-
 }  // namespace
+
+JobReport begun(Task task) {
+  JobReport report;
+  report.task = task;
+  report.outcome = JobOutcome::ok;
+  return report;
+}
 
 void add_space(JobReport& report, const VaultAccess& access, FileStore* store) {
   if (const auto space = access.space(); space.ok()) report.repository_bytes_free = space->bytes_free;
@@ -162,6 +145,57 @@ Result<std::unique_ptr<FileStore>> FilesEngine::opened(const Job& job, const Sec
   return store;
 }
 
+void FilesEngine::look_at_source(const Job& job, JobReport& report) {
+  for (const auto& path : job.source.paths) {
+    if (host_.files.info(path).ok()) pass(report, ProofLevel::P0, path, "is there");
+    else fail(report, ProofLevel::P0, path, "is not there; is it mounted?");
+  }
+}
+
+Result<Prepared> FilesEngine::prepare(const Job& job, const VaultAccess& access, JobReport&) {
+  BELAY_TRY_ASSIGN(auto what, what_to_store(host_, job, access));
+  return Prepared{.what = std::move(what)};
+}
+
+std::vector<backup::Fingerprint> FilesEngine::examine(const Job&, const std::string&, JobReport&) { return {}; }
+
+void FilesEngine::start(const Job& job, const std::string& root, JobReport& report) {
+  run_commands(host_, job, root, report);
+}
+
+std::function<Result<std::string>(const backup::Check&)> FilesEngine::asker(const Job&, const std::string&) {
+  return {};
+}
+
+void FilesEngine::forgotten(const Job&, JobReport&) {}
+
+Status FilesEngine::prove_restored(const Job& job, FileStore& store, JobReport& report, Stopwatch& watch) {
+  const auto& point = job.points.front();
+  BELAY_TRY_ASSIGN(const auto room,
+                   Scratch::make(host_, job, point.bytes_source + point.bytes_source / 20 + kRoomReserve));
+  const auto begin = host_.clock.monotonic();
+  watch.begin("restore");
+  const auto came = store.restore(point.reference, room.path(), {});
+  if (!came.ok()) return fail(report, ProofLevel::P3, "restore", came.error().chain()), Status();
+  report.time_to_restore = host_.clock.monotonic() - begin;
+  report.restored_to = point.taken_at;
+  report.bytes = came->first;
+  report.files = came->second;
+  pass(report, ProofLevel::P3, "restore", figures(came->second, came->first) + " came back");
+  watch.begin("verify");
+  BELAY_TRY_ASSIGN(auto now, prints_of_tree(host_, job, room.path(), point.fingerprints));
+  const auto more = examine(job, room.path(), report);
+  now.insert(now.end(), more.begin(), more.end());
+  compare(report, point.fingerprints, now);
+  if (stops(report, job, ProofLevel::P3)) return {};
+  start(job, room.path(), report);
+  // Until what was restored answered.
+  report.time_to_restore = host_.clock.monotonic() - begin;
+  if (stops(report, job, ProofLevel::P4)) return {};
+  run_checks(host_, job, report, room.path(), asker(job, room.path()), {});
+  return {};
+}
+
 JobReport FilesEngine::check(const Job& job, const Secrets& secrets) {
   const auto store = opened(job, secrets, true);
   if (!store.ok()) return failed(Task::check, store.error());
@@ -171,10 +205,7 @@ JobReport FilesEngine::check(const Job& job, const Secrets& secrets) {
   pass(report, ProofLevel::P0, "repository", "opens with its key (" + *version + ")");
   for (const auto& remark : (*store)->access().remarks()) pass(report, ProofLevel::P0, "vault", remark);
   for (const auto& remark : (*store)->access().protections()) pass(report, ProofLevel::P0, "vault", remark);
-  for (const auto& path : job.source.paths) {
-    if (host_.files.info(path).ok()) pass(report, ProofLevel::P0, path, "is there");
-    else fail(report, ProofLevel::P0, path, "is not there; is it mounted?");
-  }
+  look_at_source(job, report);
   add_space(report, (*store)->access(), store->get());
   return report;
 }
@@ -182,21 +213,24 @@ JobReport FilesEngine::check(const Job& job, const Secrets& secrets) {
 JobReport FilesEngine::back_up(const Job& job, const Secrets& secrets) {
   const auto store = opened(job, secrets, true);
   if (!store.ok()) return failed(Task::backup, store.error());
-  const auto what = what_to_store(host_, job, (*store)->access());
-  if (!what.ok()) return failed(Task::backup, what.error());
   auto report = begun(Task::backup);
   Stopwatch watch(host_.clock, report);
-  watch.begin("backup");
   const auto begun_at = host_.clock.now();
-  const auto stored = (*store)->store(*what);
+  watch.begin("prepare");
+  const auto prepared = prepare(job, (*store)->access(), report);
+  if (!prepared.ok()) return failed(Task::backup, prepared.error());
+  watch.begin("backup");
+  const auto stored = (*store)->store(prepared->what);
   if (!stored.ok()) return failed(Task::backup, stored.error());
   auto point = point_of(*stored);
   point.begun_at = begun_at;
+  add_prepared(*prepared, point);
   if (const auto version = (*store)->version(); version.ok()) point.engine_version = *version;
   for (const auto& remark : (*store)->access().remarks()) point.remarks.push_back(remark);
   judge_partial(report, *stored, point);
   watch.begin("verify");
-  read_back(host_, job, **store, *what, stored->previous_at, report, point);
+  read_back(host_, job, **store, prepared->what, stored->previous_at, report, point);
+  point.fingerprints.insert(point.fingerprints.end(), prepared->prints.begin(), prepared->prints.end());
   watch.end();
   report.bytes = point.bytes_added;
   report.files = point.files;
@@ -217,7 +251,7 @@ JobReport FilesEngine::prove(const Job& job, const Secrets& secrets) {
   Stopwatch watch(host_.clock, report);
   prove_stored(job, **store, host_.clock.now(), report, watch);
   if (!stops(report, job, ProofLevel::P2))
-    if (const auto done = prove_restored(host_, job, **store, report, watch); !done.ok())
+    if (const auto done = prove_restored(job, **store, report, watch); !done.ok())
       fail(report, ProofLevel::P3, "restore", done.error().chain());
   watch.end();
   return report;
@@ -226,7 +260,7 @@ JobReport FilesEngine::prove(const Job& job, const Secrets& secrets) {
 JobReport FilesEngine::restore(const Job& job, const Secrets& secrets) {
   const auto store = opened(job, secrets, false);
   if (!store.ok()) return failed(Task::restore, store.error());
-  return restore_files(host_, job, **store);
+  return restore_files(host_, job, **store, companions());
 }
 
 JobReport FilesEngine::forget(const Job& job, const Secrets& secrets) {
@@ -238,6 +272,7 @@ JobReport FilesEngine::forget(const Job& job, const Secrets& secrets) {
   if (const auto gone = (*store)->forget(ids); !gone.ok()) return failed(Task::forget, gone.error());
   report.forgotten = ids;
   pass(report, ProofLevel::P0, "deleted", std::to_string(ids.size()) + " points are not in the repository");
+  forgotten(job, report);
   if (job.compact) {
     if (const auto compacted = (*store)->compact(); compacted.ok())
       pass(report, ProofLevel::P0, "compacted", "the space was given back");

@@ -30,32 +30,40 @@ Result<std::pair<std::uint64_t, std::uint64_t>> size_of(const Job& job, FileStor
   return std::pair(bytes, files);
 }
 
+// What stands where something is to be restored, and what it is called afterwards.
+struct InTheWay {
+  std::string path, aside;
+};
+
 bool is_empty(const BackupHost& host, const std::string& path) {
   const auto names = host.files.list(path);
   return names.ok() ? names->empty() : names.error().code() == Code::not_found;
 }
 
-// What stands where something is to be restored. Of single files only those; "/" itself cannot be put aside.
-Result<std::vector<std::string>> in_the_way(const BackupHost& host, const backup::RestoreTo& to) {
-  std::vector<std::string> places;
+// Of single files only those; "/" itself cannot be put aside. What belongs to a file by its name goes with it, also
+// where the file itself went already: an older log beside a newer database would spoil it.
+Result<std::vector<InTheWay>> in_the_way(const BackupHost& host, const Job& job,
+                                         const std::vector<std::string>& companions) {
+  const auto& to = *job.restore;
+  const auto put = std::string(kAside) + job.job_id;
+  std::vector<InTheWay> places;
   const auto root = to.path == "/" ? std::string() : to.path;
   if (to.paths.empty() && to.path == "/")
     return Error(Code::unsupported,
                  "a whole system cannot be restored over the one that runs; restore to a directory, or name paths",
                  "target-in-use");
-  if (to.paths.empty()) {
-    if (!is_empty(host, to.path)) places.push_back(to.path);
-  } else {
-    for (const auto& path : to.paths)
-      if (const auto place = root + (path.starts_with('/') ? "" : "/") + path; host.files.info(place).ok())
-        places.push_back(place);
+  if (to.paths.empty() && !is_empty(host, to.path)) places.push_back({to.path, to.path + put});
+  for (const auto& path : to.paths) {
+    const auto place = root + (path.starts_with('/') ? "" : "/") + path;
+    if (host.files.info(place).ok()) places.push_back({place, place + put});
+    for (const auto& suffix : companions)
+      if (host.files.info(place + suffix).ok()) places.push_back({place + suffix, place + put + suffix});
   }
   return places;
 }
 
-Status put_aside(const BackupHost& host, const Job& job, const std::vector<std::string>& places, JobReport& report) {
-  for (const auto& place : places) {
-    const auto aside = place + std::string(kAside) + job.job_id;
+Status put_aside(const BackupHost& host, const std::vector<InTheWay>& places, JobReport& report) {
+  for (const auto& [place, aside] : places) {
     if (host.files.info(aside).ok())
       return Error(Code::already_exists, aside + " is there already; move it away first", "target-in-use");
     BELAY_TRY(host.files.rename_durable(place, aside).within(place + " cannot be put aside"));
@@ -64,25 +72,29 @@ Status put_aside(const BackupHost& host, const Job& job, const std::vector<std::
   return {};
 }
 
-Error not_empty(const std::vector<std::string>& places) {
+Error not_empty(const std::vector<InTheWay>& places) {
+  std::vector<std::string> names;
+  for (const auto& place : places) names.push_back(place.path);
   return Error(Code::conflict,
-               join(places, ", ") +
+               join(names, ", ") +
                    " is not empty; restore to another place, or order it `over`: what is there is put aside then",
                "target-not-empty");
 }
 
-Status work(const BackupHost& host, const Job& job, FileStore& store, JobReport& report, Stopwatch& watch) {
+Status work(const BackupHost& host, const Job& job, FileStore& store, const std::vector<std::string>& companions,
+            JobReport& report, Stopwatch& watch) {
   const auto& to = *job.restore;
   BELAY_TRY_ASSIGN(const auto size, size_of(job, store));
   if (size.second == 0 && !to.paths.empty())
     return Error(Code::not_found, join(to.paths, ", ") + " is not in the recovery point", "not-in-point");
   report.bytes = size.first;
   report.files = size.second;
-  BELAY_TRY_ASSIGN(const auto places, in_the_way(host, to));
+  BELAY_TRY_ASSIGN(const auto places, in_the_way(host, job, companions));
   const auto plan = std::to_string(size.second) + " files, " + std::to_string(size.first) + " bytes into " + to.path;
   if (to.preview) {
     pass(report, ProofLevel::P0, "would restore", plan);
-    for (const auto& place : places) pass(report, ProofLevel::P0, to.over ? "would put aside" : "is in the way", place);
+    for (const auto& place : places)
+      pass(report, ProofLevel::P0, to.over ? "would put aside" : "is in the way", place.path);
     return {};
   }
   if (!places.empty() && !to.over) return not_empty(places);
@@ -95,7 +107,7 @@ Status work(const BackupHost& host, const Job& job, FileStore& store, JobReport&
                  above + " has " + std::to_string(space.bytes_free >> 20) + " MiB free, and the restore needs " +
                      std::to_string(size.first >> 20) + " MiB; make room there, or restore to another place",
                  "no-room");
-  BELAY_TRY(put_aside(host, job, places, report));
+  BELAY_TRY(put_aside(host, places, report));
   BELAY_TRY(host.files.make_directories(to.path, 0755));
   watch.begin("restore");
   if (host.progress)
@@ -112,7 +124,8 @@ Status work(const BackupHost& host, const Job& job, FileStore& store, JobReport&
 
 }  // namespace
 
-JobReport restore_files(const BackupHost& host, const Job& job, FileStore& store) {
+JobReport restore_files(const BackupHost& host, const Job& job, FileStore& store,
+                        const std::vector<std::string>& companions) {
   JobReport report;
   report.task = backup::Task::restore;
   report.outcome = JobOutcome::ok;
@@ -121,7 +134,7 @@ JobReport restore_files(const BackupHost& host, const Job& job, FileStore& store
                   Error(Code::invalid_argument, "the order names no recovery point or no absolute path to restore to"));
   Stopwatch watch(host.clock, report);
   const auto begin = host.clock.monotonic();
-  const auto done = work(host, job, store, report, watch);
+  const auto done = work(host, job, store, companions, report, watch);
   watch.end();
   if (!done.ok()) {
     auto ended = failed(backup::Task::restore, done.error());

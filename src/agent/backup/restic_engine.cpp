@@ -42,18 +42,10 @@ class ResticStore final : public FileStore {
   Repository repository_;
 };
 
-class ResticEngine final : public FilesEngine {
+class ResticEngine final : public ResticFiles {
  public:
-  using FilesEngine::FilesEngine;
+  using ResticFiles::ResticFiles;
   backup::EngineName name() const override { return backup::EngineName::restic; }
-  JobReport copy(const Job& job, const Secrets& secrets) override { return copy_snapshots(host_, job, secrets); }
-
- protected:
-  Result<std::unique_ptr<FileStore>> reach(const Job& job, const Secrets& secrets) override {
-    BELAY_TRY_ASSIGN(auto access, VaultAccess::open(host_, job, job.vault, secrets));
-    return std::unique_ptr<FileStore>(
-        std::make_unique<ResticStore>(host_, job, std::move(access), key_of(secrets, "repository.key")));
-  }
 };
 
 Result<JobReport> copy_all(const BackupHost& host, const Job& job, const Secrets& secrets) {
@@ -85,6 +77,14 @@ Result<JobReport> copy_all(const BackupHost& host, const Job& job, const Secrets
 }
 
 }  // namespace
+
+JobReport ResticFiles::copy(const Job& job, const Secrets& secrets) { return copy_snapshots(host_, job, secrets); }
+
+Result<std::unique_ptr<FileStore>> ResticFiles::reach(const Job& job, const Secrets& secrets) {
+  BELAY_TRY_ASSIGN(auto access, VaultAccess::open(host_, job, job.vault, secrets));
+  return std::unique_ptr<FileStore>(
+      std::make_unique<ResticStore>(host_, job, std::move(access), key_of(secrets, "repository.key")));
+}
 
 JobReport copy_snapshots(const BackupHost& host, const Job& job, const Secrets& secrets) {
   if (!job.copy_to) return failed(Task::copy, Error(Code::invalid_argument, "the order names no vault to copy to"));

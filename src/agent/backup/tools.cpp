@@ -240,10 +240,13 @@ std::string without_secrets(std::string text, const Secrets& secrets, std::size_
 Result<SystemUser> system_user(const BackupHost& host, std::string_view name) {
   BELAY_TRY_ASSIGN(const auto text, host.files.read("/etc/passwd", kPasswdBytesMax).within("users are not known"));
   for (auto line : split(text, '\n')) {
-    if (text_after(line) != name) continue;
+    const auto known = text_after(line);
     static_cast<void>(text_after(line));
+    const auto number = text_after(line);
     SystemUser user;
-    if (!read_number(text_after(line), user.user_id) || !read_number(text_after(line), user.group_id)) continue;
+    if ((known != name && number != name) || !read_number(number, user.user_id) ||
+        !read_number(text_after(line), user.group_id))
+      continue;
     static_cast<void>(text_after(line));
     user.home = text_after(line);
     return user;

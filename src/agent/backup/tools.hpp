@@ -31,7 +31,7 @@ struct Call {
   std::vector<std::string> argv;
   std::map<std::string, std::string> environment{};  // beside plain_environment()
   std::string standard_input{};
-  std::string user{};       // a system user's name; "" root
+  std::string user{};       // a system user's name or number; "" root
   std::string directory{};  // "" the job's work directory
   Duration timeout{300'000};
   bool gently = false;  // nice and idle I/O where the job's limits say so
@@ -103,7 +103,8 @@ struct SystemUser {
   std::uint32_t user_id = 0, group_id = 0;
   std::string home;
 };
-Result<SystemUser> system_user(const BackupHost& host, std::string_view name);  // from /etc/passwd; not_found
+// From /etc/passwd, by name or by number; not_found.
+Result<SystemUser> system_user(const BackupHost& host, std::string_view name);
 Status give_to(const BackupHost& host, const SystemUser& user, const std::string& path, bool with_all_below = false);
 
 // ---- a server that runs only for a drill: started in isolation as an unprivileged user, stopped with the object, also

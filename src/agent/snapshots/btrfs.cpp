@@ -60,6 +60,7 @@ class Btrfs final : public SnapshotProvider {
   Status verify(const Snapshot& snapshot) override;
   Result<Restored> restore(const Snapshot& snapshot) override;
   Result<std::vector<Snapshot>> list() override;
+  Result<std::vector<SnapshotView>> views(const Snapshot& snapshot) override;
   Status remove(const Snapshot& snapshot) override;
 
  private:
@@ -277,6 +278,19 @@ Result<std::vector<Snapshot>> Btrfs::list() {
   }
   std::vector<Snapshot> all;
   for (auto& [tag, snapshot] : found) all.push_back(std::move(snapshot));
+  return all;
+}
+
+Result<std::vector<SnapshotView>> Btrfs::views(const Snapshot& snapshot) {
+  BELAY_TRY(check_tag(snapshot.id));
+  BELAY_TRY_ASSIGN(const auto table, read_mounts(host_));
+  std::vector<SnapshotView> all;
+  for (const auto& mount : snapshot.mounts) {
+    const auto* row = holding(table, mount);
+    if (!row || row->type != "btrfs") return Error(Code::not_found, mount + " is no mount of btrfs any more");
+    const auto path = std::string(kStore) + "/" + snapshot.id + "/" + to_name(mount);
+    all.push_back({mount, {"-t", "btrfs", "-o", "ro,subvol=" + path, row->source}});
+  }
   return all;
 }
 

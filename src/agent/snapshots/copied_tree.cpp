@@ -23,6 +23,7 @@ class CopiedTree final : public SnapshotProvider {
   Status verify(const Snapshot& snapshot) override;
   Result<Restored> restore(const Snapshot& snapshot) override;
   Result<std::vector<Snapshot>> list() override;
+  Result<std::vector<SnapshotView>> views(const Snapshot& snapshot) override;
   Status remove(const Snapshot& snapshot) override;
 
  private:
@@ -141,6 +142,15 @@ Result<std::vector<Snapshot>> CopiedTree::list() {
       found.push_back({tag, "copy", info->modified, {}, tag, info->modified});
   }
   return found;
+}
+
+Result<std::vector<SnapshotView>> CopiedTree::views(const Snapshot& snapshot) {
+  BELAY_TRY_ASSIGN(const auto found, find(snapshot.id));
+  if (!found) return Error(Code::not_found, "snapshot " + snapshot.id + " is gone");
+  std::vector<SnapshotView> all;
+  for (const auto& folder : found->mounts)
+    all.push_back({folder, {"--bind", "-o", "ro", place(snapshot.id) + "/" + to_name(folder)}});
+  return all;
 }
 
 Status CopiedTree::remove(const Snapshot& snapshot) {

@@ -66,6 +66,7 @@ class Lvm final : public SnapshotProvider {
   Status verify(const Snapshot& snapshot) override;
   Result<Restored> restore(const Snapshot& snapshot) override;
   Result<std::vector<Snapshot>> list() override;
+  Result<std::vector<SnapshotView>> views(const Snapshot& snapshot) override;
   Status remove(const Snapshot& snapshot) override;
 
  private:
@@ -299,6 +300,27 @@ Result<Restored> Lvm::restore(const Snapshot& snapshot) {
     if (is_snapshot(volume, snapshot.id) && !volume.is_merging())
       BELAY_TRY(merge(all, volume, snapshot.id).within(value_of(volume, kMount) + " cannot be restored"));
   return Restored{true, {}};
+}
+
+Result<std::vector<SnapshotView>> Lvm::views(const Snapshot& snapshot) {
+  BELAY_TRY(check_tag(snapshot.id));
+  BELAY_TRY_ASSIGN(const auto all, volumes());
+  BELAY_TRY_ASSIGN(const auto table, read_mounts(host_));
+  std::vector<SnapshotView> views;
+  for (const auto& volume : all) {
+    if (!is_snapshot(volume, snapshot.id)) continue;
+    const auto mount = value_of(volume, kMount);
+    const auto* row = holding(table, mount);
+    if (!row) return Error(Code::not_found, mount + " is no mount any more, so its kind is not known");
+    if (!volume.is_active()) {  // thin ones are passed over at activation, unless somebody asks for them
+      BELAY_TRY_ASSIGN(const auto said, run_tool(host_, {"lvchange", "--yes", "--ignoreactivationskip", "--activate",
+                                                         "y", volume.path()}));
+    }
+    // XFS refuses a second file system with the same name.
+    views.push_back({mount, {"-t", row->type, "-o", row->type == "xfs" ? "ro,nouuid" : "ro", "/dev/" + volume.path()}});
+  }
+  if (views.empty()) return Error(Code::not_found, "snapshot " + snapshot.id + " is gone");
+  return views;
 }
 
 Status Lvm::remove(const Snapshot& snapshot) {

@@ -1,6 +1,12 @@
 #include "agent/snapshots/providers.hpp"
 
 namespace belay::agent {
+
+Result<std::vector<SnapshotView>> SnapshotProvider::views(const Snapshot&) {
+  return Error(Code::unsupported, "the provider " + std::string(name()) +
+                                      " does not hand out its snapshots for reading; name btrfs, lvm, zfs or copy");
+}
+
 namespace {
 
 class Unusable final : public SnapshotProvider {

@@ -34,6 +34,12 @@ struct Restored {
   std::vector<std::string> left{};  // for a person: what it replaced and who has to remove it
 };
 
+// How one mount of a snapshot is read beside what it is now.
+struct SnapshotView {
+  std::string mount;
+  std::vector<std::string> arguments;  // of mount(8), before the place; read-only
+};
+
 class SnapshotProvider {
  public:
   virtual ~SnapshotProvider() = default;
@@ -49,6 +55,9 @@ class SnapshotProvider {
   virtual Result<Restored> restore(const Snapshot& snapshot) = 0;
   // Belay's own, those that a run left behind among them.
   virtual Result<std::vector<Snapshot>> list() = 0;
+  // For who reads files out of it; whoever mounted one unmounts it before the snapshot is removed. May be repeated.
+  // unsupported where its content can only be put back.
+  virtual Result<std::vector<SnapshotView>> views(const Snapshot& snapshot);
   // Absent is fine. conflict where the machine still runs from it, or a restore of it waits for the reboot.
   virtual Status remove(const Snapshot& snapshot) = 0;
 };

@@ -26,6 +26,7 @@ class Zfs final : public SnapshotProvider {
   Status verify(const Snapshot& snapshot) override;
   Result<Restored> restore(const Snapshot& snapshot) override;
   Result<std::vector<Snapshot>> list() override;
+  Result<std::vector<SnapshotView>> views(const Snapshot& snapshot) override;
   Status remove(const Snapshot& snapshot) override;
 
  private:
@@ -186,6 +187,22 @@ Result<Restored> Zfs::restore(const Snapshot& snapshot) {
     if (std::ranges::find(part.mounts, "/") != part.mounts.end()) restored.needs_reboot = true;
   }
   return restored;
+}
+
+Result<std::vector<SnapshotView>> Zfs::views(const Snapshot& snapshot) {
+  BELAY_TRY_ASSIGN(const auto parts, tagged(snapshot.id));
+  std::vector<SnapshotView> all;
+  for (const auto& mount : snapshot.mounts) {
+    const auto part = std::ranges::find_if(
+        parts, [&](const auto& one) { return std::ranges::find(one.mounts, mount) != one.mounts.end(); });
+    if (part == parts.end()) return Error(Code::not_found, "snapshot " + snapshot.id + " of " + mount + " is gone");
+    // One property names all mounts of a pool's snapshot; which of the datasets is this one's, the mounts say.
+    BELAY_TRY_ASSIGN(const auto table, read_mounts(host_));
+    const auto* row = holding(table, mount);
+    if (!row || row->type != "zfs") return Error(Code::not_found, mount + " is no mount of ZFS any more");
+    all.push_back({mount, {"-t", "zfs", "-o", "ro", row->source + "@" + snapshot.tag}});
+  }
+  return all;
 }
 
 Status Zfs::remove(const Snapshot& snapshot) {
