@@ -133,7 +133,8 @@ struct RingClock {
 };
 struct Surroundings {
   std::vector<RingClock> clocks;
-  std::map<std::string, std::uint32_t> disrupted_elsewhere;  // by group: by other rollouts
+  std::map<std::string, std::uint32_t> disrupted_elsewhere;  // by group: nodes that are none of this rollout's
+  std::map<std::string, std::vector<std::string>> members_elsewhere{};  // its own nodes, disturbed elsewhere: groups
   std::map<std::string, Duration> takes;  // by node: measured, a rollback included; absent: not known
   Duration takes_by_default{};
   std::set<std::string> silent;    // nodes not heard of lately: no ring is green over them

@@ -95,6 +95,25 @@ TEST(Rollout, OneThatFellIllTakesItsPlaceToo) {
   EXPECT_EQ(world.sent(ActionKind::put_back), std::vector<std::string>{"n0-0"});
 }
 
+TEST(Rollout, ANodeThatIsDisturbedHereAndElsewhereIsCountedOnceAndAsLongAsItIsOneOfThem) {
+  World world({3});
+  auto& ring = world.rollout.rings[0];
+  ring.concurrency_max = 1;
+  ring.budgets = {{"Role", 2}};
+  for (auto& node : world.rollout.nodes) node.groups = {"Role=db"};
+  world.around.members_elsewhere["n0-0"] = {"Role=db"};
+  world.turn();
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n0-0"});
+  ring.concurrency_max = 3;
+  world.turn();
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n0-1"}) << "two at work, n0-0 counted once";
+  world.turn({world.of("n0-0", EventKind::nothing_to_do)});
+  EXPECT_TRUE(world.sent().empty()) << "it had nothing to take here, and is as disturbed elsewhere as before";
+  world.around.members_elsewhere.clear();
+  world.turn();
+  EXPECT_EQ(world.sent(), std::vector<std::string>{"n0-2"});
+}
+
 TEST(Rollout, WhatFailsWithinTheErrorsThatAreBorneIsRememberedWhenTheRingIsPassed) {
   World world({3, 1});
   world.rollout.rings[0].errors_max = 1;

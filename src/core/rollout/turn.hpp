@@ -43,6 +43,10 @@ class Turn {
   bool roles_known(const Ring& ring);
   bool disturbs_too_many(const Ring& ring, const Node& node);
   void count_disturbed();
+  void count_elsewhere(bool (*counts_here)(const Node&));
+  bool anybody_elsewhere() const {
+    return !surroundings_.disrupted_elsewhere.empty() || !surroundings_.members_elsewhere.empty();
+  }
   bool fits(const RingClock& clock, const Node& node);
   void begin(const Ring& ring, const RingClock& clock, Node& node);
   void put_back_wanted();

@@ -179,7 +179,7 @@ void Turn::fill(Ring& ring, const RingCounts& counts) {
     }
     if (disturbs_too_many(ring, node)) {
       out_.waits_for = "a budget: as many of " + join(node.groups, ", ") + " as it allows are at work or failed";
-      if (!surroundings_.disrupted_elsewhere.empty()) wake(now_ + kLookAgain);
+      if (anybody_elsewhere()) wake(now_ + kLookAgain);
       continue;
     }
     begin(ring, clock, node);
@@ -211,10 +211,20 @@ bool Turn::fits(const RingClock& clock, const Node& node) {
   return now_ + takes <= *clock.begin_until;
 }
 
-// Those at work and those that failed and are not settled, over all rings and all rollouts.
-void Turn::count_disturbed() {
+// Each node once: one that is disturbed here and elsewhere is counted here.
+void Turn::count_elsewhere(bool (*counts_here)(const Node&)) {
   disturbed_.clear();
   for (const auto& [group, nodes] : surroundings_.disrupted_elsewhere) disturbed_[group] = nodes;
+  for (const auto& node : rollout_.nodes) {
+    const auto found = surroundings_.members_elsewhere.find(node.node_id);
+    if (found == surroundings_.members_elsewhere.end() || counts_here(node)) continue;
+    for (const auto& group : found->second) ++disturbed_[group];
+  }
+}
+
+// Those at work and those that failed and are not settled, over all rings and all rollouts.
+void Turn::count_disturbed() {
+  count_elsewhere(disturbs);
   for (const auto& node : rollout_.nodes)
     if (disturbs(node))
       for (const auto& group : node.groups) ++disturbed_[group];
@@ -244,8 +254,7 @@ void Turn::begin(const Ring& ring, const RingClock& clock, Node& node) {
 
 void Turn::put_back_wanted() {
   std::map<std::uint32_t, std::uint32_t> at_work;
-  disturbed_.clear();
-  for (const auto& [group, nodes] : surroundings_.disrupted_elsewhere) disturbed_[group] = nodes;
+  count_elsewhere([](const Node& node) { return is_at_work(node.state) || is_unsettled(node); });
   for (const auto& node : rollout_.nodes) {
     if (is_at_work(node.state)) ++at_work[node.ring];
     // Those that are back are no burden any more.
@@ -261,7 +270,7 @@ void Turn::put_back_wanted() {
     const bool too_many = disturbs_too_many(ring_of(node), node);
     for (const auto& group : node.groups) disturbed_[group] += own;
     if (too_many) {
-      if (!surroundings_.disrupted_elsewhere.empty()) wake(now_ + kLookAgain);
+      if (anybody_elsewhere()) wake(now_ + kLookAgain);
       continue;
     }
     ++at_work[node.ring];
@@ -288,7 +297,7 @@ void Turn::roll_back() {
     if (is_at_work(node.state) || (node.put_back && node.state == NodeState::Committed)) ++open;
     if (node.state == NodeState::RollbackFailed || node.state == NodeState::Inconsistent) ++not_back;
   }
-  if (open > 0 && (at_work > 0 || !surroundings_.disrupted_elsewhere.empty())) return;
+  if (open > 0 && (at_work > 0 || anybody_elsewhere())) return;
   if (open > 0)
     return enter(State::Halted, of(open, nodes,
                                    "nodes wait to be put back, and a budget of their group is used up by those that "

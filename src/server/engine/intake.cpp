@@ -80,10 +80,7 @@ Result<bool> add_run(Sql& sql, store::runs::Run run, patchrun::PatchRunReport re
   run.report.problems = cleaned(std::move(run.report.problems));
   run.report.output = sanitize(run.report.output, wire::kOutputBytesMax);
   BELAY_TRY_ASSIGN(const bool added, store::runs::add(sql, run));
-  if (added && run.report.outcome == patchrun::Outcome::committed) {
-    const auto settled = settle_node(sql, run.node_id, "belayd", "its run " + run.run_id + " was committed", now);
-    if (!settled.ok()) return settled.error();
-  }
+  if (added) BELAY_TRY(settle_by_run(sql, run, now));
   if (!added || !run.report.reboot_pending) return added;
   std::vector<store::runs::PendingReboot> pending;
   for (const auto& change : run.report.changed)

@@ -322,8 +322,8 @@ Result<rollout::Surroundings> RolloutRun::look_around() {
   return around;
 }
 
-// By other rollouts: those at work, and those that failed and are not settled, also where their rollout is over. Those
-// that the machine counts for itself are not counted twice.
+// By other rollouts: those at work, and those that failed and are not settled, also where their rollout is over. Its
+// own nodes are told by name: where they are disturbed here too, the machine counts them once.
 Status RolloutRun::count_disrupted(const std::set<std::string>& tags, rollout::Surroundings& around) {
   std::vector<std::string> states;
   for (const auto state :
@@ -338,15 +338,15 @@ Status RolloutRun::count_disrupted(const std::set<std::string>& tags, rollout::S
   }
   BELAY_TRY_ASSIGN(const auto failed, store::rollouts::unsettled(sql_));
   for (const auto& one : failed) ids.insert(one.node_id);
-  for (const auto& node : execution_.machine.nodes)
-    if (rollout::disturbs(node)) ids.erase(node.node_id);
   const std::vector<std::string> listed(ids.begin(), ids.end());
   BELAY_TRY_ASSIGN(const auto tagged, store::tags::list_many(sql_, store::tags::kManagedInstance, listed));
   std::set<std::string> counted;
   for (const auto& [id, all] : tagged)
     for (const auto& tag : all)
       if (tags.contains(tag.key)) {
-        ++around.disrupted_elsewhere[tag.key + "=" + tag.value];
+        const auto group = tag.key + "=" + tag.value;
+        if (node_named(id)) around.members_elsewhere[id].push_back(group);
+        else ++around.disrupted_elsewhere[group];
         counted.insert(id);
       }
   unsettled_there_.clear();

@@ -53,4 +53,10 @@ Result<bool> settle_node(Sql& sql, std::string_view node_id, std::string_view by
   return true;
 }
 
+Status settle_by_run(Sql& sql, const store::runs::Run& run, Instant now) {
+  if (run.report.outcome != patchrun::Outcome::committed) return {};
+  const auto settled = settle_node(sql, run.node_id, "belayd", "its run " + run.run_id + " was committed", now);
+  return settled.ok() ? Status() : Status(settled.error());
+}
+
 }  // namespace belay::server

@@ -6,6 +6,7 @@
 
 #include "core/rollout/machine.hpp"
 #include "store/rollouts.hpp"
+#include "store/runs.hpp"
 
 namespace belay::server {
 
@@ -17,5 +18,8 @@ Status note_unsettled(store::Sql& sql, std::string_view rollout_id, const rollou
 // there was nothing to settle; nothing is written then. May be repeated.
 Result<bool> settle_node(store::Sql& sql, std::string_view node_id, std::string_view by, std::string_view why,
                          Instant now);
+
+// The same by a new run of the node, where it was committed.
+Status settle_by_run(store::Sql& sql, const store::runs::Run& run, Instant now);
 
 }  // namespace belay::server
