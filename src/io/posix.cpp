@@ -45,6 +45,7 @@ constexpr ErrnoRow kErrnoTable[] = {
     {E2BIG, Code::invalid_argument, ""},
     {ENOEXEC, Code::invalid_argument, ""},
     {EADDRNOTAVAIL, Code::invalid_argument, ""},
+    {EXDEV, Code::unsupported, "cross-device"},
     {EOPNOTSUPP, Code::unsupported, ""},
     {ENOSYS, Code::unsupported, ""},
 };

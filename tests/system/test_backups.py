@@ -11,7 +11,7 @@ from lab import debs
 from lab.fleet import Fleet
 from lab.hosts import Host
 from lab.repos import AptRepository, apt_get
-from lab.system import wait_until
+from lab.system import LabError, wait_until
 from tests.system.case import ArchiveCase
 from tests.system.stage import SUITE
 
@@ -53,7 +53,7 @@ gate: {for: 5s, every: 1s}
 PG_SETTINGS = """
 archive_mode = on
 wal_level = replica
-archive_command = 'pgbackrest --config=/etc/belay/backup/pgbackrest-PLAN.conf --stanza=main archive-push %p'
+archive_command = 'pgbackrest --config=/etc/belay/backup/pgbackrest-pg.conf --stanza=main archive-push "%p"'
 """
 ORDERS = "create table orders (id int primary key, what text); {rows}"
 
@@ -145,10 +145,10 @@ class Backups(ArchiveCase):
         wait_until("PostgreSQL", lambda: self.host.run(["runuser", "-u", "postgres", "--", "psql", "-c", "select 1"], check=False).ok, 60)
         self.psql("create database shop", "postgres")
         self.psql(ORDERS.format(rows=rows))
-        plan = self.plan(POSTGRES)
+        self.plan(POSTGRES)
         told = self.job("backup", "run", "pg", ok=False)  # WAL is not archived yet: it says how
         self.assertIn("archive", told["Why"])
-        self.host.put_text("/etc/postgresql/15/main/conf.d/belay.conf", PG_SETTINGS.replace("PLAN", plan))
+        self.host.put_text("/etc/postgresql/15/main/conf.d/belay.conf", PG_SETTINGS)
         self.host.run(["systemctl", "restart", "postgresql@15-main"])
         self.job("backup", "run", "pg", "--type", "full")
         self.psql("insert into orders select n, 'later' from generate_series(5001, 6000) n")
@@ -209,7 +209,7 @@ class Gate(ArchiveCase):
         type(self).fleet = fleet = Fleet(self.lab, self.lab.folder / "server").start()
         self.addCleanup(fleet.stop)
         host = self.lab.host("web", "databases")
-        host.shell("mkdir -p /srv/app && echo precious > /srv/app/data")
+        host.shell("mkdir -p /srv/app /srv/vault && echo precious > /srv/app/data")
         archive = AptRepository(self.server.folder / "gate", self.key, suite=SUITE, origin="Debian", label="Debian-Security")
         archive.add(debs.library("1.0"))
         archive.publish()
@@ -228,8 +228,11 @@ class Gate(ArchiveCase):
         self.vault("disk", "kind: local\npath: /srv/vault\n")
         plan = FILES.replace("copies: [{vault: safe, keep: {last: 5}}]\n", "")
         fleet.belay("backup", "plan", "apply", "-f", self.write("plan.yaml", plan))
-        fleet.belay("rollout", "resume", held, "--retry-held", check=False)
-        wait_until("the node to take the change", lambda: self.node_of(fleet, held, "Committed"), 300)
+        fleet.belay("rollout", "resume", held, "--retry-held")
+        try:
+            wait_until("the node to take the change", lambda: self.node_of(fleet, held, "Committed"), 200)
+        except LabError as error:
+            raise LabError(f"{error}; {fleet.ask('rollout', 'show', held)} {fleet.ask('backup', 'jobs')}") from error
         proofs = fleet.ask("backup", "proofs", "--plan", "files")["Proofs"]
         self.assertEqual([proof["Passed"] for proof in proofs], [True])
         audit = json.dumps(fleet.ask("audit", "list"))

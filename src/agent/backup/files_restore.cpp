@@ -62,11 +62,12 @@ Result<std::vector<InTheWay>> in_the_way(const BackupHost& host, const Job& job,
   return places;
 }
 
-Status put_aside(const BackupHost& host, const std::vector<InTheWay>& places, JobReport& report) {
+Status put_aside(const BackupHost& host, const backup::Job& job, const std::vector<InTheWay>& places,
+                 JobReport& report) {
   for (const auto& [place, aside] : places) {
     if (host.files.info(aside).ok())
       return Error(Code::already_exists, aside + " is there already; move it away first", "target-in-use");
-    BELAY_TRY(host.files.rename_durable(place, aside).within(place + " cannot be put aside"));
+    BELAY_TRY(move_to(host, job, place, aside).within(place + " cannot be put aside"));
     pass(report, ProofLevel::P0, "put aside", place + " is " + aside + " now; remove it when you no longer need it");
   }
   return {};
@@ -107,7 +108,7 @@ Status work(const BackupHost& host, const Job& job, FileStore& store, const std:
                  above + " has " + std::to_string(space.bytes_free >> 20) + " MiB free, and the restore needs " +
                      std::to_string(size.first >> 20) + " MiB; make room there, or restore to another place",
                  "no-room");
-  BELAY_TRY(put_aside(host, places, report));
+  BELAY_TRY(put_aside(host, job, places, report));
   BELAY_TRY(host.files.make_directories(to.path, 0755));
   watch.begin("restore");
   if (host.progress)

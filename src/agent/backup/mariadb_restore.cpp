@@ -157,7 +157,7 @@ Status restore_now(Restoring& now) {
     now.say("the service " + now.unit + " was stopped");
   }
   watch.end();
-  BELAY_TRY_ASSIGN(const auto aside, put_in_place(host, back.prepared.directory, now.target, job.restore->over,
+  BELAY_TRY_ASSIGN(const auto aside, put_in_place(host, job, back.prepared.directory, now.target, job.restore->over,
                                                   label_of(host.clock.now(), backup::BackupType::full)));
   BELAY_TRY(host.files.remove_tree(parent));
   now.say("restored to " + now.target + (aside.empty() ? "" : "; what was there is now " + aside));
@@ -236,18 +236,23 @@ Status check_target(const BackupHost& host, const std::string& target, bool over
                "target-not-empty");
 }
 
-Result<std::string> put_in_place(const BackupHost& host, const std::string& built, const std::string& target, bool over,
-                                 std::string_view label) {
+Result<std::string> put_in_place(const BackupHost& host, const backup::Job& job, const std::string& built,
+                                 const std::string& target, bool over, std::string_view label) {
   BELAY_TRY(check_target(host, target, over));
   const auto there = host.files.list(target);
   if (there.ok() && there->empty()) BELAY_TRY(host.files.remove_tree(target));
   if (!there.ok() || there->empty()) {
-    BELAY_TRY(host.files.rename_durable(built, target));
+    BELAY_TRY(move_to(host, job, built, target));
     return std::string();
   }
   const auto aside = target + ".before-" + std::string(label);
-  BELAY_TRY(host.files.exchange_durable(built, target));
-  BELAY_TRY(host.files.rename_durable(built, aside));
+  if (const auto swapped = host.files.exchange_durable(built, target); !swapped.ok()) {
+    if (swapped.error().reason() != "cross-device") return swapped.error();
+    BELAY_TRY(move_to(host, job, target, aside));
+    BELAY_TRY(move_to(host, job, built, target));
+    return aside;
+  }
+  BELAY_TRY(move_to(host, job, built, aside));
   return aside;
 }
 

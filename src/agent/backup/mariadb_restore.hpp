@@ -36,8 +36,8 @@ backup::JobReport restore_server(const BackupHost& host, const backup::Job& job,
 Status check_time(const backup::Job& job, const Stored& point);
 // Into `built`, which is then moved to `target`: what was there is put aside where `over`, else conflict
 // "target-not-empty". The name of what was put aside, "" where nothing was.
-Result<std::string> put_in_place(const BackupHost& host, const std::string& built, const std::string& target, bool over,
-                                 std::string_view label);
+Result<std::string> put_in_place(const BackupHost& host, const backup::Job& job, const std::string& built,
+                                 const std::string& target, bool over, std::string_view label);
 Status check_target(const BackupHost& host, const std::string& target, bool over);
 // Stores what the server logged since the last run, so that the newest moments can be restored, too.
 Status archive_newest(const BackupHost& host, const backup::Job& job, const std::string& option_file,

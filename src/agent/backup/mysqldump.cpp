@@ -149,7 +149,7 @@ Status restore_dump_now(const BackupHost& host, const Job& job, const Secrets& s
   BELAY_TRY(host.files.remove_tree(parent));
   BELAY_TRY_ASSIGN(const auto dump, fetch_dump(host, *opened, point, parent, watch));
   BELAY_TRY(host.files.remove(parent + "/" + kAboutFile));
-  BELAY_TRY_ASSIGN(const auto aside, put_in_place(host, parent, target, job.restore->over,
+  BELAY_TRY_ASSIGN(const auto aside, put_in_place(host, job, parent, target, job.restore->over,
                                                   label_of(host.clock.now(), backup::BackupType::full)));
   report.output += "restored to " + target + (aside.empty() ? "" : "; what was there is now " + aside) + "\n";
   return {};

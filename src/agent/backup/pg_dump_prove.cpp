@@ -190,7 +190,7 @@ Status restore_files(const BackupHost& host, const backup::Job& job, Repository&
   }
   if (occupied) {
     const auto aside = to.path + ".before-" + job.job_id;
-    BELAY_TRY(host.files.rename_durable(to.path, aside));
+    BELAY_TRY(move_to(host, job, to.path, aside));
     report.output += "what was in " + to.path + " is now " + aside + "\n";
   }
   BELAY_TRY(host.files.make_directories(parent_of(to.path), 0755));

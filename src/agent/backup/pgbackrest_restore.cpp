@@ -158,7 +158,7 @@ class Restore {
 
   Status beside(const Session& session, const Made& made, const Chain& chain, const Position& position) {
     if (const auto there = host_.files.list(data_); there.ok() && !there->empty()) {
-      BELAY_TRY(host_.files.rename_durable(data_, aside()));
+      BELAY_TRY(move_to(host_, job_, data_, aside()));
       say("what was in " + data_ + " is now " + aside());
     }
     watch_.begin("restore");
@@ -183,7 +183,7 @@ class Restore {
     BELAY_TRY(host_.files.write_durable(restore_note(host_, job_), control.unit() + "\n" + aside() + "\n", 0600));
     BELAY_TRY(control.stop());
     say("stopped the server: " + control.told());
-    BELAY_TRY(host_.files.rename_durable(data_, aside()));
+    BELAY_TRY(move_to(host_, job_, data_, aside()));
     say("what was in " + data_ + " is now " + aside());
     watch_.begin("restore");
     auto done = run_restore(session, made, chain, position);
@@ -216,7 +216,7 @@ class Restore {
     if (before.empty() || !host_.files.info(before).ok()) return {};
     if (host_.files.info(data_ + "/global/pg_control").ok()) return {};
     if (host_.files.info(data_).ok()) BELAY_TRY(host_.files.remove_tree(data_));
-    BELAY_TRY(host_.files.rename_durable(before, data_));
+    BELAY_TRY(move_to(host_, job_, before, data_));
     say("an earlier restore was cut off; what was there before it is back in " + data_);
     return {};
   }
@@ -249,8 +249,8 @@ class Restore {
     say("it failed: " + why.chain());
     const auto failed_restore = data_ + ".failed-" + job_.job_id;
     BELAY_TRY(control.stop());
-    if (host_.files.info(data_).ok()) BELAY_TRY(host_.files.rename_durable(data_, failed_restore));
-    BELAY_TRY(host_.files.rename_durable(aside(), data_));
+    if (host_.files.info(data_).ok()) BELAY_TRY(move_to(host_, job_, data_, failed_restore));
+    BELAY_TRY(move_to(host_, job_, aside(), data_));
     BELAY_TRY(control.start());
     BELAY_TRY(host_.files.remove(restore_note(host_, job_)));
     say("the server runs again on what it had before; the failed restore is " + failed_restore);

@@ -178,6 +178,17 @@ Result<std::string> must(const BackupHost& host, const backup::Job& job, Call wh
                join(shown, " ") + ": " + how_it_ended(outcome));
 }
 
+Status move_to(const BackupHost& host, const backup::Job& job, const std::string& from, const std::string& to) {
+  auto moved = host.files.rename_durable(from, to);
+  if (moved.ok() || moved.error().reason() != "cross-device") return moved;
+  if (host.files.info(to).ok()) return Error(Code::already_exists, to + " is there already");
+  Call what;
+  what.argv = {"mv", "-T", "--", from, to};
+  what.timeout = job.limits.timeout;
+  const auto done = must(host, job, std::move(what));
+  return done.ok() ? Status() : Status(done.error().within(from + " cannot be moved to " + to));
+}
+
 std::string how_it_ended(const io::ProcessOutcome& outcome) {
   using End = io::ProcessOutcome::End;
   std::string text;

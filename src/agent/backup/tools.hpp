@@ -52,6 +52,10 @@ Result<io::ProcessOutcome> call(const BackupHost& host, const backup::Job& job, 
 // to take out.
 Result<std::string> must(const BackupHost& host, const backup::Job& job, Call what);
 
+// As a rename; where the file system cannot rename it (an overlay's lower directory, another disk), it is copied and
+// removed, which takes its time. The place must not be there.
+Status move_to(const BackupHost& host, const backup::Job& job, const std::string& from, const std::string& to);
+
 // "timed out after 5 min", "exit status 64: …", "killed by signal 9".
 std::string how_it_ended(const io::ProcessOutcome& outcome);
 // The text without anything that is among the secrets; at most so many bytes, the middle cut.
