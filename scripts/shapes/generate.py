@@ -7,6 +7,7 @@ One line a shape, words separated by one space; `-` stands for an absent bound:
     op   NAME INPUT OUTPUT ERROR,ERROR     an operation ("-" where it has no input, output or errors)
     st   NAME MEMBER:SHAPE MEMBER!SHAPE    a structure; "!" marks a required member
     str  NAME MIN MAX [PATTERN]            text; bounds in characters, the pattern is the rest of the line
+    secret NAME MIN MAX [PATTERN]          the same, never shown in an answer (written by hand, in belay.shapes)
     enum NAME VALUE ...                    text that is one of these
     int|long NAME MIN MAX                  a whole number
     bool|time|blob NAME                    time: seconds since 1970, blob: base64

@@ -21,7 +21,7 @@ def read_tables():
             if words[0] == "op":
                 operations[words[1]] = words[2]
             elif words[0] not in ("#", ""):
-                shapes[words[1]] = words
+                shapes[words[1]] = ["str" if words[0] == "secret" else words[0], *words[1:]]
     return operations, shapes
 
 

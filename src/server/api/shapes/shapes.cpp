@@ -40,7 +40,7 @@ constexpr KindRow kKinds[] = {
     {"st", Kind::structure, 2, 0}, {"str", Kind::text, 4, 2},          {"enum", Kind::enumeration, 3, 0},
     {"int", Kind::integer, 4, 2},  {"long", Kind::long_integer, 4, 2}, {"bool", Kind::boolean, 2, 0},
     {"time", Kind::time, 2, 0},    {"blob", Kind::blob, 2, 0},         {"list", Kind::list, 5, 3},
-    {"map", Kind::map, 6, 4},
+    {"map", Kind::map, 6, 4},      {"secret", Kind::text, 4, 2},
 };
 
 }  // namespace
@@ -78,6 +78,7 @@ Status Model::add_line(std::string_view line, bool ours) {
   auto shape = std::make_unique<Shape>();
   shape->kind = row->kind;
   shape->name = words[1];
+  shape->secret = words.front() == "secret";
   if (row->bounds_at != 0) {
     BELAY_TRY_ASSIGN(shape->min, bound_of(words[row->bounds_at]));
     BELAY_TRY_ASSIGN(shape->max, bound_of(words[row->bounds_at + 1]));

@@ -38,6 +38,7 @@ struct Member {
 struct Shape {
   Kind kind = Kind::structure;
   std::string_view name;
+  bool secret = false;                   // a text that no answer and no log shows
   std::optional<std::int64_t> min, max;  // characters, items or the number itself
   std::string_view pattern_text;         // "" where there is none
   std::optional<Pattern> pattern;

@@ -115,11 +115,11 @@ class Validator {
   void check_text(const Shape& shape, const json::Value& value, const std::string& path) {
     if (!value.is_string()) return mismatch(path, "a string");
     const std::string_view text = value.get_string();
-    if (text.find('\0') != std::string_view::npos)
-      return violate(shown(text), path, "not contain the character U+0000");
-    if (!check_length(shape, characters_of(text), shown(text), path)) return;  // the pattern would only say it again
+    const auto seen = shape.secret ? std::string("(not shown)") : shown(text);
+    if (text.find('\0') != std::string_view::npos) return violate(seen, path, "not contain the character U+0000");
+    if (!check_length(shape, characters_of(text), seen, path)) return;  // the pattern would only say it again
     if (shape.pattern && !shape.pattern->matches(text))
-      violate(shown(text), path, "satisfy regular expression pattern: " + std::string(shape.pattern_text));
+      violate(seen, path, "satisfy regular expression pattern: " + std::string(shape.pattern_text));
   }
 
   void check_enumeration(const Shape& shape, const json::Value& value, const std::string& path) {
