@@ -1,4 +1,5 @@
 // Belay's own: backup plans, their jobs, and how they stand.
+#include "base/ids.hpp"
 #include "base/text.hpp"
 #include "server/api/backup_wire.hpp"
 #include "server/api/handlers.hpp"
@@ -13,12 +14,14 @@ namespace backups = store::backups;
 std::string_view word(auto value) { return boost::describe::enum_to_string(value, ""); }
 
 Result<json::Object> put_plan(const Call& call, PutPlan how) {
-  BELAY_TRY_ASSIGN(const auto view, call.services.backups->put_plan({how, call.text("Content"), call.principal}));
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
+  BELAY_TRY_ASSIGN(const auto view, service->put_plan({how, call.text("Content"), call.principal}));
   return json::Object{{"Plan", backup_plan_reply(view)}, {"Warnings", texts_reply(view.warnings)}};
 }
 
 Result<json::Object> set_state(const Call& call, std::string_view state) {
-  BELAY_TRY(call.services.backups->set_plan_state(call.text("Plan"), state, call.text("Reason"), call.principal));
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
+  BELAY_TRY(service->set_plan_state(call.text("Plan"), state, call.text("Reason"), call.principal));
   return json::Object();
 }
 
@@ -59,6 +62,11 @@ json::Object posture_reply(const PostureRow& row) {
 
 }  // namespace
 
+Result<Backups*> backups_of(const Call& call) {
+  if (call.services.backups) return call.services.backups;
+  return failure("UnsupportedOperationException", "this server makes no backups");
+}
+
 Result<std::string> node_of(const Call& call) {
   const auto text = call.text("InstanceId");
   if (text.empty()) return std::string();
@@ -66,6 +74,13 @@ Result<std::string> node_of(const Call& call) {
     BELAY_TRY_ASSIGN(const auto ids, resolve_targets(sql, {text}, {}));
     return ids.front();
   });
+}
+
+Result<std::string> listed_node_of(const Call& call) {
+  const auto text = call.text("InstanceId");
+  auto node = node_of(call);
+  if (!node.ok() && node.error().code() == Code::not_found && (is_id("mi", text) || is_id("i", text))) return text;
+  return node;
 }
 
 Result<std::string> plan_id_of(const Call& call, store::Sql& sql) {
@@ -107,12 +122,7 @@ json::Object backup_job_reply(const backups::Job& job) {
   put(reply, "Progress", json::Value(job.progress));
   put(reply, "BegunDate", epoch(job.begun_at));
   put(reply, "FinishedDate", epoch(job.finished_at));
-  if (job.report) {
-    auto report = *job.report;
-    for (auto& point : report.points)
-      point.fingerprints.clear();  // thousands of lines; a point's own reply counts them
-    reply["Report"] = json::encode(report);
-  }
+  if (job.report) reply["Report"] = backup_report_reply(*job.report);
   return reply;
 }
 
@@ -123,7 +133,8 @@ Result<json::Object> resume_backup_plan(const Call& call) { return set_state(cal
 Result<json::Object> delete_backup_plan(const Call& call) { return set_state(call, "Retired"); }
 
 Result<json::Object> get_backup_plan(const Call& call) {
-  BELAY_TRY_ASSIGN(const auto view, call.services.backups->get_plan(call.text("Plan")));
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
+  BELAY_TRY_ASSIGN(const auto view, service->get_plan(call.text("Plan")));
   return json::Object{{"Plan", backup_plan_reply(view)}};
 }
 
@@ -150,17 +161,19 @@ Result<json::Object> list_backup_plans(const Call& call) {
 // ---- jobs
 
 Result<json::Object> start_backup_run(const Call& call) {
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
   RunRequest request;
   request.plan = call.text("Plan");
   request.node_ids = texts_of(call, "InstanceIds");
   request.requested_by = call.principal;
   backup::BackupType type{};
   if (boost::describe::enum_from_string(call.text("Type").c_str(), type)) request.type = type;
-  BELAY_TRY_ASSIGN(const auto jobs, call.services.backups->start_runs(request));
+  BELAY_TRY_ASSIGN(const auto jobs, service->start_runs(request));
   return json::Object{{"JobIds", texts_reply(jobs)}};
 }
 
 Result<json::Object> start_restore_test(const Call& call) {
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
   ProveRequest request;
   request.plan = call.text("Plan");
   request.point_id = call.text("PointId");
@@ -173,11 +186,12 @@ Result<json::Object> start_restore_test(const Call& call) {
   request.offsite = flag_of(call, "Offsite");
   request.escrow = call.text("Escrow");
   request.requested_by = call.principal;
-  BELAY_TRY_ASSIGN(const auto jobs, call.services.backups->start_proofs(request));
+  BELAY_TRY_ASSIGN(const auto jobs, service->start_proofs(request));
   return json::Object{{"JobIds", texts_reply(jobs)}};
 }
 
 Result<json::Object> start_restore(const Call& call) {
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
   RestoreRequest request;
   request.point_id = call.text("PointId");
   BELAY_TRY_ASSIGN(request.node_id, node_of(call));
@@ -189,12 +203,13 @@ Result<json::Object> start_restore(const Call& call) {
   request.to.preview = flag_of(call, "Preview");
   request.confirm = call.text("Confirm");
   request.requested_by = call.principal;
-  BELAY_TRY_ASSIGN(const auto job, call.services.backups->start_restore(request));
+  BELAY_TRY_ASSIGN(const auto job, service->start_restore(request));
   return job_reply(call, job);
 }
 
 Result<json::Object> stop_backup_job(const Call& call) {
-  BELAY_TRY(call.services.backups->stop_job(call.text("JobId"), call.principal));
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
+  BELAY_TRY(service->stop_job(call.text("JobId"), call.principal));
   return job_reply(call, call.text("JobId"));
 }
 
@@ -203,7 +218,7 @@ Result<json::Object> get_backup_job(const Call& call) { return job_reply(call, c
 Result<json::Object> list_backup_jobs(const Call& call) {
   BELAY_TRY_ASSIGN(const auto page, page_of(call, 50, 1'000));
   backups::JobFilter filter;
-  BELAY_TRY_ASSIGN(filter.node_id, node_of(call));
+  BELAY_TRY_ASSIGN(filter.node_id, listed_node_of(call));
   filter.tasks = texts_of(call, "Task");
   filter.states = texts_of(call, "State");
   return call.read([&](store::Sql& sql) -> Result<json::Object> {
@@ -218,7 +233,8 @@ Result<json::Object> list_backup_jobs(const Call& call) {
 }
 
 Result<json::Object> get_backup_posture(const Call& call) {
-  BELAY_TRY_ASSIGN(const auto rows, call.services.backups->posture(call.text("Plan"), texts_of(call, "InstanceIds")));
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
+  BELAY_TRY_ASSIGN(const auto rows, service->posture(call.text("Plan"), texts_of(call, "InstanceIds")));
   json::Array postures;
   for (const auto& row : rows) postures.push_back(posture_reply(row));
   return json::Object{{"Postures", std::move(postures)}};

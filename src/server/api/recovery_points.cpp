@@ -10,7 +10,54 @@ namespace backups = store::backups;
 
 std::string_view word(auto value) { return boost::describe::enum_to_string(value, ""); }
 
+json::Array evidence_reply(const std::vector<backup::Evidence>& evidence) {
+  json::Array out;
+  for (const auto& item : evidence)
+    out.push_back(
+        json::Object{{"Level", word(item.level)}, {"What", item.what}, {"Passed", item.passed}, {"Seen", item.seen}});
+  return out;
+}
+
+json::Array phases_reply(const std::vector<backup::Phase>& phases) {
+  json::Array out;
+  for (const auto& phase : phases)
+    out.push_back(json::Object{{"Name", phase.name}, {"Seconds", seconds_of(phase.took)}});
+  return out;
+}
+
+json::Object made_reply(const backup::MadePoint& made) {
+  json::Object reply{{"Reference", made.reference},
+                     {"Type", word(made.type)},
+                     {"TakenDate", epoch(made.taken_at)},
+                     {"BytesSource", made.bytes_source},
+                     {"BytesAdded", made.bytes_added},
+                     {"Files", made.files},
+                     {"Rows", made.rows}};
+  put(reply, "Needs", texts_reply(made.needs));
+  put(reply, "Position", json::Value(made.position));
+  put(reply, "Remarks", texts_reply(made.remarks));
+  return reply;
+}
+
 }  // namespace
+
+json::Object backup_report_reply(const backup::JobReport& report) {
+  json::Object reply{{"Outcome", word(report.outcome)}, {"Bytes", report.bytes}, {"Files", report.files}};
+  put(reply, "Why", json::Value(report.why));
+  json::Array points;
+  for (const auto& made : report.points) points.push_back(made_reply(made));
+  put(reply, "Points", std::move(points));
+  put(reply, "Forgotten", texts_reply(report.forgotten));
+  put(reply, "Evidence", evidence_reply(report.evidence));
+  put(reply, "Phases", phases_reply(report.phases));
+  if (report.time_to_restore) reply["TimeToRestoreSeconds"] = seconds_of(*report.time_to_restore);
+  put(reply, "RestoredToDate", epoch(report.restored_to));
+  if (report.repository_bytes > 0) reply["RepositoryBytes"] = report.repository_bytes;
+  if (report.repository_bytes_free > 0) reply["RepositoryFreeBytes"] = report.repository_bytes_free;
+  put(reply, "Problems", problems_reply(report.problems));
+  put(reply, "Output", json::Value(report.output));
+  return reply;
+}
 
 json::Object point_reply(const backup::RecoveryPoint& point) {
   const auto& made = point.made;
@@ -53,21 +100,15 @@ json::Object proof_reply(const backups::SignedProof& kept) {
   put(reply, "Why", json::Value(proof.why));
   put(reply, "RestoredToDate", epoch(proof.restored_to));
   if (proof.time_to_restore) reply["TimeToRestoreSeconds"] = seconds_of(*proof.time_to_restore);
-  json::Array evidence, phases;
-  for (const auto& item : proof.evidence)
-    evidence.push_back(
-        json::Object{{"Level", word(item.level)}, {"What", item.what}, {"Passed", item.passed}, {"Seen", item.seen}});
-  for (const auto& phase : proof.phases)
-    phases.push_back(json::Object{{"Name", phase.name}, {"Seconds", seconds_of(phase.took)}});
-  put(reply, "Evidence", std::move(evidence));
-  put(reply, "Phases", std::move(phases));
+  put(reply, "Evidence", evidence_reply(proof.evidence));
+  put(reply, "Phases", phases_reply(proof.phases));
   return reply;
 }
 
 Result<json::Object> list_recovery_points(const Call& call) {
   BELAY_TRY_ASSIGN(const auto page, page_of(call, 50, 1'000));
   backups::PointFilter filter;
-  BELAY_TRY_ASSIGN(filter.node_id, node_of(call));
+  BELAY_TRY_ASSIGN(filter.node_id, listed_node_of(call));
   filter.vault = call.text("Vault");
   filter.states = texts_of(call, "State");
   return call.read([&](store::Sql& sql) -> Result<json::Object> {
@@ -89,23 +130,27 @@ Result<json::Object> get_recovery_point(const Call& call) {
 }
 
 Result<json::Object> put_legal_hold(const Call& call) {
-  BELAY_TRY(call.services.backups->hold(call.text("PointId"), true, call.text("Reason"), call.principal));
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
+  BELAY_TRY(service->hold(call.text("PointId"), true, call.text("Reason"), call.principal));
   return json::Object();
 }
 
 Result<json::Object> delete_legal_hold(const Call& call) {
-  BELAY_TRY(call.services.backups->hold(call.text("PointId"), false, call.text("Reason"), call.principal));
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
+  BELAY_TRY(service->hold(call.text("PointId"), false, call.text("Reason"), call.principal));
   return json::Object();
 }
 
 Result<json::Object> accept_recovery_point(const Call& call) {
-  BELAY_TRY(call.services.backups->accept(call.text("PointId"), call.text("Reason"), call.principal));
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
+  BELAY_TRY(service->accept(call.text("PointId"), call.text("Reason"), call.principal));
   return json::Object();
 }
 
 Result<json::Object> preview_retention(const Call& call) {
-  BELAY_TRY_ASSIGN(const auto node, node_of(call));
-  BELAY_TRY_ASSIGN(const auto previews, call.services.backups->preview_retention(call.text("Plan"), node));
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
+  BELAY_TRY_ASSIGN(const auto node, listed_node_of(call));
+  BELAY_TRY_ASSIGN(const auto previews, service->preview_retention(call.text("Plan"), node));
   json::Array points;
   for (const auto& preview : previews)
     for (std::size_t i = 0; i < preview.points.size(); ++i) {
@@ -131,7 +176,7 @@ Result<json::Object> get_proof(const Call& call) {
 Result<json::Object> list_proofs(const Call& call) {
   BELAY_TRY_ASSIGN(const auto page, page_of(call, 20, 100));
   backups::ProofFilter filter;
-  BELAY_TRY_ASSIGN(filter.node_id, node_of(call));
+  BELAY_TRY_ASSIGN(filter.node_id, listed_node_of(call));
   filter.point_id = call.text("PointId");
   return call.read([&](store::Sql& sql) -> Result<json::Object> {
     BELAY_TRY_ASSIGN(filter.plan_id, plan_id_of(call, sql));

@@ -47,15 +47,18 @@ json::Object vault_reply(const backups::Vault& vault) {
 }
 
 Result<json::Object> create_vault(const Call& call) {
-  return reply_of(call.services.backups->create_vault(put_request(call)));
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
+  return reply_of(service->create_vault(put_request(call)));
 }
 
 Result<json::Object> update_vault(const Call& call) {
-  return reply_of(call.services.backups->update_vault(put_request(call)));
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
+  return reply_of(service->update_vault(put_request(call)));
 }
 
 Result<json::Object> delete_vault(const Call& call) {
-  BELAY_TRY(call.services.backups->remove_vault(call.text("Name"), call.principal));
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
+  BELAY_TRY(service->remove_vault(call.text("Name"), call.principal));
   return json::Object();
 }
 
@@ -84,18 +87,21 @@ Result<json::Object> describe_vaults(const Call& call) {
 }
 
 Result<json::Object> check_vault(const Call& call) {
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
   BELAY_TRY_ASSIGN(const auto node, node_of(call));
-  BELAY_TRY_ASSIGN(const auto jobs, call.services.backups->check_vault(call.text("Name"), node, call.principal));
+  BELAY_TRY_ASSIGN(const auto jobs, service->check_vault(call.text("Name"), node, call.principal));
   return json::Object{{"JobIds", texts_reply(jobs)}};
 }
 
 Result<json::Object> escrow_vault(const Call& call) {
-  BELAY_TRY_ASSIGN(auto text, call.services.backups->escrow(call.text("Name"), call.text("Reason"), call.principal));
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
+  BELAY_TRY_ASSIGN(auto text, service->escrow(call.text("Name"), call.text("Reason"), call.principal));
   return json::Object{{"Escrow", std::move(text)}};
 }
 
 Result<json::Object> check_escrow(const Call& call) {
-  return reply_of(call.services.backups->check_escrow(call.text("Name"), call.text("Escrow"), call.principal));
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
+  return reply_of(service->check_escrow(call.text("Name"), call.text("Escrow"), call.principal));
 }
 
 }  // namespace belay::server
