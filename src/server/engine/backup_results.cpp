@@ -83,7 +83,8 @@ Status BackupRun::end(Job& job, std::string state, std::string why) {
   auto& member = *kept;
   const bool ok = job.state == "Succeeded";
   if (!agenda_task(job.job).empty()) {
-    backup::job_ended(plan_.spec, member.progress, ok || job.state == "Cancelled", now_);
+    if (job.state == "Cancelled") settle(member);
+    else backup::job_ended(plan_.spec, member.progress, ok, now_);
     if (ok && job.job.task == Task::backup) member.progress.last_ok_at = now_;
     if (ok) BELAY_TRY(all_well(member));
     else if (job.state != "Cancelled" && !member.progress.retry_at)

@@ -186,7 +186,8 @@ Result<ExecutionKind::Advance> BackupRun::advance(const store::executions::Execu
   for (const auto& node_id : to_look_) {
     const auto member = backups::get_member(sql_, plan_.plan_id, node_id);
     if (member.ok()) BELAY_TRY(look(*member));
-    else if (member.error().code() != Code::not_found) return member.error();
+    else if (member.error().code() == Code::not_found) BELAY_TRY(look_at_guest(node_id));
+    else return member.error();
   }
   BELAY_TRY_ASSIGN(auto wake_at, backups::next_look(sql_, plan_.plan_id));
   if (active) wake_at = std::min(wake_at.value_or(Instant::max()), now_ + kMembersEvery);
@@ -221,6 +222,19 @@ Status BackupRun::translate(const store::executions::Event& event) {
   return end(*job, "Expired", "the node did not take the order in time: is its agent running? see `belay nodes`");
 }
 
+// A node that the plan does not cover, and that restores or tests one of its points: like one that has left.
+Status BackupRun::look_at_guest(const std::string& node_id) {
+  BELAY_TRY_ASSIGN(const auto open, backups::open_jobs(sql_, plan_.plan_id, node_id));
+  if (open.empty()) return {};
+  Member guest;
+  guest.plan_id = plan_.plan_id;
+  guest.node_id = guest.progress.node_id = node_id;
+  guest.joined_at = now_;
+  guest.left_at = guest.look_at = now_;
+  BELAY_TRY(backups::put_members(sql_, std::span(&guest, 1)));
+  return look(guest);
+}
+
 Status BackupRun::look(Member member) {
   BELAY_TRY_ASSIGN(auto open, backups::open_jobs(sql_, plan_.plan_id, member.node_id));
   const auto sent = std::ranges::find_if(open, is_sent);
@@ -232,11 +246,22 @@ Status BackupRun::look(Member member) {
   if (std::ranges::none_of(open, is_sent)) {
     // An end may have changed what the member remembers.
     BELAY_TRY_ASSIGN(member, backups::get_member(sql_, plan_.plan_id, member.node_id));
+    settle(member);
     BELAY_TRY(begin_due(member, open));
   }
   BELAY_TRY(judge(member));
   plan_next_look(member, open);
   return backups::put_members(sql_, std::span(&member, 1));
+}
+
+// What somebody stopped neither succeeded nor failed. Where no node had it yet it ended without us, and remembered as
+// under way nothing would be due ever again.
+void BackupRun::settle(Member& member) {
+  auto& progress = member.progress;
+  if (progress.job_id.empty()) return;
+  if (!progress.job_task.empty()) progress.busy_until = now_;
+  progress.job_id.clear();
+  progress.job_task.clear();
 }
 
 void BackupRun::plan_next_look(Member& member, const std::vector<Job>& open) {

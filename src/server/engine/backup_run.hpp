@@ -23,6 +23,8 @@ class BackupRun {
 
   Status translate(const store::executions::Event& event);
   Status look(Member member);
+  Status look_at_guest(const std::string& node_id);
+  void settle(Member& member);
 
   // ---- what is due
   Status begin_due(Member& member, std::vector<Job>& open);

@@ -195,10 +195,11 @@ Result<std::string> Backups::escrow(std::string_view name, std::string_view reas
 
 Result<backups::Vault> note_escrow(Sql& sql, std::string_view name, std::string_view text, std::string_view by,
                                    Instant now) {
-  BELAY_TRY_ASSIGN(const auto kept, read_escrow(text));
   BELAY_TRY_ASSIGN(auto vault, backups::get_vault(sql, name));
-  if (vault_key_fingerprint(kept.key) != vault.key_fingerprint)
-    return refuse("this escrow file is of the vault '" + sanitize(kept.vault_name, 64) +
+  const auto kept = read_escrow(text);
+  if (!kept.ok()) return refuse(kept.error().message());
+  if (vault_key_fingerprint(kept->key) != vault.key_fingerprint)
+    return refuse("this escrow file is of the vault '" + sanitize(kept->vault_name, 64) +
                   "' with another key: it does not open " + vault.name);
   vault.escrow_checked_at = now;
   BELAY_TRY(backups::update_vault(sql, vault, std::nullopt));
@@ -286,7 +287,10 @@ Status Backups::set_plan_state(std::string_view name, std::string_view state, st
     plan.updated_at = now;
     BELAY_TRY(backups::update_plan(sql, plan));
     BELAY_TRY(wake_backup_plan(sql, plan.plan_id, "", now));
-    return note_in_audit(sql, now, by, "belay:SetBackupPlanState", plan.plan_id,
+    const std::string_view operation = state == "Paused"   ? "belay:PauseBackupPlan"
+                                       : state == "Active" ? "belay:ResumeBackupPlan"
+                                                           : "belay:DeleteBackupPlan";
+    return note_in_audit(sql, now, by, operation, plan.plan_id,
                          {{"name", plan.name}, {"state", plan.state}, {"reason", reason}});
   });
 }

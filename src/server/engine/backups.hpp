@@ -85,7 +85,8 @@ class Backups {
   Result<std::string> escrow(std::string_view name, std::string_view reason, std::string_view by);
   // ok where the file opens this vault; noted. invalid_argument or corrupt with what is wrong about it.
   Result<store::backups::Vault> check_escrow(std::string_view name, std::string_view text, std::string_view by);
-  // A job on one node of each plan that uses the vault (or on `node_id`): can it be reached, opened, written to?
+  // Two jobs on one node of each plan that uses the vault (or on `node_id`): can it be reached, opened, written to; then,
+  // is there what we know of, no more and no less?
   Result<std::vector<std::string>> check_vault(std::string_view name, std::string_view node_id, std::string_view by);
 
   // ---- plans
