@@ -77,6 +77,9 @@ Result<int> proofs(Context& context, const Arguments& arguments) {
   }
   json::Object request;
   if (arguments.has("plan")) request["Plan"] = arguments.one("plan");
+  if (arguments.has("point")) {
+    BELAY_TRY_ASSIGN(request["PointId"], checked_id(IdKind::point, arguments.one("point")));
+  }
   if (arguments.has("node")) {
     BELAY_TRY_ASSIGN(request["InstanceId"], resolve_node(context, arguments.one("node")));
   }
@@ -171,7 +174,7 @@ CommandSpec backup_command() {
            {"proofs",
             "signed results of restore tests, the newest first; or one of them",
             {{"PROOF", "its id (pr-…)", Takes::one_value, false}},
-            {plan, one_node},
+            {plan, one_node, {"--point", "only of this recovery point (rp-…)"}},
             proofs,
             {}},
            {"posture",

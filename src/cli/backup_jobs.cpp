@@ -121,24 +121,29 @@ void print_job(const Context& context, const json::Value& job) {
             << cell(job, "InstanceId") << ": " << sanitize(state_of(job), 2'000) << "\n";
   const auto* report = json::find(job, "Report");
   if (!report) return;
-  if (const auto* points = json::find(*report, "points");
+  if (const auto* points = json::find(*report, "Points");
       points && points->is_array() && !points->get_array().empty()) {
     Table table{{"REFERENCE", "TYPE", "TAKEN (UTC)", "BYTES", "IN THE VAULT", "FILES", "ROWS"}, {}};
     for (const auto& point : points->get_array())
-      table.rows.push_back({cell(point, "reference"), cell(point, "type"), time_cell(json::find(point, "taken_at")),
-                            cell(point, "bytes_source"), cell(point, "bytes_added"), cell(point, "files"),
-                            cell(point, "rows")});
+      table.rows.push_back({cell(point, "Reference"), cell(point, "Type"), time_cell(json::find(point, "TakenDate")),
+                            cell(point, "BytesSource"), cell(point, "BytesAdded"), cell(point, "Files"),
+                            cell(point, "Rows")});
     std::cout << to_text_table(table);
   }
-  if (const auto* evidence = json::find(*report, "evidence");
+  if (const auto* evidence = json::find(*report, "Evidence");
       evidence && evidence->is_array() && !evidence->get_array().empty()) {
     Table table{{"LEVEL", "WHAT", "PASSED", "SEEN"}, {}};
     for (const auto& item : evidence->get_array())
-      table.rows.push_back({cell(item, "level"), cell(item, "what"), cell(item, "passed"), cell(item, "seen")});
+      table.rows.push_back({cell(item, "Level"), cell(item, "What"), cell(item, "Passed"), cell(item, "Seen")});
     std::cout << to_text_table(table);
   }
-  if (const auto* took = json::find(*report, "time_to_restore"); took && took->is_int64())
-    std::cout << "time to restore: " << humanize(Duration(took->get_int64())) << "\n";
+  if (const auto* took = json::find(*report, "TimeToRestoreSeconds"); took && took->is_int64())
+    std::cout << "time to restore: " << humanize(Duration(took->get_int64() * 1'000)) << "\n";
+  if (const auto* to = json::find(*report, "RestoredToDate")) std::cout << "restored to: " << time_cell(to) << " UTC\n";
+  // Of a restore and its preview the engine says here what it did or would do.
+  if (cell(job, "Task") == "restore" || cell(job, "State") == "Failed")
+    for (const auto line : split(json::text_or_empty(*report, "Output"), '\n'))
+      if (!line.empty()) std::cout << sanitize(line, 2'000) << "\n";
 }
 
 CommandSpec backup_jobs_command() {

@@ -57,9 +57,33 @@ Result<int> list(Context& context, const Arguments&) {
   return kExitOk;
 }
 
+// How it could be brought back, a sentence for each plan that covers it. Who may not ask sees the node without it.
+Status add_posture(Context& context, const std::string& id, json::Value& node) {
+  const auto answer = call(context, "GetBackupPosture", {{"InstanceIds", json::Array{json::Value(id)}}});
+  if (!answer.ok())
+    return answer.error().code() == Code::permission_denied || answer.error().code() == Code::unsupported
+               ? Status()
+               : Status(answer.error());
+  const auto* rows = json::find(*answer, "Postures");
+  auto* members = node.if_object();
+  if (!rows || !rows->is_array() || rows->get_array().empty() || !members) return {};
+  if (context.format == Format::json) {
+    (*members)["BackupPostures"] = *rows;
+    return {};
+  }
+  json::Array sentences;
+  for (const auto& row : rows->get_array()) {
+    const std::string plan = json::text_or_empty(row, "PlanName");
+    sentences.emplace_back((plan.empty() ? "" : plan + ": ") + json::text_or_empty(row, "Sentence"));
+  }
+  (*members)["Backup"] = std::move(sentences);
+  return {};
+}
+
 Result<int> show(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto id, resolve_node(context, arguments.one("NODE")));
-  BELAY_TRY_ASSIGN(const auto node, call(context, "GetNode", {{"InstanceId", id}}));
+  BELAY_TRY_ASSIGN(auto node, call(context, "GetNode", {{"InstanceId", id}}));
+  BELAY_TRY(add_posture(context, id, node));
   print_record(context, node, std::cout);
   return kExitOk;
 }

@@ -32,7 +32,7 @@ std::string csv_cell(const std::string& text) {
 }
 
 bool is_time(std::string_view member, const json::Value& value) {
-  return value.is_number() && (member.ends_with("Date") || member.ends_with("Time"));
+  return value.is_number() && (member.ends_with("Date") || member.ends_with("Time") || member == "At");
 }
 
 bool is_nested(const json::Value& value) {
