@@ -317,7 +317,9 @@ Result<wire::SecretsReply> Backups::secrets_for(std::string_view node_id, std::s
     const auto order = store::orders::get(sql, order_id);
     if (!order.ok()) return order.error().code() == Code::not_found ? no : order.error();
     using OrderState = store::orders::State;
-    const bool open = order->state == OrderState::delivered || order->state == OrderState::acknowledged;
+    // An order is noted as delivered behind its sending: a quick node asks while it still counts as queued.
+    const bool open = order->state == OrderState::queued || order->state == OrderState::delivered ||
+                      order->state == OrderState::acknowledged;
     if (order->node_id != node_id || order->kind != "backup" || !open) return no;
     BELAY_TRY_ASSIGN(const auto content, content_of(sql, order_id));
     if (!content.backup) return no;

@@ -85,8 +85,7 @@ class Backups {
   Result<std::string> escrow(std::string_view name, std::string_view reason, std::string_view by);
   // ok where the file opens this vault; noted. invalid_argument or corrupt with what is wrong about it.
   Result<store::backups::Vault> check_escrow(std::string_view name, std::string_view text, std::string_view by);
-  // Two jobs on one node of each plan that uses the vault (or on `node_id`): can it be reached, opened, written to; then,
-  // is there what we know of, no more and no less?
+  // On one node of each plan that uses the vault (or on `node_id`): a check, can it be opened and written; a list.
   Result<std::vector<std::string>> check_vault(std::string_view name, std::string_view node_id, std::string_view by);
 
   // ---- plans
@@ -111,7 +110,7 @@ class Backups {
   // ---- how it stands
   Result<std::vector<PostureRow>> posture(std::string_view plan, const std::vector<std::string>& node_ids);
 
-  // Of an open backup order of this node, made at the moment; permission_denied of any other.
+  // Of a backup order of this node that is not over, made at the moment; permission_denied of any other.
   Result<wire::SecretsReply> secrets_for(std::string_view node_id, std::string_view order_id);
 
   std::function<void()> poke;  // set by main: an execution has something to do
