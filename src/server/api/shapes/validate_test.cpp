@@ -86,6 +86,17 @@ TEST(Validate, EachFact) {
   }
 }
 
+TEST(Validate, ASecretIsNeverShown) {
+  const std::string secret = repeated("hush", 5'000);
+  for (const auto& wrong : {secret, std::string("hush\0", 5)}) {
+    const json::Object request{{"Content", "x"}, {"Secrets", json::Object{{"accessKey", wrong}}}};
+    const auto refusal = validate(*model().operation("CreateVault")->input, request);
+    ASSERT_TRUE(refusal);
+    EXPECT_NE(refusal->message.find("'secrets.accessKey.member'"), std::string::npos) << refusal->message;
+    EXPECT_EQ(refusal->message.find("hush"), std::string::npos) << refusal->message;
+  }
+}
+
 TEST(Validate, CountsEveryFaultAndTellsTen) {
   json::Array filters;
   for (int i = 0; i < 25; ++i) filters.push_back(json::Object{{"Key", ""}, {"Values", json::Array{"x"}}});
