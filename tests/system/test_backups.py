@@ -118,7 +118,7 @@ class Backups(ArchiveCase):
         copied = wait_until("the copy in the other vault", lambda: self.points("files", "safe"), 120)
         self.assertEqual(copied[0]["CopyOf"], self.points("files")[0]["PointId"])
         proof = self.job("backup", "prove", "files")
-        self.assertTrue(all(item["passed"] for item in proof["Report"]["evidence"]), proof)
+        self.assertTrue(all(item["Passed"] for item in proof["Report"]["Evidence"]), proof)
         self.assertIn("proved", self.sentence("files"))
         point = self.points("files")[0]
         self.assertEqual(point["Proven"], "P3")
@@ -157,7 +157,7 @@ class Backups(ArchiveCase):
         self.job("backup", "run", "pg", "--type", "incremental")
         self.assertEqual([point["Type"] for point in self.points("pg")[:3]], ["incremental", "differential", "full"])
         proof = self.job("backup", "prove", "pg")
-        levels = {item["level"] for item in proof["Report"]["evidence"]}
+        levels = {item["Level"] for item in proof["Report"]["Evidence"]}
         self.assertEqual(levels, {"P0", "P1", "P2", "P3", "P4", "P5"})
         self.assertIn("(P5)", self.sentence("pg"))
         # A mistake after the backup; back to the moment before it, from the WAL.
@@ -186,7 +186,7 @@ class Backups(ArchiveCase):
         self.mysql("insert into orders select seq, 'later still' from seq_6001_to_6500")
         self.job("backup", "run", "my", "--type", "differential")
         proof = self.job("backup", "prove", "my")
-        self.assertEqual({item["level"] for item in proof["Report"]["evidence"]}, {"P0", "P1", "P2", "P3", "P4", "P5"})
+        self.assertEqual({item["Level"] for item in proof["Report"]["Evidence"]}, {"P0", "P1", "P2", "P3", "P4", "P5"})
         self.mysql("insert into orders values (7000, 'the last good one')")
         time.sleep(2)
         moment = self.mysql("select date_format(utc_timestamp(), '%Y-%m-%dT%H:%i:%sZ')").strip()
