@@ -1,7 +1,7 @@
 #include <algorithm>
 
+#include "agent/backup/call_spec.hpp"
 #include "agent/backup/engines.hpp"
-#include "agent/backup/tools.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 
@@ -25,7 +25,7 @@ class WorkDirectory {
   // What a killed process of the same job left is gone first. Others may go through it, and list nothing: a program
   // that runs as another user finds the files that are its own.
   Status make() {
-    BELAY_TRY(host_.files.remove_tree(host_.work_directory));
+    BELAY_TRY(clear_directory(host_, host_.work_directory));  // a drive may still be mounted in it
     return host_.files.make_directories(host_.work_directory, 0711);
   }
 

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -141,6 +142,19 @@ TEST_F(DoJobTest, HooksRunAroundAndTheSecondComesWhatMay) {
   const auto stuck = do_job_with(host_, engine, job_, secrets_);
   EXPECT_EQ(stuck.outcome, JobOutcome::partial);
   EXPECT_THAT(stuck.why, HasSubstr("stuck"));
+}
+
+TEST_F(DoJobTest, ADriveThatAKilledJobLeftMountedIsNoHindrance) {
+  std::filesystem::create_directories(host_.work_directory + "/drive-own");
+  if (::mount("tmpfs", (host_.work_directory + "/drive-own").c_str(), "tmpfs", 0, "") != 0)
+    GTEST_SKIP() << "no tmpfs can be mounted here";
+  processes_.on("umount *", [](const io::ProcessSpec& spec, const io::OutputSink&) {
+    EXPECT_EQ(::umount(spec.argv.back().c_str()), 0);
+    return fakes::exits(0);
+  });
+  Talkative engine;
+  EXPECT_EQ(do_job_with(host_, engine, job_, secrets_).outcome, JobOutcome::ok);
+  EXPECT_FALSE(std::filesystem::exists(host_.work_directory));
 }
 
 TEST_F(DoJobTest, AnEngineThatIsNotHereSaysItsName) {

@@ -57,6 +57,13 @@ Result<std::string> ask_command(const BackupHost& host, const backup::Job& job, 
 
 Result<std::string> ask_file(const BackupHost& host, const Check& check, const std::string& root) {
   const auto path = root + (check.file.starts_with('/') ? "" : "/") + check.file;
+  // A link on the way may lead out of what was restored, to the file of the machine itself.
+  for (auto slash = path.find('/', root.size() + 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    const auto above = host.files.info(path.substr(0, slash));
+    if (above.ok() && above->kind == io::FileInfo::Kind::symlink)
+      return Error(Code::invalid_argument,
+                   path.substr(root.size(), slash - root.size()) + " is a link; name the place that it points to");
+  }
   const auto info = host.files.info(path);
   if (!info.ok()) return Error(info.error().code(), check.file + " is not in what was restored");
   return std::to_string(info->bytes);

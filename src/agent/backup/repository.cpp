@@ -36,6 +36,28 @@ void append(std::vector<std::string>& all, const std::vector<std::string>& more)
   all.insert(all.end(), more.begin(), more.end());
 }
 
+// restic takes a dead process for a living one while nobody has reaped it, and another that got its number as well. No
+// other job of ours works on the repository meanwhile (do_job's lock).
+bool is_dead_here(const BackupHost& host, const ResticLock& lock) {
+  const auto name = host.files.read("/proc/sys/kernel/hostname", 1'000);
+  if (!name.ok() || trim(*name) != lock.host) return false;
+  const auto stat = host.files.read("/proc/" + std::to_string(lock.process) + "/stat", 4'096);
+  if (!stat.ok()) return true;
+  const auto end = stat->rfind(") ");
+  const bool gone = end != std::string::npos && (stat->substr(end + 2, 1) == "Z" || stat->substr(end + 2, 1) == "X");
+  return gone || stat->find("(restic)") == std::string::npos;
+}
+
+Error locked(const ResticLock& lock, const std::string& vault, Instant now) {
+  return Error(Code::conflict,
+               "the repository in the vault " + vault + " is locked by process " + std::to_string(lock.process) +
+                   " of " + lock.user + " on " + lock.host + " since " + to_iso8601(lock.since) + " (" +
+                   humanize(std::max(Duration(0), now - lock.since)) +
+                   "); wait for its end. Where that process is gone, `restic unlock` there removes it; by itself it "
+                   "ends after half an hour",
+               "repository-locked");
+}
+
 }  // namespace
 
 Repository::Repository(const BackupHost& host, const backup::Job& job, const VaultAccess& access, std::string key,
@@ -154,20 +176,20 @@ Status Repository::drop_dead_locks(bool exclusive) {
   const auto unlocked = restic("dead locks cannot be removed", {"unlock"}, kOpenTimeout);
   if (!unlocked.ok()) return unlocked.error();
   BELAY_TRY_ASSIGN(ids, lock_ids());
+  bool dead = false, shared = false;
   for (const auto& id : ids) {
     const auto text = restic("a lock cannot be read", {"cat", "lock", id, "--no-lock"}, kOpenTimeout);
     if (!text.ok()) continue;  // gone meanwhile
     BELAY_TRY_ASSIGN(const auto lock, parse_lock(*text));
-    if (!lock.exclusive && !exclusive) continue;
-    return Error(Code::conflict,
-                 "the repository in the vault " + access_.vault().name + " is locked by process " +
-                     std::to_string(lock.process) + " of " + lock.user + " on " + lock.host + " since " +
-                     to_iso8601(lock.since) + " (" + humanize(std::max(Duration(0), host_.clock.now() - lock.since)) +
-                     "); wait for its end. Where that process is gone, `restic unlock` there removes it; by itself it "
-                     "ends after half an hour",
-                 "repository-locked");
+    if (is_dead_here(host_, lock)) dead = true;
+    else if (lock.exclusive || exclusive) return locked(lock, access_.vault().name, host_.clock.now());
+    else shared = true;  // somebody works on it beside us, and may
   }
-  return {};
+  if (!dead || shared) return {};
+  return restic("dead locks cannot be removed", {"unlock", "--remove-all"}, kOpenTimeout).ok()
+             ? Status()
+             : Error(Code::conflict, "a dead lock cannot be removed; run `restic unlock --remove-all`",
+                     "repository-locked");
 }
 
 // ---- storing

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
-#include "agent/backup/tools.hpp"
+#include "agent/backup/call_spec.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 
@@ -57,12 +57,7 @@ void unmount_in(const BackupHost& host, const std::string& path) {
   for (auto& point : points) run_tool(host, {"umount", std::move(point)});
 }
 
-void clear(const BackupHost& host, const std::string& path) {
-  end_processes_in(host, path);
-  unmount_in(host, path);
-  const auto gone = host.files.remove_tree(path);
-  if (!gone.ok()) log::warning("backup_scratch_left", {{"path", path}, {"why", gone.error()}});
-}
+void clear(const BackupHost& host, const std::string& path) { static_cast<void>(clear_directory(host, path)); }
 
 // "belay-scratch-<process>-<n>" of a process that is no more.
 void clear_forsaken(const BackupHost& host, const std::string& base) {
@@ -78,6 +73,14 @@ void clear_forsaken(const BackupHost& host, const std::string& base) {
 std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
 }  // namespace
+
+Status clear_directory(const BackupHost& host, const std::string& path) {
+  end_processes_in(host, path);
+  unmount_in(host, path);
+  auto gone = host.files.remove_tree(path);
+  if (!gone.ok()) log::warning("backup_directory_left", {{"path", path}, {"why", gone.error()}});
+  return gone;
+}
 
 std::string scratch_base(const BackupHost& host, const backup::Job& job) {
   return job.scratch.empty() ? host.state_directory + "/scratch" : job.scratch;

@@ -239,6 +239,18 @@ TEST_F(ToolsTest, ChecksAreAnsweredAndJudged) {
   EXPECT_EQ(processes_.calls().at(0).environment.at("BELAY_RESTORED"), "/scratch");
 }
 
+TEST_F(ToolsTest, AFileBehindALinkIsNotTheMachinesOwn) {
+  files_.put("/etc/hosts", "12345");
+  files_.put_link("/scratch/alias", "/etc");
+  job_.checks.resize(1);
+  job_.checks[0].file = "/alias/hosts";
+  backup::JobReport report;
+  run_checks(host_, job_, report, "/scratch", {}, {});
+  ASSERT_EQ(report.evidence.size(), 1u);
+  EXPECT_FALSE(report.evidence[0].passed);
+  EXPECT_THAT(report.evidence[0].seen, HasSubstr("/alias is a link"));
+}
+
 TEST(Compare, NamesWhatDiffers) {
   const std::vector<backup::Fingerprint> then{{"a", 3, "x"}, {"b", 4, ""}, {"c", 1, "y"}};
   backup::JobReport same;
