@@ -108,9 +108,10 @@ Status list_copies(const BackupHost& host, const backup::Job& job, const Secrets
 
 // How far recovery goes: always to an explicit target, and then the server is promoted (the default is to pause).
 std::vector<std::string> target_options(const std::optional<Instant>& time, const Position& position);
-// WAL of a chain up to a segment ("" all) into a directory of the server's user.
+// WAL of a chain up to a segment ("" all) into a directory of the server's user. pgBackRest asks the restored data
+// directory whose it is.
 Status fetch_wal(const Session& session, const Chain& chain, const Made& made, const std::string& target,
-                 const std::string& into);
+                 const std::string& data, const std::string& into);
 // Bytes of a WAL segment of the cluster that a backup is of.
 std::uint64_t segment_bytes_of(const Made& made);
 std::string annotation(const Made& made, const char* name);  // "" none

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <thread>
 
 #include "agent/backup/pg_text.hpp"
 #include "agent/backup/pgbackrest.hpp"
@@ -10,6 +11,9 @@ namespace {
 using backup::JobOutcome;
 using backup::JobReport;
 using backup::ProofLevel;
+
+constexpr int kExitBusy = 50;
+constexpr Duration kWorkersLinger{20'000}, kLook{500};
 
 struct Source {
   PgServer server;
@@ -173,6 +177,22 @@ void annotate(const Session& session, backup::MadePoint& point, const PgFacts& f
   if (const auto done = session.run(std::move(arguments)); !done.ok()) point.remarks.push_back(done.error().chain());
 }
 
+// The workers of a run that was killed hold the lock until they see that it is gone. No other job of ours works on this
+// repository (do_job); a run of somebody else's lasts longer.
+Result<io::ProcessOutcome> run_backup(const Session& session, std::uint64_t bytes) {
+  const auto& host = session.host();
+  const auto& job = session.job();
+  const auto begun = host.clock.monotonic();
+  while (true) {
+    BELAY_TRY_ASSIGN(auto ended,
+                     session.try_run({"backup", std::string(option_of(job.type)), "--log-level-console=detail"},
+                                     job.limits.timeout, progress_sink(host, "backup", bytes)));
+    const bool busy = ended.end == io::ProcessOutcome::End::exited && ended.exit_status == kExitBusy;
+    if (!busy || host.clock.monotonic() - begun > kWorkersLinger || (host.cancel && host.cancel->load())) return ended;
+    std::this_thread::sleep_for(kLook);
+  }
+}
+
 }  // namespace
 
 Status back_up(const BackupHost& host, const PgBackRestPlaces& places, const backup::Job& job, const Secrets& secrets,
@@ -186,9 +206,7 @@ Status back_up(const BackupHost& host, const PgBackRestPlaces& places, const bac
   BELAY_TRY_ASSIGN(const auto session, Session::open(host, places, job, secrets, std::move(wants)));
   BELAY_TRY_ASSIGN(const auto before, session.info());
   watch.begin("backup");
-  BELAY_TRY_ASSIGN(const auto ended,
-                   session.try_run({"backup", std::string(option_of(job.type)), "--log-level-console=detail"},
-                                   job.limits.timeout, progress_sink(host, "backup", source.facts.bytes)));
+  BELAY_TRY_ASSIGN(const auto ended, run_backup(session, source.facts.bytes));
   if (!ended.success()) return error_of(ended, "backup");
   BELAY_TRY_ASSIGN(const auto after, session.info());
   const auto label = new_label(before, after);

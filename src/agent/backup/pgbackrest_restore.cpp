@@ -148,7 +148,7 @@ class Restore {
     if (!restored.ok()) return restored.error();
     if (is_self_contained_) {
       const auto last = to_.time ? std::string() : wal_name(1, position.lsn, segment_bytes_of(made));
-      BELAY_TRY(fetch_wal(session, chain, made, last, data_ + "/pg_wal"));
+      BELAY_TRY(fetch_wal(session, chain, made, last, data_, data_ + "/pg_wal"));
     }
     if (!to_.in_place)
       if (const auto spaces = host_.files.list(data_ + ".tablespaces"); spaces.ok() && spaces->empty())
