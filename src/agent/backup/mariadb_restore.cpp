@@ -34,6 +34,24 @@ Status order_unit(const BackupHost& host, const backup::Job& job, const char* ve
   return done.ok() ? Status() : done.error();
 }
 
+// Sockets that listen for it: whoever connects to one (we, too, to see whether it still answers) would start it anew.
+std::vector<std::string> sockets_of(const BackupHost& host, const backup::Job& job, const std::string& unit) {
+  Call what;
+  what.argv = {"systemctl", "show", "--property=TriggeredBy", "--value", unit};
+  what.timeout = kUnitTimeout;
+  const auto told = must(host, job, std::move(what));
+  std::vector<std::string> sockets;
+  if (!told.ok()) return sockets;
+  for (const auto word : split(trim(*told), ' ')) {
+    if (!word.ends_with(".socket")) continue;
+    Call active;
+    active.argv = {"systemctl", "--quiet", "is-active", std::string(word)};
+    const auto state = call(host, job, std::move(active));
+    if (state.ok() && state->success()) sockets.emplace_back(word);
+  }
+  return sockets;
+}
+
 bool answers(const BackupHost& host, const backup::Job& job, const std::string& option_file) {
   const auto source = open_source(host, job, option_file);
   return source.ok() || source.error().reason() != "source-down";
@@ -49,6 +67,7 @@ struct Restoring {
   std::vector<Stored> all;
   std::vector<const Stored*> members;
   std::string target, unit;
+  std::vector<std::string> sockets;  // of the unit, that were stopped with it
   bool is_up = false;
   void say(const std::string& line) { report.output += line + "\n"; }
 };
@@ -117,6 +136,9 @@ Status start_again(Restoring& now, Stopwatch& watch) {
     return {};
   }
   watch.begin("start");
+  for (const auto& socket : now.sockets)
+    if (const auto listens = order_unit(now.host, now.job, "start", socket); !listens.ok())
+      now.say("start " + socket + " by hand: " + listens.error().chain());
   BELAY_TRY(order_unit(now.host, now.job, "start", now.unit));
   const auto give_up = now.host.clock.monotonic() + kAnswerPatience;
   while (!answers(now.host, now.job, now.option_file)) {
@@ -150,6 +172,8 @@ Status restore_now(Restoring& now) {
     BELAY_TRY(host.files.remove(back.prepared.directory + "/" + name));
   if (job.restore->in_place && now.is_up) {
     watch.begin("stop");
+    now.sockets = sockets_of(host, job, now.unit);
+    for (const auto& socket : now.sockets) BELAY_TRY(order_unit(host, job, "stop", socket));
     BELAY_TRY(order_unit(host, job, "stop", now.unit));
     if (answers(host, job, now.option_file))
       return Error(Code::conflict, "the service " + now.unit + " was stopped, and still answers; nothing was replaced",
@@ -271,7 +295,7 @@ Status archive_newest(const BackupHost& host, const backup::Job& job, const std:
 backup::JobReport restore_server(const BackupHost& host, const backup::Job& job, const Secrets& secrets,
                                  const std::string& option_file) {
   JobReport report;
-  Restoring now{host, job, option_file, report, {}, {}, {}, {}, {}, false};
+  Restoring now{host, job, option_file, report, {}, {}, {}, {}, {}, {}, false};
   auto done = look(now, secrets);
   if (done.ok() && job.restore->preview) preview(now);
   else if (done.ok()) done = restore_now(now);
