@@ -386,12 +386,12 @@ TEST_F(MariadbBackup, ACopyCarriesTheChainAndItsLogs) {
 TEST_F(MariadbBackup, WhatIsWrittenMeanwhileIsInTheProof) {
   // One process of its own that writes: starting many beside a job would hold on to the files it has open.
   std::thread writer([&] {
-    shell(
-        "while ! test -e " + root_ +
-        "/stop; do echo \"use shop; insert into orders (what) select concat('w', seq) from "
-        "seq_1_to_50; insert into notes values (9, 'w'); update orders set what = 'u' where id % 97 = 3;\"; sleep 0.02; "
-        "done | mariadb --no-defaults --socket=" +
-        server_->socket());
+    shell("while ! test -e " + root_ +
+          "/stop; do echo \"use shop; insert into orders (what) select concat('w', seq) from "
+          "seq_1_to_50; insert into notes values (9, 'w'); update orders set what = 'u' where id % 97 = 3;\"; sleep "
+          "0.02; "
+          "done | mariadb --no-defaults --socket=" +
+          server_->socket());
   });
   const auto full = back_up(BackupType::full);
   const auto one = back_up(BackupType::incremental);
