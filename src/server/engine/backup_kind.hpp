@@ -35,7 +35,7 @@ Result<std::string> want_job(store::Sql& sql, backup::Job job, std::string_view 
 // The parts of a job that plan and node say: source, vault, limits, scratch.
 Result<backup::Job> job_for(store::Sql& sql, const store::backups::Plan& plan, std::string_view node_id,
                             backup::Task task);
-// The escrow file opens this vault: noted, for proofs with an x. invalid_argument, corrupt.
+// The escrow file opens this vault: noted, for proofs with an x. invalid_argument.
 Result<store::backups::Vault> note_escrow(store::Sql& sql, std::string_view vault, std::string_view text,
                                           std::string_view by, Instant now);
 // The point and all that it needs, filled in. invalid_argument where something of its chain is not there.

@@ -83,7 +83,7 @@ class Backups {
   Status remove_vault(std::string_view name, std::string_view by);  // conflict while a plan or a point needs it
   // The escrow file, once: later only with a reason, which stands in the audit log.
   Result<std::string> escrow(std::string_view name, std::string_view reason, std::string_view by);
-  // ok where the file opens this vault; noted. invalid_argument or corrupt with what is wrong about it.
+  // ok where the file opens this vault; noted. invalid_argument with what is wrong about it.
   Result<store::backups::Vault> check_escrow(std::string_view name, std::string_view text, std::string_view by);
   // On one node of each plan that uses the vault (or on `node_id`): a check, can it be opened and written; a list.
   Result<std::vector<std::string>> check_vault(std::string_view name, std::string_view node_id, std::string_view by);
