@@ -157,11 +157,11 @@ TEST_F(DoJobTest, ADriveThatAKilledJobLeftMountedIsNoHindrance) {
   EXPECT_FALSE(std::filesystem::exists(host_.work_directory));
 }
 
-TEST_F(DoJobTest, AnEngineThatIsNotHereSaysItsName) {
-  job_.source.engine = backup::EngineName::snapshot;
+TEST_F(DoJobTest, AnEngineThatIsNotHereIsSaidToBeNone) {
+  job_.source.engine = static_cast<backup::EngineName>(99);  // of a newer server
   const auto report = do_job(host_, job_, secrets_);
   EXPECT_EQ(report.outcome, JobOutcome::failed);
-  EXPECT_THAT(report.why, HasSubstr("no engine snapshot"));
+  EXPECT_THAT(report.why, HasSubstr("this agent has no engine"));
 }
 
 }  // namespace
