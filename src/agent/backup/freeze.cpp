@@ -49,7 +49,6 @@ void run_thaw(const Ready& ready) {
     return;
   }
   if (child < 0) return;
-  for (int fd = 0; fd < 3; ++fd) ::dup2(ready.nothing, fd);
   ::signal(SIGTERM, SIG_DFL);
   ::signal(SIGINT, SIG_DFL);
   ::signal(SIGHUP, SIG_DFL);
@@ -68,6 +67,7 @@ void run_thaw(const Ready& ready) {
   ::signal(SIGINT, SIG_IGN);
   ::signal(SIGHUP, SIG_IGN);
   ::signal(SIGPIPE, SIG_IGN);
+  for (int fd = 0; fd < 3; ++fd) ::dup2(ready.nothing, fd);  // nobody waits for the end of an output because of it
   keep_only(kept);
   pollfd order{.fd = ready.orders, .events = POLLIN, .revents = 0};
   int came = 0;

@@ -352,13 +352,23 @@ Result<std::pair<std::uint64_t, std::uint64_t>> Repository::restore(const std::s
   for (const auto& path : include) append(arguments, {"--include", as_pattern(path)});
   const auto done = restic("restic restore", std::move(arguments), job_.limits.timeout);
   if (!done.ok()) return done.error();
-  // It ends with 0 as well where nothing matched.
-  for (const auto& path : include)
-    if (!host_.files.info(target + (path.starts_with('/') ? "" : "/") + path).ok())
+  if (include.empty()) return count_tree(host_.files, target);
+  // Only those: the target may be all of this machine. It ends with 0 as well where nothing matched.
+  std::pair<std::uint64_t, std::uint64_t> came{0, 0};
+  for (const auto& path : include) {
+    const auto place = (target == "/" ? std::string() : target) + (path.starts_with('/') ? "" : "/") + path;
+    const auto info = host_.files.info(place);
+    if (!info.ok())
       return Error(Code::not_found,
                    path + " is not in the recovery point; look at what is with `belay restore --preview`",
                    "not-in-point");
-  return count_tree(host_.files, target);
+    if (info->kind == io::FileInfo::Kind::file) came.first += info->bytes, ++came.second;
+    if (info->kind != io::FileInfo::Kind::directory) continue;
+    BELAY_TRY_ASSIGN(const auto below, count_tree(host_.files, place));
+    came.first += below.first;
+    came.second += below.second;
+  }
+  return came;
 }
 
 Status Repository::forget(const std::vector<std::string>& snapshot_ids) {

@@ -137,6 +137,7 @@ class Sqlite final : public ResticFiles {
  public:
   using ResticFiles::ResticFiles;
   backup::EngineName name() const override { return backup::EngineName::sqlite; }
+  JobReport restore(const Job& job, const Secrets& secrets) override;
 
  protected:
   void look_at_source(const Job& job, JobReport& report) override;
@@ -150,6 +151,16 @@ class Sqlite final : public ResticFiles {
   Status copy_one(const Job& job, const std::string& path, std::uint64_t bytes, const std::string& root,
                   JobReport& report);
 };
+
+// In place: the files where they were; what is there is put aside.
+JobReport Sqlite::restore(const Job& job, const Secrets& secrets) {
+  if (!job.restore || !job.restore->in_place) return ResticFiles::restore(job, secrets);
+  auto where = job;
+  where.restore->path = "/";
+  where.restore->over = true;
+  if (where.restore->paths.empty()) where.restore->paths = job.source.paths;
+  return ResticFiles::restore(where, secrets);
+}
 
 void Sqlite::look_at_source(const Job& job, JobReport& report) {
   for (const auto& path : job.source.paths) {

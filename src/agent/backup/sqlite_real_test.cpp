@@ -90,6 +90,12 @@ TEST_F(SqliteReal, AReplacedDatabaseTakesItsLogWithIt) {
   EXPECT_EQ(sql("pragma integrity_check; select count(*) from a"), "ok\n1\n");
   // What was put aside is a whole database, its log included.
   EXPECT_EQ(shell("sqlite3 " + db() + ".belay-before-" + job_.job_id + " 'select max(x) from a'"), "99\n");
+  auto in_place = about(Task::restore, report.points.at(0));
+  in_place.job_id = "bj-00000000000000002";
+  in_place.restore.emplace().in_place = true;
+  const auto again = run(in_place);
+  EXPECT_EQ(again.outcome, JobOutcome::ok) << told(again);
+  EXPECT_EQ(sql("select count(*) from a"), "1\n");
 }
 
 TEST_F(SqliteReal, ADamagedDatabaseIsNoBackup) {
