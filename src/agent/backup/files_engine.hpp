@@ -77,6 +77,8 @@ class ResticFiles : public FilesEngine {
  public:
   using FilesEngine::FilesEngine;
   backup::JobReport copy(const backup::Job& job, const Secrets& secrets) override;
+  backup::JobReport check(const backup::Job& job, const Secrets& secrets) override;
+  backup::JobReport forget(const backup::Job& job, const Secrets& secrets) override;
 
  protected:
   Result<std::unique_ptr<FileStore>> reach(const backup::Job& job, const Secrets& secrets) override;

@@ -2,6 +2,7 @@
 
 #include "agent/backup/engines.hpp"
 #include "agent/backup/files_engine.hpp"
+#include "agent/backup/tape.hpp"
 
 namespace belay::agent::backups {
 namespace {
@@ -78,9 +79,21 @@ Result<JobReport> copy_all(const BackupHost& host, const Job& job, const Secrets
 
 }  // namespace
 
-JobReport ResticFiles::copy(const Job& job, const Secrets& secrets) { return copy_snapshots(host_, job, secrets); }
+JobReport ResticFiles::copy(const Job& job, const Secrets& secrets) {
+  return job.copy_to && is_tape_drive(*job.copy_to) ? copy_to_tape(host_, job, secrets)
+                                                    : copy_snapshots(host_, job, secrets);
+}
+
+JobReport ResticFiles::check(const Job& job, const Secrets& secrets) {
+  return is_tape_drive(job.vault) ? check_tape(host_, job) : FilesEngine::check(job, secrets);
+}
+
+JobReport ResticFiles::forget(const Job& job, const Secrets& secrets) {
+  return is_tape_drive(job.vault) ? let_go_of(job) : FilesEngine::forget(job, secrets);
+}
 
 Result<std::unique_ptr<FileStore>> ResticFiles::reach(const Job& job, const Secrets& secrets) {
+  if (is_tape_drive(job.vault)) return read_from_tape(host_, job, secrets);
   BELAY_TRY_ASSIGN(auto access, VaultAccess::open(host_, job, job.vault, secrets));
   return std::unique_ptr<FileStore>(
       std::make_unique<ResticStore>(host_, job, std::move(access), key_of(secrets, "repository.key")));
