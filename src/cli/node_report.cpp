@@ -127,6 +127,26 @@ void print_restarts(std::ostream& out, const json::Value& node) {
   }
 }
 
+// What is well is told in a word, the rest in full.
+void print_storage(std::ostream& out, const json::Value& node) {
+  const auto* facts = json::find(node, "Facts");
+  const auto& storage = facts ? list_of(*facts, "storage") : list_of(node, "");
+  out << "\nStorage\n";
+  std::size_t well = 0;
+  for (const auto& health : storage) {
+    if (cell(health, "state") == "ok") {
+      ++well;
+      continue;
+    }
+    const std::string mounts = cell(health, "mounts");
+    line(out, cell(health, "state"),
+         cell(health, "what") + " " + cell(health, "subject") + (mounts == "-" ? "" : " (" + mounts + ")") + ": " +
+             cell(health, "detail"));
+  }
+  if (storage.empty()) out << "  nothing is known of its arrays, disks and mounts\n";
+  else line(out, "ok", std::to_string(well) + " of " + std::to_string(storage.size()) + " that were asked");
+}
+
 void print_problems(std::ostream& out, const json::Value& verdict, const json::Value& node) {
   std::vector<const json::Value*> problems;
   for (const auto& p : list_of(verdict, "Reasons")) problems.push_back(&p);
@@ -179,7 +199,7 @@ Result<int> print_node_report(Context& context, const std::string& node_id, cons
     print_machine(out, node, verdict);
     print_counts(out, verdict);
     print_patches(out, patches);
-    if (as_of.empty()) print_restarts(out, node);
+    if (as_of.empty()) print_restarts(out, node), print_storage(out, node);
     print_problems(out, verdict, node);
   }
   return json::text_or_empty(verdict, "Status") == "COMPLIANT" ? kExitOk : kExitNonCompliant;

@@ -270,7 +270,7 @@ class InventoryRebootCheck final : public agent::RebootCheck {
   Result<bool> required() override {
     agent::InventoryOptions quick;
     quick.services = false;
-    quick.stale_processes = false;
+    quick.stale_processes = quick.storage = false;
     return agent::collect_facts(io::real_files(), io::real_processes(), quick).reboot_required;
   }
 };

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "agent/inventory/proc_text.hpp"
+#include "agent/inventory/storage.hpp"
 #include "base/text.hpp"
 #include "core/fleet/operating_system.hpp"
 
@@ -31,6 +32,7 @@ class Collector {
     if (options_.services) services();
     if (options_.stale_processes) stale_processes();
     reboot();
+    if (options_.storage) facts_.storage = collect_storage({files_, processes_, options_.root});
     return std::move(facts_);
   }
 

@@ -82,7 +82,8 @@ Result<wire::OrderResult> patch(const WorkTools& tools, const StatePaths& paths,
                      tools.probes,
                      [&](std::string_view line) { output.add(std::string(line) + "\n"); },
                      tools.pool,
-                     [&] { return services_on_old_code(tools); }};
+                     [&] { return services_on_old_code(tools); },
+                     [&] { return tools.collect_facts().storage; }};
   auto ordered = *order.patch;
   ordered.approved.reset();  // it was read, and the run's journal is written often
   BELAY_TRY_ASSIGN(const auto run, RunDriver(run_tools, paths).run(order.order_id, ordered, order.expires_at));

@@ -12,6 +12,7 @@
 #include "agent/runner/run_probes.hpp"
 #include "agent/runner/state_paths.hpp"
 #include "agent/snapshots/snapshot_provider.hpp"
+#include "core/fleet/facts.hpp"
 #include "core/patchrun/gate.hpp"
 #include "core/patchrun/machine.hpp"
 #include "core/patchrun/way_back.hpp"
@@ -30,6 +31,7 @@ struct RunTools {
   OutputLine output;            // what the package manager prints, as it comes; may be empty
   PackagePool* pool = nullptr;  // of orders that use it
   std::function<std::vector<std::string>()> services_on_old_code{};  // that still run what was replaced; may be empty
+  std::function<std::vector<fleet::StorageHealth>()> storage{};      // how well it is now; empty: nobody looks
 };
 
 struct Happened {
@@ -76,6 +78,8 @@ class RunActions {
   // Which of the mounts, and why not the others.
   std::vector<std::string> covered_by(SnapshotProvider& provider, const std::vector<std::string>& mounts,
                                       std::vector<std::string>& reasons);
+  bool is_storage_fit(const patchrun::RunState& run, const std::vector<std::string>& mounts,
+                      patchrun::Findings& findings);
   bool may_be_covered(const patchrun::RunState& run, const std::vector<std::string>& mounts);
   void take_snapshots(const patchrun::RunState& run, const std::vector<std::string>& mounts,
                       patchrun::Findings& findings, patchrun::InHand& in_hand);

@@ -6,6 +6,7 @@
 #include "agent/runner/run_actions.hpp"
 #include "agent/runner/run_parts.hpp"
 #include "base/text.hpp"
+#include "core/fleet/storage.hpp"
 #include "core/patchrun/way_back.hpp"
 
 namespace belay::agent {
@@ -83,12 +84,20 @@ bool RunActions::may_be_covered(const RunState& run, const std::vector<std::stri
                              [&](auto* provider) { return !covered_by(*provider, mounts, reasons).empty(); });
 }
 
+// An ordered rollback goes ahead: what it takes back lies on the same storage.
+bool RunActions::is_storage_fit(const RunState& run, const std::vector<std::string>& mounts, Findings& findings) {
+  if (!tools_.storage || !run.order.undoes.empty() || run.order.ill_before == patchrun::IllBefore::patch) return true;
+  add(findings.problems, fleet::storage_problems(tools_.storage(), mounts));
+  return findings.problems.empty();
+}
+
 Happened RunActions::protect(const RunState& run) {
   Findings findings;
   findings.protection.emplace();
   const auto changing = agent::mounts_that_change(tools_.files, tools_.packages, run);
   if (!changing.ok()) return failed(changing.error(), std::move(findings));
   const auto& mounts = *changing;
+  if (!is_storage_fit(run, mounts, findings)) return failed(std::move(findings));
   if (run.maybe_restored && may_be_covered(run, mounts)) {
     findings.problems.push_back({fleet::Reason::other, "",
                                  "the machine restarted while the run made its way back ready; if a snapshot of it was "

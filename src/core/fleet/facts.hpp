@@ -37,6 +37,26 @@ struct StaleProcess {
 };
 BOOST_DESCRIBE_STRUCT(StaleProcess, (), (pid, command, service, libraries))
 
+enum class StorageState {
+  ok,
+  degraded,  // works, and one thing more must not break
+  failing,   // loses data, or does so already
+  unknown,   // did not say
+};
+BOOST_DESCRIBE_ENUM(StorageState, ok, degraded, failing, unknown)
+
+// How well something that data lies on is.
+struct StorageHealth {
+  std::string what;     // "md", "disk", "lvm", "zfs", "btrfs", "multipath", "filesystem", "mount"
+  std::string subject;  // "md0", "sda", "vg/pool", a pool's name, a mount
+  StorageState state = StorageState::unknown;
+  std::string detail;               // for a person: what was seen
+  std::vector<std::string> mounts;  // what lies on it
+  auto operator<=>(const StorageHealth&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(StorageHealth, (), (what, subject, state, detail, mounts))
+inline constexpr std::size_t kStorageMax = 500;
+
 struct NodeFacts {
   std::string computer_name;
   std::string os_id;       // os-release ID: "debian", "ubuntu", "rhel", …
@@ -58,10 +78,11 @@ struct NodeFacts {
   std::vector<std::string>
       reboot_reasons;  // "kernel 6.1.0-56 is installed, 6.1.0-50 runs", "/run/reboot-required: libc6"
   std::vector<StaleProcess> stale_processes;
+  std::vector<StorageHealth> storage;  // empty as well of agents that do not look
 };
 BOOST_DESCRIBE_STRUCT(NodeFacts, (),
                       (computer_name, os_id, os_version, os_codename, os_name, architecture, kernel_running,
                        kernels_installed, boot_id, booted_at, cpus, memory_bytes, mounts, addresses, services,
-                       machine_id, reboot_required, reboot_reasons, stale_processes))
+                       machine_id, reboot_required, reboot_reasons, stale_processes, storage))
 
 }  // namespace belay::fleet

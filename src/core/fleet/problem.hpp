@@ -33,13 +33,14 @@ enum class Reason {
   reboot_pending,       // an earlier change waits for a reboot
   policy_forbids,       // the node's own policy file does not allow the order
   policy_unusable,      // the policy file cannot be relied on, so nothing is allowed
+  storage_degraded,     // what the change would be written to is no longer whole: an array, a disk, a file system
   other,
 };
 BOOST_DESCRIBE_ENUM(Reason, lock_held, repository_unreachable, release_expired, release_stale, key_expired, key_missing,
                     signature_bad, package_held, would_remove_packages, version_not_offered, disk_full,
                     dependency_broken, dpkg_interrupted, package_broken, script_failed, clock_wrong, agent_dark,
                     scan_stale, never_scanned, metadata_missing, unsupported_system, database_unreadable, timed_out,
-                    phased_update, reboot_pending, policy_forbids, policy_unusable, other)
+                    phased_update, reboot_pending, policy_forbids, policy_unusable, storage_degraded, other)
 
 struct Problem {
   Reason reason = Reason::other;

@@ -8,6 +8,7 @@
 #include "server/engine/backup_kind.hpp"
 #include "server/engine/commands.hpp"
 #include "server/engine/order_desk.hpp"
+#include "server/engine/storage_view.hpp"
 #include "server/engine/vault_keys.hpp"
 #include "store/compliance_items.hpp"
 #include "store/executions.hpp"
@@ -78,7 +79,10 @@ class CoverageKind : public ExecutionKind {
     if (state.ok()) walk.after = json::text_or_empty(*state, "after");
     BELAY_TRY_ASSIGN(const auto nodes, store::nodes::list(sql, {}, {kMembersAtOnce, walk.after}));
     for (const auto& node : nodes.items)
-      if (node.state == store::nodes::NodeState::active) BELAY_TRY(judge(sql, node.node_id, now));
+      if (node.state == store::nodes::NodeState::active) {
+        BELAY_TRY(judge(sql, node.node_id, now));
+        BELAY_TRY(judge_storage(sql, node.node_id, now));
+      }
     const json::Object next{{"after", nodes.next}};
     return Advance{json::to_text(next), now + (nodes.next.empty() ? kCoverageEvery : Duration(1'000)), false};
   }
@@ -234,6 +238,24 @@ Status ensure_coverage(Sql& sql, Instant now) {
   return there.error().code() == Code::not_found ? store::executions::create(sql, execution) : Status(there.error());
 }
 
+// What a node has that no plan covers; without reasons where there is nothing to say.
+static Result<PostureRow> without_plan(Sql& sql, const store::nodes::Node& node) {
+  PostureRow row{node.name, {}};
+  row.posture.node_id = node.node_id;
+  BELAY_TRY_ASSIGN(const auto uncovered, uncovered_databases(sql, node.node_id));
+  if (!uncovered.empty()) {
+    row.posture.reasons = {join(uncovered, ", ") + " runs here, and no backup plan covers it"};
+    row.posture.sentence = "nothing brings its databases back: no backup plan covers them";
+  }
+  const auto arrays = arrays_of(node.facts);
+  if (arrays.empty()) return row;
+  BELAY_TRY_ASSIGN(const auto plans, plans_on(sql, node.node_id));
+  if (!plans.empty()) return row;
+  row.posture.reasons.push_back(raid_is_no_backup(arrays, "no backup plan covers this node"));
+  if (row.posture.sentence.empty()) row.posture.sentence = "only RAID protects it: no backup plan covers this node";
+  return row;
+}
+
 Result<std::vector<PostureRow>> Backups::posture(std::string_view plan_name, const std::vector<std::string>& named) {
   const Instant now = clock_.now();
   return store_.read([&](Sql& sql) -> Result<std::vector<PostureRow>> {
@@ -254,17 +276,19 @@ Result<std::vector<PostureRow>> Backups::posture(std::string_view plan_name, con
       } while (!page.after.empty());
     }
     std::vector<PostureRow> rows;
-    const auto name_of = [&](const std::string& node_id) {
-      const auto node = store::nodes::get(sql, node_id);
-      return node.ok() ? node->name : std::string();
-    };
     for (const auto& plan : plans) {
       BELAY_TRY_ASSIGN(const auto zone, zones_.of(plan.spec.schedule.timezone));
       BELAY_TRY_ASSIGN(const auto members, backups::members_of(sql, plan.plan_id));
       for (const auto& member : members) {
         if (member.left_at || (!only.empty() && std::ranges::find(only, member.node_id) == only.end())) continue;
         BELAY_TRY_ASSIGN(const auto known, known_of(sql, plan, member.node_id));
-        rows.push_back({name_of(member.node_id), backup::posture(known, *zone, now)});
+        rows.push_back({"", backup::posture(known, *zone, now)});
+        const auto node = store::nodes::get(sql, member.node_id);
+        if (!node.ok()) continue;
+        rows.back().node_name = node->name;
+        auto& copies = rows.back().posture.copies;
+        if (const auto arrays = arrays_of(node->facts); !arrays.empty() && copies.offsite == 0)
+          copies.why += (copies.why.empty() ? "" : "; ") + raid_is_no_backup(arrays, "no copy is offsite");
       }
     }
     if (!plan_name.empty()) return rows;
@@ -274,13 +298,8 @@ Result<std::vector<PostureRow>> Backups::posture(std::string_view plan_name, con
       for (const auto& node : nodes.items) {
         if (node.state != store::nodes::NodeState::active) continue;
         if (!only.empty() && std::ranges::find(only, node.node_id) == only.end()) continue;
-        BELAY_TRY_ASSIGN(const auto uncovered, uncovered_databases(sql, node.node_id));
-        if (uncovered.empty()) continue;
-        PostureRow row{node.name, {}};
-        row.posture.node_id = node.node_id;
-        row.posture.reasons = {join(uncovered, ", ") + " runs here, and no backup plan covers it"};
-        row.posture.sentence = "nothing brings its databases back: no backup plan covers them";
-        rows.push_back(std::move(row));
+        BELAY_TRY_ASSIGN(auto row, without_plan(sql, node));
+        if (!row.posture.reasons.empty()) rows.push_back(std::move(row));
       }
       page.after = nodes.next;
     } while (!page.after.empty());

@@ -67,7 +67,7 @@ struct RetentionPreview {
 };
 struct PostureRow {
   std::string node_name;
-  backup::Posture posture;  // plan_id "": a database that no plan covers
+  backup::Posture posture;  // plan_id "": a node with a database or an array that no plan covers
 };
 
 // Errors: invalid_argument "ValidationException" (files: all that is wrong, with lines), not_found

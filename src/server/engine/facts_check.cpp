@@ -8,9 +8,10 @@
 namespace belay::server {
 namespace {
 
-constexpr std::size_t kTextMax = 512;      // of a name, a version, an origin
-constexpr std::size_t kDetailMax = 2'000;  // of a problem
-constexpr std::size_t kItemsMax = 4'096;   // mounts, services, held packages, …
+constexpr std::size_t kTextMax = 512;        // of a name, a version, an origin
+constexpr std::size_t kDetailMax = 2'000;    // of a problem
+constexpr std::size_t kItemsMax = 4'096;     // mounts, services, held packages, …
+constexpr std::size_t kMountsShownMax = 64;  // of one array, disk or pool
 constexpr std::size_t kProblemsMax = 1'000;
 constexpr std::size_t kChangesMax = 20'000;
 constexpr std::size_t kWhyMax = 64 << 10;           // of a step: a failure may quote what a tool said
@@ -62,6 +63,7 @@ Status check_facts(const fleet::NodeFacts& facts) {
   BELAY_TRY(check_count(facts.services.size(), kItemsMax, "services"));
   BELAY_TRY(check_count(facts.stale_processes.size(), kItemsMax, "stale_processes"));
   BELAY_TRY(check_count(facts.reboot_reasons.size(), kItemsMax, "reboot_reasons"));
+  BELAY_TRY(check_count(facts.storage.size(), kItemsMax, "storage"));
   return {};
 }
 
@@ -72,6 +74,12 @@ fleet::NodeFacts cleaned(fleet::NodeFacts facts) {
   for (auto& mount : facts.mounts) clean(mount.path), clean(mount.device), clean(mount.type);
   for (auto& service : facts.services) clean(service.name), clean(service.active);
   for (auto& reason : facts.reboot_reasons) clean(reason);
+  if (facts.storage.size() > fleet::kStorageMax) facts.storage.resize(fleet::kStorageMax);
+  for (auto& health : facts.storage) {
+    clean(health.what), clean(health.subject), clean(health.detail);
+    if (health.mounts.size() > kMountsShownMax) health.mounts.resize(kMountsShownMax);
+    for (auto& mount : health.mounts) clean(mount);
+  }
   for (auto& process : facts.stale_processes) {
     clean(process.command);
     clean(process.service);
