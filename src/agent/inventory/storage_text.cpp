@@ -252,7 +252,8 @@ Rows parse_mdstat(std::string_view text) {
   bool inside_one = false;
   for (const auto line : split(text, '\n')) {
     const auto words = words_of(line);
-    if (words.size() >= 3 && words[1] == ":" && line.starts_with("md")) {
+    const bool begins = words.size() >= 3 && words[1] == ":" && line.starts_with("md");
+    if (begins && (words[2].starts_with("active") || words[2].starts_with("inactive"))) {
       arrays.push_back(array_of(words[0], words));
       inside_one = true;
     } else if (words.empty()) {
