@@ -34,7 +34,8 @@ from lab.system import CLEAN_ENVIRONMENT, LabError, Result, memory_available_mib
 TOOLS = ("qemu-system-x86_64", "qemu-img")
 OUTSIDE = "10.0.2.2"  # this machine's loopback, as a guest sees it
 MEMORY_MIB = 768
-BOOT_S_MAX = 900
+_SYNC_S_MAX, _ANSWER_S_MAX = 20, 300  # a guest that is not up yet hears nothing; one that is may be slow to answer
+BOOT_S_MAX = 3_600  # only a hang reaches it: where others have the processors a boot has taken ten minutes
 _RUNNING = ("running", "degraded")
 
 
@@ -91,6 +92,9 @@ class Vm:
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = ""        # why QEMU ended, in its own word
         self._lock = threading.RLock()
+        self._talking = threading.RLock()
+        self._line: socket.socket | None = None  # to the guest agent
+        self._heard = b""
 
     # ---- power
     def start(self) -> None:
@@ -100,6 +104,7 @@ class Vm:
             for path in self._sockets.iterdir():
                 path.unlink()
             self._ended = ""
+            self._hang_up()
             with open(self.folder / "qemu.log", "ab") as log:
                 self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                                  env=CLEAN_ENVIRONMENT, start_new_session=True)
@@ -116,12 +121,13 @@ class Vm:
             if process and process.poll() is None:
                 process.send_signal(signal.SIGKILL)
                 process.wait(timeout=60)
+            self._hang_up()
 
     def power_off(self, timeout_s: float = BOOT_S_MAX) -> None:
         """In order: the guest unmounts what it has."""
         process = self._process
-        with contextlib.suppress(LabError, OSError):
-            self._ask("guest-shutdown", {"mode": "powerdown"}, answers=False)
+        with contextlib.suppress(LabError):  # it may be gone before it answers
+            self.run(["systemctl", "--no-block", "poweroff"])
         wait_until(f"{self.name} to power off", lambda: process is None or process.poll() is not None, timeout_s, every_s=0.5)
         with self._lock:
             self._process = None
@@ -270,31 +276,53 @@ class Vm:
                     raise LabError(f"the virtual machine {self.name} does not answer on {name}: {error}") from error
                 time.sleep(0.1)
 
-    def _ask(self, command: str, arguments: Mapping[str, object] | None = None, *, answers: bool = True) -> dict:
-        """One call of the guest agent, over a connection of its own. Old answers on the line are passed over."""
-        mark = int.from_bytes(os.urandom(4), "big") >> 1
-        try:
-            with self._connect("a", patience_s=5) as stream:
-                lines = stream.makefile("rb")
-                stream.sendall(json.dumps({"execute": "guest-sync", "arguments": {"id": mark}}).encode() + b"\n")
-                while _answer(lines.readline()).get("return") != mark:
+    def _ask(self, command: str, arguments: Mapping[str, object] | None = None) -> dict:
+        """One call of the guest agent. The line stays open: without a listener outside, the agent spins in the guest."""
+        with self._talking:
+            try:
+                if self._line is None:
+                    self._line, self._heard = self._connect("a", patience_s=5), b""
+                mark = int.from_bytes(os.urandom(4), "big") >> 1
+                self._say({"execute": "guest-sync", "arguments": {"id": mark}})
+                # What an earlier boot asked, or a caller who gave up, is answered first.
+                while self._hear(_SYNC_S_MAX).get("return") != mark:
                     pass
-                stream.sendall(json.dumps({"execute": command, "arguments": arguments or {}}).encode() + b"\n")
-                answer = _answer(lines.readline()) if answers else {}
-        except OSError as error:
-            raise LabError(f"the guest agent of {self.name} does not answer: {error}") from error
+                self._say({"execute": command, "arguments": arguments or {}})
+                answer = self._hear(_ANSWER_S_MAX)
+            except OSError as error:
+                if not isinstance(error, TimeoutError):
+                    self._hang_up()
+                raise LabError(f"the guest agent of {self.name} does not answer: {error}") from error
         if "error" in answer:
             raise LabError(f"the guest agent of {self.name} refused {command}: {answer['error'].get('desc')}")
-        return answer.get("return", {}) if isinstance(answer.get("return", {}), dict) else {}
+        found = answer.get("return")
+        return found if isinstance(found, dict) else {"return": found}
 
+    def _say(self, order: dict) -> None:
+        if self._line is None:
+            raise OSError("the plug was pulled")
+        self._line.sendall(json.dumps(order).encode() + b"\n")
 
-def _answer(line: bytes) -> dict:
-    if not line:
-        raise OSError("the line was closed")
-    with contextlib.suppress(json.JSONDecodeError):
-        found = json.loads(line.strip(b"\xff\r\n\x00 ") or b"{}")
-        return found if isinstance(found, dict) else {}
-    return {}
+    def _hear(self, timeout_s: float) -> dict:
+        deadline = time.monotonic() + timeout_s
+        while b"\n" not in self._heard:
+            if self._line is None:
+                raise OSError("the plug was pulled")
+            self._line.settimeout(max(deadline - time.monotonic(), 0.01))
+            more = self._line.recv(1 << 16)
+            if not more:
+                raise OSError("the line was closed")
+            self._heard += more
+        line, _, self._heard = self._heard.partition(b"\n")
+        with contextlib.suppress(json.JSONDecodeError):
+            found = json.loads(line.strip(b"\xff\r\x00 ") or b"{}")
+            return found if isinstance(found, dict) else {}
+        return {}
+
+    def _hang_up(self) -> None:
+        line, self._line = self._line, None
+        if line:
+            line.close()
 
 
 def free_port() -> int:

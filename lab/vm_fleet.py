@@ -24,7 +24,7 @@ from lab.repos import AptRepository, RepositoryServer, apt_get
 from lab.system import BINARIES, LAB_DIRECTORY, LabError, Process, unmount_under, wait_until
 
 RUN = LAB_DIRECTORY / "run"
-ONLINE_S_MAX = 600
+ONLINE_S_MAX = 3_600
 
 
 class _Loopback:
@@ -59,11 +59,11 @@ class Outside:
         unmount_under(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
+        end_in_order_when_told()
         self.image = vm_image.golden()
         self._ending = contextlib.ExitStack()
 
     def __enter__(self) -> Outside:
-        end_in_order_when_told()
         try:
             self._ending.callback(shutil.rmtree, self.folder, ignore_errors=True)
             self.key = make_key(self.folder / "key", "Lab archive <archive@example.invalid>")

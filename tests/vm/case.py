@@ -39,8 +39,9 @@ class VmCase(unittest.TestCase):
         return self.outside.image
 
     # ---- orders
-    def scan(self, guest: vm.Vm) -> None:
-        self.outside.fleet.belay("scan", guest.name, "--wait", timeout_s=LONG_S)
+    @classmethod
+    def scan(cls, guest: vm.Vm) -> None:
+        cls.outside.fleet.belay("scan", guest.name, "--wait", timeout_s=LONG_S)
 
     def order_patch(self, guest: vm.Vm) -> str:
         """Orders what is approved, without waiting; the command's id."""
@@ -57,14 +58,10 @@ class VmCase(unittest.TestCase):
 
     # ---- what the guest itself says
     def newest_run(self, guest: vm.Vm) -> dict:
-        """The report of the newest patch run that has ended, as the agent keeps it."""
+        """The report of the newest patch run, as the agent keeps it; waits until none is under way."""
+        system.wait_until("the run to end", lambda: guest.shell(f"ls -A {STATE}/orders", check=False).stdout == "", LONG_S, every_s=2)
         results = guest.shell(f"cd {STATE}/archive && for file in $(ls -t *.json); do cat $file; echo; done").stdout
         return next(result["run"] for result in map(json.loads, filter(str.strip, results.splitlines())) if result.get("run"))
-
-    def newest_run_when_ended(self, guest: vm.Vm) -> dict:
-        """The same, once no run is under way any more."""
-        system.wait_until("the run to end", lambda: guest.shell(f"ls -A {STATE}/orders", check=False).stdout == "", LONG_S, every_s=2)
-        return self.newest_run(guest)
 
     def states_of(self, run: dict) -> list[str]:
         return [step["state"] for step in run["steps"]]
