@@ -232,6 +232,12 @@ class Vm:
 
         self._wait("come up", is_running, timeout_s)
 
+    def reboot(self) -> None:
+        before = self.boot_id()
+        with contextlib.suppress(LabError):  # it may be gone before it answers
+            self.run(["systemctl", "--no-block", "reboot"])
+        self.wait_boot(before)
+
     def wait_boot(self, before: str, timeout_s: float = BOOT_S_MAX) -> None:
         """Until another boot than that one runs."""
         def is_another() -> bool:

@@ -37,11 +37,6 @@ class Kernel(VmCase):
     def kernel(self, guest: vm.Vm) -> str:
         return guest.run(["uname", "-r"]).stdout.strip()
 
-    def reboot(self, guest: vm.Vm) -> None:
-        before = guest.boot_id()
-        guest.run(["systemctl", "--no-block", "reboot"])
-        guest.wait_boot(before)
-
     def assert_menu_as_found(self, guest: vm.Vm) -> None:
         self.assertNotIn("belay", guest.run(["ls", "/etc/default/grub.d"], check=False).stdout)
         kept = guest.run(["grub-editenv", "/boot/grub/grubenv", "list"]).stdout
@@ -71,8 +66,9 @@ class Kernel(VmCase):
         self.assertIn(f"kernel {self.image.new} did not come up: the machine fell back to {self.image.old}", str(run["problems"]))
         console = guest.console.read_text(encoding="utf-8", errors="replace")
         self.assertEqual((console.count("not syncing: VFS"), console.count("Rebooting in 30 seconds")), (1, 1), "the broken kernel was to be tried exactly once")
-        self.assertEqual((self.kernel(guest), self.version(guest, META), self.version(guest, f"linux-image-{self.image.new}")),
-                         (self.image.old, "1.0 ii", ""))
+        self.assertEqual((self.kernel(guest), self.version(guest, META)), (self.image.old, "1.0 ii"))
+        self.assertIn(self.version(guest, f"linux-image-{self.image.new}"), ("", "6.1.900-1 rc"))
+        self.assertEqual(guest.shell("ls /boot/vmlinuz-*").stdout, f"/boot/vmlinuz-{self.image.old}\n")
         self.assert_whole(guest)
         self.assert_menu_as_found(guest)
 
@@ -86,5 +82,5 @@ class Kernel(VmCase):
         self.assertIn(f"kernel {self.image.new} is booted once, {self.image.old} until it is verified", str(run["steps"]))
         self.assertEqual(self.kernel(guest), self.image.new)
         self.assert_menu_as_found(guest)
-        self.reboot(guest)
+        guest.reboot()
         self.assertEqual(self.kernel(guest), self.image.new, "the new kernel was booted only once")
