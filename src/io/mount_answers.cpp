@@ -27,16 +27,18 @@ Forsaken& forsaken() {
   return all;
 }
 
+// Those whose mount answered after all, or is gone: whether anybody asks for it again or not.
+void reap_those_that_came_back() {
+  auto& all = forsaken();
+  const std::scoped_lock lock(all.mutex);
+  std::erase_if(all.children, [](const auto& child) { return ::waitpid(child.second, nullptr, WNOHANG) != 0; });
+}
+
 // Whether the one that was asked earlier still hangs.
 bool still_hangs(const std::string& path) {
   auto& all = forsaken();
   const std::scoped_lock lock(all.mutex);
-  const auto known = all.children.find(path);
-  if (known == all.children.end()) return false;
-  const auto ended = ::waitpid(known->second, nullptr, WNOHANG);
-  if (ended == 0) return true;
-  all.children.erase(known);
-  return false;
+  return all.children.contains(path);
 }
 
 struct Asked {
@@ -90,6 +92,7 @@ MountAnswer await(const std::string& path, const Asked& asked, std::chrono::stea
 
 std::vector<MountAnswer> ask_mounts(const std::vector<std::string>& paths, Duration patience) {
   const auto end = std::chrono::steady_clock::now() + patience;
+  reap_those_that_came_back();
   std::vector<Asked> asked;
   std::vector<MountAnswer> answers(paths.size(), MountAnswer::answers);
   for (std::size_t i = 0; i < paths.size(); ++i) {

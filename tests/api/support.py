@@ -117,7 +117,7 @@ class BotoTestCase(ApiTestCase):
         env = cls.server.env
         settings = {"endpoint_url": env["BELAY_URL"], "verify": env["AWS_CA_BUNDLE"], "region_name": env["AWS_DEFAULT_REGION"],
                     "aws_access_key_id": env["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": env["AWS_SECRET_ACCESS_KEY"], **changes}
-        return boto3.client("ssm", config=Config(retries={"max_attempts": 2}), **settings)
+        return boto3.client("ssm", config=Config(retries={"max_attempts": 4}), **settings)
 
     def assert_fails(self, code, call, *words, **arguments):
         with self.assertRaises(botocore.exceptions.ClientError) as raised:
