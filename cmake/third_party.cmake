@@ -13,10 +13,6 @@ find_library(BELAY_LZ4 NAMES liblz4.a REQUIRED)
 find_library(BELAY_YAML_CPP NAMES libyaml-cpp.a REQUIRED)
 find_library(BELAY_PCRE2 NAMES libpcre2-8.a REQUIRED)
 
-add_library(belay_fmt INTERFACE)
-add_library(belay::fmt ALIAS belay_fmt)
-target_compile_definitions(belay_fmt INTERFACE FMT_HEADER_ONLY)
-
 add_library(belay_yaml_cpp INTERFACE)
 add_library(belay::yaml_cpp ALIAS belay_yaml_cpp)
 target_link_libraries(belay_yaml_cpp INTERFACE ${BELAY_YAML_CPP})
