@@ -74,7 +74,7 @@ RECIPES: dict[str, Recipe] = {
     "vm": Recipe("bookworm", (*_BOOTABLE, "udev", "kmod", "linux-image-cloud-amd64", "initramfs-tools", "grub-pc", "lvm2", "mdadm",
                               "e2fsprogs", "qemu-guest-agent", "ca-certificates"), finish=_QUIET),  # of virtual machines (lab/vm_image.py)
     "databases": Recipe("bookworm", (*_BOOTABLE, "postgresql", "pgbackrest", "mariadb-server", "mariadb-backup", "restic", "borgbackup",
-                                     "sqlite3", "openssh-client", "nginx-light", "ca-certificates"), bootable=True, finish=_QUIET),
+                                     "sqlite3", "openssh-server", "rclone", "nginx-light", "ca-certificates"), bootable=True, finish=_QUIET),
     "rpm": Recipe("bookworm", (*_BOOTABLE, "dnf", "rpm", "gpg", "ca-certificates"), lists=False, bootable=True,
                   finish=_QUIET + _DNF),
 }

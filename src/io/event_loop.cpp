@@ -85,25 +85,26 @@ void EventLoop::cancel(TimerId timer) {
 }
 
 // What is there is read away; the caller looks for itself.
-void EventLoop::Impl::read_watch(std::shared_ptr<std::function<void()>> task) {
-  watched->async_wait(boost::asio::posix::descriptor_base::wait_read,
-                      [this, task = std::move(task)](const boost::system::error_code& failure) {
-                        char events[4096];
-                        bool any = false;
-                        while (!failure && ::read(watched->native_handle(), events, sizeof events) > 0) any = true;
-                        if (!any) return;  // the directory is gone, or the loop ends
-                        (*task)();
-                        read_watch(task);
-                      });
+void EventLoop::Impl::read_watch(Watched& one) {
+  one.descriptor.async_wait(boost::asio::posix::descriptor_base::wait_read,
+                            [this, &one](const boost::system::error_code& failure) {
+                              char events[4096];
+                              bool any = false;
+                              while (!failure && ::read(one.descriptor.native_handle(), events, sizeof events) > 0)
+                                any = true;
+                              if (!any) return;  // the directory is gone, or the loop ends
+                              one.task();
+                              read_watch(one);
+                            });
 }
 
 Status EventLoop::watch_directory(const std::string& path, std::function<void()> task) {
-  BELAY_ASSERT(!impl_->watched);
   Descriptor fd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   if (!fd || ::inotify_add_watch(fd.get(), path.c_str(), IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0)
     return posix_error(errno, "cannot watch " + path);
-  impl_->watched.emplace(impl_->context, fd.release());
-  impl_->read_watch(std::make_shared<std::function<void()>>(std::move(task)));
+  auto& watched = impl_->watched.emplace_back(impl_->context, std::move(task));
+  watched.descriptor.assign(fd.release());
+  impl_->read_watch(watched);
   return {};
 }
 

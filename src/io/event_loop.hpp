@@ -27,7 +27,7 @@ class EventLoop {
   TimerId run_after(Duration delay, std::function<void()> task);
   void cancel(TimerId timer);
   // Called on the loop, some time after something was made in the directory or moved into it; several at once count as
-  // one. Costs nothing while nothing happens. Not for ever: no more where the directory itself goes. One a loop.
+  // one. Costs nothing while nothing happens. Not for ever: no more where the directory itself goes.
   Status watch_directory(const std::string& path, std::function<void()> task);
   // SIGTERM and SIGINT, instead of dying; a second one kills as usual. At most once a process.
   void on_termination(std::function<void()> task);

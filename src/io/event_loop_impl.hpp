@@ -5,6 +5,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <list>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -34,7 +35,8 @@ class LoopPort {
 struct EventLoop::Impl {
   Impl();
   ~Impl();
-  void read_watch(std::shared_ptr<std::function<void()>> task);
+  struct Watched;
+  void read_watch(Watched& one);
 
   DeadlineWheel wheel;  // first: connections that wait in `context` leave it when they are destroyed
   boost::asio::io_context context{1};
@@ -44,7 +46,13 @@ struct EventLoop::Impl {
   std::atomic<TimerId> next_timer{1};
   std::unordered_map<TimerId, std::unique_ptr<boost::asio::steady_timer>> timers;
   std::optional<boost::asio::signal_set> signals;
-  std::optional<boost::asio::posix::stream_descriptor> watched;  // an inotify descriptor
+  struct Watched {
+    Watched(boost::asio::io_context& context, std::function<void()> what)
+        : descriptor(context), task(std::move(what)) {}
+    boost::asio::posix::stream_descriptor descriptor;  // of inotify
+    std::function<void()> task;
+  };
+  std::list<Watched> watched;  // each stays where it is
   // Called when the loop is destroyed, by those whose owners may keep them for longer. They erase themselves.
   std::unordered_map<void*, std::function<void()>> at_end;
 

@@ -192,7 +192,10 @@ TEST(EventLoop, TellsWhatIsMadeInADirectory) {
   std::filesystem::create_directories(directory);
   EventLoop loop;
   EXPECT_EQ(loop.watch_directory(directory.string() + "/none", [] {}).error().code(), Code::not_found);
-  int told = 0;
+  const auto other = directory / "other";
+  std::filesystem::create_directory(other);
+  int told = 0, told_of_other = 0;
+  ASSERT_TRUE(loop.watch_directory(other.string(), [&] { ++told_of_other; }).ok());
   ASSERT_TRUE(loop.watch_directory(directory.string(),
                                    [&] {
                                      if (++told == 1) std::filesystem::create_directory(directory / "second");
@@ -203,6 +206,7 @@ TEST(EventLoop, TellsWhatIsMadeInADirectory) {
   loop.run_after(Duration(20'000), [&] { loop.stop(); });
   loop.run();
   EXPECT_EQ(told, 2);
+  EXPECT_EQ(told_of_other, 0);
   std::filesystem::remove_all(directory);
 }
 

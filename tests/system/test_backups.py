@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 
 from lab import debs
 from lab.fleet import Fleet
-from lab.hosts import Host
 from lab.repos import AptRepository, apt_get
 from lab.system import LabError, wait_until
-from tests.system.case import ArchiveCase
+from tests.system.backup_case import BackupCase
 from tests.system.stage import SUITE
 
 FILES = """
@@ -58,11 +56,8 @@ archive_command = 'pgbackrest --config=/etc/belay/backup/pgbackrest-pg.conf --st
 ORDERS = "create table orders (id int primary key, what text); {rows}"
 
 
-class Backups(ArchiveCase):
+class Backups(BackupCase):
     lab_name = "tback"
-    binaries = ("belayd", "belay-agent", "belay")
-    host: Host
-    fleet: Fleet
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -75,40 +70,6 @@ class Backups(ArchiveCase):
         cls.fleet.enrol(cls.host, {"Role": "all"})
         cls.vault("disk", "kind: local\npath: /srv/vault\n")
         cls.vault("safe", "kind: mount\npath: /mnt/safe\nsite: elsewhere\noffsite: true\n")
-
-    # ---- words
-    @classmethod
-    def write(cls, name: str, text: str) -> str:
-        path = Path(cls.lab.folder) / name
-        path.write_text(text, encoding="utf-8")
-        return str(path)
-
-    @classmethod
-    def vault(cls, name: str, text: str) -> None:
-        cls.fleet.belay("vault", "create", "-f", cls.write(f"{name}.yaml", f"name: {name}\n{text}"))
-
-    def plan(self, text: str) -> str:
-        name = text.split("name: ")[1].split("\n")[0]
-        return str(self.fleet.ask("backup", "plan", "apply", "-f", self.write(f"{name}-plan.yaml", text))["PlanId"])
-
-    def job(self, *words: str, ok: bool = True) -> dict:
-        """The one job that these words begin, at its end."""
-        answer = self.fleet.ask(*words, "--wait")
-        job = answer["Jobs"][0]
-        self.assertEqual(job["State"], "Succeeded" if ok else "Failed", json.dumps(job, indent=1)[-6000:])
-        return job
-
-    def points(self, plan: str, vault: str = "disk") -> list[dict]:
-        return self.fleet.ask("backup", "points", "--plan", plan, "--vault", vault)["RecoveryPoints"]
-
-    def psql(self, sql: str, database: str = "shop") -> str:
-        return self.host.run(["runuser", "-u", "postgres", "--", "psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", sql]).stdout
-
-    def mysql(self, sql: str, database: str = "shop") -> str:
-        return self.host.run(["mariadb", "-N", "-B", database, "-e", sql]).stdout
-
-    def sentence(self, plan: str) -> str:
-        return str(self.fleet.ask("backup", "posture", "--plan", plan)["Postures"][0]["Sentence"])
 
     # ---- files
     def test_files_are_copied_proven_and_come_back(self) -> None:
@@ -199,11 +160,8 @@ class Backups(ArchiveCase):
         self.assertEqual(self.mysql("select count(*), max(id) from orders").split(), ["6501", "7000"])
 
 
-class Gate(ArchiveCase):
+class Gate(BackupCase):
     lab_name = "tgate"
-    binaries = Backups.binaries
-    write = classmethod(Backups.write.__func__)  # type: ignore[attr-defined]
-    vault = classmethod(Backups.vault.__func__)  # type: ignore[attr-defined]
 
     def test_a_rollout_without_a_proof_is_held_makes_one_and_goes_on(self) -> None:
         type(self).fleet = fleet = Fleet(self.lab, self.lab.folder / "server").start()

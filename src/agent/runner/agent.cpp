@@ -21,7 +21,7 @@ constexpr Duration kRenewalRetry{std::chrono::hours(1)};
 constexpr Duration kTimerMax{std::chrono::hours(24)};
 constexpr Duration kLookAfter{2'000};
 constexpr Duration kWatchEvery{60'000};
-constexpr Duration kWatchesLook{300'000};     // for the first plan of a node
+constexpr Duration kWatchesLook{300'000};     // for the first plan of a node, where no directory can be watched
 constexpr Duration kWatchTellEvery{300'000};  // where nothing changed
 constexpr Duration kOwnRunsPause{1'000};
 constexpr Duration kOwnRunsLook{std::chrono::hours(1)};  // a clock may be set, a machine may sleep
@@ -37,6 +37,7 @@ Result<std::unique_ptr<Agent>> Agent::make(AgentParts parts) {
   if (!lock.ok()) return lock.error().within("another agent runs on " + parts.paths.root());
   BELAY_TRY_ASSIGN(auto outbox, Outbox::open(parts.files, parts.paths));
   BELAY_TRY(parts.files.make_directories(parts.paths.orders(), 0700));
+  BELAY_TRY(parts.files.make_directories(parts.paths.watches(), 0700));
   return std::unique_ptr<Agent>(new Agent(std::move(parts), std::move(identity), std::move(outbox), std::move(*lock)));
 }
 
@@ -92,7 +93,7 @@ void Agent::start() {
     wake_desk();
     plan_renewal();
     plan_own_runs();  // until the server answers, it is out of reach
-    if (parts_.watch_backups) watch_backups();
+    if (parts_.watch_backups) await_backups();
   });
 }
 
@@ -340,10 +341,24 @@ void Agent::plan_own_runs() {
   });
 }
 
-// A node without backups is woken by this once in five minutes, one with them every minute.
+// A node without backups is not woken by this: its first job lays a file that begins it.
+void Agent::await_backups() {
+  const auto awaited = parts_.loop.watch_directory(parts_.paths.watches(), [this, alive = alive_] {
+    if (!*alive || watch_planned_) return;
+    watch_planned_ = true;
+    later(kLookAfter, [this] { watch_backups(); });
+  });
+  awaits_backups_ = awaited.ok();
+  if (!awaited.ok()) log::warning("backup_plans_not_awaited", {{"why", awaited.error()}});
+  watch_planned_ = true;
+  watch_backups();
+}
+
+// Every minute where there is something to watch.
 void Agent::watch_backups() {
   const auto watches = kept_watches(parts_.files, parts_.paths, parts_.clock.now());
-  later(watches.empty() ? kWatchesLook : kWatchEvery, [this] { watch_backups(); });
+  watch_planned_ = !watches.empty() || !awaits_backups_;
+  if (watch_planned_) later(watches.empty() ? kWatchesLook : kWatchEvery, [this] { watch_backups(); });
   if (watches.empty() || watching_) return;
   const auto reports = std::make_shared<std::vector<backup::WatchReport>>();
   watching_ = parts_.workers.submit(

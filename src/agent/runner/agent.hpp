@@ -55,6 +55,7 @@ class Agent {
   void renew_certificate(bool fresh_key);
   void plan_scan(Duration every);
   void plan_own_runs();
+  void await_backups();
   void watch_backups();
   void tell_watched(const std::vector<backup::WatchReport>& reports);
   void later(Duration delay, std::function<void()> task);
@@ -76,6 +77,8 @@ class Agent {
   bool desk_awake_ = false;
   bool look_planned_ = false;  // for orders that others laid
   bool renewing_ = false;
+  bool awaits_backups_ = false;  // their directory is watched
+  bool watch_planned_ = false;   // for what backups guard
   bool watching_ = false;
   bool welcome_noted_ = false;
   struct Told {
