@@ -141,8 +141,9 @@ void print_job(const Context& context, const json::Value& job) {
     std::cout << "time to restore: " << humanize(Duration(took->get_int64() * 1'000)) << "\n";
   if (const auto* to = json::find(*report, "RestoredToDate")) std::cout << "restored to: " << time_cell(to) << " UTC\n";
   // Of a restore and its preview the engine says here what it did or would do.
+  const std::string output = json::text_or_empty(*report, "Output");
   if (cell(job, "Task") == "restore" || cell(job, "State") == "Failed")
-    for (const auto line : split(json::text_or_empty(*report, "Output"), '\n'))
+    for (const auto line : split(output, '\n'))
       if (!line.empty()) std::cout << sanitize(line, 2'000) << "\n";
 }
 

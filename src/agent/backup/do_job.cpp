@@ -127,6 +127,10 @@ void clean(JobReport& report, const Secrets& secrets) {
 }  // namespace
 
 JobReport do_job_with(const BackupHost& host, BackupEngine& engine, const Job& job, const Secrets& secrets) {
+  for (const auto& point : job.points)
+    if (!backup::is_reference(point.reference))
+      return failed(job.task, Error(Code::invalid_argument, "the order names a point that no engine names so: " +
+                                                                sanitize(point.reference, 100) + "; nothing was done"));
   const auto lock = lock_repository(host, job);
   if (!lock.ok()) return failed(job.task, lock.error());
   WorkDirectory directory(host);

@@ -332,7 +332,7 @@ Result<std::vector<Stored>> Repository::snapshots() {
 }
 
 Status Repository::each_file(const std::string& snapshot_id, const std::function<void(const ListedFile&)>& each) {
-  BELAY_TRY_ASSIGN(auto prepared, call_of({"ls", "--json", "--no-lock", snapshot_id}));
+  BELAY_TRY_ASSIGN(auto prepared, call_of({"ls", "--json", "--no-lock", "--", snapshot_id}));
   Lines lines([&](std::string_view line) {
     if (const auto file = parse_listed(line)) each(*file);
   });
@@ -348,8 +348,9 @@ Status Repository::each_file(const std::string& snapshot_id, const std::function
 Result<std::pair<std::uint64_t, std::uint64_t>> Repository::restore(const std::string& snapshot_id,
                                                                     const std::string& target,
                                                                     const std::vector<std::string>& include) {
-  std::vector<std::string> arguments{"restore", snapshot_id, "--target", target, "--no-lock"};
+  std::vector<std::string> arguments{"restore", "--target", target, "--no-lock"};
   for (const auto& path : include) append(arguments, {"--include", as_pattern(path)});
+  append(arguments, {"--", snapshot_id});
   const auto done = restic("restic restore", std::move(arguments), job_.limits.timeout);
   if (!done.ok()) return done.error();
   if (include.empty()) return count_tree(host_.files, target);

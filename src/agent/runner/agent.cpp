@@ -27,6 +27,15 @@ constexpr Duration kOwnRunsPause{1'000};
 constexpr Duration kOwnRunsLook{std::chrono::hours(1)};  // a clock may be set, a machine may sleep
 constexpr Duration kRescanEvery{std::chrono::minutes(10)};
 
+// By minutes, so that it is told again only where it changes by as much.
+std::optional<backup::Finding> clock_finding(Duration skew) {
+  const auto off = std::chrono::duration_cast<std::chrono::minutes>(skew < Duration::zero() ? -skew : skew);
+  if (off < backup::kClockTolerance) return std::nullopt;
+  return backup::Finding{"clock-wrong", "this node's clock is " + humanize(off) +
+                                            (skew > Duration::zero() ? " behind" : " ahead of") +
+                                            " the server's; points and restores to a moment go by it: set it right"};
+}
+
 std::string new_id() { return make_uuid(io::random_bytes(kIdRandomBytes)); }
 
 }  // namespace
@@ -373,9 +382,10 @@ void Agent::watch_backups() {
 }
 
 // At once where something changed, else now and then.
-void Agent::tell_watched(const std::vector<backup::WatchReport>& reports) {
+void Agent::tell_watched(std::vector<backup::WatchReport> reports) {
   const auto now = parts_.clock.monotonic();
-  for (const auto& report : reports) {
+  for (auto& report : reports) {
+    if (auto wrong = clock_finding(clock_skew_)) report.findings.push_back(std::move(*wrong));
     auto& told = watched_[report.plan_id];
     const bool first = told.at == Duration::zero();
     if (!first && told.findings == report.findings && now - told.at < kWatchTellEvery) continue;

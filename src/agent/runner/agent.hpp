@@ -57,7 +57,7 @@ class Agent {
   void plan_own_runs();
   void await_backups();
   void watch_backups();
-  void tell_watched(const std::vector<backup::WatchReport>& reports);
+  void tell_watched(std::vector<backup::WatchReport> reports);
   void later(Duration delay, std::function<void()> task);
   void acknowledge(const std::string& id);
 

@@ -129,9 +129,12 @@ TEST_F(BackupOrdersTest, ABackupRunsWhileAPatchRunHasTheNodeAndARestoreInPlaceDo
 }
 
 TEST_F(BackupOrdersTest, WhatABackupGuardsIsWatchedUntilItIsForgotten) {
-  done(backup_order());
+  auto made = backup_order();
+  made.backup->rpo = Duration(3'600'000);
+  done(made);
   auto watches = kept_watches(files_, paths_, clock_.now());
   ASSERT_EQ(watches.size(), 1u);
+  EXPECT_EQ(watches[0].rpo, Duration(3'600'000));
   EXPECT_EQ(watches[0].plan_id, "bp-1");
   done(backup_order(backup::Task::prove));
   EXPECT_EQ(kept_watches(files_, paths_, clock_.now()).size(), 1u);

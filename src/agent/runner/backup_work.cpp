@@ -63,6 +63,7 @@ void keep_watch(const WorkTools& tools, const StatePaths& paths, const backup::J
   file.watch.vault_name = job.vault.name;
   file.watch.source = job.source;
   file.watch.vault = job.vault;
+  file.watch.rpo = job.rpo;
   file.renewed_at = tools.clock.now();
   auto kept = tools.files.make_directories(paths.watches(), 0700);
   if (kept.ok())

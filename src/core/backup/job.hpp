@@ -57,10 +57,11 @@ struct Job {
   std::optional<RestoreTo> restore;
   bool compact = false;  // forget: also give the space back (prune)
   Limits limits;
+  Duration rpo{};  // the plan's; zero: none
 };
 BOOST_DESCRIBE_STRUCT(Job, (),
                       (job_id, task, plan_id, plan_name, node_id, source_node_id, source, vault, copy_to, type, points,
-                       chain, level, checks, target, offsite, scratch, restore, compact, limits))
+                       chain, level, checks, target, offsite, scratch, restore, compact, limits, rpo))
 
 enum class JobOutcome {
   ok,
@@ -79,6 +80,7 @@ struct Evidence {
 };
 BOOST_DESCRIBE_STRUCT(Evidence, (), (level, what, passed, seen))
 inline constexpr std::size_t kEvidenceMax = 500;
+inline constexpr std::size_t kReportedPointsMax = 20'000;  // a repository, listed
 
 struct Phase {
   std::string name;  // "fetch", "restore", "recover", "verify", …

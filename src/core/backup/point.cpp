@@ -18,6 +18,16 @@ auto key_of(const RecoveryPoint& point) {
 
 }  // namespace
 
+bool is_reference(std::string_view text) {
+  const auto is_plain = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  };
+  return !text.empty() && text.size() <= kReferenceBytesMax && is_plain(text.front()) && text != "latest" &&
+         text.find("..") == std::string_view::npos && std::ranges::all_of(text, [&](char c) {
+           return is_plain(c) || std::string_view("._:+@-").find(c) != std::string_view::npos;
+         });
+}
+
 Chains::Chains(std::span<const RecoveryPoint> points) : points_(points) {
   order_.reserve(points.size());
   for (std::size_t i = 0; i < points.size(); ++i)

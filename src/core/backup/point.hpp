@@ -33,6 +33,12 @@ enum class PointState {
 };
 BOOST_DESCRIBE_ENUM(PointState, available, suspect, quarantined, damaged, expiring, gone)
 
+// Whether it may be an engine's name of a point: letters, digits and . _ : + @ - , not beginning with one of these,
+// without
+// "..". A tool could take anything else for an option, a path or a word of its own, and so it does "latest".
+bool is_reference(std::string_view text);
+inline constexpr std::size_t kReferenceBytesMax = 256;
+
 // What the node says of a point it made or found.
 struct MadePoint {
   std::string reference;  // the engine's own name: a label, a snapshot id, a set's directory

@@ -64,5 +64,16 @@ TEST(Point, NeedNotBeAmongTheOthers) {
   EXPECT_FALSE(is_whole(point_of("I1", "2026-11-22T02:00:00Z", {"F"}), {}));
 }
 
+TEST(Reference, IsANameAndNoOptionPathOrWordOfTheTools) {
+  for (const auto* good : {"20261127-010203F_20261127-020203I", "0f3c", "tape:belay-a:12:0f3c", "0f3c:20261127-010203F",
+                           "set.2026-11-27T01:02:03Z", "a@b+c"})
+    EXPECT_TRUE(is_reference(good)) << good;
+  for (const auto* bad :
+       {"", "--cache-dir=/x", "-x", "latest", "../x", "a/b", "a..b", "a b", "a\nb", ".x", "ä", "$(x)"})
+    EXPECT_FALSE(is_reference(bad)) << bad;
+  EXPECT_TRUE(is_reference(std::string(kReferenceBytesMax, 'a')));
+  EXPECT_FALSE(is_reference(std::string(kReferenceBytesMax + 1, 'a')));
+}
+
 }  // namespace
 }  // namespace belay::backup

@@ -116,6 +116,7 @@ Result<backup::Job> job_for(Sql& sql, const backups::Plan& plan, std::string_vie
   job.plan_name = plan.name;
   job.node_id = job.source_node_id = node_id;
   job.source = plan.spec.source;
+  job.rpo = plan.spec.objectives.rpo;
   job.limits = plan.spec.limits;
   job.scratch = plan.spec.prove.scratch;
   BELAY_TRY_ASSIGN(const auto vault, backups::get_vault(sql, plan.spec.vault));

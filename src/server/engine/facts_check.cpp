@@ -195,6 +195,47 @@ Status check_taken_up(const wire::Hello& hello) {
   return {};
 }
 
+namespace {
+
+constexpr std::size_t kNeedsMax = 4'096, kRemarksMax = 200, kPhasesMax = 200;
+constexpr std::size_t kSubjectMax = 8'192;  // a path, at the longest
+
+Status check_references(const std::vector<std::string>& references, std::size_t count_max, std::string_view field) {
+  BELAY_TRY(check_count(references.size(), count_max, field));
+  for (const auto& reference : references)
+    if (!backup::is_reference(reference)) return refuse(field, "is no name of a point: " + sanitize(reference, 100));
+  return {};
+}
+
+Status check_point(const backup::MadePoint& point) {
+  BELAY_TRY(check_references({point.reference}, 1, "backup.points.reference"));
+  BELAY_TRY(check_references(point.needs, kNeedsMax, "backup.points.needs"));
+  BELAY_TRY(check_count(point.fingerprints.size(), backup::kFingerprintsMax, "backup.points.fingerprints"));
+  for (const auto& print : point.fingerprints) {
+    if (print.subject.size() > kSubjectMax) return refuse("backup.points.fingerprints.subject", "is too long");
+    BELAY_TRY(check_name(print.checksum, "backup.points.fingerprints.checksum"));
+  }
+  BELAY_TRY(check_name(point.position, "backup.points.position"));
+  BELAY_TRY(check_name(point.engine_version, "backup.points.engine_version"));
+  BELAY_TRY(check_name(point.server_version, "backup.points.server_version"));
+  return check_count(point.remarks.size(), kRemarksMax, "backup.points.remarks");
+}
+
+// What the engine's own tools will be told again, perhaps on another node, is a name and nothing else.
+Status check_backup(const backup::JobReport& report) {
+  BELAY_TRY(check_count(report.points.size(), backup::kReportedPointsMax, "backup.points"));
+  for (const auto& point : report.points) BELAY_TRY(check_point(point));
+  BELAY_TRY(check_references(report.forgotten, backup::kReportedPointsMax, "backup.forgotten"));
+  BELAY_TRY(check_count(report.evidence.size(), backup::kEvidenceMax, "backup.evidence"));
+  BELAY_TRY(check_count(report.phases.size(), kPhasesMax, "backup.phases"));
+  BELAY_TRY(check_count(report.problems.size(), kProblemsMax, "backup.problems"));
+  if (report.output.size() > wire::kOutputBytesMax)
+    return refuse("backup.output", "is over " + std::to_string(wire::kOutputBytesMax) + " bytes");
+  return {};
+}
+
+}  // namespace
+
 Status check_result(const wire::OrderResult& result) {
   if (!is_uuid(result.order_id)) return refuse("order_id", "is no UUID");
   if (result.due) BELAY_TRY(check_name(result.due->association_id, "due.association_id"));
@@ -203,6 +244,7 @@ Status check_result(const wire::OrderResult& result) {
   BELAY_TRY(check_count(result.problems.size(), kProblemsMax, "problems"));
   if (result.plan) BELAY_TRY(check_changes(result.plan->changes, "plan.changes"));
   if (result.steps) BELAY_TRY(check_steps(*result.steps));
+  if (result.backup) BELAY_TRY(check_backup(*result.backup));
   return result.run ? check_run(*result.run) : Status();
 }
 

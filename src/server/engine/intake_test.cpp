@@ -95,6 +95,36 @@ TEST_F(IntakeTest, HostileMessagesAreRefused) {
   }
 }
 
+wire::Envelope backup_result(const std::function<void(backup::JobReport&)>& change) {
+  wire::OrderResult result;
+  result.order_id = make_uuid(std::string(16, 'x'));
+  result.backup.emplace().points.emplace_back().reference = "20261127-010203F";
+  change(*result.backup);
+  return wire::pack("id", result);
+}
+
+TEST_F(IntakeTest, ABackupsReportNamesPointsByNamesAndIsBounded) {
+  EXPECT_TRUE(intake_->check(backup_result([](auto&) {})).ok());
+  const std::pair<const char*, std::function<void(backup::JobReport&)>> rows[] = {
+      {"an option", [](auto& report) { report.points[0].reference = "--cache-dir=/etc"; }},
+      {"a path", [](auto& report) { report.points[0].needs = {"../../etc"}; }},
+      {"no name", [](auto& report) { report.points[0].reference = ""; }},
+      {"a word of the tool", [](auto& report) { report.forgotten = {"latest"}; }},
+      {"too many points", [](auto& report) { report.points.resize(backup::kReportedPointsMax + 1, report.points[0]); }},
+      {"too much evidence", [](auto& report) { report.evidence.resize(backup::kEvidenceMax + 1); }},
+      {"too many fingerprints",
+       [](auto& report) { report.points[0].fingerprints.resize(backup::kFingerprintsMax + 1); }},
+      {"control characters", [](auto& report) { report.points[0].position = "0/1\x1b[2J"; }},
+      {"too long an output", [](auto& report) { report.output.assign(wire::kOutputBytesMax + 1, 'x'); }},
+  };
+  for (const auto& [what, change] : rows) {
+    SCOPED_TRACE(what);
+    const auto refused = intake_->check(backup_result(change));
+    ASSERT_FALSE(refused.ok());
+    EXPECT_THAT(refused.error().message(), testing::HasSubstr("backup."));
+  }
+}
+
 TEST_F(IntakeTest, AnotherNodesOrdersAndScansAreNotOnesOwn) {
   auto& victim = with_openssl(add_node("victim"));
   auto& thief = with_openssl(add_node("thief"));
