@@ -28,10 +28,12 @@ class InlineLauncher final : public Launcher {
   explicit InlineLauncher(std::function<Status(const std::string&)> work) : work_(std::move(work)) {}
   Status launch(const std::string& order_id, wire::OrderKind) override {
     launches += 1;
+    launched.push_back(order_id);
     if (dies > 0) return --dies, Status();
     return work_(order_id);
   }
   int launches = 0;
+  std::vector<std::string> launched;  // orders, as they were launched
   int dies = 0;
 
  private:

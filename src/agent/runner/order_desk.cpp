@@ -147,13 +147,20 @@ std::optional<Duration> OrderDesk::tick() {
   return kTick;
 }
 
+// A process worked on it in this life of the agent or an earlier one, and it has not ended.
+bool OrderDesk::has_begun(const Work& work) const {
+  return work.launches > 0 || parts_.files.info(parts_.paths.journal(work.accepted.order.order_id)).ok();
+}
+
+// A run whose process died keeps its place until it is started again: what it left half done is nothing for another.
 bool OrderDesk::may_start(const Work& work) const {
   if (parts_.clock.monotonic() < work.not_before) return false;
   const auto lane = lane_of(work.accepted.order.kind);
+  const bool waits_for_begun = lane == Lane::alone && !has_begun(work);
   const auto busy = std::ranges::count_if(open_, [&](const auto& entry) {
     const auto& other = entry.second;
-    return other.phase != Work::Phase::queued && lane_of(other.accepted.order.kind) == lane &&
-           !book_.has_result(entry.first);
+    if (lane_of(other.accepted.order.kind) != lane || book_.has_result(entry.first)) return false;
+    return other.phase != Work::Phase::queued || (waits_for_begun && has_begun(other));
   });
   return static_cast<std::size_t>(busy) < at_once(lane);
 }

@@ -101,6 +101,7 @@ class OrderDesk {
   void tell_progress(Work& work);
   void tell_output(Work& work);
   wire::OrderUpdate update_of(Work& work, wire::OrderState state, std::string step, std::string detail);
+  bool has_begun(const Work& work) const;
   bool may_start(const Work& work) const;
 
   DeskParts parts_;

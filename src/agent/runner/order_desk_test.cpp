@@ -1,4 +1,5 @@
 #include "agent/runner/desk_fixture_test.hpp"
+#include "agent/runner/journal.hpp"
 #include "base/log.hpp"
 
 namespace belay::agent {
@@ -301,6 +302,37 @@ TEST_F(DeskTest, AProcessThatDiesIsStartedAgainAndThatIsBounded) {
   ASSERT_TRUE(desk_->receive(sign(shell({"true"})), {}).ok());
   finish();
   EXPECT_EQ(sent<wire::OrderResult>().at(1).outcome, wire::OrderOutcome::failed);
+}
+
+// What it left half done is nothing for another: its place is kept through the pause before it is started again.
+TEST_F(DeskTest, ARunWhoseProcessDiedGoesOnBeforeAnythingElseOfItsLane) {
+  launcher_.dies = 2;
+  const auto first = patch();
+  ASSERT_TRUE(desk_->receive(sign(first), {}).ok());
+  desk_->tick();  // it was begun, and its process is gone
+  const auto second = patch();
+  ASSERT_TRUE(desk_->receive(sign(second), {}).ok());
+  finish();
+  EXPECT_EQ(launcher_.launched, (std::vector{first.order_id, first.order_id, first.order_id, second.order_id}));
+  EXPECT_EQ(sent<wire::OrderResult>().size(), 2u);
+}
+
+TEST_F(DeskTest, AnAgentThatBeginsAnewTakesUpTheRunThatWasBegunFirst) {
+  const auto waiting = patch();  // with the lower counter
+  const auto begun = patch();
+  for (const auto& one : {begun, waiting}) ASSERT_TRUE(OrderBook(files_, paths_).add({one, clock_.now(), false}).ok());
+  const auto state =
+      patchrun::begin(begun.order_id, *begun.patch, begun.expires_at, host_.boot_id().value(), clock_.now());
+  ASSERT_TRUE(RunJournal(files_, paths_, begun.order_id).save(state).ok());
+  open_desk();
+  ASSERT_TRUE(desk_->scan_self(true).ok());  // in the same lane, and begun by nobody
+  launcher_.dies = 1;
+  finish();
+  ASSERT_EQ(launcher_.launched.size(), 4u);
+  EXPECT_EQ(launcher_.launched[0], begun.order_id);
+  EXPECT_EQ(launcher_.launched[1], begun.order_id);
+  EXPECT_NE(launcher_.launched[2], waiting.order_id) << "the scan: the agent's own have the lowest counter";
+  EXPECT_EQ(launcher_.launched[3], waiting.order_id);
 }
 
 TEST_F(DeskTest, ItsOwnScanHasNoOrderAndNoResult) {
