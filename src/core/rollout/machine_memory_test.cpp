@@ -95,6 +95,36 @@ TEST(Rollout, OneThatFellIllTakesItsPlaceToo) {
   EXPECT_EQ(world.sent(ActionKind::put_back), std::vector<std::string>{"n0-0"});
 }
 
+// More fell ill than the budget would ever let be disturbed: they must not wait for each other.
+TEST(Rollout, ThoseThatFellIllArePutBackOneAfterTheOtherAndBeforeTheRest) {
+  for (const bool succeeds : {true, false}) {
+    World world({4});
+    world.rollout.on_failure = FailureAction::rollback_all;
+    auto& ring = world.rollout.rings[0];
+    ring.soak = 10min;
+    ring.budgets = {{"Role", 1}};
+    for (auto& node : world.rollout.nodes) node.groups = {"Role=db"};
+    world.turn();
+    for (int i = 0; i < 4; ++i) world.all_at_work(EventKind::committed);
+    ASSERT_EQ(world.rollout.state, State::Soaking);
+    world.turn({world.of("n0-1", EventKind::regressed), world.of("n0-2", EventKind::regressed)});
+    EXPECT_EQ(world.rollout.state, State::RollingBack);
+    EXPECT_EQ(world.sent(ActionKind::put_back), std::vector<std::string>{"n0-1"});
+    if (!succeeds) {
+      world.all_at_work(EventKind::not_put_back);
+      EXPECT_EQ(world.rollout.state, State::Halted) << "n0-1 is in an unknown state, and n0-2 of its quorum is ill";
+      EXPECT_EQ(world.rollout.why.substr(0, 38), "3 of 4 nodes wait to be put back, and ");
+      continue;
+    }
+    for (const auto* next : {"n0-2", "n0-0", "n0-3"}) {
+      world.all_at_work(EventKind::put_back);
+      EXPECT_EQ(world.sent(ActionKind::put_back), std::vector<std::string>{next});
+    }
+    world.all_at_work(EventKind::put_back);
+    EXPECT_EQ(world.rollout.state, State::RolledBack);
+  }
+}
+
 TEST(Rollout, ANodeThatIsDisturbedHereAndElsewhereIsCountedOnceAndAsLongAsItIsOneOfThem) {
   World world({3});
   auto& ring = world.rollout.rings[0];

@@ -49,7 +49,10 @@ class Turn {
   }
   bool fits(const RingClock& clock, const Node& node);
   void begin(const Ring& ring, const RingClock& clock, Node& node);
+  using Groups = std::map<std::string, std::uint32_t, std::less<>>;  // nodes of each
   void put_back_wanted();
+  bool way_back_disturbs_too_many(const Node& node, const Groups& ill);
+  void begin_way_back(Node& node);
   void roll_back();
   void mark_for_rollback(std::optional<std::uint32_t> ring);
 
@@ -69,8 +72,8 @@ class Turn {
   const Instant now_;
   Step out_;
   std::set<std::string> changed_;
-  std::unordered_map<std::string_view, std::size_t> index_;      // of the nodes; made when it is first needed
-  std::map<std::string, std::uint32_t, std::less<>> disturbed_;  // by group: at work or failed, here and elsewhere
+  std::unordered_map<std::string_view, std::size_t> index_;  // of the nodes; made when it is first needed
+  Groups disturbed_;                                         // at work or failed, here and elsewhere
 };
 
 }  // namespace belay::rollout

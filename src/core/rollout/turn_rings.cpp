@@ -252,38 +252,55 @@ void Turn::begin(const Ring& ring, const RingClock& clock, Node& node) {
 
 // ---- the way back
 
+// One that fell ill has its place in the budget already, and waiting for others that are ill would mend neither: only
+// those that are at work, or could not be put back, hold it up.
+bool Turn::way_back_disturbs_too_many(const Node& node, const Groups& ill) {
+  if (!is_unsettled(node)) return disturbs_too_many(ring_of(node), node);
+  for (const auto& group : node.groups) disturbed_[group] -= ill.at(group);
+  const bool too_many = disturbs_too_many(ring_of(node), node);
+  for (const auto& group : node.groups) disturbed_[group] += ill.at(group);
+  return too_many;
+}
+
+void Turn::begin_way_back(Node& node) {
+  node.put_back = false;
+  node.undoes = node.order_id;
+  node.state = NodeState::RollingBack;
+  node.taken = false;
+  node.attempt += 1;
+  node.ended_at.reset();
+  node.deadline = now_ + ring_of(node).delivery;
+  touch(node);
+  act(ActionKind::put_back, node);
+}
+
 void Turn::put_back_wanted() {
   std::map<std::uint32_t, std::uint32_t> at_work;
+  Groups ill;
   count_elsewhere([](const Node& node) { return is_at_work(node.state) || is_unsettled(node); });
   for (const auto& node : rollout_.nodes) {
     if (is_at_work(node.state)) ++at_work[node.ring];
     // Those that are back are no burden any more.
-    if (is_at_work(node.state) || is_unsettled(node))
-      for (const auto& group : node.groups) ++disturbed_[group];
+    if (!is_at_work(node.state) && !is_unsettled(node)) continue;
+    for (const auto& group : node.groups) {
+      ++disturbed_[group];
+      if (node.state == NodeState::Committed) ++ill[group];
+    }
   }
   for (auto& node : rollout_.nodes) {
     if (!node.put_back || node.state != NodeState::Committed) continue;
     if (at_work[node.ring] >= ring_of(node).concurrency_max) continue;
-    // One that fell ill has its place in the budget already.
-    const std::uint32_t own = is_unsettled(node) ? 1 : 0;
-    for (const auto& group : node.groups) disturbed_[group] -= own;
-    const bool too_many = disturbs_too_many(ring_of(node), node);
-    for (const auto& group : node.groups) disturbed_[group] += own;
-    if (too_many) {
+    if (way_back_disturbs_too_many(node, ill)) {
       if (anybody_elsewhere()) wake(now_ + kLookAgain);
       continue;
     }
     ++at_work[node.ring];
-    for (const auto& group : node.groups) disturbed_[group] += 1 - own;
-    node.put_back = false;
-    node.undoes = node.order_id;
-    node.state = NodeState::RollingBack;
-    node.taken = false;
-    node.attempt += 1;
-    node.ended_at.reset();
-    node.deadline = now_ + ring_of(node).delivery;
-    touch(node);
-    act(ActionKind::put_back, node);
+    const bool was_ill = is_unsettled(node);
+    for (const auto& group : node.groups) {
+      if (was_ill) --ill[group];
+      else ++disturbed_[group];
+    }
+    begin_way_back(node);
   }
 }
 

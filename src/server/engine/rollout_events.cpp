@@ -1,5 +1,6 @@
 // The part of a rollout's turn that finds out what happened, and what is so around it.
 #include <algorithm>
+#include <iterator>
 
 #include "base/json.hpp"
 #include "base/text.hpp"
@@ -323,7 +324,8 @@ Result<rollout::Surroundings> RolloutRun::look_around() {
 }
 
 // By other rollouts: those at work, and those that failed and are not settled, also where their rollout is over. Its
-// own nodes are told by name: where they are disturbed here too, the machine counts them once.
+// own nodes are told by name: where they are disturbed here too, the machine counts them once. What failed in this
+// rollout itself is nothing that goes on elsewhere: the machine knows it, and waits for nobody because of it.
 Status RolloutRun::count_disrupted(const std::set<std::string>& tags, rollout::Surroundings& around) {
   std::vector<std::string> states;
   for (const auto state :
@@ -337,17 +339,22 @@ Status RolloutRun::count_disrupted(const std::set<std::string>& tags, rollout::S
     if (rollout::disturbs(node)) ids.insert(other.node_id);
   }
   BELAY_TRY_ASSIGN(const auto failed, store::rollouts::unsettled(sql_));
-  for (const auto& one : failed) ids.insert(one.node_id);
-  const std::vector<std::string> listed(ids.begin(), ids.end());
+  std::set<std::string> own;
+  for (const auto& one : failed)
+    if (one.rollout_id != row_.rollout_id) ids.insert(one.node_id);
+    else own.insert(one.node_id);
+  std::vector<std::string> listed;
+  std::ranges::set_union(ids, own, std::back_inserter(listed));
   BELAY_TRY_ASSIGN(const auto tagged, store::tags::list_many(sql_, store::tags::kManagedInstance, listed));
   std::set<std::string> counted;
   for (const auto& [id, all] : tagged)
     for (const auto& tag : all)
       if (tags.contains(tag.key)) {
         const auto group = tag.key + "=" + tag.value;
+        counted.insert(id);
+        if (!ids.contains(id)) continue;
         if (node_named(id)) around.members_elsewhere[id].push_back(group);
         else ++around.disrupted_elsewhere[group];
-        counted.insert(id);
       }
   unsettled_there_.clear();
   for (const auto& one : failed)
