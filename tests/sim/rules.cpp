@@ -26,6 +26,21 @@ const rollout::Node* node_in(const RolloutSeen* seen, const std::string& id) {
   return at == seen->machine.nodes.end() ? nullptr : &*at;
 }
 
+// A ring that halts under rollback-all takes the rings before it back at once, maybe in the move that passed them. What
+// is asked of a ring that was passed is asked of its nodes as they were then: a node whose way back began with this
+// halt had committed. One that somebody had put back before stays as it is: the ring had to wait for it.
+rollout::Rollout when_passed(const RolloutSeen& before, const RolloutSeen& now, Instant at) {
+  auto machine = now.machine;
+  if (before.machine.rolled_back || !now.machine.rolled_back) return machine;
+  for (auto& node : machine.nodes) {
+    const auto* was = node_in(&before, node.node_id);
+    if (node.undoes.empty() || (was && (!was->undoes.empty() || was->put_back))) continue;
+    node.state = NodeState::Committed;
+    node.ended_at = was && was->state == NodeState::Committed ? was->ended_at : at;
+  }
+  return machine;
+}
+
 }  // namespace
 
 std::vector<const rollout::Node*> begun(const RolloutSeen* before, const RolloutSeen& now) {
@@ -85,20 +100,23 @@ std::string begun_out_of_turn(const RolloutSeen& now, const rollout::Node& node)
 }
 
 std::string promoted_without_green(const RolloutSeen& before, const RolloutSeen& now, Instant at) {
-  for (auto i = before.machine.ring; i < now.machine.ring; ++i) {
-    const auto& ring = now.machine.rings[i];
-    const auto counts = rollout::count(now.machine, i);
+  if (now.machine.ring < before.machine.ring) return "the rollout went back by a ring";
+  if (now.machine.ring == before.machine.ring) return "";
+  const auto machine = when_passed(before, now, at);
+  for (auto i = before.machine.ring; i < machine.ring; ++i) {
+    const auto& ring = machine.rings[i];
+    const auto counts = rollout::count(machine, i);
     const auto what = "the ring " + ring.name + " was passed ";
     if (counts.pending + counts.at_work > 0) return what + "while nodes of it had not ended";
     if (counts.failed > ring.errors_max + ring.errors_accepted) return what + "with too many failed nodes";
     if (counts.committed < std::min(ring.sample_size, counts.nodes) && !rollout::nobody_had_anything(counts))
       return what + "with too small a sample";
     if (counts.committed == 0) continue;
-    for (const auto& node : now.machine.nodes)
+    for (const auto& node : machine.nodes)
       if (node.ring == i && node.state == NodeState::Committed && node.ended_at && *node.ended_at + ring.soak > at)
         return what + "before " + node.node_id + " had soaked";
   }
-  return now.machine.ring < before.machine.ring ? "the rollout went back by a ring" : "";
+  return "";
 }
 
 std::string came_back_to_life(const RolloutSeen& before, const RolloutSeen& now) {

@@ -285,6 +285,36 @@ TEST(Rollout, WithRollbackAllTheFailureOfOneTakesAllBack) {
   EXPECT_EQ(world.rollout.state, State::RolledBack);
 }
 
+// The ring at hand is passed, the next one halts at once, and the way back of what was passed begins: all in one step.
+TEST(Rollout, WhatIsPassedAndTakenBackInOneStepHadEndedFirst) {
+  enum class First { commits, has_soaked, is_at_work, is_put_back_by_hand };
+  struct Case {
+    First first;
+    bool passed;
+  };
+  for (const auto& one : {Case{First::commits, true}, Case{First::has_soaked, true}, Case{First::is_at_work, false},
+                          Case{First::is_put_back_by_hand, false}}) {
+    World world({1, 2});
+    world.rollout.on_failure = FailureAction::rollback_all;
+    world.rollout.rings[0].soak = one.first == First::commits ? 0min : 10min;
+    world.turn();
+    std::vector<Event> events{world.of("n1-0", EventKind::undeliverable), world.of("n1-1", EventKind::undeliverable)};
+    if (one.first == First::commits) events.push_back(world.of("n0-0", EventKind::committed));
+    if (one.first == First::has_soaked || one.first == First::is_put_back_by_hand)
+      world.turn({world.of("n0-0", EventKind::committed)});
+    if (one.first == First::is_put_back_by_hand) events.push_back(world.of("n0-0", EventKind::roll_back));
+    if (one.first != First::commits) world.now += 10min;
+    world.turn(events);
+    const auto at = "case " + std::to_string(static_cast<int>(one.first));
+    EXPECT_EQ(world.rollout.ring, one.passed ? 1u : 0u) << at;
+    EXPECT_EQ(world.rollout.rings[0].state == RingState::Green, one.passed) << at;
+    EXPECT_EQ(world.rollout.rings[1].state, one.passed ? RingState::Halted : RingState::Waiting) << at;
+    EXPECT_EQ(world.rollout.state, one.passed ? State::RollingBack : State::Running) << at;
+    EXPECT_EQ(world.sent(ActionKind::put_back).empty(), one.first == First::is_at_work) << at;
+    EXPECT_EQ(world.sent(ActionKind::report).size(), one.passed ? 1u : 0u) << at;
+  }
+}
+
 TEST(Rollout, ARegressionDuringTheSoakHalts) {
   World world({1, 1});
   world.rollout.rings[0].soak = 10min;
