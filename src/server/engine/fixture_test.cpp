@@ -1,6 +1,7 @@
 #include "server/engine/fixture_test.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 
 #include "base/bytes.hpp"
@@ -131,7 +132,10 @@ void EngineTest::scan(FakeNode& node, const std::string& order_id) {
   fleet::PackageSet packages{fleet::PackageFormat::deb, node.installed};
   fleet::OfferSet offers{fleet::PackageFormat::deb, node.offers};
   wire::ScanReport report;
-  report.scan_id = new_id();
+  // Of two scans at one moment the greater id is the newer one: random ones would let an old scan win now and then.
+  char place[9];
+  std::snprintf(place, sizeof place, "%08x", ++scans_);
+  report.scan_id = new_id().replace(0, 8, place);
   report.order_id = order_id;
   report.observed_at = clock_.now();
   report.package_set_hash = io::sha256_hex(wire::canonical_text(packages));

@@ -90,6 +90,7 @@ class EngineTest : public testing::Test {
   bool say_twice_ = false;
   bool fills_pool_ = false;  // before boot()
   int boots_ = 0;
+  unsigned scans_ = 0;
 };
 
 }  // namespace belay::server

@@ -92,20 +92,50 @@ TEST_F(RolloutMemoryTest, WhatIsBackAsItWasBurdensNobodyOnceItsRolloutIsOver) {
 }
 
 TEST_F(RolloutMemoryTest, AnOpenRolloutCountsItsSettledNodesNoMore) {
-  node("dev").patch_outcome = patchrun::Outcome::rollback_failed;
+  // They begin in the order of their ids, which are random: the first is the one that fails.
+  const auto failing = fleet_.begin()->first;
+  fleet_.at(failing).patch_outcome = patchrun::Outcome::rollback_failed;
   const auto id = carried_out(R"(
 name: cluster
 rings:
   - {name: all, targets: ["*"], maxConcurrency: "1", maxErrors: "1", budget: [{tag: Cluster, maxDisrupted: 1}]}
 )");
+  const auto states = [&] {
+    std::map<std::string, std::size_t> count;
+    for (const auto& [env, node_id] : nodes_by_env_) ++count[state_of(id, env)];
+    return count;
+  };
+  using States = std::map<std::string, std::size_t>;
   EXPECT_EQ(state(id), "Running");
-  const auto waits = [&] { return state_of(id, "staging") == "Pending" || state_of(id, "prod") == "Pending"; };
-  EXPECT_TRUE(waits());
-  ASSERT_TRUE(rollouts_->settle(node("dev").id, "mended", "operator").ok());
+  EXPECT_EQ(states(), (States{{"RollbackFailed", 1}, {"Pending", 2}})) << "one of its cluster has failed";
+  ASSERT_TRUE(rollouts_->settle(failing, "mended", "operator").ok());
   pass(30s);
-  EXPECT_FALSE(waits());
   EXPECT_EQ(state(id), "Completed") << why(id);
-  EXPECT_EQ(state_of(id, "dev"), "RollbackFailed") << "what happened stays told";
+  EXPECT_EQ(states(), (States{{"RollbackFailed", 1}, {"Committed", 2}})) << "what happened stays told";
+}
+
+// Its own failure is nothing that goes on elsewhere and may pass.
+TEST_F(RolloutMemoryTest, AWayBackThatItsOwnFailureHoldsUpHaltsAndSaysSo) {
+  const auto failing = std::next(fleet_.begin())->first;
+  fleet_.at(failing).patch_outcome = patchrun::Outcome::rollback_failed;
+  const auto id = carried_out(R"(
+name: cluster
+onFailure: halt
+rings: [{name: all, targets: ["*"], maxConcurrency: "1", budget: [{tag: Cluster, maxDisrupted: 1}]}]
+)");
+  ASSERT_EQ(state(id), "Halted");
+  ASSERT_EQ(unsettled().size(), 1u);
+  RollbackRequest request;
+  request.rollout_id = id;
+  request.requested_by = "operator";
+  ASSERT_TRUE(rollouts_->roll_back(request).ok());
+  pass(30s);
+  EXPECT_EQ(state(id), "Halted");
+  EXPECT_THAT(why(id), HasSubstr("1 of 3 nodes wait to be put back, and a budget of their group is used up"));
+  EXPECT_EQ(version(fleet_.begin()->second, "openssl"), "2");
+  ASSERT_TRUE(rollouts_->settle(failing, "mended", "operator").ok());
+  pass(30s);
+  EXPECT_EQ(version(fleet_.begin()->second, "openssl"), "1") << "its turn has come";
 }
 
 TEST_F(RolloutMemoryTest, ANodeThatIsRemovedBurdensNobody) {
@@ -138,6 +168,29 @@ rings:
   EXPECT_THAT(held[0].reason, HasSubstr("within the errors that it bears"));
   EXPECT_EQ(state_of(id, "prod"), "Held") << "it is a web server, too";
   EXPECT_EQ(version(node("prod"), "openssl"), "1");
+}
+
+TEST_F(RolloutMemoryTest, ARingThatQuarantineHoldsBackTakesAllBackWithRollbackAll) {
+  for (const auto* env : {"dev", "prod"}) tag(node(env).id, "Role", "web");
+  tag(node("staging").id, "Role", "db");
+  node("dev").patch_outcome = patchrun::Outcome::rolled_back;
+  const auto id = carried_out(R"(
+name: roles
+onFailure: rollback-all
+rings:
+  - {name: first, targets: ["tag:Env=dev,staging"], maxConcurrency: "100%", maxErrors: "1", budget: [{tag: Role, maxDisrupted: 1}]}
+  - {name: prod, targets: ["tag:Env=prod"]}
+)");
+  EXPECT_EQ(state(id), "RolledBack") << why(id);
+  EXPECT_THAT(why(id), HasSubstr("in the ring prod 0 of 1 nodes took the change"));
+  EXPECT_EQ(state_of(id, "prod"), "Held");
+  const auto rings = rollouts_->get(id)->rings;
+  EXPECT_EQ(rings[0].state, rollout::RingState::Green)
+      << "its one error was borne, and it had ended when it was passed";
+  EXPECT_EQ(rings[1].state, rollout::RingState::Halted);
+  EXPECT_EQ(state_of(id, "staging"), "RolledBack");
+  EXPECT_EQ(version(node("staging"), "openssl"), "1") << "it had taken the change";
+  EXPECT_EQ(orders("staging", wire::OrderKind::patch), 2u);
 }
 
 TEST_F(RolloutMemoryTest, WithoutRolesInBudgetsAnErrorThatIsBorneBlamesNothingThatTookWellElsewhere) {
