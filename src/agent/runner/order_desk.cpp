@@ -69,7 +69,12 @@ void OrderDesk::adopt() {
 Status OrderDesk::receive(const wire::SignedOrder& sent, Duration clock_skew) {
   clock_skew_ = clock_skew;
   BELAY_TRY_ASSIGN(auto order, parts_.verifier.open(sent));
-  if (book_.knows(order.order_id)) return parts_.verifier.remember(order.counter);
+  if (book_.knows(order.order_id)) {
+    if (order.due) BELAY_TRY(own_runs_.note(*order.due));
+    BELAY_TRY(parts_.verifier.remember(order.counter));
+    adopt();  // where a full disk took the order itself and nothing more, it was refused: it is begun now
+    return {};
+  }
   if (own_runs_.came_with(order.order_id)) return keep_associations(sent, order);  // said again
   // The server's own clock judges expiry, as far as ours is known to be off.
   if (const auto fit = parts_.verifier.check(order, parts_.clock.now() + clock_skew); !fit.ok())

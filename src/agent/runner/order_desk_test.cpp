@@ -227,6 +227,18 @@ TEST_F(DeskTest, TheSameOrderTwiceTakesEffectOnce) {
   EXPECT_EQ(files_.read((directory_ / "ran").string(), 100).value(), "once\n");
 }
 
+TEST_F(DeskTest, AnOrderWhoseCounterCouldNotBeKeptIsBegunWhenItIsSaidAgain) {
+  const auto made = shell({"echo once >> " + (directory_ / "ran").string()});
+  // What a disk leaves that is full a moment later: the order is kept, the server was told that it is not taken.
+  ASSERT_TRUE(OrderBook(files_, paths_).add({made, clock_.now(), false}).ok());
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(desk_->receive(sign(made), {}).ok());
+    finish();
+    EXPECT_EQ(sent<wire::OrderResult>().size(), 1u);
+  }
+  EXPECT_EQ(files_.read((directory_ / "ran").string(), 100).value(), "once\n");
+}
+
 TEST_F(DeskTest, AnOrderSurvivesTheAgent) {
   ASSERT_TRUE(desk_->receive(sign(shell({"echo late"})), {}).ok());
   open_desk();  // a new process, before anything was begun
