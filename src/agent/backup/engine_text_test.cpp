@@ -45,6 +45,10 @@ TEST(ResticError, IsJudgedByItsWords) {
       {"Fatal: unable to open config file: client.Head: dial tcp 127.0.0.1:1: connect: connection refused\nIs there a "
        "repository at the following location?",
        "vault-away"},
+      {"subprocess ssh: Timeout, server 10.0.0.1 not responding.\nSave(<data/74e68fd77e>) returned error, retrying "
+       "after "
+       "552.330144ms: Write: connection lost\nFatal: unable to save snapshot: ssh command exited: exit status 255",
+       "vault-away"},
       {"unable to create lock in backend: repository is already locked exclusively by PID 7 on h by root (UID 0, GID "
        "0)",
        "repository-locked"},

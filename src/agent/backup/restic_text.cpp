@@ -172,10 +172,27 @@ Error restic_error(std::string_view what, std::string_view said) {
     return Error(Code::permission_denied,
                  text + "; the vault refuses us: look at its credentials, pinned keys and the directory's owner",
                  "vault-refused");
-  if (has_any(said, {"connection refused", "no such host", "dial tcp", "i/o timeout", "ssh: connect",
-                     "Connection refused", "Connection closed", "Connection timed out", "connection reset",
-                     "No route to host", "Could not resolve hostname", "unexpected EOF on ssh", "stale file handle",
-                     "input/output error", "502 Bad", "503 Service"}))
+  if (has_any(said, {"connection refused",
+                     "no such host",
+                     "dial tcp",
+                     "i/o timeout",
+                     "ssh: connect",
+                     "Connection refused",
+                     "Connection closed",
+                     "Connection timed out",
+                     "connection reset",
+                     "No route to host",
+                     "Could not resolve hostname",
+                     "unexpected EOF on ssh",
+                     "stale file handle",
+                     "input/output error",
+                     "502 Bad",
+                     "503 Service",
+                     "connection lost",
+                     "not responding",
+                     "ssh command exited",
+                     "broken pipe",
+                     "network is unreachable"}))
     return Error(Code::unavailable, text + "; the vault does not answer", "vault-away");
   if (has_any(said, {"Is there a repository at the following location"}) &&
       has_any(said, {"no such file or directory", "does not exist", "404"}))

@@ -1,5 +1,10 @@
 #include "server/engine/intake.hpp"
 
+#include <gmock/gmock.h>
+
+#include <functional>
+
+#include "base/ids.hpp"
 #include "base/json.hpp"
 #include "server/engine/fixture_test.hpp"
 #include "store/contents.hpp"
