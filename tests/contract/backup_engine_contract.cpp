@@ -44,6 +44,7 @@ class BackupEngineContract : public testing::TestWithParam<BackupStandMaker> {
     auto made = GetParam().make();
     if (!made.stand) GTEST_SKIP() << made.why_not;
     stand_ = std::move(made.stand);
+    stand_->lay_repository();
   }
   backup::Job about(Task task, const backup::MadePoint& point, ProofLevel level = ProofLevel::P3) {
     auto job = stand_->job(task);
@@ -71,6 +72,7 @@ class BackupEngineContract : public testing::TestWithParam<BackupStandMaker> {
 };
 
 TEST_P(BackupEngineContract, MakesAPointAndTellsOfIt) {
+  std::filesystem::remove_all(stand_->repository());  // the engine's to make
   const auto checked = stand_->run(stand_->job(Task::check));
   ASSERT_EQ(checked.outcome, JobOutcome::ok) << told(checked);
   const auto before = io::system_clock().now();

@@ -11,6 +11,7 @@
 
 #include "agent/backup/backup_engine.hpp"
 #include "io/system_clock.hpp"
+#include "tests/fakes/own_directory.hpp"
 
 namespace belay::agent::contract {
 
@@ -29,7 +30,7 @@ class RecordingProcesses final : public io::Processes {
 class BackupStand {
  public:
   BackupStand();
-  virtual ~BackupStand();
+  virtual ~BackupStand() = default;
   BackupStand(const BackupStand&) = delete;
   BackupStand& operator=(const BackupStand&) = delete;
 
@@ -53,19 +54,22 @@ class BackupStand {
   virtual std::vector<backup::Check> checks() const { return {}; }
   virtual std::optional<std::string> one_file() const { return std::nullopt; }  // that can be restored alone
 
+  // A repository that a backup finds there, where its engine keeps one of restic's: none has to be made, which is slow.
+  virtual void lay_repository();
+
   // ---- what all share
   backup::Job job(backup::Task task) const;
   backup::JobReport run(const backup::Job& job) { return run(job, secrets()); }
   backup::JobReport run(const backup::Job& job, const Secrets& secrets);
   backup::MadePoint back_up();  // and expects it to be well
   Secrets secrets() const;
-  std::string directory(const std::string& name) const { return base_ + "/" + name; }
+  std::string directory(const std::string& name) const { return own_.path() + "/" + name; }
   std::string repository(const std::string& vault = "vault") const;
   RecordingProcesses& processes() { return processes_; }
   BackupHost& host() { return host_; }
 
  private:
-  std::string base_;
+  const fakes::OwnDirectory own_{"backup"};
   RecordingProcesses processes_;
   std::atomic<bool> cancel_{false};
 

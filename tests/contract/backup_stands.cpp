@@ -11,17 +11,12 @@
 #include "base/json.hpp"
 #include "io/crypto.hpp"
 #include "tests/contract/backup_engine_contract.hpp"
+#include "tests/fakes/restic_repository.hpp"
 
 namespace belay::agent::contract {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string made_base() {
-  std::string path = "/tmp/belay-backup-XXXXXX";
-  if (!::mkdtemp(path.data())) std::abort();
-  return path;
-}
 
 void write(const fs::path& path, const std::string& content, unsigned mode = 0644) {
   fs::create_directories(path.parent_path());
@@ -97,6 +92,7 @@ class BorgStand final : public FilesStand {
  public:
   BorgStand() : FilesStand(backup::EngineName::borg) {}
   bool copies() const override { return false; }
+  void lay_repository() override {}
 };
 
 class FakeStand final : public FilesStand {
@@ -110,6 +106,7 @@ class FakeStand final : public FilesStand {
     fs::create_directories(directory("source/data"));
     write(directory("source/data/rows"), std::string(3 << 20, 'r'));
   }
+  void lay_repository() override {}
   // Only content: it keeps no modes.
   std::string content() override { return contents_of(directory("source")); }
   std::string content_restored(const std::string& path) override { return contents_of(path + directory("source")); }
@@ -160,19 +157,15 @@ std::string RecordingProcesses::said() const {
 }
 
 BackupStand::BackupStand()
-    : base_(made_base()),
-      host_{.files = io::real_files(),
+    : host_{.files = io::real_files(),
             .processes = processes_,
             .clock = io::system_clock(),
-            .work_directory = base_ + "/work",
-            .state_directory = base_ + "/state"} {
+            .work_directory = directory("work"),
+            .state_directory = directory("state")} {
   for (const char* name : {"state", "vault", "far"}) fs::create_directories(directory(name));
 }
 
-BackupStand::~BackupStand() {
-  std::error_code ignored;
-  fs::remove_all(base_, ignored);
-}
+void BackupStand::lay_repository() { fakes::lay_restic_repository(repository()); }
 
 backup::Job BackupStand::job(backup::Task task) const {
   backup::Job job;
@@ -202,7 +195,7 @@ backup::MadePoint BackupStand::back_up() {
 }
 
 Secrets BackupStand::secrets() const {
-  return {{"repository.key", "near-key-Aa1%/ x"}, {"copy.repository.key", "far-key-Bb2%/ y"}};
+  return {{"repository.key", fakes::kRepositoryKey}, {"copy.repository.key", "far-key-Bb2%/ y"}};
 }
 
 std::string tree_as_text(const std::string& root) {

@@ -119,6 +119,7 @@ class PgBackRestStand final : public PostgresStand {
     return *engine_;
   }
   backup::SourceSpec source() const override { return source_of(backup::EngineName::pgbackrest); }
+  void lay_repository() override {}
   bool spoil(const std::string& repository) override { return spoil_largest(repository + "/backup/main"); }
   // What a person would do with it: start it apart, and ask.
   std::string content_restored(const std::string& path) override {

@@ -19,7 +19,7 @@ class PrivateMariadb {
   PrivateMariadb(const PrivateMariadb&) = delete;
   PrivateMariadb& operator=(const PrivateMariadb&) = delete;
 
-  // On `data`, made empty where it is absent. False: it does not answer.
+  // On `data`, made empty where it is absent. False: it does not answer, or runs already.
   bool start(const std::string& data);
   void stop(int signal = 15);
   void set_options(std::vector<std::string> options) { options_ = std::move(options); }

@@ -13,10 +13,8 @@ namespace belay::agent::backups::mariadb {
 void Stand::SetUp() {
   if (const auto why = fakes::PrivateMariadb::why_not(); !why.empty()) GTEST_SKIP() << why;
   if (fakes::shell("command -v restic").starts_with("ERROR")) GTEST_SKIP() << "restic is not installed";
-  char name[] = "/tmp/belay-mariadb-XXXXXX";
-  ASSERT_NE(::mkdtemp(name), nullptr);
-  root_ = name;
-  ::chmod(name, 0755);
+  own_ = std::make_unique<fakes::OwnDirectory>("mariadb", 0755);
+  root_ = own_->path();
   data_ = root_ + "/data";
   option_file_ = root_ + "/mysql.cnf";  // absent: root by unix_socket
   for (const char* directory : {"/state", "/scratch", "/vault"}) ::mkdir((root_ + directory).c_str(), 0755);
@@ -24,12 +22,18 @@ void Stand::SetUp() {
       io::real_files(), io::real_processes(), io::system_clock(), root_ + "/work", root_ + "/state", &cancel_, {}});
   server_ = std::make_unique<fakes::PrivateMariadb>(
       root_, std::vector<std::string>{"--log-bin=bin", "--binlog-format=ROW", "--server-id=7", "--max-binlog-size=1M"});
+  lay_repository();
   start_server();
 }
 
 void Stand::TearDown() {
   server_.reset();
-  if (!root_.empty()) shell("rm -rf " + root_);
+  own_.reset();
+}
+
+void Stand::lay_repository() {
+  const auto about = job(backup::Task::backup);
+  fakes::lay_restic_repository(about.vault.path + "/" + backup::repository_name(about.plan_id, about.source_node_id));
 }
 
 std::string Stand::shell(const std::string& command) {

@@ -6,7 +6,9 @@
 
 #include "agent/backup/mariadb_restore.hpp"
 #include "io/system_clock.hpp"
+#include "tests/fakes/own_directory.hpp"
 #include "tests/fakes/private_mariadb.hpp"
+#include "tests/fakes/restic_repository.hpp"
 
 namespace belay::agent::backups::mariadb {
 
@@ -20,6 +22,8 @@ class Stand : public testing::Test {
   std::string sql(const std::string& text);       // as root; a failure is one of the test
   std::string shell(const std::string& command);  // likewise
 
+  // Into the vault, where there is none: it is found there, and need not be made.
+  void lay_repository();
   backup::Job job(backup::Task task, backup::BackupType type = backup::BackupType::full,
                   backup::EngineName engine = backup::EngineName::mariadb_backup);
   backup::JobReport run(const backup::Job& job);
@@ -29,11 +33,12 @@ class Stand : public testing::Test {
                        backup::EngineName engine = backup::EngineName::mariadb_backup);
   std::unique_ptr<BackupEngine> engine(backup::EngineName name);
 
+  std::unique_ptr<fakes::OwnDirectory> own_;
   std::string root_, data_, option_file_, heartbeat_;
   std::atomic<bool> cancel_{false};
   std::unique_ptr<BackupHost> host_;
   std::unique_ptr<fakes::PrivateMariadb> server_;
-  Secrets secrets_{{"repository.key", "a key of the tests 4711"}};
+  Secrets secrets_{{"repository.key", fakes::kRepositoryKey}};
 };
 
 // What was seen on the rungs, a line each: for the message of a failed test.
