@@ -76,6 +76,7 @@ class QuiesceReal : public FreezeReal {
     if (IsSkipped()) return;
     if (!has("restic")) GTEST_SKIP() << "restic is not installed";
     write(at("source/rows"), "rows");
+    lay_repository();
     job_.source.engine = backup::EngineName::snapshot;
     job_.source.freeze.emplace().argv = {"/usr/sbin/fsfreeze", "--freeze", at("source")};
     job_.source.thaw.emplace().argv = {"/usr/sbin/fsfreeze", "--unfreeze", at("source")};
@@ -96,7 +97,7 @@ class QuiesceReal : public FreezeReal {
     };
   }
   bool is_frozen() const { return !shell("fsfreeze --freeze " + at("source")).empty(); }
-  backup::JobReport run() { return do_job(host_, job_, {{"repository.key", "a key of ours"}}); }
+  backup::JobReport run() { return do_job(host_, job_, {{"repository.key", kRepositoryKey}}); }
   bool held_writers_ = false;
   int taken_ = 0, removed_ = 0;
 };

@@ -17,12 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string made_base() {
-  std::string path = "/tmp/belay-real-XXXXXX";
-  EXPECT_NE(::mkdtemp(path.data()), nullptr);
-  return path;
-}
-
 sockaddr_in loopback(int port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -80,12 +74,11 @@ int free_port() {
 }
 
 RealFixture::RealFixture()
-    : base_(made_base()),
-      host_{.files = io::real_files(),
+    : host_{.files = io::real_files(),
             .processes = io::real_processes(),
             .clock = io::system_clock(),
-            .work_directory = base_ + "/work",
-            .state_directory = base_ + "/state"} {
+            .work_directory = at("work"),
+            .state_directory = at("state")} {
   for (const char* name : {"work", "state", "vault", "far", "source"}) fs::create_directories(at(name));
   job_.job_id = "bj-00000000000000001";
   job_.task = backup::Task::backup;
@@ -97,9 +90,8 @@ RealFixture::RealFixture()
   job_.vault.path = at("vault");
 }
 
-RealFixture::~RealFixture() {
-  std::error_code ignored;
-  fs::remove_all(base_, ignored);
+void RealFixture::lay_repository() {
+  fakes::lay_restic_repository(at("vault/") + backup::repository_name(job_.plan_id, job_.source_node_id));
 }
 
 bool RealFixture::has(const std::string& program) {

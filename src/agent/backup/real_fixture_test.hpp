@@ -10,8 +10,12 @@
 #include "agent/backup/repository.hpp"
 #include "io/process.hpp"
 #include "io/system_clock.hpp"
+#include "tests/fakes/own_directory.hpp"
+#include "tests/fakes/restic_repository.hpp"
 
 namespace belay::agent::backups {
+
+using fakes::kRepositoryKey;
 
 // A child of the test, with all that it starts.
 class Server {
@@ -34,15 +38,15 @@ int free_port();
 class RealFixture : public testing::Test {
  protected:
   RealFixture();
-  ~RealFixture() override;
-  std::string at(const std::string& name) const { return base_ + "/" + name; }
+  std::string at(const std::string& name) const { return own_.path() + "/" + name; }
+  void lay_repository();  // into the vault, opened by kRepositoryKey: it need not be made
   static bool has(const std::string& program);
   static std::string shell(const std::string& script);  // what it prints, both streams
   static void write(const std::string& path, const std::string& content);
   static std::string noise(std::size_t bytes, unsigned seed);
   static bool spoil_largest(const std::string& directory);
 
-  std::string base_;
+  fakes::OwnDirectory own_{"real"};
   BackupHost host_;
   backup::Job job_;
 };

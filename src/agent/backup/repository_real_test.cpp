@@ -28,6 +28,7 @@ class ResticLies : public RealFixture {
   void SetUp() override {
     if (!has("restic")) GTEST_SKIP() << "restic is not installed";
     write(at("source/file"), noise(2'000'000, 1));
+    lay_repository();
     reach();
   }
   void reach() {
@@ -36,22 +37,24 @@ class ResticLies : public RealFixture {
     auto access = VaultAccess::open(host_, job_, job_.vault, {});
     ASSERT_TRUE(access.ok()) << access.error().chain();
     access_ = std::make_unique<VaultAccess>(std::move(*access));
-    repository_ = std::make_unique<Repository>(host_, job_, *access_, "key");
+    repository_ = std::make_unique<Repository>(host_, job_, *access_, kRepositoryKey);
   }
   StoreWhat source() {
     StoreWhat what;
     what.paths = {at("source")};
     return what;
   }
+  static std::string with_key() { return std::string("RESTIC_PASSWORD='") + kRepositoryKey + "' "; }
   std::string restic(const std::string& arguments) {
-    return shell("RESTIC_PASSWORD=key RESTIC_CACHE_DIR=" + at("own-cache") + " restic -r " + access_->directory() +
-                 " " + arguments);
+    return shell(with_key() + "RESTIC_CACHE_DIR=" + at("own-cache") + " restic -r " + access_->directory() + " " +
+                 arguments);
   }
   std::unique_ptr<VaultAccess> access_;
   std::unique_ptr<Repository> repository_;
 };
 
 TEST_F(ResticLies, NoRepositoryIsNamedAndNotMadeUnasked) {
+  fs::remove_all(access_->directory());
   const auto absent = repository_->open(false);
   ASSERT_FALSE(absent.ok());
   EXPECT_EQ(absent.error().reason(), "no-repository");
@@ -95,7 +98,7 @@ TEST_F(ResticLies, ALiveLockIsToldWithItsOwnerAndADeadOneIsTakenAway) {
   ASSERT_TRUE(repository_->store(source()).ok());
   Server holder(
       {"sh", "-c",
-       "sleep 600 | RESTIC_PASSWORD=key exec restic --no-cache -r " + access_->directory() + " backup --stdin"});
+       "sleep 600 | " + with_key() + "exec restic --no-cache -r " + access_->directory() + " backup --stdin"});
   ASSERT_TRUE(eventually([&] { return !fs::is_empty(access_->directory() + "/locks"); }));
   EXPECT_TRUE(repository_->open(false).ok());  // it is shared
   const auto locked = repository_->check(false);
@@ -181,7 +184,7 @@ TEST_F(ResticLies, ASnapshotOfTheFutureEvictsNobodyAndFailsItsProof) {
   job_.points.emplace_back().reference = list[2].snapshot_id;
   job_.level = backup::ProofLevel::P1;
   const auto engine = make_restic(host_);
-  const auto report = engine->prove(job_, {{"repository.key", "key"}});
+  const auto report = engine->prove(job_, {{"repository.key", kRepositoryKey}});
   EXPECT_EQ(report.outcome, backup::JobOutcome::failed);
   EXPECT_THAT(report.why, HasSubstr("in the future"));
   // Deleted is what is named, whatever is "newest".

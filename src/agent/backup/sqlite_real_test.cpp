@@ -23,9 +23,10 @@ class SqliteReal : public RealFixture {
   void SetUp() override {
     if (!has("sqlite3") || !has("restic")) GTEST_SKIP() << "sqlite3 and restic are needed (scripts/packages-test.txt)";
     if (::geteuid() != 0) GTEST_SKIP() << "drills need root";
-    ASSERT_EQ(shell("chmod 0711 " + base_), "");
+    ASSERT_EQ(shell("chmod 0711 " + at("")), "");
     job_.source.engine = backup::EngineName::sqlite;
     job_.source.paths = {db()};
+    lay_repository();
   }
   std::string db() const { return at("source/app.db"); }
   std::string sql(const std::string& text) const { return shell("sqlite3 " + db() + " \"" + text + "\""); }
@@ -35,7 +36,7 @@ class SqliteReal : public RealFixture {
         "create table filling (x); with recursive n(i) as (select 1 union all select i + 1 from n where i < 30000)"
         "insert into filling select hex(randomblob(200)) from n;");
   }
-  backup::JobReport run(backup::Job job) { return do_job(host_, job, {{"repository.key", "a key of ours"}}); }
+  backup::JobReport run(backup::Job job) { return do_job(host_, job, {{"repository.key", kRepositoryKey}}); }
   backup::JobReport back_up() { return run(job_); }
   backup::Job about(Task task, const backup::MadePoint& point) {
     auto job = job_;

@@ -32,12 +32,13 @@ class TapeReal : public RealFixture {
     job_.source.engine = backup::EngineName::restic;
     write(at("source/rows"), noise(2 << 20, 1));
     write(at("tape"), "");
+    lay_repository();
     tape_.name = "tapes";
     tape_.kind = backup::VaultKind::tape;
     tape_.offsite = true;
     tape_.tape.emplace().device = at("tape");
   }
-  Secrets secrets() const { return {{"repository.key", "near key"}, {"copy.repository.key", "tape key"}}; }
+  Secrets secrets() const { return {{"repository.key", kRepositoryKey}, {"copy.repository.key", "tape key"}}; }
   backup::MadePoint back_up() {
     const auto report = do_job(host_, job_, secrets());
     EXPECT_EQ(report.outcome, JobOutcome::ok) << report.why;
