@@ -10,6 +10,7 @@
 #include "agent/backup/pgbackrest.hpp"
 #include "base/text.hpp"
 #include "tests/contract/backup_engine_contract.hpp"
+#include "tests/fakes/postgres_data.hpp"
 
 namespace belay::agent::contract {
 namespace {
@@ -37,9 +38,8 @@ class PostgresStand : public BackupStand {
     const auto base = directory("");
     fs::permissions(base, fs::perms::others_exec | fs::perms::group_exec, fs::perm_options::add);
     fs::permissions(directory("vault"), fs::perms(0755));
-    for (const char* name : {"socket", "data"}) sh("install -d -o postgres -g postgres -m 0700 " + directory(name));
-    sh(kAsPostgres + kPrograms + "initdb -D " + directory("data") +
-       " -A peer -U postgres --data-checksums -E UTF8 --locale=C --no-sync");
+    sh("install -d -o postgres -g postgres -m 0700 " + directory("socket"));
+    EXPECT_TRUE(fakes::lay_postgres_data(kPrograms, directory("data")));
     std::ofstream(directory("data/postgresql.conf"), std::ios::app)
         << "listen_addresses = ''\nunix_socket_directories = '" << directory("socket")
         << "'\nfsync = off\nshared_buffers = 16MB\n"

@@ -20,6 +20,7 @@ class PgDumpReal : public testing::Test {
       GTEST_SKIP() << why;
     stand = std::make_unique<PgStand>();
     engine = make_pg_dump(stand->kept_host());
+    stand->lay_repository();
     stand->start_server();
     stand->psql(
         "create role app login password 'not-to-be-seen'; create role \"odd name\"; create database shop owner app");

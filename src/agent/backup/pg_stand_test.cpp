@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "io/files.hpp"
 #include "io/system_clock.hpp"
+#include "tests/fakes/postgres_data.hpp"
 
 namespace belay::agent::backups {
 namespace {
@@ -30,17 +31,6 @@ BackupHost host_at(const std::string& root) {
           .state_directory = root + "/state"};
 }
 
-std::string make_root() {
-  // In memory where there is room: what is tried here fsyncs much.
-  std::error_code error;
-  const auto space = std::filesystem::space("/dev/shm", error);
-  std::string pattern =
-      !error && space.available > (2ull << 30) ? "/dev/shm/belay-pgbackup-XXXXXX" : "/tmp/belay-pgbackup-XXXXXX";
-  if (mkdtemp(pattern.data()) == nullptr) std::abort();
-  std::filesystem::permissions(pattern, std::filesystem::perms(0755));
-  return pattern;
-}
-
 }  // namespace
 
 std::string seen(const backup::JobReport& report) {
@@ -60,22 +50,20 @@ std::string PgStand::why_not(const std::vector<std::string>& programs) {
   return {};
 }
 
-PgStand::PgStand() : root_(make_root()), programs_(kPrograms), host_(host_at(root_)) {
+PgStand::PgStand() : programs_(kPrograms), host_(host_at(own_.path())) {
   sh("install -d -o postgres -g postgres -m 0700 " + path("socket"));
   sh("mkdir -p -m 0755 " + path("vault") + " && mkdir -m 0711 " + path("scratch"));
   sh(as_postgres("true"));
-  sh("install -d -o postgres -g postgres -m 0700 " + path("data"));
-  EXPECT_EQ(sh(as_postgres(programs_ + "/initdb -D " + path("data") +
-                           " -A peer -U postgres --data-checksums -E UTF8 --locale=C --no-sync")),
-            0);
+  EXPECT_TRUE(fakes::lay_postgres_data(programs_, path("data")));
   set("listen_addresses = ''\nunix_socket_directories = '" + path("socket") + "'\nport = " + std::to_string(kPort) +
       "\nfsync = off\nshared_buffers = 32MB\nmax_connections = 40\n");
 }
 
-PgStand::~PgStand() {
-  stop_server();
-  sh("umount " + path("vault") + " 2>/dev/null");
-  std::filesystem::remove_all(root_);
+PgStand::~PgStand() { stop_server(); }
+
+void PgStand::lay_repository() {
+  const auto about = job(backup::Task::backup, backup::EngineName::pg_dump);
+  fakes::lay_restic_repository(about.vault.path + "/" + backup::repository_name(about.plan_id, about.source_node_id));
 }
 
 void PgStand::start_server(const std::string& more_settings) {
@@ -113,7 +101,7 @@ std::string PgStand::as_postgres(const std::string& command) const {
   return "setpriv --reuid=postgres --regid=postgres --init-groups " + command;
 }
 
-BackupHost PgStand::host() const { return host_at(root_); }
+BackupHost PgStand::host() const { return host_at(own_.path()); }
 
 backup::Job PgStand::job(backup::Task task, backup::EngineName engine) const {
   backup::Job job;

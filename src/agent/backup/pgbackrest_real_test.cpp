@@ -311,11 +311,15 @@ TEST_F(PgBackRestReal, WhatIsWrongIsNamed) {
   stand->sh("mv " + stand->path("gone") + " " + member);
 
   // Two at once.
-  std::thread holder(
-      [&] { stand->sh("cd /; flock " + stand->path("spool/pgbackrest-pg-test/lock/main-backup.lock") + " sleep 26"); });
-  std::this_thread::sleep_for(std::chrono::milliseconds(1'000));
+  const auto held = stand->path("held"), done = stand->path("done");
+  std::thread holder([&] {
+    stand->sh("flock " + stand->path("spool/pgbackrest-pg-test/lock/main-backup.lock") + " sh -c 'touch " + held +
+              "; until test -e " + done + "; do sleep 0.1; done'");
+  });
+  for (int i = 0; i < 6'000 && !fs::exists(held); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   const auto busy = back_up(BackupType::incremental);
-  EXPECT_EQ(busy.problems.at(0).subject, "repository-busy") << seen(busy);
+  stand->sh("touch " + done);
+  EXPECT_EQ(busy.problems.empty() ? "" : busy.problems[0].subject, "repository-busy") << seen(busy);
   holder.join();
 }
 
