@@ -25,6 +25,7 @@ constexpr std::size_t kPrintsMax = 1'500, kRemarksMax = 20, kTokensMax = 10'000;
 constexpr Duration kShort{300'000};
 // What it may exit with besides 0 and have it understood.
 constexpr int kExitGone = 3, kExitNotWhole = 4, kExitNotNow = 5, kExitUnknownVerb = 64;
+constexpr std::uint32_t kOthersMayRun = 0001;
 constexpr std::string_view kOurs = "program:";
 
 Error ended_badly(const std::string& what, const io::ProcessOutcome& outcome) {
@@ -95,6 +96,8 @@ Result<json::Value> CommandEngine::ask(const Job& job, std::string_view verb, js
   call_it.timeout = timeout;
   call_it.gently = true;
   if (isolated) {
+    if (const auto info = host_.files.info(program); info.ok() && !(info->mode & kOthersMayRun))
+      return Error(Code::permission_denied, what + " runs as nobody, who may not run it: chmod o+x " + program);
     call_it.user = kNobody;
     call_it.isolated = call_it.reads_all = true;
     call_it.kept = {program.substr(0, program.rfind('/'))};

@@ -120,6 +120,7 @@ backup::Job PgStand::job(backup::Task task, backup::EngineName engine) const {
   job.vault.path = path("vault");
   job.scratch = path("scratch");
   job.limits.processes = 2;
+  job.limits.idle_io = false;  // behind whatever else runs here it would take minutes
   job.limits.timeout = Duration(600'000);
   return job;
 }

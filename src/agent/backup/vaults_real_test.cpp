@@ -274,6 +274,7 @@ TEST_F(Vaults, ATapeIsAnLtfsMountAndADriveIsSaidToBeNone) {
 TEST_F(Vaults, LimitsReachRestic) {
   job_.vault.bytes_a_second_max = 10 << 20;
   job_.limits.bytes_a_second_max = 5 << 20;
+  job_.limits.idle_io = true;
   const auto access = VaultAccess::open(host_, job_, job_.vault, {});
   ASSERT_TRUE(access.ok());
   EXPECT_THAT(access->restic_options(), testing::ElementsAre("--limit-upload", "5120", "--limit-download", "5120"));
