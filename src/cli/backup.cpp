@@ -100,17 +100,16 @@ Result<int> posture(Context& context, const Arguments& arguments) {
   json::Object request;
   if (arguments.has("plan")) request["Plan"] = arguments.one("plan");
   BELAY_TRY(add_nodes(context, arguments, request));
-  BELAY_TRY_ASSIGN(const auto answer, call(context, "GetBackupPosture", request));
+  BELAY_TRY_ASSIGN(const auto rows, call_all(context, "GetBackupPosture", request, "Postures"));
   Table table{{"NODE", "PLAN", "VERDICT", "IT CAN BE BROUGHT BACK", "WHY NOT COMPLIANT"}, {}};
   bool compliant = true;
-  if (const auto* rows = json::find(answer, "Postures"); rows && rows->is_array())
-    for (const auto& p : rows->get_array()) {
-      const std::string name = cell(p, "Name");
-      compliant = compliant && cell(p, "Verdict") == "COMPLIANT";
-      table.rows.push_back({name == "-" ? cell(p, "InstanceId") : name, cell(p, "PlanName"), cell(p, "Verdict"),
-                            cell(p, "Sentence"), cell(p, "Reasons")});
-    }
-  print(context, table, answer, std::cout);
+  for (const auto& p : rows) {
+    const std::string name = cell(p, "Name");
+    compliant = compliant && cell(p, "Verdict") == "COMPLIANT";
+    table.rows.push_back({name == "-" ? cell(p, "InstanceId") : name, cell(p, "PlanName"), cell(p, "Verdict"),
+                          cell(p, "Sentence"), cell(p, "Reasons")});
+  }
+  print(context, table, json::Object{{"Postures", rows}}, std::cout);
   return compliant ? kExitOk : kExitNonCompliant;
 }
 

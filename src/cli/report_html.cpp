@@ -70,10 +70,13 @@ std::string heading(std::string_view member) {
 
 // States have the colours that they have in people's heads.
 std::string_view class_of(std::string_view word) {
-  constexpr std::array<std::string_view, 4> kGood{"Committed", "Completed", "Green", "committed"};
-  constexpr std::array<std::string_view, 7> kBad{"Halted", "RollbackFailed",  "Inconsistent", "Aborted",
-                                                 "Failed", "rollback_failed", "inconsistent"};
-  constexpr std::array<std::string_view, 5> kMind{"RolledBack", "RollingBack", "Held", "Paused", "rolled_back"};
+  constexpr std::array<std::string_view, 6> kGood{"Committed", "Completed", "Green",
+                                                  "committed", "COMPLIANT", "available"};
+  constexpr std::array<std::string_view, 9> kBad{"Halted",       "RollbackFailed", "Inconsistent",
+                                                 "Aborted",      "Failed",         "rollback_failed",
+                                                 "inconsistent", "NON_COMPLIANT",  "damaged"};
+  constexpr std::array<std::string_view, 9> kMind{"RolledBack", "RollingBack", "Held",    "Paused", "rolled_back",
+                                                  "suspect",    "quarantined", "Partial", "Expired"};
   if (std::ranges::find(kGood, word) != kGood.end()) return "good";
   if (std::ranges::find(kBad, word) != kBad.end()) return "bad";
   if (std::ranges::find(kMind, word) != kMind.end()) return "mind";
@@ -170,20 +173,26 @@ std::string render(const json::Value& value) {
 
 }  // namespace
 
-std::string report_html(std::string_view rollout_id, const json::Value& report) {
-  const std::string name = json::text_or_empty(report, "Name");
-  const std::string title = escaped("Rollout " + (name.empty() ? "" : name + " ") + std::string(rollout_id));
+std::string report_page(std::string_view heading_text, const json::Value& report,
+                        const std::vector<std::string_view>& first) {
+  const std::string title = escaped(heading_text);
   std::string html = std::string(kHead) + "<title>" + title + "</title></head>\n<body><main>\n<h1>" + title + "</h1>\n";
   const auto* object = report.if_object();
   if (!object) return html + "<section>" + render(report) + "</section></main></body></html>\n";
   if (const auto summary = scalars_of(*object); !summary.empty()) html += "<section>" + summary + "</section>\n";
-  std::vector<std::string_view> members{"Advice", "Suspects", "Failures", "Rings"};  // what is read first
+  auto members = first;
   for (const auto& member : *object)
     if (std::ranges::find(members, std::string_view(member.key())) == members.end()) members.push_back(member.key());
   for (const auto& member : members)
     if (const auto* value = object->if_contains(member); value && is_nested(*value) && !is_empty(*value))
       html += "<section><h2>" + escaped(heading(member)) + "</h2>\n" + render(*value) + "</section>\n";
   return html + "</main></body></html>\n";
+}
+
+std::string report_html(std::string_view rollout_id, const json::Value& report) {
+  const std::string name = json::text_or_empty(report, "Name");
+  return report_page("Rollout " + (name.empty() ? "" : name + " ") + std::string(rollout_id), report,
+                     {"Advice", "Suspects", "Failures", "Rings"});
 }
 
 }  // namespace belay::cli

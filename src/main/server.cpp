@@ -22,6 +22,7 @@
 #include "server/engine/association_kind.hpp"
 #include "server/engine/association_sets.hpp"
 #include "server/engine/automation_kind.hpp"
+#include "server/engine/backup_figures.hpp"
 #include "server/engine/backup_kind.hpp"
 #include "server/engine/change_set_plan.hpp"
 #include "server/engine/command_kind.hpp"
@@ -95,6 +96,7 @@ class Server {
         rollouts_(*store_, clock_, keys_.authority(), judge_, change_sets_, windows_),
         pool_(*store_, clock_, settings_.pool_bytes),
         backups_(*store_, clock_, zones_),
+        backup_figures_(*store_, clock_, zones_),
         services_{*store_, clock_, judge_, commands_, change_sets_, nodes_, windows_, rollouts_, &pool_, &backups_},
         owner_(host_name() + " " + to_hex(io::random_bytes(6))),
         engine_(*store_, clock_, {.owner = owner_}),
@@ -124,6 +126,7 @@ class Server {
       courier_.add(std::string(server::kMailEffect),
                    server::make_mail_carrier(io::real_processes(), settings_.sendmail));
     rollouts_.set_sends_mail(!settings_.sendmail.empty());
+    backups_.set_sends_mail(!settings_.sendmail.empty());
   }
 
   Status run(const std::function<void(const std::string&)>& ready);
@@ -153,6 +156,7 @@ class Server {
   server::Rollouts rollouts_;
   server::PackagePool pool_;
   server::Backups backups_;
+  server::BackupFigures backup_figures_;
   server::Services services_;
   const std::unique_ptr<server::TaskStarter> automation_tasks_ = server::make_automation_starter();
   const std::string owner_;  // of the leases
@@ -291,7 +295,7 @@ io::HttpResponse Server::metrics() {
   out.family("belay_info", "gauge");
   out.sample("belay_info", {{"version", BELAY_VERSION}}, std::uint64_t{1});
   return text_response(200, "text/plain; version=0.0.4",
-                       api_->metrics() + engine_.metrics() + gateway_->metrics() + out.take());
+                       api_->metrics() + engine_.metrics() + gateway_->metrics() + backup_figures_.text() + out.take());
 }
 
 void Server::renew_certificate() {

@@ -191,6 +191,15 @@ Result<std::vector<Item>> items(Sql& sql, std::string_view node_id, std::string_
   return detail::read_all<Item>(rows, read_item);
 }
 
+Result<std::int64_t> count_non_compliant(Sql& sql, std::string_view compliance_type, std::string_view item_id) {
+  BELAY_TRY_ASSIGN(
+      const auto row,
+      sql.query_one("SELECT COUNT(*) FROM compliance_items WHERE compliance_type = $1 AND item_id = $2 AND "
+                    "status = 'NON_COMPLIANT'",
+                    {compliance_type, item_id}));
+  return row ? row->integer(0) : 0;
+}
+
 Result<std::vector<std::string>> types(Sql& sql) {
   BELAY_TRY_ASSIGN(const auto rows,
                    sql.query("SELECT DISTINCT compliance_type FROM compliance_reports ORDER BY compliance_type"));

@@ -56,6 +56,8 @@ Result<std::optional<Report>> find(Sql& sql, std::string_view node_id, std::stri
 Result<std::map<std::string, std::vector<Report>>> reports_of(Sql& sql, std::span<const std::string> node_ids);
 // By item id.
 Result<std::vector<Item>> items(Sql& sql, std::string_view node_id, std::string_view compliance_type);
+// Nodes for which this item is NON_COMPLIANT.
+Result<std::int64_t> count_non_compliant(Sql& sql, std::string_view compliance_type, std::string_view item_id);
 // Every type that any node has a report of, sorted.
 Result<std::vector<std::string>> types(Sql& sql);
 

@@ -24,7 +24,7 @@ class Metrics(ApiTestCase):
         self.assertEqual(len(kinds), len({name for name, _ in kinds}), "a name is described once")
         names = tuple(name for name, _ in kinds)
         for line in text.splitlines():
-            if not line.startswith("# TYPE "):
+            if not line.startswith(("# TYPE ", "# HELP ")):
                 self.assertRegex(line, LINE)
                 self.assertTrue(line.startswith(names), line)
 

@@ -14,6 +14,25 @@
 
 namespace belay::backup {
 
+// Something that people were told of, and are told of again when it is over (alarms.hpp).
+struct Alarm {
+  Instant since{};
+  std::string why;
+  std::uint64_t weight = 0;
+};
+BOOST_DESCRIBE_STRUCT(Alarm, (), (since, why, weight))
+
+// Jobs of one task that ended, but for those that somebody stopped; counted since the node joined, never back.
+struct Tally {
+  std::uint64_t runs = 0, failed = 0;
+  std::string state{};  // of the newest: "Succeeded", "Partial", "Failed", "Expired"
+  Instant at{};       // it ended
+  Duration took{};
+  std::uint64_t bytes = 0;  // that it moved
+  std::optional<Instant> last_ok_at{};
+};
+BOOST_DESCRIBE_STRUCT(Tally, (), (runs, failed, state, at, took, bytes, last_ok_at))
+
 // What the plan's execution remembers of one node.
 struct Progress {
   std::string node_id;
@@ -29,15 +48,16 @@ struct Progress {
   std::string retry_task;
   std::optional<Instant> last_ok_at;  // of a backup
   std::optional<Instant> compacted_at;
-  std::uint32_t proofs = 0;  // turns
-  bool alarmed = false;      // a failure was told; the recovery will be, too
-  bool checked = false;      // its repository was opened once
-  bool has_full = false;     // a whole full point is there: without one, any type becomes a full
+  std::uint32_t proofs = 0;              // turns
+  std::map<std::string, Alarm> alarms;   // by what is wrong
+  std::map<std::string, Tally> tallies;  // by task: "backup", "copy s3-offsite", "proof"
+  bool checked = false;                  // its repository was opened once
+  bool has_full = false;                 // a whole full point is there: without one, any type becomes a full
 };
 BOOST_DESCRIBE_STRUCT(Progress, (),
                       (node_id, full_due_seen, differential_due_seen, incremental_due_seen, prove_due_seen,
                        copies_due_seen, copies_waiting, job_id, job_task, busy_since, busy_until, failures, retry_at,
-                       retry_task, last_ok_at, compacted_at, proofs, alarmed, checked, has_full))
+                       retry_task, last_ok_at, compacted_at, proofs, alarms, tallies, checked, has_full))
 
 enum class Act { nothing, back_up, copy, prove, missed };
 struct Next {

@@ -8,6 +8,8 @@
 
 namespace belay::backup {
 namespace {
+
+constexpr std::size_t kNoticesMax = 10;
 using parts::kDay;
 using parts::kHour;
 using parts::kMinute;
@@ -76,10 +78,32 @@ void read_limits(const Place& place, PlanSpec& plan) {
 }
 
 void read_notify(const Place& place, PlanSpec& plan) {
-  plan.notify = place.texts("notify", 10, 2'000);
-  for (std::size_t i = 0; i < plan.notify.size(); ++i)
-    if (!plan.notify[i].starts_with("https://") || !parts::address_problem(plan.notify[i]).empty())
-      place.reader.refuse(item_path(place.at("notify"), i), "is no https:// address");
+  const auto take = [&](const Place& where, std::string_view field, std::string address) {
+    if (!address.starts_with("https://") || !parts::address_problem(address).empty())
+      where.reader.refuse(where.at(field), "is no https:// address");
+    plan.notify.push_back(std::move(address));
+  };
+  const auto* value = place.find("notify");
+  const auto* list = value ? value->if_array() : nullptr;
+  const bool mappings =
+      value && (value->is_object() || (list && std::ranges::any_of(*list, [](auto& one) { return one.is_object(); })));
+  if (!mappings) {
+    const auto texts = place.texts("notify", kNoticesMax, 2'000);
+    for (std::size_t i = 0; i < texts.size(); ++i) take(place, "notify[" + std::to_string(i) + "]", texts[i]);
+    return;
+  }
+  const auto notice = [&](const Place& inner) {
+    inner.reader.only(inner.object, inner.path, {"webhook", "mail"});
+    const bool webhook = inner.find("webhook") != nullptr;
+    if (webhook == (inner.find("mail") != nullptr))
+      return inner.reader.refuse(inner.path, "names neither or both of webhook and mail; name one");
+    if (webhook) return take(inner, "webhook", inner.text("webhook", true, 2'000));
+    plan.mails.push_back(inner.text("mail", true, 254));
+    if (!document::is_mail_address(plan.mails.back()))
+      inner.reader.refuse(inner.at("mail"), "is no plain mail address (name@host)");
+  };
+  if (list) place.each("notify", false, kNoticesMax, notice);
+  else place.with("notify", notice);
 }
 
 PlanSpec read_whole(const Place& place) {

@@ -145,11 +145,12 @@ struct PlanSpec {
   Objectives objectives;
   ProveSpec prove;
   Limits limits;
-  std::vector<std::string> notify;  // https addresses told of a failure and of a recovery
+  std::vector<std::string> notify;  // https addresses told of a trouble and of its end
+  std::vector<std::string> mails;   // and mail addresses
 };
 BOOST_DESCRIBE_STRUCT(PlanSpec, (),
                       (name, description, targets, source, schedule, vault, copies, keep, objectives, prove, limits,
-                       notify))
+                       notify, mails))
 
 // Everything that is wrong with the file by itself, at once, each with its field and line: unknown members, a member
 // the engine does not take, a type it cannot make, a schedule that cannot be read, a level it cannot reach, keep rules

@@ -107,6 +107,17 @@ notify: ["https://hooks.example.org/a"]
   EXPECT_EQ(json::encode_text(*again), json::encode_text(*plan));
 }
 
+TEST(Plan, TellsByWebhookAndByMail) {
+  const std::string head = "name: x\ntargets: ['*']\nsource: {engine: pg_dump}\nvault: nas\n";
+  const auto many = read_plan(head + "notify: [{webhook: 'https://chat/x'}, {mail: ops+backup@example.org}]\n");
+  ASSERT_TRUE(many.ok()) << many.error().chain();
+  EXPECT_EQ(many->notify, std::vector<std::string>{"https://chat/x"});
+  EXPECT_EQ(many->mails, std::vector<std::string>{"ops+backup@example.org"});
+  const auto one = read_plan(head + "notify: {mail: ops@example.org}\n");
+  ASSERT_TRUE(one.ok()) << one.error().chain();
+  EXPECT_EQ(one->mails.size(), 1u);
+}
+
 TEST(Plan, ReadsJsonToo) {
   const auto plan = read_plan(
       R"({"name": "etc", "targets": "*", "vault": "nas", "source": {"engine": "restic", "paths": ["/etc"]}})");
@@ -227,6 +238,9 @@ constexpr Case kWrong[] = {
     {"bandwidth_word", kPg, "limits: {bandwidth: fast}", "is no size"},
     {"bandwidth_little", kPg, "limits: {bandwidth: 1KiB}", "nothing would end"},
     {"retries", kPg, "limits: {retries: 100}", "limits.retries"},
+    {"notify_mail", kPg, "notify: [{mail: 'a@b.example, c@d.example'}]", "notify[0].mail (line 5): is no plain mail"},
+    {"notify_both", kPg, "notify: {mail: 'a@b.example', webhook: 'https://x.example/'}", "names neither or both"},
+    {"notify_mixed", kPg, "notify: ['https://x.example/', {mail: 'a@b.example'}]", "notify[0]"},
     {"notify", kPg, "notify: ['http://a.example/x']", "notify[0] (line 5): is no https:// address"},
     {"unknown", kPg, "keeps: {daily: 1}", "keeps (line 5): is not known"},
     {"target", kPg, "targets: ['tag:Role']", "stands twice"},

@@ -126,6 +126,8 @@ class Judging {
   }
 
   void findings() {
+    for (const VaultSpec& vault : known_.vaults)
+      if (auto old = secrets_problem(vault, ways_.now); !old.empty()) against("key-expires: " + old);
     if (!known_.watch || known_.watch->plan_id != known_.plan_id) return;
     for (const Finding& finding : known_.watch->findings) against(finding.what + ": " + finding.detail);
   }

@@ -70,7 +70,7 @@ void read_lock(const Place& place, VaultSpec& vault) {
 VaultSpec read_whole(const Place& place) {
   place.reader.only(place.object, place.path,
                     {"name", "description", "kind", "path", "sftp", "s3", "rest", "removable", "tape", "site",
-                     "offsite", "lock", "bandwidth"});
+                     "offsite", "lock", "bandwidth", "rotateWithin"});
   VaultSpec vault;
   vault.name = parts::name(place, "name", true);
   vault.description = place.text("description", false, 1'024);
@@ -86,6 +86,9 @@ VaultSpec read_whole(const Place& place) {
     place.reader.refuse(place.at("offsite"), "is true, but a directory of the node's own disks burns with the node");
   read_lock(place, vault);
   vault.bytes_a_second_max = parts::bandwidth(place);
+  vault.rotate_within = place.span("rotateWithin", Duration(0), parts::kDay, 3'660 * parts::kDay);
+  if (vault.rotate_within.count() > 0 && !word.empty() && secrets_of(vault.kind).known.empty())
+    place.reader.refuse(place.at("rotateWithin"), "is of secrets, and a vault of kind " + word + " has none");
   return vault;
 }
 
@@ -108,6 +111,15 @@ SecretNames secrets_of(VaultKind kind) {
     case VaultKind::tape: break;
   }
   return {};
+}
+
+std::string secrets_problem(const VaultSpec& vault, Instant now) {
+  if (vault.rotate_within.count() <= 0 || !vault.secrets_at || now - *vault.secrets_at <= vault.rotate_within)
+    return {};
+  return "the secrets of the vault " + vault.name + " were handed in on " + to_iso8601(*vault.secrets_at) +
+         " and are to be new every " + humanize(vault.rotate_within) +
+         ": make new ones, `belay vault update -f FILE "
+         "--secrets FILE`, then take the old ones away";
 }
 
 }  // namespace belay::backup

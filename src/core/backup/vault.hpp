@@ -86,10 +86,12 @@ struct VaultSpec {
   std::optional<TapePlace> tape;
   std::optional<VaultLock> lock;
   std::uint64_t bytes_a_second_max = 0;  // of transfers into and out of it; 0: no limit
+  Duration rotate_within{};              // its secrets are handed in anew at least so often; 0: nobody asks
+  std::optional<Instant> secrets_at;     // they were handed in; the server's to say, no member of the file
 };
 BOOST_DESCRIBE_STRUCT(VaultSpec, (),
                       (name, description, kind, path, site, offsite, sftp, s3, rest, removable, tape, lock,
-                       bytes_a_second_max))
+                       bytes_a_second_max, rotate_within, secrets_at))
 
 // Everything that is wrong with the file at once, each with its field and line. Reason "ValidationException". A member
 // that looks like a secret (password, secretKey, …) is refused: secrets are handed in apart.
@@ -101,6 +103,10 @@ struct SecretNames {
   std::vector<std::string_view> known, needed;
 };
 SecretNames secrets_of(VaultKind kind);
+
+// What is wrong with the age of its secrets; "" nothing, or nobody asks. When they end by themselves cannot be read out
+// of them, so their age is all that is told.
+std::string secrets_problem(const VaultSpec& vault, Instant now);
 
 // The directory, prefix or path below the vault that the repository of one plan on one node has.
 std::string repository_name(std::string_view plan_id, std::string_view node_id);

@@ -223,5 +223,23 @@ TEST(PlanWithVaults, TellsEverythingAtOnce) {
     EXPECT_THAT(all, HasSubstr(one));
 }
 
+TEST(Vault, SecretsAreOldByThePlansWordAlone) {
+  const auto read =
+      read_vault("name: s3\nkind: s3\ns3: {bucket: our-bucket, region: eu-central-1}\nrotateWithin: 90d\n");
+  ASSERT_TRUE(read.ok()) << read.error().chain();
+  auto vault = *read;
+  const Instant given{Duration(1'790'000'000'000)};
+  constexpr Duration day{86'400'000};
+  EXPECT_EQ(secrets_problem(vault, given), "") << "nobody knows when they came";
+  vault.secrets_at = given;
+  EXPECT_EQ(secrets_problem(vault, given + 90 * day), "");
+  EXPECT_NE(secrets_problem(vault, given + 91 * day).find("vault s3"), std::string::npos);
+  vault.rotate_within = Duration(0);
+  EXPECT_EQ(secrets_problem(vault, given + 9'000 * day), "");
+  const auto local = read_vault("name: nas\nkind: mount\npath: /srv/nas\nrotateWithin: 90d\n");
+  ASSERT_FALSE(local.ok());
+  EXPECT_NE(local.error().message().find("rotateWithin"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace belay::backup

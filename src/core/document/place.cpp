@@ -68,6 +68,17 @@ Result<Target> parse_target(std::string_view text) {
   return Target{"InstanceIds", {std::string(text)}};
 }
 
+bool is_mail_address(std::string_view text) {
+  const auto at = text.find('@');
+  if (at == std::string_view::npos || at == 0 || at + 1 == text.size() || text.find('@', at + 1) != text.npos)
+    return false;
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("@.-_+%=").find(c) != std::string_view::npos;
+  };
+  return std::ranges::all_of(text, fits) && text.front() != '-' && text[at + 1] != '-' && text[at + 1] != '.';
+}
+
 const json::Value* Place::find(std::string_view field) const {
   const auto* value = object.if_contains(field);
   return value && !value->is_null() ? value : nullptr;

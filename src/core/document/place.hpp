@@ -31,6 +31,9 @@ BOOST_DESCRIBE_STRUCT(Target, (), (key, values))
 // What one text of `targets` names. invalid_argument.
 Result<Target> parse_target(std::string_view text);
 
+// A plain address (name@host), as it may stand in a mail's header: nothing that could end it or begin another one.
+bool is_mail_address(std::string_view text);
+
 // A member of a mapping and where it stands.
 struct Place {
   Reader& reader;

@@ -43,25 +43,13 @@ void read_source(const Place& place, Spec& spec) {
   if (place.find("approvals")) spec.approvals = place.number("approvals", 0, 0, kApprovalsMax);
 }
 
-// What stands in a mail's header: nothing there that could end it or begin another address.
-bool is_mail_address(std::string_view text) {
-  const auto at = text.find('@');
-  if (at == std::string_view::npos || at == 0 || at + 1 == text.size() || text.find('@', at + 1) != text.npos)
-    return false;
-  const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("@.-_+%=").find(c) != std::string_view::npos;
-  };
-  return std::ranges::all_of(text, fits) && text.front() != '-' && text[at + 1] != '-' && text[at + 1] != '.';
-}
-
 void read_notice(const Place& place, Spec& spec) {
   place.reader.only(place.object, place.path, {"webhook", "mail"});
   const bool webhook = place.find("webhook") != nullptr, mail = place.find("mail") != nullptr;
   if (webhook == mail) return place.reader.refuse(place.path, "names neither or both of webhook and mail; name one");
   auto text = place.text(webhook ? "webhook" : "mail", true, webhook ? 2'000 : 254);
   if (webhook && !text.starts_with("https://")) place.reader.refuse(place.at("webhook"), "is no https:// address");
-  if (mail && !is_mail_address(text)) place.reader.refuse(place.at("mail"), "is no plain mail address (name@host)");
+  if (mail && !document::is_mail_address(text)) place.reader.refuse(place.at("mail"), "is no plain mail address (name@host)");
   (webhook ? spec.webhooks : spec.mails).push_back(std::move(text));
 }
 

@@ -11,6 +11,8 @@ namespace belay::server {
 namespace {
 namespace backups = store::backups;
 
+constexpr Duration kReportPeriod{30LL * 24 * 3600 * 1000};
+
 std::string_view word(auto value) { return boost::describe::enum_to_string(value, ""); }
 
 Result<json::Object> put_plan(const Call& call, PutPlan how) {
@@ -234,10 +236,30 @@ Result<json::Object> list_backup_jobs(const Call& call) {
 
 Result<json::Object> get_backup_posture(const Call& call) {
   BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
-  BELAY_TRY_ASSIGN(const auto rows, service->posture(call.text("Plan"), texts_of(call, "InstanceIds")));
+  BELAY_TRY_ASSIGN(const auto page, page_of(call, 50, 1'000));
+  BELAY_TRY_ASSIGN(const auto rows, service->posture(call.text("Plan"), texts_of(call, "InstanceIds"), page));
   json::Array postures;
-  for (const auto& row : rows) postures.push_back(posture_reply(row));
-  return json::Object{{"Postures", std::move(postures)}};
+  for (const auto& row : rows.items) postures.push_back(posture_reply(row));
+  json::Object reply{{"Postures", std::move(postures)}};
+  put_next(reply, call, rows.next);
+  return reply;
+}
+
+Result<json::Object> get_backup_plan_report(const Call& call) {
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
+  BELAY_TRY_ASSIGN(const auto page, page_of(call, 20, 100));
+  PlanReportRequest request;
+  request.plan = call.text("Plan");
+  request.node_ids = texts_of(call, "InstanceIds");
+  request.to = time_in(call, "To").value_or(call.now);
+  request.from = time_in(call, "From").value_or(request.to - kReportPeriod);
+  if (request.from > request.to)
+    return failure("ValidationException",
+                   "From is " + to_iso8601(request.from) + " and lies behind To, " + to_iso8601(request.to));
+  BELAY_TRY_ASSIGN(auto report, service->report(request, page));
+  json::Object reply{{"Report", std::move(report.head)}, {"Nodes", std::move(report.nodes)}};
+  put_next(reply, call, report.next);
+  return reply;
 }
 
 }  // namespace belay::server

@@ -112,6 +112,7 @@ BELAY_HANDLER(start_restore);
 BELAY_HANDLER(stop_backup_job);
 BELAY_HANDLER(get_backup_job);
 BELAY_HANDLER(list_backup_jobs);
+BELAY_HANDLER(get_backup_plan_report);
 BELAY_HANDLER(get_backup_posture);
 // recovery_points.cpp
 BELAY_HANDLER(list_recovery_points);

@@ -94,6 +94,7 @@ constexpr OperationRow kRows[] = {
     {"GetAutomationExecution", get_automation_execution},
     {"GetBackupJob", get_backup_job},
     {"GetBackupPlan", get_backup_plan},
+    {"GetBackupPlanReport", get_backup_plan_report},
     {"GetBackupPosture", get_backup_posture},
     {"GetCalendarState", get_calendar_state},
     {"GetChangeSet", get_change_set},

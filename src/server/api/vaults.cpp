@@ -37,6 +37,7 @@ json::Object vault_reply(const backups::Vault& vault) {
                      {"UpdatedDate", epoch(vault.updated_at)}};
   put(reply, "Site", json::Value(vault.spec.site));
   put(reply, "Content", json::Value(vault.content));
+  put(reply, "SecretsDate", epoch(vault.spec.secrets_at));
   put(reply, "EscrowedDate", epoch(vault.escrowed_at));
   put(reply, "EscrowCheckedDate", epoch(vault.escrow_checked_at));
   if (vault.spec.lock) {

@@ -14,6 +14,8 @@ namespace belay::server {
 inline constexpr Duration kMembersEvery{60'000};
 inline constexpr Duration kPostureEvery{900'000};
 inline constexpr std::uint32_t kMembersAtOnce = 200;
+// Items of compliance: a plan's own is named by its id.
+inline constexpr std::string_view kBackupCompliance = "Custom:Backup", kUncoveredItem = "uncovered-database";
 
 struct BackupParts {
   const Authority& authority;

@@ -9,9 +9,11 @@
 #include "io/crypto.hpp"
 #include "server/engine/audit.hpp"
 #include "server/engine/backup_run.hpp"
+#include "server/engine/mail.hpp"
 #include "server/engine/remedy_kind.hpp"
 #include "server/engine/webhooks.hpp"
 #include "store/compliance_items.hpp"
+#include "store/nodes.hpp"
 
 namespace belay::server {
 namespace {
@@ -53,6 +55,7 @@ Status BackupRun::take_result(Job& job, const wire::OrderResult& result) {
   }
   const auto& report = *result.backup;
   job.report = report;
+  proof_failed_.clear();
   if (!job.begun_at) job.begun_at = result.started_at;
   switch (job.job.task) {
     case Task::backup: BELAY_TRY(keep_points(job, report)); break;
@@ -82,13 +85,11 @@ Status BackupRun::end(Job& job, std::string state, std::string why) {
   if (!kept.ok()) return kept.error().code() == Code::not_found ? Status() : Status(kept.error());
   auto& member = *kept;
   const bool ok = job.state == "Succeeded";
-  if (!agenda_task(job.job).empty()) {
+  if (const auto task = agenda_task(job.job); !task.empty()) {
     if (job.state == "Cancelled") settle(member);
     else backup::job_ended(plan_.spec, member.progress, ok, now_);
     if (ok && job.job.task == Task::backup) member.progress.last_ok_at = now_;
-    if (ok) BELAY_TRY(all_well(member));
-    else if (job.state != "Cancelled" && !member.progress.retry_at)
-      BELAY_TRY(alarm(member, std::string(word(job.job.task)) + " " + job.job.job_id + " failed: " + job.why));
+    BELAY_TRY(remember_run(member, job, task));
   } else if (member.progress.job_id == job.job.job_id) {
     member.progress.job_id.clear();
   }
@@ -140,15 +141,7 @@ Status BackupRun::keep_points(const Job& job, const backup::JobReport& report) {
     }
     points.push_back(std::move(point));
   }
-  BELAY_TRY(backups::add_points(sql_, points));
-  for (const auto& point : points) {
-    if (point.state == PointState::available) continue;
-    BELAY_TRY_ASSIGN(auto member, backups::get_member(sql_, plan_.plan_id, point.node_id));
-    BELAY_TRY(alarm(member, "the recovery point " + point.point_id + " is " + std::string(word(point.state)) + ": " +
-                                join(point.why, "; ")));
-    BELAY_TRY(backups::put_members(sql_, std::span(&member, 1)));
-  }
-  return {};
+  return backups::add_points(sql_, points);  // what is odd is told when the node is judged, in this very turn
 }
 
 Status BackupRun::keep_copies(const Job& job, const backup::JobReport& report) {
@@ -241,6 +234,7 @@ Status BackupRun::keep_proof(const Job& job, const backup::JobReport& report) {
   proof.evidence = report.evidence;
   proof.phases = report.phases;
   if (!proof.passed) proof.why = why_of(report);
+  proof_failed_ = proof.passed ? "" : proof.proof_id + ": " + proof.why;
   made.text = backup::canonical_text(proof);
   made.signature = to_base64(io::ed25519_sign(parts_.authority.order_private_key, made.text));
   BELAY_TRY(backups::add_proof(sql_, made));
@@ -318,27 +312,61 @@ Status BackupRun::retain(Member& member, const std::string& vault, const backup:
 
 // ---- alarms
 
-Status BackupRun::alarm(Member& member, const std::string& why) {
-  member.progress.alarmed = true;
-  BELAY_TRY(note_in_audit(sql_, now_, "belayd", "backup:alarm", member.node_id, {{"plan", plan_.name}, {"why", why}}));
-  return notify(member, "failed", why);
+// Counts it, and tells where it is the beginning or the end of a trouble. A restore test that did all it was to do and
+// proved less than was wanted is one that failed.
+Status BackupRun::remember_run(Member& member, const Job& job, std::string_view task) {
+  if (job.state == "Cancelled") return {};
+  const bool unproven = job.job.task == Task::prove && job.state == "Succeeded" && !proof_failed_.empty();
+  backup::Tally last;
+  last.state = unproven ? "Failed" : job.state;
+  last.at = now_;
+  last.took = now_ - job.begun_at.value_or(job.created_at);
+  if (job.report) last.bytes = job.report->bytes;
+  backup::count_run(member.progress.tallies, task, last);
+  if (member.left_at) return {};
+  const auto what = backup::trouble_of_task(task);
+  auto& alarms = member.progress.alarms;
+  if (last.state == "Succeeded") return tell(member, backup::end_trouble(alarms, what));
+  if (!unproven && member.progress.retry_at) return {};
+  const auto why =
+      std::string(word(job.job.task)) + " " + job.job.job_id + " failed: " + (unproven ? proof_failed_ : job.why);
+  return tell(member, backup::begin_trouble(alarms, what, why, now_));
 }
 
-Status BackupRun::all_well(Member& member) {
-  if (!member.progress.alarmed) return {};
-  member.progress.alarmed = false;
-  return notify(member, "recovered", "the newest job succeeded");
+Status BackupRun::alarm(Member& member, std::string_view what, const std::string& why) {
+  return tell(member, backup::begin_trouble(member.progress.alarms, what, why, now_));
 }
 
-Status BackupRun::notify(const Member& member, std::string_view what, const std::string& why) {
-  for (const auto& url : plan_.spec.notify) {
-    const json::Object body{
-        {"plan", plan_.name}, {"node", member.node_id}, {"event", what}, {"why", why}, {"at", to_iso8601(now_)}};
-    const auto attempt = static_cast<std::uint32_t>(now_.time_since_epoch().count() / 1000);
-    BELAY_TRY(queue_webhook(sql_, kBackupKind, plan_.plan_id,
-                            {"backup " + member.node_id, attempt, url, json::to_text(body)}, now_));
+Status BackupRun::tell(const Member& member, const std::vector<backup::Notice>& notices) {
+  if (notices.empty()) return {};
+  const auto node = store::nodes::get(sql_, member.node_id);
+  if (!node.ok() && node.error().code() != Code::not_found) return node.error();
+  const std::string name = node.ok() ? node->name : member.node_id;
+  for (const auto& notice : notices) {
+    BELAY_TRY(note_in_audit(sql_, now_, "belayd", notice.began ? "backup:alarm" : "backup:recovered", member.node_id,
+                            {{"plan", plan_.name}, {"what", notice.what}, {"why", notice.why}}));
+    BELAY_TRY(notify(member, name, notice));
   }
   return {};
+}
+
+Status BackupRun::notify(const Member& member, const std::string& name, const backup::Notice& notice) {
+  const std::string event = notice.began ? "failed" : "recovered";
+  const json::Object body{
+      {"plan", plan_.name},  {"node", member.node_id}, {"name", name},           {"event", event},
+      {"what", notice.what}, {"why", notice.why},      {"at", to_iso8601(now_)}, {"since", to_iso8601(notice.since)}};
+  const auto text = json::to_text(body);
+  const auto attempt = static_cast<std::uint32_t>(now_.time_since_epoch().count() / 1000);
+  for (std::size_t i = 0; i < plan_.spec.notify.size(); ++i)
+    BELAY_TRY(queue_webhook(sql_, kBackupKind, plan_.plan_id,
+                            {"backup " + member.node_id + " " + std::to_string(i), attempt, plan_.spec.notify[i], text},
+                            now_));
+  if (plan_.spec.mails.empty()) return {};
+  const std::string subject = "Belay: backup of " + name + " by " + plan_.name + ": " + notice.what + " " + event;
+  const std::string lines = (notice.began ? "It began on " : "It is over; it had begun on ") +
+                            to_iso8601(notice.since) + ":\n" + notice.why + "\n\nbelay backup posture --plan " +
+                            plan_.name + " --node " + member.node_id + "\n";
+  return queue_mail(sql_, kBackupKind, plan_.plan_id, {plan_.spec.mails, sanitize(subject, 300), lines, text}, now_);
 }
 
 // ---- compliance
@@ -346,11 +374,14 @@ Status BackupRun::notify(const Member& member, std::string_view what, const std:
 Status BackupRun::judge(Member& member) {
   if (member.left_at || plan_.state == "Retired") {
     member.verdict.clear();
+    member.progress.alarms.clear();  // nobody waits for its end any more, and it is none
     return compliance::remove_item(sql_, member.node_id, kComplianceType, plan_.plan_id);
   }
   BELAY_TRY_ASSIGN(const auto known, known_of(sql_, plan_, member.node_id));
   const auto posture = backup::posture(known, zone_, now_);
   member.verdict = word(posture.verdict);
+  const auto troubles = backup::standing_troubles(known, posture, member.joined_at, now_);
+  BELAY_TRY(tell(member, backup::turn_standing(member.progress.alarms, troubles, now_)));
   compliance::Report report;
   report.node_id = member.node_id;
   report.compliance_type = kComplianceType;

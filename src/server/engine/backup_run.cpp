@@ -11,6 +11,7 @@
 #include "server/engine/audit.hpp"
 #include "server/engine/change_calendars.hpp"
 #include "server/engine/commands.hpp"
+#include "server/engine/mail.hpp"
 #include "server/engine/order_desk.hpp"
 #include "server/engine/webhooks.hpp"
 #include "store/orders.hpp"
@@ -196,7 +197,8 @@ Result<ExecutionKind::Advance> BackupRun::advance(const store::executions::Execu
 }
 
 Status BackupRun::translate(const store::executions::Event& event) {
-  if (event.key.starts_with(kWebhookEventKey)) return {};  // told or not: the posture says the same
+  if (event.key.starts_with(kWebhookEventKey) || event.key.starts_with(kMailEventKey))
+    return {};  // told or not: the posture says the same
   if (event.key.starts_with(kLookKey)) {
     BELAY_TRY_ASSIGN(const auto wanted, json::decode_text<LookEvent>(event.body));
     if (!wanted.look.empty()) {
@@ -315,7 +317,7 @@ Status BackupRun::ask_agenda(Member& member) {
     if (next.look_at) member.look_at = *next.look_at;
     switch (next.act) {
       case backup::Act::nothing: return {};
-      case backup::Act::missed: BELAY_TRY(alarm(member, next.why)); break;
+      case backup::Act::missed: BELAY_TRY(alarm(member, "start", next.why)); break;
       case backup::Act::back_up: return want_backup(member, next.type, "schedule");
       case backup::Act::copy: return want_copy(member, next.vault);
       case backup::Act::prove: return want_proof(member, "schedule");
@@ -347,7 +349,7 @@ Status BackupRun::want_proof(Member& member, std::string_view reason) {
   for (const char byte : random) number = number << 8 | static_cast<unsigned char>(byte);
   backup::Pick picked{};
   const auto* point = backup::pick_point(known, member.progress.proofs, number, &picked);
-  if (!point) return alarm(member, "there is no whole recovery point to prove");
+  if (!point) return alarm(member, "proof", "there is no whole recovery point to prove");
   BELAY_TRY_ASSIGN(auto job, job_for(sql_, plan_, member.node_id, Task::prove));
   BELAY_TRY(with_point(sql_, job, *point));
   job.level = plan_.spec.prove.level;

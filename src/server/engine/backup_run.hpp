@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/backup/alarms.hpp"
 #include "server/engine/backup_kind.hpp"
 #include "server/engine/node_event.hpp"
 
@@ -49,9 +50,11 @@ class BackupRun {
   Status reconcile(const Job& job, const backup::JobReport& report);
   Status follow_up(Member& member);
   Status retain(Member& member, const std::string& vault, const backup::KeepRules& rules);
-  Status alarm(Member& member, const std::string& why);
-  Status all_well(Member& member);
-  Status notify(const Member& member, std::string_view what, const std::string& why);
+  Status remember_run(Member& member, const Job& job, std::string_view task);
+  // A trouble that is no job's: `what` as alarms.hpp names it.
+  Status alarm(Member& member, std::string_view what, const std::string& why);
+  Status tell(const Member& member, const std::vector<backup::Notice>& notices);
+  Status notify(const Member& member, const std::string& name, const backup::Notice& notice);
   Status judge(Member& member);
   Result<backup::RecoveryPoint> point_of(const Job& job, const backup::MadePoint& made, const std::string& vault) const;
 
@@ -60,6 +63,7 @@ class BackupRun {
   const Instant now_;
   store::backups::Plan plan_;
   schedule::ZoneRules zone_;
+  std::string proof_failed_;       // of the job at hand: its restore test proved less than was wanted, and why
   std::set<std::string> to_look_;  // nodes that something happened to
 };
 

@@ -2,6 +2,7 @@
 // up; and the secrets of a job, for the node that has it.
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "base/json.hpp"
 #include "base/text.hpp"
@@ -26,8 +27,7 @@ constexpr std::size_t kMendedMax = 10;
 constexpr Duration kMendAgainAfter{60'000};
 constexpr Duration kCoverageEvery{900'000};
 constexpr std::string_view kCoverageId = "coverage";
-constexpr std::string_view kCoverageItem = "uncovered-database";
-constexpr std::string_view kComplianceType = "Custom:Backup";
+constexpr std::uint32_t kNodesLookedAt = 2'000;  // for one page, in search of what no plan covers
 
 // The units that database servers run under.
 std::string database_of(const fleet::Service& service) {
@@ -90,15 +90,15 @@ class CoverageKind : public ExecutionKind {
  private:
   static Status judge(Sql& sql, const std::string& node_id, Instant now) {
     BELAY_TRY_ASSIGN(const auto uncovered, uncovered_databases(sql, node_id));
-    if (uncovered.empty()) return compliance::remove_item(sql, node_id, kComplianceType, kCoverageItem);
+    if (uncovered.empty()) return compliance::remove_item(sql, node_id, kBackupCompliance, kUncoveredItem);
     compliance::Report report;
     report.node_id = node_id;
-    report.compliance_type = kComplianceType;
+    report.compliance_type = kBackupCompliance;
     report.execution = {std::string(kCoverageId), "BackupCoverage", now};
     report.received_at = now;
     report.reported_by = "backup coverage";
     compliance::Item item;
-    item.item_id = kCoverageItem;
+    item.item_id = kUncoveredItem;
     item.title = "A database that no backup plan covers";
     item.severity = "CRITICAL";
     item.status = "NON_COMPLIANT";
@@ -256,54 +256,152 @@ static Result<PostureRow> without_plan(Sql& sql, const store::nodes::Node& node)
   return row;
 }
 
-Result<std::vector<PostureRow>> Backups::posture(std::string_view plan_name, const std::vector<std::string>& named) {
+// Where a page of postures ended: in the list of plans, behind a plan's node, or among nodes without a plan.
+//   "p|<node>|<the plan's id>|<its name>"   "n|<as store::nodes::list() goes on>"
+namespace {
+struct PostureCursor {
+  bool in_plans = true;
+  std::string node, plan_id, plan_name, after;
+};
+
+Result<PostureCursor> read_cursor(const std::string& text) {
+  PostureCursor cursor;
+  if (text.empty()) return cursor;
+  if (text.starts_with("n|")) {
+    cursor.in_plans = false;
+    cursor.after = text.substr(2);
+    return cursor;
+  }
+  const auto parts = split(text, '|');
+  if (parts.size() < 4 || parts[0] != "p")
+    return Error(Code::invalid_argument, "the cursor of the postures cannot be read");
+  cursor.node = parts[1], cursor.plan_id = parts[2];
+  cursor.plan_name = text.substr(2 + parts[1].size() + 1 + parts[2].size() + 1);
+  return cursor;
+}
+
+bool is_wanted(const std::vector<std::string>& only, const std::string& node_id) {
+  return only.empty() || std::ranges::find(only, node_id) != only.end();
+}
+
+Result<PostureRow> row_of(Sql& sql, const backups::Plan& plan, const std::string& node_id,
+                          const schedule::ZoneRules& zone, Instant now) {
+  BELAY_TRY_ASSIGN(const auto known, known_of(sql, plan, node_id));
+  PostureRow row{"", backup::posture(known, zone, now)};
+  const auto node = store::nodes::get(sql, node_id);
+  if (!node.ok()) return row;
+  row.node_name = node->name;
+  auto& copies = row.posture.copies;
+  if (const auto arrays = arrays_of(node->facts); !arrays.empty() && copies.offsite == 0)
+    copies.why += (copies.why.empty() ? "" : "; ") + raid_is_no_backup(arrays, "no copy is offsite");
+  return row;
+}
+
+Result<std::vector<backups::Plan>> plans_in_order(Sql& sql, std::string_view named) {
+  std::vector<backups::Plan> plans;
+  if (!named.empty()) {
+    BELAY_TRY_ASSIGN(auto plan, backups::plan_named(sql, named));
+    plans.push_back(std::move(plan));
+    return plans;
+  }
+  store::Page page{store::kPageLimitMax, {}};
+  do {
+    BELAY_TRY_ASSIGN(auto some, backups::list_plans(sql, false, page));
+    std::ranges::move(some.items, std::back_inserter(plans));
+    page.after = some.next;
+  } while (!page.after.empty());
+  return plans;
+}
+}  // namespace
+
+Result<store::Listed<PostureRow>> Backups::posture(std::string_view plan_name, const std::vector<std::string>& named,
+                                                   const store::Page& wanted) {
   const Instant now = clock_.now();
-  return store_.read([&](Sql& sql) -> Result<std::vector<PostureRow>> {
+  return store_.read([&](Sql& sql) -> Result<store::Listed<PostureRow>> {
+    BELAY_TRY_ASSIGN(const auto from, read_cursor(wanted.after));
     std::vector<std::string> only;
     if (!named.empty()) {
       BELAY_TRY_ASSIGN(only, resolve_targets(sql, named, {}));
     }
+    store::Listed<PostureRow> found;
     std::vector<backups::Plan> plans;
-    if (!plan_name.empty()) {
-      BELAY_TRY_ASSIGN(auto plan, backups::plan_named(sql, plan_name));
-      plans.push_back(std::move(plan));
-    } else {
-      store::Page page{store::kPageLimitMax, {}};
-      do {
-        BELAY_TRY_ASSIGN(auto some, backups::list_plans(sql, false, page));
-        std::ranges::move(some.items, std::back_inserter(plans));
-        page.after = some.next;
-      } while (!page.after.empty());
+    if (from.in_plans) {
+      BELAY_TRY_ASSIGN(plans, plans_in_order(sql, plan_name));
     }
-    std::vector<PostureRow> rows;
     for (const auto& plan : plans) {
+      const auto here = std::tie(plan.name, plan.plan_id), begun = std::tie(from.plan_name, from.plan_id);
+      if (!from.plan_id.empty() && here < begun) continue;
       BELAY_TRY_ASSIGN(const auto zone, zones_.of(plan.spec.schedule.timezone));
       BELAY_TRY_ASSIGN(const auto members, backups::members_of(sql, plan.plan_id));
       for (const auto& member : members) {
-        if (member.left_at || (!only.empty() && std::ranges::find(only, member.node_id) == only.end())) continue;
-        BELAY_TRY_ASSIGN(const auto known, known_of(sql, plan, member.node_id));
-        rows.push_back({"", backup::posture(known, *zone, now)});
-        const auto node = store::nodes::get(sql, member.node_id);
-        if (!node.ok()) continue;
-        rows.back().node_name = node->name;
-        auto& copies = rows.back().posture.copies;
-        if (const auto arrays = arrays_of(node->facts); !arrays.empty() && copies.offsite == 0)
-          copies.why += (copies.why.empty() ? "" : "; ") + raid_is_no_backup(arrays, "no copy is offsite");
+        if (member.left_at || !is_wanted(only, member.node_id)) continue;
+        if (here == begun && member.node_id <= from.node) continue;
+        if (found.items.size() >= wanted.limit) {
+          const auto& last = found.items.back().posture;
+          found.next = "p|" + last.node_id + "|" + last.plan_id + "|" + last.plan_name;
+          return found;
+        }
+        BELAY_TRY_ASSIGN(auto row, row_of(sql, plan, member.node_id, *zone, now));
+        found.items.push_back(std::move(row));
       }
     }
-    if (!plan_name.empty()) return rows;
-    store::Page page{store::kPageLimitMax, {}};
-    do {
-      BELAY_TRY_ASSIGN(const auto nodes, store::nodes::list(sql, {}, page));
-      for (const auto& node : nodes.items) {
-        if (node.state != store::nodes::NodeState::active) continue;
-        if (!only.empty() && std::ranges::find(only, node.node_id) == only.end()) continue;
-        BELAY_TRY_ASSIGN(auto row, without_plan(sql, node));
-        if (!row.posture.reasons.empty()) rows.push_back(std::move(row));
+    if (!plan_name.empty()) return found;
+    std::string after = from.after;
+    std::ranges::sort(only);
+    for (const auto& node_id : only) {  // the few that are asked for, without a walk over the fleet
+      if (node_id <= after) continue;
+      if (found.items.size() >= wanted.limit) {
+        found.next = "n|" + after;
+        return found;
       }
-      page.after = nodes.next;
-    } while (!page.after.empty());
-    return rows;
+      BELAY_TRY_ASSIGN(const auto node, store::nodes::get(sql, node_id));
+      BELAY_TRY_ASSIGN(auto row, without_plan(sql, node));
+      if (!row.posture.reasons.empty()) found.items.push_back(std::move(row));
+      after = node_id;
+    }
+    if (!only.empty()) return found;
+    std::uint32_t looked_at = 0;
+    do {
+      const auto room = wanted.limit - static_cast<std::uint32_t>(found.items.size());
+      if (room == 0 || looked_at >= kNodesLookedAt) {
+        found.next = "n|" + after;
+        return found;
+      }
+      BELAY_TRY_ASSIGN(const auto nodes, store::nodes::list(sql, {}, {std::min(room, kMembersAtOnce), after}));
+      looked_at += static_cast<std::uint32_t>(nodes.items.size());
+      for (const auto& node : nodes.items) {
+        if (node.state != store::nodes::NodeState::active || !is_wanted(only, node.node_id)) continue;
+        BELAY_TRY_ASSIGN(auto row, without_plan(sql, node));
+        if (!row.posture.reasons.empty()) found.items.push_back(std::move(row));
+      }
+      after = nodes.next;
+    } while (!after.empty());
+    return found;
+  });
+}
+
+Result<PlanReport> Backups::report(const PlanReportRequest& request, const store::Page& page) {
+  const Instant now = clock_.now();
+  return store_.read([&](Sql& sql) -> Result<PlanReport> {
+    PlanReport report;
+    BELAY_TRY_ASSIGN(const auto plan, backups::plan_named(sql, request.plan));
+    BELAY_TRY_ASSIGN(const auto zone, zones_.of(plan.spec.schedule.timezone));
+    std::vector<std::string> only;
+    if (!request.node_ids.empty()) {
+      BELAY_TRY_ASSIGN(only, resolve_targets(sql, request.node_ids, {}));
+    }
+    BELAY_TRY_ASSIGN(report.head, report_head(sql, plan, request, now));
+    BELAY_TRY_ASSIGN(const auto members, backups::members_of(sql, plan.plan_id));
+    for (const auto& member : members) {
+      if (member.left_at || member.node_id <= page.after || !is_wanted(only, member.node_id)) continue;
+      if (report.nodes.size() >= page.limit) {
+        report.next = json::text_or_empty(report.nodes.back(), "InstanceId");
+        return report;
+      }
+      BELAY_TRY_ASSIGN(auto row, report_node(sql, plan, member, *zone, request, now));
+      report.nodes.push_back(std::move(row));
+    }
+    return report;
   });
 }
 

@@ -119,6 +119,7 @@ Result<backups::Vault> Backups::create_vault(const PutVaultRequest& request) {
   vault.content = request.content;
   vault.created_by = request.requested_by;
   vault.created_at = vault.updated_at = now;
+  if (!request.secrets.empty()) vault.spec.secrets_at = now;
   const backups::VaultSecrets secrets{new_vault_key(), request.secrets};
   vault.key_fingerprint = vault_key_fingerprint(secrets.key);
   return store_.write([&](Sql& sql) -> Result<backups::Vault> {
@@ -153,7 +154,9 @@ Result<backups::Vault> Backups::update_vault(const PutVaultRequest& request) {
         (!spec.lock || spec.lock->days_min < before || spec.lock->mode != vault.spec.lock->mode))
       return wrong_state("the vault " + spec.name +
                          " is locked in compliance mode: nobody shortens it while points are in it");
+    const auto secrets_at = access ? (access->empty() ? std::nullopt : std::optional(now)) : vault.spec.secrets_at;
     vault.spec = spec;
+    vault.spec.secrets_at = secrets_at;
     vault.content = request.content;
     vault.updated_at = now;
     BELAY_TRY(backups::update_vault(sql, vault, access));
@@ -218,6 +221,8 @@ Result<PlanView> Backups::put_plan(const PutPlanRequest& request) {
   BELAY_TRY_ASSIGN(const auto spec, backup::read_plan(request.content));
   const auto zone = zones_.of(spec.schedule.timezone);
   if (!zone.ok()) return refuse("schedule.timezone: " + zone.error().message());
+  if (!spec.mails.empty() && !sends_mail_)
+    return refuse("notify: mail is wanted, and this server sends none; name its program (belayd --sendmail)");
   return store_.write([&](Sql& sql) -> Result<PlanView> {
     BELAY_TRY_ASSIGN(const auto vaults, vaults_of(sql, spec));
     BELAY_TRY(backup::check_plan_with_vaults(spec, vaults.front(), {vaults.begin() + 1, vaults.end()}));

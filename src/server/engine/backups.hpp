@@ -10,6 +10,7 @@
 
 #include "core/backup/posture.hpp"
 #include "core/backup/retention.hpp"
+#include "server/engine/backup_report.hpp"
 #include "server/engine/node_registry.hpp"
 #include "server/engine/zones.hpp"
 #include "store/backups.hpp"
@@ -108,14 +109,22 @@ class Backups {
   Result<std::vector<RetentionPreview>> preview_retention(std::string_view plan, std::string_view node_id);
 
   // ---- how it stands
-  Result<std::vector<PostureRow>> posture(std::string_view plan, const std::vector<std::string>& node_ids);
+  // Each (plan, node) by the plan's name and the node's id; then, where no plan is named, nodes that lack one. A page
+  // may have fewer rows than its limit and go on all the same.
+  Result<store::Listed<PostureRow>> posture(std::string_view plan, const std::vector<std::string>& node_ids,
+                                            const store::Page& page);
+  // For an auditor; a page of nodes.
+  Result<PlanReport> report(const PlanReportRequest& request, const store::Page& page);
 
   // Of a backup order of this node that is not over, made at the moment; permission_denied of any other.
   Result<wire::SecretsReply> secrets_for(std::string_view node_id, std::string_view order_id);
 
   std::function<void()> poke;  // set by main: an execution has something to do
+  // Whether this server has a program that sends mail; without one a plan that wants mail is refused.
+  void set_sends_mail(bool sends) { sends_mail_ = sends; }
 
  private:
+  bool sends_mail_ = false;
   store::Store& store_;
   const Clock& clock_;
   Zones& zones_;

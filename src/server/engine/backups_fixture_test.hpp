@@ -158,7 +158,7 @@ class BackupsTest : public WindowsTest {
     settle();
     return made.ok() ? made->front() : "";
   }
-  backup::Posture posture() { return backups_->posture("pg", {}).value().at(0).posture; }
+  backup::Posture posture() { return backups_->posture("pg", {}, {10, {}})->items.at(0).posture; }
   std::string compliance() {
     const auto items =
         store_->read([&](store::Sql& sql) { return store::compliance_items::items(sql, db_, "Custom:Backup"); });

@@ -63,10 +63,10 @@ TEST_F(BackupsTest, AFailureIsTriedAgainThenAlarmedAndItsEndIsToldToo) {
   const auto member = [&] {
     return store_->read([&](store::Sql& sql) { return kept::get_member(sql, plan_, db_); }).value();
   };
-  EXPECT_TRUE(member().progress.alarmed);
+  EXPECT_TRUE(member().progress.alarms.contains("backup"));
   repository().outcome = JobOutcome::ok;
   run_now();
-  EXPECT_FALSE(member().progress.alarmed);
+  EXPECT_FALSE(member().progress.alarms.contains("backup"));
 }
 
 TEST_F(BackupsTest, ALegalHoldKeepsAPointThatRetentionWouldDelete) {

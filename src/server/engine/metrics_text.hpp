@@ -12,8 +12,9 @@ class MetricsText {
  public:
   using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
-  // Once before the samples of a name; `kind` is counter, gauge or histogram.
-  void family(std::string_view name, std::string_view kind) {
+  // Once before the samples of a name; `kind` is counter, gauge or histogram, `help` one line.
+  void family(std::string_view name, std::string_view kind, std::string_view help = {}) {
+    if (!help.empty()) text_.append("# HELP ").append(name).append(" ").append(help).append("\n");
     text_.append("# TYPE ").append(name).append(" ").append(kind).append("\n");
   }
   void sample(std::string_view name, Labels labels, const std::string& value) {
