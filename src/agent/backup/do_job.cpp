@@ -108,7 +108,18 @@ void clean(std::string& text, const Secrets& secrets, std::size_t bytes_max) {
   text = sanitize(without_secrets(std::move(text), secrets, bytes_max), bytes_max + 100);
 }
 
+// Somebody else's things may lie in a repository under names that no order will ever hold.
+void leave_out_strange_names(JobReport& report) {
+  const auto strange =
+      std::erase_if(report.points, [](const auto& point) { return !backup::is_reference(point.reference); });
+  if (strange == 0) return;
+  report.output += std::to_string(strange) + " points with names that are none of ours are left out\n";
+  if (report.task == Task::backup || report.task == Task::copy)
+    report.outcome = JobOutcome::unknown, report.why = "the engine gave the point a name that is none";
+}
+
 void clean(JobReport& report, const Secrets& secrets) {
+  leave_out_strange_names(report);
   clean(report.why, secrets, kWhyBytesMax);
   clean(report.output, secrets, kOutputBytesMax);
   if (report.evidence.size() > backup::kEvidenceMax) report.evidence.resize(backup::kEvidenceMax);

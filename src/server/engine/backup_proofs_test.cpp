@@ -86,7 +86,7 @@ TEST_F(BackupsTest, WhatWentBehindOurBackIsToldAndAStrangerIsKeptApart) {
   given_plan();
   run_now();
   auto stranger = repository().points.front();
-  stranger.reference = "nobody's";
+  stranger.reference = "nobodys";
   repository().points = {stranger};
   ASSERT_TRUE(store_
                   ->write([&](store::Sql& sql) -> Status {
@@ -101,7 +101,7 @@ TEST_F(BackupsTest, WhatWentBehindOurBackIsToldAndAStrangerIsKeptApart) {
   std::map<std::string, PointState> states;
   for (const auto& point : points()) states[point.made.reference] = point.state;
   EXPECT_EQ(states["label-1"], PointState::damaged);
-  EXPECT_EQ(states["nobody's"], PointState::quarantined);
+  EXPECT_EQ(states["nobodys"], PointState::quarantined);
 }
 
 TEST_F(BackupsTest, ARetiredPlanStillRestores) {
