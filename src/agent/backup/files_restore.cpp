@@ -68,6 +68,7 @@ Status put_aside(const BackupHost& host, const backup::Job& job, const std::vect
     if (host.files.info(aside).ok())
       return Error(Code::already_exists, aside + " is there already; move it away first", "target-in-use");
     BELAY_TRY(move_to(host, job, place, aside).within(place + " cannot be put aside"));
+    report.put_aside.push_back(aside);
     pass(report, ProofLevel::P0, "put aside", place + " is " + aside + " now; remove it when you no longer need it");
   }
   return {};
@@ -140,6 +141,7 @@ JobReport restore_files(const BackupHost& host, const Job& job, FileStore& store
   if (!done.ok()) {
     auto ended = failed(backup::Task::restore, done.error());
     ended.evidence = std::move(report.evidence);  // what was put aside is told in any case
+    ended.put_aside = std::move(report.put_aside);
     return ended;
   }
   if (job.restore->preview) return report;

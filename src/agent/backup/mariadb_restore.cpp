@@ -185,6 +185,7 @@ Status restore_now(Restoring& now) {
                                                   label_of(host.clock.now(), backup::BackupType::full)));
   BELAY_TRY(host.files.remove_tree(parent));
   now.say("restored to " + now.target + (aside.empty() ? "" : "; what was there is now " + aside));
+  if (!aside.empty()) now.report.put_aside = {aside};
   if (job.restore->in_place) {
     BELAY_TRY(start_again(now, watch));
     now.say("its binary logs begin anew: make a full backup");
@@ -303,6 +304,7 @@ backup::JobReport restore_server(const BackupHost& host, const backup::Job& job,
     auto said = failed(backup::Task::restore, done.error());
     said.output = report.output;
     said.phases = report.phases;
+    said.put_aside = report.put_aside;
     return said;
   }
   report.task = backup::Task::restore;

@@ -108,6 +108,7 @@ Status load_databases(const BackupHost& host, const Job& job, const Source& sour
     if (exists(name)) {
       BELAY_TRY_ASSIGN(const auto aside, put_database_aside(host, job, source, name, label));
       report.output += "what was in database " + name + " is now in " + aside + "\n";
+      report.put_aside.push_back(aside);
       BELAY_TRY_ASSIGN(const auto dropped, ask(source.client, "drop database " + sql_name(name)));
     }
     BELAY_TRY_ASSIGN(const auto made, ask(source.client, creation));
@@ -258,6 +259,7 @@ backup::JobReport restore_dump(const BackupHost& host, const backup::Job& job, c
   if (!done.ok()) {
     auto said = failed(Task::restore, done.error());
     said.output = report.output;
+    said.put_aside = report.put_aside;
     return said;
   }
   report.outcome = JobOutcome::ok;

@@ -243,6 +243,7 @@ Status restore_database(const BackupHost& host, const PgServer& server, const ba
   else
     BELAY_TRY(server.ask(
         "postgres", "alter database " + sql_identifier(name) + " rename to " + sql_identifier(one.database) + ";"));
+  if (has(one.database)) report.put_aside.push_back("database " + old);
   report.output += one.database + " is the restored one now" +
                    (has(one.database) ? ", the one before it is " + old : std::string()) + "\n";
   return {};

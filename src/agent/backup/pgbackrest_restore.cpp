@@ -160,6 +160,7 @@ class Restore {
     if (const auto there = host_.files.list(data_); there.ok() && !there->empty()) {
       BELAY_TRY(move_to(host_, job_, data_, aside()));
       say("what was in " + data_ + " is now " + aside());
+      report_.put_aside = {aside()};
     }
     watch_.begin("restore");
     const auto begun = host_.clock.monotonic();
@@ -185,6 +186,7 @@ class Restore {
     say("stopped the server: " + control.told());
     BELAY_TRY(move_to(host_, job_, data_, aside()));
     say("what was in " + data_ + " is now " + aside());
+    report_.put_aside = {aside()};
     watch_.begin("restore");
     auto done = run_restore(session, made, chain, position);
     if (done.ok()) {
@@ -251,6 +253,7 @@ class Restore {
     BELAY_TRY(control.stop());
     if (host_.files.info(data_).ok()) BELAY_TRY(move_to(host_, job_, data_, failed_restore));
     BELAY_TRY(move_to(host_, job_, aside(), data_));
+    report_.put_aside.clear();
     BELAY_TRY(control.start());
     BELAY_TRY(host_.files.remove(restore_note(host_, job_)));
     say("the server runs again on what it had before; the failed restore is " + failed_restore);

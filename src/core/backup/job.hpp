@@ -102,10 +102,12 @@ struct JobReport {
   std::uint64_t repository_bytes = 0, repository_bytes_free = 0;  // 0 where the vault does not tell
   std::vector<fleet::Problem> problems;
   std::string output;  // of the tools, bounded, without secrets
+  // Of a restore that replaced something: where what was there lies now (paths, names of databases). Ours to keep.
+  std::vector<std::string> put_aside{};
 };
 BOOST_DESCRIBE_STRUCT(JobReport, (),
                       (task, outcome, why, points, forgotten, evidence, phases, time_to_restore, restored_to, bytes,
-                       files, repository_bytes, repository_bytes_free, problems, output))
+                       files, repository_bytes, repository_bytes_free, problems, output, put_aside))
 
 // ---- watched every minute by the node itself, for each plan that has run on it
 struct Watch {
