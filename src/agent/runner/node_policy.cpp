@@ -76,10 +76,11 @@ Status check_policy(const io::Files& files, const StatePaths& paths, const std::
   policy::Question question;
   question.document = order.document;
   question.requested_by = order.requested_by;
-  question.changes_node = order.kind == OrderKind::patch || order.kind == OrderKind::steps;
-  question.patches = order.kind == OrderKind::patch || order.kind == OrderKind::plan;
+  const bool measures = order.kind == OrderKind::patch && patchrun::only_measures(*order.patch);
+  question.changes_node = (order.kind == OrderKind::patch && !measures) || order.kind == OrderKind::steps;
+  question.patches = (order.kind == OrderKind::patch && !measures) || order.kind == OrderKind::plan;
   question.goes_on = order.kind == OrderKind::steps && has_begun(order.steps->run);
-  if (order.kind == OrderKind::patch && node->policy.approvals > 0) {
+  if (order.kind == OrderKind::patch && !measures && node->policy.approvals > 0) {
     question.installs = !takes_back(files, paths, *order.patch);
     if (order.patch->approved) question.approvals = static_cast<std::uint32_t>(order.patch->approved->approvals.size());
   }

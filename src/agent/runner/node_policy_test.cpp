@@ -127,5 +127,18 @@ TEST_F(NodePolicyTest, CountsTheApprovalsOfWhatIsInstalledAndNeedsNoneForAWayBac
   EXPECT_TRUE(asked(order).ok());
 }
 
+TEST_F(NodePolicyTest, ReadingProbesAloneChangesNothing) {
+  put("approvals = 2\npatching = false\nhours = []\ntimezone = 'UTC'\n");
+  wire::Order order;
+  order.kind = wire::OrderKind::patch;
+  order.document = "belay:rollout";
+  order.patch.emplace();
+  EXPECT_FALSE(asked(order).ok()) << "it may reboot";
+  order.patch->undoes = "11111111-2222-4333-8444-555555555555";
+  EXPECT_TRUE(asked(order).ok());
+  order.patch->changes = {{"curl", "amd64", "2", "1", "", 0}};
+  EXPECT_FALSE(asked(order).ok());
+}
+
 }  // namespace
 }  // namespace belay::agent

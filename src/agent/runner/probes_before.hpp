@@ -1,5 +1,6 @@
 #pragma once
-// How healthy the node was before its newest committed run with probes: what a rollback ordered later is measured by.
+// How healthy the node was before its newest committed run with probes, and before the newest one whose rollback
+// failed: what is ordered later to take such a run back is measured by it.
 #include <boost/describe.hpp>
 #include <optional>
 #include <string>
@@ -19,7 +20,8 @@ struct ProbesBefore {
 };
 BOOST_DESCRIBE_STRUCT(ProbesBefore, (), (run_id, probes, gate, before))
 
-// Of a run that commits; one without probes leaves what is there. Durable; may be repeated.
+// Of a run that commits, or whose rollback failed: each has a place of its own; a run without probes leaves what is
+// there. Durable; may be repeated.
 Status keep_probes_before(io::Files& files, const StatePaths& paths, const patchrun::RunState& run);
 // Nothing where none are kept, or of another run, or unreadably so.
 std::optional<ProbesBefore> probes_before(const io::Files& files, const StatePaths& paths, const std::string& run_id);

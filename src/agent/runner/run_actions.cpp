@@ -155,6 +155,7 @@ Happened RunActions::check(const RunState& run) {
         {fleet::Reason::timed_out, "", "the order expired at " + to_iso8601(run.expires_at), "order it again", false});
     return failed(std::move(findings), "expired before it began");
   }
+  if (patchrun::only_measures(run.order)) return measure_only(run);
   if (auto late = too_late(run)) {
     findings.problems.push_back(std::move(*late));
     return failed(std::move(findings));

@@ -96,6 +96,7 @@ class RunActions {
   bool measure_before(const patchrun::RunState& run, patchrun::Findings& findings);
   Watched watch(const patchrun::RunState& run, patchrun::GateWatch gate, patchrun::Findings& findings);
   Happened pass_gate(const patchrun::RunState& run, patchrun::Findings findings);
+  Happened measure_only(const patchrun::RunState& run);
   std::optional<fleet::Problem> await_recovery(const patchrun::RunState& run, patchrun::Findings& findings);
   std::vector<std::string> services_to_restart(const patchrun::RunState& run,
                                                const std::vector<patchrun::ProbeResult>& now);

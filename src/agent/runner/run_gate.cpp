@@ -123,4 +123,20 @@ std::optional<fleet::Problem> RunActions::await_recovery(const RunState& run, Fi
                         "look at the node by hand", false};
 }
 
+// After something else than packages was put back: is what was healthy before that run healthy again?
+Happened RunActions::measure_only(const RunState& run) {
+  Findings findings;
+  findings.protection.emplace();
+  measure_before_rollback(run, findings);
+  auto measured = run;
+  measured.protection.probes = findings.protection->probes;
+  measured.probe_turns = *findings.probe_turns;
+  if (auto ill = await_recovery(measured, findings)) {
+    findings.problems.push_back(std::move(*ill));
+    return failed(std::move(findings));
+  }
+  findings.detail = "what was healthy before " + run.order.undoes + " is again";
+  return {Event::already_there, std::move(findings)};
+}
+
 }  // namespace belay::agent

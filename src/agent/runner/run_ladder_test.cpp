@@ -51,6 +51,73 @@ TEST(RunLadder, WithoutASnapshotAPersonMustLook) {
   EXPECT_NE(run.problems.back().detail.find("data is of the new format"), std::string::npos);
 }
 
+TEST(RunLadder, WhatIsLeftOfAFailureIsToldApartFromPackages) {
+  Spoiled node;
+  const auto run = drive_to_end(node.machine, watched_order());
+  EXPECT_EQ(patchrun::report(run).still_ill, "web") << "packages are as found, and it is ill all the same";
+  Spoiled cured;
+  EXPECT_EQ(drive_to_end(cured.machine, watched_order(), {&cured.snapshots}).still_ill, "");
+  Spoiled broken;
+  broken.machine.health["web"] = [&](const ProbeReading*) {
+    const bool changed = broken.machine.installed().contains("curl=2");
+    return ProbeReading{!changed, "ill", {}};
+  };
+  broken.machine.set_fault(FakeFault::broken_for_good, "libc6", 20);
+  const auto failed = drive_to_end(broken.machine, watched_order());
+  EXPECT_EQ(failed.still_ill, "") << told(failed);
+}
+
+// After its data was put back: only the probes are read, against what they said before that run.
+TEST(RunLadder, AnOrderWithoutChangesOnlyMeasures) {
+  for (const bool healed : {true, false}) {
+    Spoiled node;
+    ASSERT_EQ(drive_to_end(node.machine, watched_order()).outcome, Outcome::rollback_failed);
+    node.spoiled = !healed;
+    auto measure = watched_order();
+    measure.changes.clear();
+    measure.undoes = kRunId;
+    measure.reboot = patchrun::Reboot::always;
+    measure.hold_old_versions = false;
+    const std::string id = "22222222-2222-4333-8444-555555555555";
+    node.machine.disk.put("/state/orders/" + id + "/order.json", "{}");
+    auto packages = node.machine.packages();
+    RunTools tools{node.machine.disk,     packages, node.machine.host, node.machine.clock, {&node.snapshots},
+                   node.machine.probes(), {}};
+    const auto boots = node.machine.host.boots;
+    const auto run =
+        RunDriver(tools, node.machine.paths).run(id, measure, node.machine.clock.now() + std::chrono::hours(1));
+    ASSERT_TRUE(run.ok()) << run.error().chain();
+    EXPECT_EQ(run->outcome, healed ? Outcome::nothing_to_do : Outcome::refused) << told(*run);
+    EXPECT_EQ(node.machine.installed(), kBefore);
+    EXPECT_EQ(node.machine.host.boots, boots) << "it changes nothing";
+    EXPECT_TRUE(node.snapshots.list()->empty());
+    ASSERT_FALSE(run->probe_turns.empty());
+    EXPECT_EQ(run->probe_turns.back().healthy, healed);
+    if (!healed) EXPECT_EQ(run->problems.back().subject, "web");
+  }
+}
+
+// A probe that was ill before the change is nobody's to heal; that is known after the failed run, too.
+TEST(RunLadder, WhatWasIllBeforeTheFailedRunIsNotAskedOfItsData) {
+  Spoiled node;
+  node.machine.health["old"] = [](const ProbeReading*) { return ProbeReading{false, "long since", {}}; };
+  auto order = watched_order();
+  order.probes.push_back({.name = "old", .disk = patchrun::DiskProbe{}});
+  order.ill_before = patchrun::IllBefore::patch;
+  ASSERT_EQ(drive_to_end(node.machine, order).still_ill, "web");
+  node.spoiled = false;
+  order.changes.clear();
+  order.undoes = kRunId;
+  auto packages = node.machine.packages();
+  RunTools tools{node.machine.disk, packages, node.machine.host, node.machine.clock, {}, node.machine.probes(), {}};
+  const std::string id = "22222222-2222-4333-8444-555555555555";
+  node.machine.disk.put("/state/orders/" + id + "/order.json", "{}");
+  const auto run =
+      RunDriver(tools, node.machine.paths).run(id, order, node.machine.clock.now() + std::chrono::hours(1));
+  ASSERT_TRUE(run.ok());
+  EXPECT_EQ(run->outcome, Outcome::nothing_to_do) << told(*run);
+}
+
 TEST(RunLadder, ASnapshotThatWasDeletedBehindOurBackIsNamed) {
   Spoiled node;
   node.machine.host.on_restart = [&] {

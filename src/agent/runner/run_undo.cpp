@@ -56,6 +56,7 @@ Happened RunActions::roll_back(const RunState& run) {
 
 Happened RunActions::verify_rollback(const RunState& run) {
   Findings findings;
+  findings.still_ill = "";
   const auto broken = tools_.packages.check_health();
   const auto scan = tools_.packages.scan();
   if (!broken.ok() || !scan.ok()) {
@@ -77,6 +78,7 @@ Happened RunActions::verify_rollback(const RunState& run) {
   if (!findings.problems.empty()) return failed(std::move(findings));
   if (auto ill = await_recovery(run, findings)) {
     findings.detail = ill->detail;
+    findings.still_ill = ill->subject;
     findings.problems.push_back(std::move(*ill));
     return {Event::climb, std::move(findings)};
   }

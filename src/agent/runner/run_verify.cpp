@@ -70,6 +70,9 @@ Happened RunActions::commit(const RunState& run) {
 
 void RunActions::close(const RunState& run) {
   const auto now = tools_.clock.now();
+  if (*run.outcome == Outcome::rollback_failed)  // its data may be put back yet
+    if (const auto kept = keep_probes_before(tools_.files, paths_, run); !kept.ok())
+      log::warning("probes_before_not_kept", {{"why", kept.error()}});
   switch (*run.outcome) {
     case Outcome::rollback_failed:
     case Outcome::inconsistent:

@@ -22,7 +22,8 @@
 //   outbox/              messages that the server has not acknowledged
 //   sets/<hash>.json     package and offer sets that the server may ask for
 //   held/                old packages, for a rollback
-//   probes-before.json   how healthy this node was before its newest committed run, for the same
+//   probes-before.json   how healthy this node was before its newest committed run, for the same; with .failed behind
+//                        it: before the newest run whose rollback failed
 //   snapshots.json       snapshots that were kept beyond their run, and until when
 //   backups/             between jobs: caches, positions of chains; watch/<plan>.json: what is watched every minute
 //   lists/               package lists of Belay's own, where the host's must not be touched

@@ -161,6 +161,7 @@ void take_in(RunState& state, const Findings& findings) {
   if (findings.probe_turns) state.probe_turns = *findings.probe_turns;
   if (findings.to_restart) state.to_restart = *findings.to_restart;
   if (findings.kernel_trial) state.kernel_trial = *findings.kernel_trial;
+  if (findings.still_ill) state.still_ill = *findings.still_ill;
   if (state.failure_log.empty()) state.failure_log = sanitize(findings.failure_log, kFailureLogBytesMax);
   add_output(state.output, findings.output);
 }
@@ -333,6 +334,7 @@ PatchRunReport report(const RunState& state) {
   report.rungs = state.rungs;
   report.failure_log = state.failure_log;
   report.undoes = state.order.undoes;
+  report.still_ill = state.still_ill;
   return report;
 }
 

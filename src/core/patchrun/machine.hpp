@@ -158,6 +158,7 @@ struct Findings {
   std::optional<KernelTrial> kernel_trial;
   std::optional<fleet::Problem> gate_problem;  // with gate_closed: what it is where nothing cures it
   std::string failure_log;
+  std::optional<std::string> still_ill;  // verify_rollback: see PatchRunReport
   std::string output;
   std::string detail;  // one line for the step's record
 };
@@ -195,12 +196,13 @@ struct RunState {
   std::string failure_log{};
   bool maybe_restored = false;  // the machine restarted while the way back was made ready: see protect
   KernelTrial kernel_trial{};
+  std::string still_ill{};
 };
 BOOST_DESCRIBE_STRUCT(RunState, (),
                       (format, run_id, order, expires_at, state, course, outcome, state_writes, rollback_attempts,
                        resumed, boot_id, entered_at, before, planned, protection, changed, problems, conffiles_kept,
                        restart_needed, cancelled, rebooted, reboot_pending, steps, output, way_back, probe_turns, rungs,
-                       restore_unproven, to_restart, failure_log, maybe_restored, kernel_trial))
+                       restore_unproven, to_restart, failure_log, maybe_restored, kernel_trial, still_ill))
 
 // Save `state`, then perform `action`. After `close` in `finished` nothing follows.
 struct Decision {

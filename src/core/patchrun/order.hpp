@@ -37,7 +37,8 @@ struct PatchRunOrder {
   std::optional<Instant> end_by{};  // the window's cut-off: begun only where everything, a rollback too, fits before it
   bool use_pool = false;            // what the archive does not give (any more) comes from the server's pool
   // Of a rollback that was ordered: the run it takes back. It is to make the node as healthy as it was before that run;
-  // where it does not, it is left as it is. `ill_before` does not count.
+  // where it does not, it is left as it is. `ill_before` does not count. Without changes nothing is done but that the
+  // probes are read, until all that were healthy before that run are again: nothing_to_do, else refused.
   std::string undoes{};
   std::vector<fleet::PackageChange> old_files{};  // the files of from_versions (as to_version), for the way back
   std::optional<ApprovedChanges> approved{};      // that people approved these changes; read when the order comes in
@@ -46,6 +47,9 @@ BOOST_DESCRIBE_STRUCT(PatchRunOrder, (),
                       (change_set_id, changes, reboot, allow_downgrade, hold_old_versions, lock_timeout,
                        install_timeout, reboot_timeout, space_reserve_bytes, protection, probes, gate, ill_before,
                        on_failure, restart_services, end_by, use_pool, undoes, old_files, approved))
+
+// It reads the probes, and changes nothing.
+inline bool only_measures(const PatchRunOrder& order) { return order.changes.empty() && !order.undoes.empty(); }
 
 // How it went, apart from where it is. Honest, terminal.
 enum class Outcome {
@@ -95,9 +99,12 @@ struct PatchRunReport {
   std::vector<std::string> rungs{};  // of the rollback ladder, as they were climbed: "restart", "packages", "snapshot"
   std::string failure_log{};         // what the system's journal said around the failure
   std::string undoes{};              // as ordered: the run that it takes back
+  // Of rollback_failed: every package is as it was found, and this probe, healthy before, is not. What a package or a
+  // snapshot could cure is done then: what is left is data.
+  std::string still_ill{};
 };
 BOOST_DESCRIBE_STRUCT(PatchRunReport, (),
                       (run_id, outcome, changed, problems, conffiles_kept, restart_needed, rebooted, reboot_pending,
-                       steps, output, way_back, probe_turns, rungs, failure_log, undoes))
+                       steps, output, way_back, probe_turns, rungs, failure_log, undoes, still_ill))
 
 }  // namespace belay::patchrun

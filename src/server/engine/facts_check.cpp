@@ -176,6 +176,7 @@ Status check_run(const patchrun::PatchRunReport& run) {
   for (const auto* list : {&way.held, &way.snapshots, &way.why_not_more})
     BELAY_TRY(check_count(list->size(), kChangesMax, "run.way_back"));
   BELAY_TRY(check_name(run.undoes, "run.undoes"));
+  BELAY_TRY(check_name(run.still_ill, "run.still_ill"));
   return {};
 }
 
