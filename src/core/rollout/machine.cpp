@@ -25,6 +25,8 @@ bool is_failed(NodeState state) {
   return state == NodeState::RolledBack || state == NodeState::RollbackFailed || state == NodeState::Inconsistent;
 }
 
+bool has_failed(const Node& node) { return is_failed(node.state) || node.regressed || node.data; }
+
 bool is_unsettled(const Node& node) {
   const bool failed = node.state == NodeState::RollbackFailed || node.state == NodeState::Inconsistent ||
                       (node.regressed && node.state == NodeState::Committed);
@@ -42,6 +44,7 @@ bool is_finished(const Rollout& rollout) {
 
 std::string order_name(const Action& action) {
   const char* what = action.kind == ActionKind::put_back   ? "put-back"
+                     : action.kind == ActionKind::measure  ? "measure"
                      : action.kind == ActionKind::ask_role ? "role"
                                                            : "change";
   return what + ("-" + std::to_string(action.attempt));
@@ -57,7 +60,7 @@ RingCounts count(const Rollout& rollout, std::uint32_t ring) {
     else if (node.state == NodeState::Held) ++out.held;
     else if (node.state == NodeState::Skipped) ++out.skipped;
     else if (is_at_work(node.state)) ++out.at_work;
-    if (is_failed(node.state) || node.regressed) ++out.failed;
+    if (has_failed(node)) ++out.failed;
     if (node.state == NodeState::RolledBack) ++out.rolled_back;
     if (node.state == NodeState::Skipped && node.had_nothing) ++out.had_nothing;
   }

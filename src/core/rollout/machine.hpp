@@ -60,6 +60,24 @@ bool is_failed(NodeState state);   // RolledBack, RollbackFailed, Inconsistent: 
 enum class RingState { Waiting, AwaitingApproval, Running, Soaking, Green, Halted };
 BOOST_DESCRIBE_ENUM(RingState, Waiting, AwaitingApproval, Running, Soaking, Green, Halted)
 
+// The last rung of a node's ladder back: its data, put back as it was just before the change (data_rung.hpp). A node
+// that has it failed, whatever comes of it.
+enum class DataStep { restoring, verifying, ended };
+BOOST_DESCRIBE_ENUM(DataStep, restoring, verifying, ended)
+struct DataRung {
+  DataStep step = DataStep::restoring;
+  Instant moment{};  // what was written after it is not wanted back
+  // The caller's, for people and for its own later turns.
+  std::string plan_name, point_id, proof_id, job_id;
+  std::optional<Instant> restored_to;  // what really came back is as of then
+  std::optional<Duration> took;
+  std::vector<std::string> put_aside;  // where what was there lies
+  std::string remark;                  // why it is an earlier moment than was wanted; "" where it is not
+  std::string told;                    // what was put back, as a sentence
+};
+BOOST_DESCRIBE_STRUCT(DataRung, (),
+                      (step, moment, plan_name, point_id, proof_id, job_id, restored_to, took, put_aside, remark, told))
+
 struct Node {
   std::string node_id;
   std::uint32_t ring = 0;
@@ -78,11 +96,13 @@ struct Node {
   std::vector<std::string> ailing;  // the caller's: units that were failed when it committed
   std::uint32_t attempt = 0;
   std::optional<Instant> started_at, ended_at, deadline;
+  std::optional<DataRung> data{};  // `undoes` is the run that failed then
 };
 BOOST_DESCRIBE_STRUCT(Node, (),
                       (node_id, ring, groups, rank, state, why, order_id, undoes, put_back, taken, regressed,
-                       had_nothing, settled, asked, ailing, attempt, started_at, ended_at, deadline))
+                       had_nothing, settled, asked, ailing, attempt, started_at, ended_at, deadline, data))
 inline constexpr std::uint32_t kRankUnknown = 0xffff'ffff;
+bool has_failed(const Node& node);    // is_failed(), or ill since its commit, or on its last rung
 bool is_unsettled(const Node& node);  // RollbackFailed, Inconsistent, or Committed and ill since; and not settled
 bool disturbs(const Node& node);      // uses up a place in its groups' budgets: at work, or failed and not settled
 
@@ -100,10 +120,12 @@ struct Ring {
   RingState state = RingState::Waiting;
   std::optional<Instant> begun_at, soak_until;
   bool demands_proof = false;  // nodes begin only where they stand among the proven ones
+  bool restores_data = false;  // where nothing else helped
 };
 BOOST_DESCRIBE_STRUCT(Ring, (),
                       (name, concurrency_max, errors_max, sample_size, soak, approvals_wanted, approved_by, budgets,
-                       ordered, delivery, patience, errors_accepted, state, begun_at, soak_until, demands_proof))
+                       ordered, delivery, patience, errors_accepted, state, begun_at, soak_until, demands_proof,
+                       restores_data))
 
 struct Rollout {
   State state = State::Planned;
@@ -157,6 +179,8 @@ enum class EventKind {
   inconsistent,
   put_back,       // the rollback that was ordered ended well
   not_put_back,   // … badly; `why`
+  data_back,      // the node's data is; `why` says which
+  data_not_back,  // it could not be, or must not; `why`
   undeliverable,  // the node is not there any more
   withdrawn,      // the order was taken back before the node had it
   regressed,      // ill or silent after its commit; `why`
@@ -170,8 +194,9 @@ enum class EventKind {
   roll_back,  // `node_id` "": all; else that node; with `ring`: that ring
 };
 BOOST_DESCRIBE_ENUM(EventKind, start, frozen, approved, not_plannable, ring_approved, taken, committed, nothing_to_do,
-                    held, rolled_back, rollback_failed, inconsistent, put_back, not_put_back, undeliverable, withdrawn,
-                    regressed, settled, role_told, joined, quarantined, pause, resume, abort, roll_back)
+                    held, rolled_back, rollback_failed, inconsistent, put_back, not_put_back, data_back, data_not_back,
+                    undeliverable, withdrawn, regressed, settled, role_told, joined, quarantined, pause, resume, abort,
+                    roll_back)
 
 struct Event {
   EventKind kind = EventKind::start;
@@ -181,19 +206,22 @@ struct Event {
   std::optional<std::uint32_t> ring{};
   std::uint32_t rank = 0;
   std::vector<std::string> groups{};
-  bool again = false;  // of resume: nodes of the ring that were held back are tried again
+  bool again = false;                   // of resume: nodes of the ring that were held back are tried again
+  std::optional<Instant> data_until{};  // of rollback_failed: data is all that is left to put back, to this moment
 };
-BOOST_DESCRIBE_STRUCT(Event, (), (kind, node_id, order_id, who, why, ring, rank, groups, again))
+BOOST_DESCRIBE_STRUCT(Event, (), (kind, node_id, order_id, who, why, ring, rank, groups, again, data_until))
 
 enum class ActionKind {
-  send,        // the order of the change to the node; the caller makes the order id: order_name()
-  withdraw,    // the order that the node may not have yet; answer with `withdrawn` where it never had it
-  put_back,    // a rollback of node.undoes
-  ask_role,    // run the ring's role command; answer with role_told
-  quarantine,  // what was rolled back: `why`. With `ring`: within the errors that it bears, so only the versions
-  report,      // write the report: it halted, or it is over
+  send,          // the order of the change to the node; the caller makes the order id: order_name()
+  withdraw,      // the order that the node may not have yet; answer with `withdrawn` where it never had it
+  put_back,      // a rollback of node.undoes
+  restore_data,  // of the node to node.data->moment; answer with data_back or data_not_back when that has ended
+  measure,       // an order that only reads the probes, as they were before node.undoes; answered as a put_back is
+  ask_role,      // run the ring's role command; answer with role_told
+  quarantine,    // what was rolled back: `why`. With `ring`: within the errors that it bears, so only the versions
+  report,        // write the report: it halted, or it is over
 };
-BOOST_DESCRIBE_ENUM(ActionKind, send, withdraw, put_back, ask_role, quarantine, report)
+BOOST_DESCRIBE_ENUM(ActionKind, send, withdraw, put_back, restore_data, measure, ask_role, quarantine, report)
 struct Action {
   ActionKind kind = ActionKind::send;
   std::string node_id;

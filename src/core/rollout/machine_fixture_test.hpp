@@ -39,7 +39,7 @@ struct World {
     auto step = rollout::step(rollout, events, around, now);
     actions = step.actions;
     for (const auto& action : step.actions)
-      if (action.kind == ActionKind::send || action.kind == ActionKind::put_back)
+      if (action.kind == ActionKind::send || action.kind == ActionKind::put_back || action.kind == ActionKind::measure)
         node(action.node_id).order_id = action.node_id + "/" + order_name(action);
     return step;
   }

@@ -373,7 +373,9 @@ TEST_P(AnyCourse, KeepsThePromises) {
     ring.errors_max = below(2);
     ring.soak = Duration(below(2) * 60'000);
     ring.budgets = {{"Role", 1 + below(2)}};
+    ring.restores_data = below(2) > 0;
   }
+  std::map<std::string, int> restored;
   world.rollout.on_failure = FailureAction(below(3));
   for (auto& node : world.rollout.nodes) node.groups = {"Role=" + std::to_string(below(2))};
   std::uint32_t furthest = 0;
@@ -388,6 +390,12 @@ TEST_P(AnyCourse, KeepsThePromises) {
                         : below(3) == 0 ? EventKind::taken
                                         : ends[below(6)];
       events.push_back(world.of(node.node_id, kind));
+      if (node.data && node.data->step == DataStep::restoring)
+        events.back().kind = below(4) ? EventKind::data_back : EventKind::data_not_back;
+      if (kind == EventKind::rolled_back && below(2) == 0) {
+        events.back().kind = EventKind::rollback_failed;
+        events.back().data_until = world.now;
+      }
       if (below(4) == 0) events.push_back(events.back());  // told twice
     }
     if (below(25) == 0) events.push_back(World::say(EventKind::pause));
@@ -398,7 +406,9 @@ TEST_P(AnyCourse, KeepsThePromises) {
     world.now += Duration(below(120'000));
     world.turn(events);
     for (const auto& action : world.actions) {
+      if (action.kind == ActionKind::restore_data) ASSERT_EQ(++restored[action.node_id], 1) << "once for a node";
       if (action.kind != ActionKind::send) continue;
+      ASSERT_FALSE(restored.contains(action.node_id)) << "what failed so is not tried again";
       const auto& node = world.node(action.node_id);
       ASSERT_EQ(node.ring, world.rollout.ring) << "only the ring at hand";
       for (std::uint32_t ring = 0; ring < node.ring; ++ring)
@@ -423,6 +433,7 @@ TEST_P(AnyCourse, KeepsThePromises) {
   EXPECT_TRUE(rests);
   for (const auto& node : world.rollout.nodes) {
     if (!is_finished(world.rollout)) break;
+    if (node.data) EXPECT_TRUE(is_failed(node.state) && node.data->step == DataStep::ended);
     EXPECT_NE(node.state, NodeState::Pending) << "every node ends in a state that says the truth";
   }
 }

@@ -16,10 +16,11 @@ constexpr std::string_view kHeldPackages = "packages", kOwnCommand = "command:";
 constexpr std::array<std::string_view, 5> kProviders = {kHeldPackages, "btrfs", "lvm", "zfs", "copy"};
 
 void read_protection(const Place& place, Spec& spec) {
-  place.reader.only(place.object, place.path, {"class", "snapshots", "keep", "proof"});
-  const auto read = parts::read_class_and_proof(place, std::nullopt);
+  place.reader.only(place.object, place.path, {"class", "snapshots", "keep", "proof", "restoreData"});
+  const auto read = parts::read_class_and_proof(place, {});
   spec.protection.least = read.least.value_or(spec.protection.least);
   spec.proof = read.proof;
+  spec.restore_data = read.restore_data;
   spec.protection.snapshots = place.texts("snapshots", 10, 64);
   for (std::size_t i = 0; i < spec.protection.snapshots.size(); ++i) {
     auto& name = spec.protection.snapshots[i];
@@ -100,6 +101,18 @@ void refuse_unreachable_class(const Place& place, const Spec& spec) {
       place.reader.refuse(member_path(item_path("rings", i), "class"), why);
 }
 
+// Data is put back where a probe says that what was healthy is ill, and nothing else helped.
+void refuse_restore_that_never_comes(const Place& place, const Spec& spec) {
+  std::string why;
+  if (spec.probes.empty()) why = "wants probes: only they tell that data is ill, and none are named";
+  else if (spec.on_failure == FailureAction::halt)
+    why = "is the last step of a rollback, and onFailure: halt rolls nothing back";
+  if (why.empty()) return;
+  if (spec.restore_data) return place.reader.refuse("protect.restoreData", why);
+  for (std::size_t i = 0; i < spec.rings.size(); ++i)
+    if (spec.rings[i].restore_data) place.reader.refuse(member_path(item_path("rings", i), "restoreData"), why);
+}
+
 Spec read_whole(const Place& place) {
   place.reader.only(place.object, place.path,
                     {"name", "description", "baseline", "changeSet", "approvals", "protect", "rings", "probes", "gate",
@@ -109,13 +122,15 @@ Spec read_whole(const Place& place) {
   spec.description = place.text("description", false, 1'024);
   read_source(place, spec);
   place.with("protect", [&](const Place& inner) { read_protection(inner, spec); });
-  place.each("rings", true, kRingsMax,
-             [&](const Place& inner) { spec.rings.push_back(parts::read_ring(inner, spec.proof)); });
+  place.each("rings", true, kRingsMax, [&](const Place& inner) {
+    spec.rings.push_back(parts::read_ring(inner, {{}, spec.proof, spec.restore_data}));
+  });
   place.each("probes", false, patchrun::kProbesMax,
              [&](const Place& inner) { spec.probes.push_back(parts::read_probe(inner)); });
   place.with("gate", [&](const Place& inner) { spec.gate = parts::read_gate(inner); });
   read_policy(place, spec);
   refuse_repeats(place, spec);
+  refuse_restore_that_never_comes(place, spec);
   refuse_unreachable_class(place, spec);
   return spec;
 }

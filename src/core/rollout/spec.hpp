@@ -54,10 +54,11 @@ struct RingSpec {
   std::optional<RoleOrder> order;
   std::optional<patchrun::ReversibilityClass> least;  // in place of the rollout's
   std::optional<backup::Demand> proof;                // what holds for this ring, the rollout's taken into account
+  bool restore_data = false;                          // the ladder's last rung, likewise: data_rung.hpp
 };
 BOOST_DESCRIBE_STRUCT(RingSpec, (),
                       (name, targets, share_percent, rest, soak, max_concurrency, max_errors, approvals, sample_size,
-                       window, calendars, budgets, order, least, proof))
+                       window, calendars, budgets, order, least, proof, restore_data))
 
 // What follows a failure on a node, or a ring whose error budget is used up. A halted rollout waits for a person.
 enum class FailureAction {
@@ -74,6 +75,7 @@ struct Spec {
   std::optional<std::uint32_t> approvals;  // of the change set, by others than its author; absent: the policy's least
   patchrun::ProtectionOrder protection;    // R3 is written here as R2, with `proof`: no node reaches R3 by itself
   std::optional<backup::Demand> proof;     // of rings that say nothing else
+  bool restore_data = false;               // likewise
   std::vector<RingSpec> rings;
   std::vector<patchrun::ProbeSpec> probes;
   patchrun::Gate gate;
@@ -87,8 +89,9 @@ struct Spec {
   std::string webhook;  // of rollouts that an earlier version read; else ""
 };
 BOOST_DESCRIBE_STRUCT(Spec, (),
-                      (name, description, baseline, change_set_id, approvals, protection, proof, rings, probes, gate,
-                       ill_before, reboot, reboot_timeout, restart_services, on_failure, webhooks, mails, webhook))
+                      (name, description, baseline, change_set_id, approvals, protection, proof, restore_data, rings,
+                       probes, gate, ill_before, reboot, reboot_timeout, restart_services, on_failure, webhooks, mails,
+                       webhook))
 
 // What R3 demands where nothing else is written: R3 is R2 and a restore point that was restored.
 inline constexpr backup::Demand kProofOfR3{.level = backup::ProofLevel::P3,

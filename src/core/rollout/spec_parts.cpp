@@ -37,11 +37,8 @@ Demand read_demand(const Place& place, Demand demand) {
   return demand;
 }
 
-}  // namespace
-
-Protection read_class_and_proof(const Place& place, const std::optional<Demand>& otherwise) {
+void read_proof(const Place& place, const Protection& otherwise, Protection& protection) {
   using patchrun::ReversibilityClass;
-  Protection protection{{}, otherwise};
   const auto word = place.choice("class", "R0,R1,R2,R3", "");
   const bool is_r3 = word == "R3";
   if (word == "R0") protection.least = ReversibilityClass::R0;
@@ -49,14 +46,35 @@ Protection read_class_and_proof(const Place& place, const std::optional<Demand>&
   if (word == "R2" || is_r3) protection.least = ReversibilityClass::R2;
   if (is_r3 && !protection.proof) protection.proof = kProofOfR3;
   const auto* proof = place.find("proof");
-  if (!proof) return protection;
+  if (!proof) return;
   if (proof->is_string() && proof->get_string() == "none") {
     if (is_r3) place.reader.refuse(place.at("proof"), "is none, and R3 is a way back with a proof; say R2");
     protection.proof.reset();
-    return protection;
+    return;
   }
   place.with("proof",
-             [&](const Place& inner) { protection.proof = read_demand(inner, otherwise.value_or(kProofOfR3)); });
+             [&](const Place& inner) { protection.proof = read_demand(inner, otherwise.proof.value_or(kProofOfR3)); });
+}
+
+}  // namespace
+
+Protection read_class_and_proof(const Place& place, const Protection& otherwise) {
+  Protection protection{{}, otherwise.proof};
+  read_proof(place, otherwise, protection);
+  const bool said = place.find("restoreData") != nullptr;
+  protection.restore_data = place.flag("restoreData", otherwise.restore_data);
+  if (!protection.restore_data) return protection;
+  if (!protection.proof) {
+    protection.restore_data = false;
+    if (said)
+      place.reader.refuse(place.at("restoreData"),
+                          "puts data back from a backup, and no proof of one is demanded here: an unproven way back is "
+                          "none; write a proof beside it, or class: R3");
+  } else if (protection.proof->level < ProofLevel::P3 && (said || place.find("proof"))) {
+    place.reader.refuse(said ? place.at("restoreData") : place.at("proof"),
+                        "wants a backup that was restored (restoreData), and the level demanded is P" +
+                            std::to_string(int(protection.proof->level)) + "; say P3 or more");
+  }
   return protection;
 }
 

@@ -67,10 +67,10 @@ void read_rates(const Place& place, RingSpec& ring) {
 
 }  // namespace
 
-RingSpec read_ring(const Place& place, const std::optional<backup::Demand>& proof) {
+RingSpec read_ring(const Place& place, const Protection& otherwise) {
   place.reader.only(place.object, place.path,
                     {"name", "targets", "share", "rest", "soak", "maxConcurrency", "maxErrors", "approval",
-                     "sampleSize", "window", "calendars", "budget", "order", "class", "proof"});
+                     "sampleSize", "window", "calendars", "budget", "order", "class", "proof", "restoreData"});
   RingSpec ring;
   ring.name = place.text("name", true, 64);
   read_targets(place, ring);
@@ -89,9 +89,10 @@ RingSpec read_ring(const Place& place, const std::optional<backup::Demand>& proo
     ring.budgets.push_back({inner.text("tag", true, 128), inner.number("maxDisrupted", 1, 1, 1'000'000)});
   });
   read_order(place, ring);
-  auto protection = read_class_and_proof(place, proof);
+  auto protection = read_class_and_proof(place, otherwise);
   ring.least = protection.least;
   ring.proof = protection.proof;
+  ring.restore_data = protection.restore_data;
   return ring;
 }
 

@@ -128,6 +128,24 @@ constexpr Wrong kWrong[] = {
      "measured by restoring"},
     {"proof_of_ring", "name: x\nrings: [{name: a, targets: ['*'], proof: {level: P9}}]", "rings[0].proof.level"},
     {"proof_is_text", "name: x\nrings: [{name: a, targets: ['*'], proof: P4}]", "rings[0].proof"},
+    {"restore_unproven", "name: x\nprotect:\n  restoreData: true\nrings: [{name: a, targets: ['*']}]",
+     "protect.restoreData (line 3): puts data back from a backup, and no proof"},
+    {"restore_unproven_in_ring",
+     "name: x\nprotect: {class: R3}\nprobes: [{name: p, tcp: 'a:1'}]\nrings: [{name: a, targets: ['*'], proof: none, "
+     "restoreData: true}]",
+     "rings[0].restoreData (line 4): puts data back from a backup, and no proof"},
+    {"restore_never_restored",
+     "name: x\nprotect: {proof: {level: P2}, restoreData: true}\nprobes: [{name: p, tcp: 'a:1'}]\n"
+     "rings: [{name: a, targets: ['*']}]",
+     "protect.restoreData (line 2): wants"},
+    {"restore_without_probes", "name: x\nprotect: {class: R3, restoreData: true}\nrings: [{name: a, targets: ['*']}]",
+     "protect.restoreData (line 2): wants probes"},
+    {"restore_without_rollback",
+     "name: x\nprotect: {class: R3}\nprobes: [{name: p, tcp: 'a:1'}]\nonFailure: halt\n"
+     "rings: [{name: a, targets: ['*'], restoreData: true}]",
+     "rings[0].restoreData (line 5): is the last step"},
+    {"restore_is_text", "name: x\nprotect: {class: R3, restoreData: maybe}\nrings: [{name: a, targets: ['*']}]",
+     "protect.restoreData"},
     {"packages_are_no_snapshot",
      "name: x\nprotect: {class: R2, snapshots: [packages]}\nrings: [{name: a, targets: ['*']}]", "held packages"},
     {"nor_for_a_ring", "name: x\nprotect: {snapshots: [packages]}\nrings: [{name: a, targets: ['*'], class: R2}]",
@@ -198,6 +216,25 @@ TEST(Spec, R3IsR2AndARestoredPoint) {
   EXPECT_EQ(plain->protection.least, patchrun::ReversibilityClass::R1) << "a proof alone changes no class";
   EXPECT_EQ(plain->proof->level, backup::ProofLevel::P4);
   EXPECT_EQ(plain->proof->proven_within, std::chrono::days(7));
+}
+
+TEST(Spec, DataIsRestoredOnlyWhereSomebodySaysSo) {
+  const auto spec = read_spec(
+      "name: x\n"
+      "protect: {class: R3, restoreData: true}\n"
+      "probes: [{name: p, tcp: 'a:1'}]\n"
+      "rings:\n"
+      "  - {name: a, targets: ['*']}\n"
+      "  - {name: b, targets: ['*'], restoreData: false}\n"
+      "  - {name: c, targets: ['*'], proof: none}\n");
+  ASSERT_TRUE(spec.ok()) << spec.error().message();
+  EXPECT_TRUE(spec->rings[0].restore_data);
+  EXPECT_FALSE(spec->rings[1].restore_data);
+  EXPECT_TRUE(spec->rings[1].proof) << "the demand stays";
+  EXPECT_FALSE(spec->rings[2].restore_data) << "it ends with the demand";
+  const auto plain = read_spec("name: x\nprotect: {class: R3}\nrings: [{name: a, targets: ['*']}]");
+  ASSERT_TRUE(plain.ok()) << plain.error().message();
+  EXPECT_FALSE(plain->rings[0].restore_data) << "never by itself";
 }
 
 TEST(Spec, TellsEverythingThatIsWrongAtOnce) {

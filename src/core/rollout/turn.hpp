@@ -28,6 +28,10 @@ class Turn {
   void take_resume(const Event& event);
   void take_roll_back(const Event& event);
   void ended(const Event& event, Node& node);
+  bool restores_data(const Event& event, const Node& node) const;
+  void begin_data(const Event& event, Node& node);
+  void take_of_data(const Event& event, Node& node);
+  void end_data(Node& node, NodeState state, std::string why);
   void approve(const Event& event);
 
   // ---- decisions

@@ -17,6 +17,8 @@ bool is_of_node(EventKind kind) {
     case EventKind::inconsistent:
     case EventKind::put_back:
     case EventKind::not_put_back:
+    case EventKind::data_back:
+    case EventKind::data_not_back:
     case EventKind::undeliverable:
     case EventKind::withdrawn:
     case EventKind::regressed:
@@ -149,6 +151,7 @@ void Turn::mark_for_rollback(std::optional<std::uint32_t> ring) {
 }
 
 void Turn::take_of_node(const Event& event, Node& node) {
+  if (node.data && is_at_work(node.state)) return take_of_data(event, node);
   switch (event.kind) {
     case EventKind::taken:
       if (!is_at_work(node.state) || node.taken) return;
@@ -184,6 +187,71 @@ void Turn::take_of_node(const Event& event, Node& node) {
   }
 }
 
+// Once for a node. One that was given up waits for whom it was told to: what was mended there since is not known.
+bool Turn::restores_data(const Event& event, const Node& node) const {
+  return event.data_until && rollout_.rings[node.ring].restores_data && !node.data && node.undoes.empty() &&
+         is_at_work(node.state);
+}
+
+// The node keeps its place at work until its data and its probes have been seen.
+void Turn::begin_data(const Event& event, Node& node) {
+  node.state = NodeState::RollingBack;
+  node.why = event.why;
+  node.undoes = node.order_id;
+  node.data.emplace().moment = *event.data_until;
+  node.taken = true;
+  node.deadline.reset();  // the restore has one of its own
+  touch(node);
+  act(ActionKind::restore_data, node);
+}
+
+void Turn::take_of_data(const Event& event, Node& node) {
+  const bool restoring = node.data->step == DataStep::restoring;
+  switch (event.kind) {
+    case EventKind::undeliverable: return end_data(node, NodeState::Inconsistent, "is no node any more");
+    case EventKind::data_not_back:
+      if (restoring) end_data(node, NodeState::RollbackFailed, event.why);
+      return;
+    case EventKind::data_back:
+      if (!restoring) return;
+      node.data->step = DataStep::verifying;
+      node.data->told = event.why;
+      node.taken = false;
+      node.attempt += 1;
+      node.deadline = now_ + ring_of(node).delivery;
+      touch(node);
+      return act(ActionKind::measure, node);
+    default: break;
+  }
+  if (restoring) return;  // the failed run, said again
+  switch (event.kind) {
+    case EventKind::taken:
+      if (node.taken) return;
+      node.taken = true;
+      node.deadline = now_ + ring_of(node).patience;
+      return touch(node);
+    case EventKind::put_back: return end_data(node, NodeState::RolledBack, "");
+    case EventKind::withdrawn:
+      return end_data(node, NodeState::RollbackFailed, "the order to read its probes was stopped");
+    case EventKind::held:
+    case EventKind::rolled_back:
+    case EventKind::rollback_failed:
+    case EventKind::inconsistent:
+    case EventKind::not_put_back: return end_data(node, NodeState::RollbackFailed, event.why);
+    default: return;
+  }
+}
+
+// Told in any case: a report that was made before speaks of a node on its way back.
+void Turn::end_data(Node& node, NodeState state, std::string why) {
+  const bool back = node.data->step != DataStep::restoring;
+  auto whole = back ? node.data->told : node.why;
+  if (!why.empty()) whole += (back ? "; " : "; its data was not put back: ") + why;
+  node.data->step = DataStep::ended;
+  end_node(node, state, std::move(whole));
+  out_.actions.push_back({ActionKind::report, "", 0, {}, node.node_id + ": " + node.why});
+}
+
 // The truth about a run counts whenever it comes: also after its deadline passed.
 void Turn::ended(const Event& event, Node& node) {
   const bool undoing = !node.undoes.empty();
@@ -199,10 +267,13 @@ void Turn::ended(const Event& event, Node& node) {
       return;
     case EventKind::held: return end_node(node, NodeState::Held, event.why);
     case EventKind::rolled_back: return end_node(node, NodeState::RolledBack, event.why);
-    case EventKind::rollback_failed: return end_node(node, NodeState::RollbackFailed, event.why);
+    case EventKind::rollback_failed:
+      if (restores_data(event, node)) return begin_data(event, node);
+      return end_node(node, NodeState::RollbackFailed, event.why);
     case EventKind::inconsistent: return end_node(node, NodeState::Inconsistent, event.why);
-    case EventKind::put_back: return end_node(node, NodeState::RolledBack, event.why);
-    case EventKind::not_put_back: return end_node(node, NodeState::RollbackFailed, event.why);
+    case EventKind::put_back: return end_node(node, NodeState::RolledBack, node.data ? node.data->told : event.why);
+    case EventKind::not_put_back:
+      return end_node(node, NodeState::RollbackFailed, (node.data ? node.data->told + "; " : "") + event.why);
     default: return;
   }
 }
@@ -217,6 +288,13 @@ void Turn::look_at_deadlines() {
     }
     if (!is_at_work(node.state)) continue;
     const bool undoing = node.state == NodeState::RollingBack;
+    if (node.data) {
+      if (!node.taken) act(ActionKind::withdraw, node);
+      end_data(
+          node, node.taken ? NodeState::Inconsistent : NodeState::RollbackFailed,
+          "whether it is well since is not known: it did not " + std::string(node.taken ? "say" : "take the order"));
+      continue;
+    }
     if (node.taken) {
       end_node(node, NodeState::Inconsistent,
                "has not said how its run went for " + humanize(ring_of(node).patience) +
