@@ -66,6 +66,8 @@ void add_failure(std::string& out, const json::Value& failure) {
   for (const auto& rung : list_of(failure, "Rungs"))
     if (rung.is_string()) rungs.push_back(sanitize(std::string(rung.get_string()), 60));
   if (!rungs.empty()) out += "    way back: " + join(rungs, ", then ") + "\n";
+  if (const auto* data = json::find(failure, "Data"); data && !text_of(*data, "Told").empty())
+    out += "    " + text_of(*data, "Told") + "\n";
   for (const auto& moment : moments_of(failure))
     out += "    " + clock_of(moment.at) + "  " + padded(moment.what, 20) + " " + moment.detail + "\n";
   add_log(out, "the journal around it", json::text_or_empty(failure, "Journal"));

@@ -19,7 +19,8 @@ TEST(ReportText, TellsWhatFailedInOneLineOfTime) {
            {"InstanceId", "mi-1"},
            {"State", "RolledBack"},
            {"Why", "shop answers 500"},
-           {"Rungs", json::Array{"restart", "packages"}},
+           {"Rungs", json::Array{"restart", "packages", "data"}},
+           {"Data", json::Object{{"Told", "its data was put back to 10:00"}}},
            {"TimeLine", json::Array{json::Object{{"At", "2026-01-01T10:00:01Z"}, {"What", "installing"}},
                                     json::Object{{"At", "2026-01-01T10:00:09Z"}, {"What", "rolling_back"}}}},
            {"ProbeTurns",
@@ -30,7 +31,8 @@ TEST(ReportText, TellsWhatFailedInOneLineOfTime) {
       {"Advice", json::Array{"leave it out"}}};
   const auto text = report_text(report);
   EXPECT_THAT(text, HasSubstr("ro-1 shop-2: Halted"));
-  EXPECT_THAT(text, HasSubstr("way back: restart, then packages"));
+  EXPECT_THAT(text, HasSubstr("way back: restart, then packages, then data"));
+  EXPECT_THAT(text, HasSubstr("    its data was put back to 10:00\n"));
   EXPECT_LT(text.find("installing"), text.find("ILL: status 500"));
   EXPECT_LT(text.find("ILL: status 500"), text.find("rolling_back"));
   EXPECT_THAT(text, HasSubstr("shop 2.0: named"));

@@ -116,6 +116,14 @@ void print_rollout(const Context& context, const json::Value& rollout, const jso
             << sanitize(with_why(rollout), 2'000);
   if (const auto set = json::text_or_empty(rollout, "ChangeSetId"); !set.empty()) std::cout << "\nchange set " << set;
   std::cout << "\n";
+  const auto* restored = json::find(whole, "DataRestored");
+  if (!restored || !restored->is_array()) return;
+  for (const auto& node : restored->get_array()) {
+    const auto* data = json::find(node, "Data");
+    const auto told = data ? json::text_or_empty(*data, "Told") : std::string();
+    std::cout << cell(node, "InstanceId") << " " << cell(node, "State") << ": "
+              << sanitize(told.empty() ? cell(node, "Why") : told, 4'000) << "\n";
+  }
 }
 
 Result<int> follow_rollout(Context& context, const std::string& id, bool put_back, const json::Value& unlike) {

@@ -1,6 +1,7 @@
 #include "server/api/rollout_wire.hpp"
 
 #include "server/api/reply_parts.hpp"
+#include "server/engine/rollout_kind.hpp"
 
 namespace belay::server {
 namespace {
@@ -55,6 +56,12 @@ json::Object rollout_node_reply(const RolloutNodeView& view) {
   put(out, "RunId", json::Value(view.row.order_id));
   put(out, "StartedDate", epoch(view.started_at));
   put(out, "EndedDate", epoch(view.ended_at));
+  if (!view.data) return out;
+  auto data = data_reply(*view.data);
+  for (const auto* text : {"Moment", "RestoredTo"}) data.erase(text);
+  put(data, "MomentDate", epoch(view.data->moment));
+  put(data, "RestoredToDate", epoch(view.data->restored_to));
+  out["Data"] = std::move(data);
   return out;
 }
 

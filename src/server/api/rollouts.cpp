@@ -71,6 +71,10 @@ Result<json::Object> get_rollout(const Call& call) {
   BELAY_TRY_ASSIGN(const auto view, call.services.rollouts.get(id_of(call)));
   json::Object reply{{"Rollout", rollout_reply(view)}};
   put(reply, "Content", json::Value(view.row.content));
+  BELAY_TRY_ASSIGN(const auto restored, call.services.rollouts.restored(id_of(call)));
+  json::Array nodes;
+  for (const auto& node : restored) nodes.push_back(rollout_node_reply(node));
+  if (!nodes.empty()) reply["DataRestored"] = std::move(nodes);
   return reply;
 }
 

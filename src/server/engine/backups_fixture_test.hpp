@@ -63,6 +63,11 @@ struct FakeRepository {
     if (job.task == Task::backup) report.points = {make(job)};
     if (job.task == Task::copy) report.points = job.points;
     if (job.task == Task::list) report.points = points;
+    if (job.task == Task::restore) {
+      report.restored_to = job.restore->time.value_or(job.points.front().taken_at);
+      report.time_to_restore = Duration(40'000);
+      if (job.restore->in_place) report.put_aside = {"/srv/pg.before-" + job.job_id};
+    }
     if (job.task == Task::forget)
       for (const auto& point : job.points) {
         report.forgotten.push_back(point.reference);

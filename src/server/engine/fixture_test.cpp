@@ -183,6 +183,11 @@ void EngineTest::work_on(FakeNode& node, const wire::Order& order) {
       result.plan->changes.insert(result.plan->changes.end(), node.pulls_in.begin(), node.pulls_in.end());
       break;
     case wire::OrderKind::patch:
+      if (node.does_patches) {
+        result.run = node.does_patches(order);
+        if (result.run->outcome != patchrun::Outcome::committed) result.outcome = wire::OrderOutcome::failed;
+        break;
+      }
       result.run.emplace();
       result.run->run_id = order.order_id;
       result.run->undoes = order.patch->undoes;

@@ -41,6 +41,7 @@ struct FakeNode {
   std::set<std::string> seen;
   std::function<backup::JobReport(const backup::Job&)> does_backups{};
   std::vector<wire::Order> unfinished;  // its journal: taken, and no result said yet
+  std::function<patchrun::PatchRunReport(const wire::Order&)> does_patches{};  // in place of what it does else
 };
 
 class EngineTest : public testing::Test {

@@ -130,6 +130,7 @@ Status RolloutRun::translate_node(const NodeEvent& told, Events& events) {
   BELAY_TRY_ASSIGN(const auto result, result_of(sql_, told.order_id));
   if (!result) return {};
   events.push_back(event_of_result(*result, node->node_id, !node->undoes.empty()));
+  judge_data(*result, *node, events.back());
   if (events.back().kind != EventKind::committed) return {};
   BELAY_TRY_ASSIGN(const auto kept, store::nodes::get(sql_, node->node_id));
   node->ailing = failed_units(kept.facts);

@@ -56,6 +56,9 @@ Result<ChangeSetView> frozen_change_set(store::Sql& sql, std::string_view change
 // How a run ended, for the machine. `undoing`: of a put-back order.
 rollout::Event event_of_result(const wire::OrderResult& result, const std::string& node_id, bool undoing);
 
+// As the report and the API show it.
+json::Object data_reply(const rollout::DataRung& data);
+
 // The report of a rollout as it stands now.
 Result<json::Object> make_rollout_report(store::Sql& sql, const store::rollouts::Rollout& row, Instant now);
 

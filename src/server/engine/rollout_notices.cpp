@@ -82,7 +82,7 @@ Status RolloutRun::quarantine(const rollout::Action& action) {
   std::set<std::string> named;  // packages that a failed run itself speaks of
   std::string failed_node;
   for (const auto& node : execution_.machine.nodes) {
-    const bool failed = rollout::is_failed(node.state) || node.regressed;
+    const bool failed = rollout::has_failed(node);
     if (!failed && node.state != NodeState::Committed) continue;
     if (failed && action.ring && node.ring != *action.ring) continue;
     const auto run = store::runs::get(sql_, node.undoes.empty() ? node.order_id : node.undoes);

@@ -8,6 +8,7 @@
 #include "server/engine/order_desk.hpp"
 #include "server/engine/quarantine.hpp"
 #include "server/engine/rollout_kind.hpp"
+#include "store/backups.hpp"
 #include "store/runs.hpp"
 
 namespace belay::server {
@@ -65,6 +66,24 @@ json::Array changes_rows(const std::vector<fleet::PackageChange>& changes) {
   return out;
 }
 
+}  // namespace
+
+json::Object data_reply(const rollout::DataRung& data) {
+  json::Object out{{"Step", word(data.step)},
+                   {"Moment", to_iso8601(data.moment)},
+                   {"PlanName", data.plan_name},
+                   {"PointId", data.point_id},
+                   {"ProofId", data.proof_id},
+                   {"JobId", data.job_id},
+                   {"PutAside", json::encode(data.put_aside)},
+                   {"Told", data.told}};
+  if (data.restored_to) out["RestoredTo"] = to_iso8601(*data.restored_to);
+  if (data.took) out["TookMs"] = data.took->count();
+  return out;
+}
+
+namespace {
+
 // One failed node: when what happened, which probe turned, what the logs said.
 json::Object failure_row(const rollout::Node& node, const store::runs::Run& run) {
   json::Array line, probes, problems;
@@ -82,19 +101,23 @@ json::Object failure_row(const rollout::Node& node, const store::runs::Run& run)
                                     {"Subject", problem.subject},
                                     {"Detail", problem.detail},
                                     {"Next", problem.next}});
-  return {{"InstanceId", node.node_id},
-          {"State", word(node.state)},
-          {"Why", node.why},
-          {"RunId", run.run_id},
-          {"Outcome", word(run.report.outcome)},
-          {"Rungs", json::encode(run.report.rungs)},
-          {"WayBack", json::encode(run.report.way_back)},
-          {"Changes", changes_rows(run.report.changed)},
-          {"TimeLine", std::move(line)},
-          {"ProbeTurns", std::move(probes)},
-          {"Problems", std::move(problems)},
-          {"Journal", run.report.failure_log},
-          {"Output", run.report.output}};
+  auto rungs = run.report.rungs;
+  if (node.data && !node.data->job_id.empty()) rungs.emplace_back("data");
+  json::Object out{{"InstanceId", node.node_id},
+                   {"State", word(node.state)},
+                   {"Why", node.why},
+                   {"RunId", run.run_id},
+                   {"Outcome", word(run.report.outcome)},
+                   {"Rungs", json::encode(rungs)},
+                   {"WayBack", json::encode(run.report.way_back)},
+                   {"Changes", changes_rows(run.report.changed)},
+                   {"TimeLine", std::move(line)},
+                   {"ProbeTurns", std::move(probes)},
+                   {"Problems", std::move(problems)},
+                   {"Journal", run.report.failure_log},
+                   {"Output", run.report.output}};
+  if (node.data) out["Data"] = data_reply(*node.data);
+  return out;
 }
 
 // ---- which of the changed packages it was
@@ -135,8 +158,12 @@ json::Array suspects_rows(const Suspects& suspects) {
 }
 
 json::Array advice(const store::rollouts::Rollout& row, const rollout::Spec& spec, const json::Array& suspects,
-                   bool during_soak) {
+                   bool during_soak, bool restored) {
   json::Array out;
+  if (restored)
+    out.push_back(json::Value(
+        "data was restored: what was written since the change is only in what was put aside; take out of it what is "
+        "wanted, then delete it, and make a full backup soon"));
   if (!suspects.empty()) {
     const auto name = json::text_or_empty(suspects.front(), "Package");
     out.push_back(json::Value("leave it out until it is mended: belay exception add --package " + name +
@@ -158,10 +185,11 @@ Result<json::Object> make_rollout_report(Sql& sql, const store::rollouts::Rollou
   Suspects suspects;
   std::vector<rollout::Node> well;
   json::Array failures, nodes;
-  bool during_soak = false;
+  bool during_soak = false, restored = false;
   for (const auto& kept : rows) {
     BELAY_TRY_ASSIGN(const auto node, json::decode_text<rollout::Node>(kept.machine, kLimits));
-    const bool failed = rollout::is_failed(node.state) || node.regressed;
+    const bool failed = rollout::has_failed(node);
+    restored = restored || (node.data && node.data->step != rollout::DataStep::restoring && !node.data->told.empty());
     during_soak = during_soak || node.regressed;
     if (nodes.size() < kNodesTold)
       nodes.push_back(json::Object{{"InstanceId", node.node_id},
@@ -205,7 +233,7 @@ Result<json::Object> make_rollout_report(Sql& sql, const store::rollouts::Rollou
                       {"NodeCount", rows.size()},
                       {"Failures", std::move(failures)},
                       {"Suspects", ranked},
-                      {"Advice", advice(row, spec, ranked, during_soak)}};
+                      {"Advice", advice(row, spec, ranked, during_soak, restored)}};
   if (row.started_at) report["StartedAt"] = to_iso8601(*row.started_at);
   if (row.finished_at) report["FinishedAt"] = to_iso8601(*row.finished_at);
   return report;
@@ -222,6 +250,22 @@ Result<json::Object> Rollouts::report(std::string_view rollout_id) {
     BELAY_TRY_ASSIGN(const auto kept, json::parse(row->report, kKeptReportLimits));
     return kept.as_object();
   });
+}
+
+Result<std::vector<RolloutNodeView>> Rollouts::restored(std::string_view rollout_id) {
+  std::vector<RolloutNodeView> out;
+  BELAY_TRY_ASSIGN(const auto view, get(rollout_id));
+  BELAY_TRY_ASSIGN(const auto spec, json::decode_text<rollout::Spec>(view.row.spec, kLimits));
+  if (std::ranges::none_of(spec.rings, &rollout::RingSpec::restore_data)) return out;
+  const store::rollouts::NodeFilter filter{{"RollingBack", "RolledBack", "RollbackFailed", "Inconsistent"}, {}};
+  store::Page page{store::kPageLimitMax, {}};
+  do {
+    BELAY_TRY_ASSIGN(auto some, nodes(rollout_id, filter, page));
+    for (auto& node : some.items)
+      if (node.data && out.size() < kNodesTold) out.push_back(std::move(node));
+    page.after = some.next;
+  } while (!page.after.empty() && out.size() < kNodesTold);
+  return out;
 }
 
 Result<store::Listed<RolloutNodeView>> Rollouts::nodes(std::string_view rollout_id,
@@ -249,6 +293,11 @@ Result<store::Listed<RolloutNodeView>> Rollouts::nodes(std::string_view rollout_
         BELAY_TRY_ASSIGN(const auto update, newest_update(sql, node.order_id));
         if (update && node.state != NodeState::RollingBack) view.state = live_state(update->step, node.state);
         if (update) view.detail = update->detail;
+      }
+      view.data = node.data;
+      if (node.data && node.data->step == rollout::DataStep::restoring && rollout::is_at_work(node.state)) {
+        const auto job = store::backups::get_job(sql, node.data->job_id);
+        view.detail = "its data is put back" + (job.ok() && !job->progress.empty() ? ": " + job->progress : "");
       }
       view.row = std::move(kept);
       out.items.push_back(std::move(view));

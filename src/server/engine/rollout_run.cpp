@@ -55,6 +55,7 @@ Result<ExecutionKind::Advance> RolloutRun::advance(const store::executions::Exec
   BELAY_TRY(look_for_joiners(events));
   BELAY_TRY(look_for_regressions(events));
   BELAY_TRY(look_for_reboots(events));
+  BELAY_TRY(look_for_data(events));
 
   std::optional<Instant> wake_at;
   const auto wake = [&](Instant at) {
@@ -79,6 +80,8 @@ Result<ExecutionKind::Advance> RolloutRun::advance(const store::executions::Exec
     wake(now_ + std::clamp<Duration>((now_ - row_.created_at) / 10, kPlanLookEvery, kRolloutLookEvery));
   const bool at_work = std::ranges::any_of(machine.nodes, [](const auto& n) { return rollout::is_at_work(n.state); });
   if (at_work || machine.state == rollout::State::Soaking) wake(now_ + kRolloutLookEvery);
+  if (std::ranges::any_of(machine.nodes, [](const auto& n) { return n.data && rollout::is_at_work(n.state); }))
+    wake(now_ + kDataLookEvery);
   BELAY_TRY(save(before));
   ExecutionKind::Advance advance;
   advance.finished = rollout::is_finished(machine);

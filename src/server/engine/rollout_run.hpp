@@ -41,6 +41,11 @@ class RolloutRun {
   // rollout_proofs.cpp: what rings demand of backups; nodes that can never meet it now are held.
   Status look_at_proofs(rollout::Surroundings& surroundings);
   Status look_at_proof(const rollout::Node& node, const backup::Demand& demand);
+  // rollout_data.cpp: the last rung.
+  void judge_data(const wire::OrderResult& result, const rollout::Node& node, rollout::Event& event) const;
+  Status look_for_data(Events& events);
+  Status restore_data(rollout::Node& node, Events& answers);
+  Status measure_again(const rollout::Action& action, rollout::Node& node, Events& answers);
   Status count_disrupted(const std::set<std::string>& tags, rollout::Surroundings& surroundings);
 
   // ---- what to do (rollout_orders.cpp)
@@ -81,6 +86,7 @@ class RolloutRun {
 };
 
 inline constexpr Duration kRolloutLookEvery{30'000};  // while nodes are at work: a machine may not come back
+inline constexpr Duration kDataLookEvery{5'000};      // while data is put back
 inline constexpr Duration kPlanLookEvery{1'000};      // while the change set is made
 inline constexpr Duration kJoinersEvery{60'000};
 // Turns are closer than this while nodes are at work or watched; after a longer pause nobody had listened.

@@ -117,6 +117,13 @@ Result<Plan> plan_of(Sql& sql, const std::string& content) {
       plan.warnings.push_back("the ring '" + ring.name + "' soaks for " + humanize(ring.soak) +
                               ": nodes are heard of every five minutes, so a soak below " + humanize(kSilenceShows) +
                               " cannot see one die");
+  for (const auto& ring : plan.spec.rings)
+    if (ring.restore_data)
+      plan.warnings.push_back(
+          "the ring '" + ring.name +
+          "' restores data (restoreData): where a change fails there and nothing else helps, the "
+          "database goes back to the moment before it, and what was written since is lost to it: it "
+          "is only put aside");
   if (plan.spec.probes.empty())
     plan.warnings.push_back("there are no probes: only package versions are checked, no service's health");
   if (plan.spec.change_set_id.empty()) return plan;

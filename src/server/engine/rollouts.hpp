@@ -41,6 +41,7 @@ struct RolloutNodeView {
   rollout::NodeState state = rollout::NodeState::Pending;  // with what the node last said of its run
   std::string detail;
   std::optional<Instant> started_at, ended_at;
+  std::optional<rollout::DataRung> data;
 };
 
 // What an operator wants of a rollout, as it is posted to its execution.
@@ -114,6 +115,8 @@ class Rollouts {
 
   Result<RolloutView> get(std::string_view rollout_id);
   Result<store::Listed<RolloutView>> list(const store::rollouts::Filter& filter, const store::Page& page);
+  // Of a rollout that restores data: the nodes where it does or did. At most 200.
+  Result<std::vector<RolloutNodeView>> restored(std::string_view rollout_id);
   Result<store::Listed<RolloutNodeView>> nodes(std::string_view rollout_id, const store::rollouts::NodeFilter& filter,
                                                const store::Page& page);
   // JSON of the report. not_found "no-report" before there is one.
