@@ -56,8 +56,9 @@ class DataRung(BackupCase):
         self.addCleanup(node.__exit__)
         node.enroll(made["ActivationId"], made["ActivationCode"])
         node.installed, node.offers = [package("shop", "1.0")], [offer("shop", "1.0"), offer("shop", "1.1")]
-        node.live()
+        node.hello()
         node.scan()
+        node.live()
         self.vault(f"{name}-nas")
         self.plan(name, name, f"{name}-nas")
         self.run_plan(name)

@@ -110,8 +110,12 @@ Status RolloutRun::restore_data(rollout::Node& node, Events& answers) {
 // Its plan's execution watches over a job, and ends it in any case.
 Status RolloutRun::look_for_data(Events& events) {
   for (auto& node : execution_.machine.nodes) {
-    if (!node.data || node.data->step != rollout::DataStep::restoring || node.data->job_id.empty()) continue;
+    if (!node.data || node.data->step != rollout::DataStep::restoring) continue;
     auto& data = *node.data;
+    if (data.job_id.empty()) {  // why not was answered to a turn that had no room for it
+      events.push_back(answer(EventKind::data_not_back, node, "no restore could be ordered; see the server's log"));
+      continue;
+    }
     const auto job = backups::get_job(sql_, data.job_id);
     if (!job.ok() && job.error().code() != Code::not_found) return job.error();
     if (job.ok() && !job->finished_at) continue;
