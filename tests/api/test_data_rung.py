@@ -55,7 +55,7 @@ class DataRung(BackupCase):
         node = SpoiledNode(self.server, name)
         self.addCleanup(node.__exit__)
         node.enroll(made["ActivationId"], made["ActivationCode"])
-        node.installed, node.offers = [package("shop", "1.0")], [offer("shop", "1.0"), offer("shop", "1.1")]
+        node.installed, node.offers = [package(f"shop-{name}", "1.0")], [offer(f"shop-{name}", "1.0"), offer(f"shop-{name}", "1.1")]
         node.hello()
         node.scan()
         node.live()
