@@ -230,6 +230,9 @@ Status check_backup(const backup::JobReport& report) {
   BELAY_TRY(check_count(report.evidence.size(), backup::kEvidenceMax, "backup.evidence"));
   BELAY_TRY(check_count(report.phases.size(), kPhasesMax, "backup.phases"));
   BELAY_TRY(check_count(report.problems.size(), kProblemsMax, "backup.problems"));
+  BELAY_TRY(check_count(report.put_aside.size(), kNeedsMax, "backup.put_aside"));
+  for (const auto& place : report.put_aside)
+    if (place.size() > kSubjectMax) return refuse("backup.put_aside", "is too long");
   if (report.output.size() > wire::kOutputBytesMax)
     return refuse("backup.output", "is over " + std::to_string(wire::kOutputBytesMax) + " bytes");
   return {};

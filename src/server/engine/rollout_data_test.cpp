@@ -216,6 +216,7 @@ TEST_P(DataRungKillTest, GoesOnAndRestoresOnce) {
       }
       if (rollouts_->get(id)->row.state == "Halted" && !rollout::is_at_work(node_of(id).state)) break;
     }
+    store_->disarm();
     const auto node = node_of(id);
     ASSERT_EQ(node.state, NodeState::RolledBack) << (after ? "after: " : "before: ") << node.row.why;
     EXPECT_EQ(restores().size(), after ? 2u : 1u);
