@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/securebits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -142,6 +143,8 @@ void close_others(rlim_t limit) {
 }
 
 bool keep_reading() {
+  // Else root's execve would give it all of them back.
+  if (::geteuid() == 0 && ::prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED) != 0) return false;
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[2] = {};
   data[0].effective = data[0].permitted = data[0].inheritable = 1U << CAP_DAC_READ_SEARCH;
@@ -151,7 +154,7 @@ bool keep_reading() {
 
 // Raw calls: glibc's change every thread of the process, and after fork only this one exists.
 bool drop_to_user(const ProcessSpec& spec) {
-  if (spec.user_id == 0 && spec.group_id == 0) return true;
+  if (spec.user_id == 0 && spec.group_id == 0) return !spec.reads_all || keep_reading();
   if (::syscall(SYS_setgroups, 0, nullptr) != 0) return false;
   if (spec.group_id != 0 && ::syscall(SYS_setresgid, spec.group_id, spec.group_id, spec.group_id) != 0) return false;
   if (spec.user_id == 0) return true;

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -97,6 +98,49 @@ bool place_kept(const PreparedWalls& walls) {
   return true;
 }
 
+// linux/mount.h: `struct mount_attr` and its constants, which glibc has from 2.36 on and Linux from 5.12.
+struct MountAttributes {
+  std::uint64_t set, clear, propagation, user_namespace;
+};
+constexpr long kMountSetattr = 442;
+constexpr std::uint64_t kReadOnly = 1;
+constexpr unsigned kWithAllBelow = 0x8000;
+
+// Of an older kernel one mount at a time: what it is called with is all that it has afterwards.
+bool remount(const char* path, bool writable) {
+  constexpr unsigned long kStay = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME;  // as in f_flags
+  struct statfs now{};
+  if (::statfs(path, &now) != 0) return errno == ENOENT;
+  const auto flags = (static_cast<unsigned long>(now.f_flags) & kStay) | (writable ? 0UL : MS_RDONLY);
+  return ::mount(nullptr, path, nullptr, MS_REMOUNT | MS_BIND | flags, nullptr) == 0 || errno == EINVAL;
+}
+
+bool set_writable(const char* path, bool writable) {
+  const MountAttributes change{writable ? 0 : kReadOnly, writable ? kReadOnly : 0, 0, 0};
+  if (::syscall(kMountSetattr, AT_FDCWD, path, 0, &change, sizeof change) == 0) return true;
+  if (errno == ENOENT || errno == EINVAL) return true;  // hidden and not there, or below another one that hides it
+  return errno == ENOSYS && remount(path, writable);
+}
+
+bool shut_disk() {
+  const MountAttributes change{kReadOnly, 0, 0, 0};
+  if (::syscall(kMountSetattr, AT_FDCWD, "/", kWithAllBelow, &change, sizeof change) == 0) return true;
+  if (errno != ENOSYS) return false;
+  for (const char* path : {"/", "/boot", "/etc", "/home", "/opt", "/root", "/srv", "/usr", "/var", "/var/lib"})
+    if (!remount(path, false)) return false;
+  return true;
+}
+
+// Once all else is in its place.
+bool make_read_only(const PreparedWalls& walls) {
+  if (!shut_disk()) return false;
+  for (const auto& path : walls.hidden)
+    if (!set_writable(path.c_str(), true)) return false;
+  for (const auto& kept : walls.kept)
+    if (!set_writable(kept.path.c_str(), kept.writable)) return false;
+  return true;
+}
+
 }  // namespace
 
 Error no_isolation(const std::string& what) {
@@ -117,9 +161,14 @@ Result<PreparedWalls> prepare_walls(const ProcessSpec& spec) {
   if (spec.isolation->processes) walls.namespaces |= CLONE_NEWPID;
   walls.hidden = spec.isolation->hidden;
   std::ranges::sort(walls.hidden);  // a directory before those below it
-  for (const auto& path : spec.isolation->kept)
-    if (std::ranges::any_of(walls.hidden, [&](const auto& hidden) { return is_below(path, hidden); }))
-      walls.kept.push_back({path, parents_of(path)});
+  walls.read_only = spec.isolation->read_only;
+  const auto keep = [&](const std::string& path, bool writable) {
+    if (walls.read_only ||
+        std::ranges::any_of(walls.hidden, [&](const auto& hidden) { return is_below(path, hidden); }))
+      walls.kept.push_back({path, parents_of(path), writable});
+  };
+  for (const auto& path : spec.isolation->kept) keep(path, true);
+  for (const auto& path : spec.isolation->shown) keep(path, false);
   BELAY_ASSERT(walls.kept.size() <= kKeptMax);
   return walls;
 }
@@ -139,7 +188,8 @@ pid_t fork_within(const PreparedWalls& walls) {
 }
 
 bool go_beside(const PreparedWalls& walls) {
-  return std::ranges::all_of(walls.beside, [](const auto& fd) { return ::setns(fd.get(), 0) == 0; });
+  return std::ranges::all_of(walls.beside, [](const auto& fd) { return ::setns(fd.get(), 0) == 0; }) &&
+         (walls.beside.empty() || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
 }
 
 bool raise_walls(const PreparedWalls& walls) {
@@ -151,9 +201,10 @@ bool raise_walls(const PreparedWalls& walls) {
     const char* options = is_for_all(path) ? "mode=1777" : "mode=0755,size=16m";
     if (::mount("tmpfs", path.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, options) != 0 && errno != ENOENT) return false;
   }
-  if (!place_kept(walls)) return false;
+  if (!place_kept(walls) || (walls.read_only && !make_read_only(walls))) return false;
+  const unsigned long shut = walls.read_only ? MS_RDONLY : 0;
   if ((walls.namespaces & CLONE_NEWPID) &&
-      ::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0)
+      ::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC | shut, nullptr) != 0)
     return false;
   if (!(walls.namespaces & CLONE_NEWNET)) return true;
   return raise_loopback() && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;

@@ -15,10 +15,12 @@ struct PreparedWalls {
   struct Kept {
     std::string path;
     std::vector<std::string> parents;  // to be made again in what hides them, outermost first
+    bool writable = true;
   };
   unsigned long namespaces = 0;  // CLONE_NEW…; 0: none
   std::vector<std::string> hidden;
   std::vector<Kept> kept;
+  bool read_only = false;
   std::vector<Descriptor> beside;  // namespaces to go into, but that of processes
   Descriptor beside_processes, own_processes;
 };

@@ -108,6 +108,35 @@ TEST_F(IsolationTest, ReadsAllAndWritesNothing) {
   EXPECT_EQ(run(spec).standard_output, "secret\ncannot\n65534\n");
 }
 
+TEST_F(IsolationTest, NothingButWhatIsKeptCanBeWritten) {
+  for (const char* name : {"/kept", "/shown", "/other"}) std::filesystem::create_directories(directory_ + name);
+  auto spec = walled("cd " + directory_ +
+                     " && for d in kept shown other /run /etc /dev/shm; do touch $d/belay-x 2>/dev/null && echo $d; "
+                     "done; cat shown/file; echo 1 >/proc/sys/vm/overcommit_memory || echo cannot");
+  ASSERT_TRUE(real_files().write_durable(directory_ + "/shown/file", "seen\n", 0600).ok());
+  spec.isolation->hidden = {"/run", "/dev/shm"};
+  spec.isolation->kept = {directory_ + "/kept"};
+  spec.isolation->shown = {directory_ + "/shown"};
+  spec.isolation->read_only = true;
+  const auto outcome = run(spec);  // as root
+  EXPECT_EQ(outcome.standard_output, "kept\n/run\n/dev/shm\nseen\ncannot\n") << outcome.standard_error;
+  EXPECT_TRUE(std::filesystem::exists(directory_ + "/kept/belay-x"));
+  EXPECT_FALSE(std::filesystem::exists("/etc/belay-x"));
+  ASSERT_TRUE(real_files().write_durable(directory_ + "/other/mine", "", 0600).ok());  // the machine itself still can
+}
+
+TEST_F(IsolationTest, RootByNameAlone) {
+  std::filesystem::create_directories(directory_ + "/anothers");
+  ASSERT_TRUE(real_files().write_durable(directory_ + "/anothers/file", "secret\n", 0600).ok());
+  ASSERT_EQ(
+      run(shell("chown -R nobody " + directory_ + "/anothers; chmod 700 " + directory_ + "/anothers")).exit_status, 0);
+  auto spec = shell("cd " + directory_ +
+                    "/anothers && cat file; touch x || echo cannot; mount -t tmpfs x /mnt || echo "
+                    "neither; id -u");
+  spec.reads_all = true;
+  EXPECT_EQ(run(spec).standard_output, "secret\ncannot\nneither\n0\n");
+}
+
 TEST_F(IsolationTest, AnotherRunsBesideIt) {
   std::atomic<int> process{0};
   std::atomic<int> signal{0};

@@ -21,7 +21,11 @@ struct Isolation {
   bool processes = false;  // sees no process but its own; all of them end with it. Only together with `network`
   // Directories that are empty for it; those that are absent are passed over. Its mounts are its own in any case.
   std::vector<std::string> hidden;
-  std::vector<std::string> kept;  // directories below hidden ones that stay as they are, reachable for everybody
+  std::vector<std::string> kept{};  // directories below hidden ones that stay as they are, reachable for everybody
+  // Nothing of the machine's disk can be written but `kept`; what is hidden is its own, and stays writable. A kernel
+  // before 5.12 knows it of / and the usual file systems below alone.
+  bool read_only = false;
+  std::vector<std::string> shown{};  // as `kept`, and never writable
 };
 
 struct ProcessSpec {
@@ -34,8 +38,8 @@ struct ProcessSpec {
   const std::atomic<bool>* cancel = nullptr;  // set to true: as at the timeout
   std::uint32_t user_id = 0, group_id = 0;    // other than 0: drop to them first
   bool gently = false;                        // nice 19 and idle I/O: gives way to everything else
-  bool reads_all = false;                     // … but read every file all the same, as root does; nothing else
-  std::string input_file;                     // where not empty: in place of standard_input
+  bool reads_all = false;   // … but read every file all the same, as root does; nothing else. Of root: no other right
+  std::string input_file;   // where not empty: in place of standard_input
   std::string output_file;  // where not empty: standard output goes there (0600, what was there is gone), nowhere else
   bool dies_with_caller = false;  // killed when the calling thread ends, also where that is by kill -9
   std::optional<Isolation> isolation;

@@ -100,7 +100,7 @@ Result<json::Value> CommandEngine::ask(const Job& job, std::string_view verb, js
       return Error(Code::permission_denied, what + " runs as nobody, who may not run it: chmod o+x " + program);
     call_it.user = kNobody;
     call_it.isolated = call_it.reads_all = true;
-    call_it.kept = {program.substr(0, program.rfind('/'))};
+    call_it.shown = {program.substr(0, program.rfind('/'))};
   }
   BELAY_TRY_ASSIGN(const auto outcome, call(host_, job, std::move(call_it)));
   if (!outcome.success()) return ended_badly(what, outcome);

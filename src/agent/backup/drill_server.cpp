@@ -95,6 +95,7 @@ Result<io::ProcessOutcome> DrillServer::call(const BackupHost& host, const backu
   const auto sink = client.sink;
   client.isolated = false;
   BELAY_TRY_ASSIGN(auto spec, spec_of(host, job, std::move(client)));
+  if (spec.user_id == 0) spec.reads_all = true;
   spec.isolation.reset();  // it goes within the walls of the server
   {
     const std::scoped_lock lock(impl_->mutex);

@@ -228,7 +228,10 @@ void ask_operators_checks(const DrilledServer& server, const backup::Job& job, c
         const auto row = split(said, '\n').front();
         return unescaped(row.substr(0, row.find('\t')));
       },
-      [&](Call what) { return server.server().call(host, job, std::move(what)); });
+      [&](Call what) {
+        what.user = server_user(job);
+        return server.server().call(host, job, std::move(what));
+      });
 }
 
 Duration time_to_restore(const backup::JobReport& report) {

@@ -110,7 +110,7 @@ Result<PgDrill> PgDrill::start(const BackupHost& host, const backup::Job& job, P
   Call server;
   server.argv = command_line(place, control);
   server.user = place.user;
-  server.kept = place.kept;
+  server.shown = place.shown;
   server.directory = place.root;
   BELAY_TRY_ASSIGN(auto process, DrillServer::start(host, job, std::move(server)));
   return PgDrill(host, job, std::move(place), std::move(process));

@@ -17,7 +17,7 @@ struct PgDrillPlace {
   std::string data;  // the data directory below it
   std::string user, programs;
   std::string libraries;          // shared_preload_libraries of the source
-  std::vector<std::string> kept;  // that restore_command reads from
+  std::vector<std::string> shown;  // that restore_command reads from
 };
 
 class PgDrill {

@@ -131,7 +131,7 @@ class Drill {
     // The walls of the drill shut a vault out that is no directory: its WAL is fetched before.
     const bool is_fetched = !session_.is_directory();
     if (is_fetched) arguments.push_back("--recovery-option=restore_command=cp \"" + root + "/wal/%f\" \"%p\"");
-    else place_.kept = {session_.directory()};
+    else place_.shown = {session_.directory()};
     watch_.begin("restore");
     const auto restored =
         session_.run(std::move(arguments), job_.limits.timeout, progress_sink(host_, "restore", made_.bytes));

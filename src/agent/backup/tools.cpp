@@ -67,6 +67,8 @@ bool may_hide(const std::string& path) {
 std::vector<std::string> ways_out(const backup::Job& job) {
   std::vector<std::string> hidden{"/run", "/tmp", "/var/tmp", "/dev/shm"};
   const auto& source = job.source;
+  // Where a plan need not name them, on Debian and on RHEL: there the socket lies in it, too.
+  for (const char* path : {"/var/lib/mysql", "/var/lib/postgresql", "/var/lib/pgsql"}) hidden.emplace_back(path);
   if (may_hide(source.data_directory)) hidden.push_back(source.data_directory);
   // A directory (PostgreSQL) or a file in one (MariaDB).
   if (may_hide(source.socket)) hidden.push_back(source.socket);
@@ -78,18 +80,20 @@ std::vector<std::string> ways_out(const backup::Job& job) {
 std::optional<io::Isolation> walls_of(const BackupHost& host, const backup::Job& job, const Call& what) {
   io::Isolation walls;
   walls.kept = what.kept;
+  walls.shown = what.shown;
   for (const auto& path : {host.work_directory, scratch_base(host, job)})
     if (host.files.info(path).ok()) walls.kept.push_back(path);
   if (what.isolated) {
-    walls.network = walls.processes = true;
+    walls.network = walls.processes = walls.read_only = true;
     for (auto& path : ways_out(job)) {
       const auto info = host.files.info(path);
       if (info.ok() && info->kind == io::FileInfo::Kind::directory) walls.hidden.push_back(std::move(path));
     }
   }
   if (what.isolated || !what.user.empty())
-    for (const auto& path : walls.kept)
-      if (const auto shut = shut_above(host, path); !shut.empty()) walls.hidden.push_back(shut);
+    for (const auto* paths : {&walls.kept, &walls.shown})
+      for (const auto& path : *paths)
+        if (const auto shut = shut_above(host, path); !shut.empty()) walls.hidden.push_back(shut);
   if (walls.hidden.empty() && !what.isolated) return std::nullopt;
   std::ranges::sort(walls.hidden);
   walls.hidden.erase(std::unique(walls.hidden.begin(), walls.hidden.end()), walls.hidden.end());

@@ -36,11 +36,12 @@ struct Call {
   Duration timeout{300'000};
   bool gently = false;  // nice and idle I/O where the job's limits say so
   // Walls (io::Isolation): nothing but lo, no process but its own, and of the machine's disk neither the sockets (/run,
-  // /tmp, the source's own) nor the source's data directory; the job's directories stay. All that it started ends with
-  // it, so a server runs in the foreground (DrillServer).
+  // /tmp, the source's own) nor data directories of databases; what it sees of the rest it cannot write, whoever it is.
+  // The job's directories stay. All that it started ends with it, so a server runs in the foreground (DrillServer).
   bool isolated = false;
-  bool reads_all = false;           // with `user`: may read every file all the same
-  std::vector<std::string> kept{};  // beside the work directory and the scratch: directories that stay reachable
+  bool reads_all = false;            // with `user`: may read every file all the same
+  std::vector<std::string> kept{};   // beside the work directory and the scratch: directories that stay reachable
+  std::vector<std::string> shown{};  // likewise, to be read alone
   std::string input_file{}, output_file{};  // in place of standard input and output
   io::OutputSink sink{};
 };
@@ -121,7 +122,8 @@ class DrillServer {
   DrillServer(DrillServer&&) noexcept;
   DrillServer& operator=(DrillServer&&) = delete;
   bool is_running() const;
-  // A program in the server's own namespaces: its client.
+  // A program in the server's own namespaces: its client. root is root there by its name alone (a database may know
+  // him by his socket), and may read every file.
   Result<io::ProcessOutcome> call(const BackupHost& host, const backup::Job& job, Call client) const;
   std::string output() const;  // what it printed so far, bounded
   // timed_out where it had to be killed. May be repeated.

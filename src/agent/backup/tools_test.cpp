@@ -98,20 +98,30 @@ TEST_F(ToolsTest, IsolationLeavesNoWayToProduction) {
     ASSERT_TRUE(files_.make_directories(path, 0755).ok());
   job_.source.data_directory = "/srv/pg/data";
   job_.source.socket = "/srv/pg/socket";
-  ASSERT_TRUE(
-      call(host_, job_, {.argv = {"postgres", "-D", "x"}, .user = "postgres", .isolated = true, .kept = {"/srv/more"}})
-          .ok());
+  ASSERT_TRUE(call(host_, job_,
+                   {.argv = {"postgres", "-D", "x"},
+                    .user = "postgres",
+                    .isolated = true,
+                    .kept = {"/srv/more"},
+                    .shown = {"/srv/vault"}})
+                  .ok());
   const auto walls = *processes_.calls().at(0).isolation;
   EXPECT_TRUE(walls.network);
   EXPECT_TRUE(walls.processes);
+  EXPECT_TRUE(walls.read_only);
+  EXPECT_THAT(walls.shown, ElementsAre("/srv/vault"));
   EXPECT_THAT(walls.hidden, testing::UnorderedElementsAre("/run", "/tmp", "/srv/pg", "/srv/pg/data", "/srv/pg/socket",
-                                                          "/var/lib/belay-agent"));
+                                                          "/var/lib/belay-agent", "/var/lib/mysql"));
   EXPECT_THAT(walls.kept, testing::UnorderedElementsAre("/srv/more", host_.work_directory));
   job_.source.socket = "/var/lib/mysql/mysql.sock";
   job_.source.data_directory = "/usr/share/x";
   ASSERT_TRUE(call(host_, job_, {.argv = {"postgres", "-D", "x"}, .isolated = true}).ok());
   EXPECT_THAT(processes_.calls().at(1).isolation->hidden,
               testing::UnorderedElementsAre("/run", "/tmp", "/var/lib/mysql", "/var/lib/belay-agent"));
+  // The plan names neither: where the package puts them.
+  job_.source.socket = job_.source.data_directory = "";
+  ASSERT_TRUE(call(host_, job_, {.argv = {"postgres", "-D", "x"}, .isolated = true}).ok());
+  EXPECT_THAT(processes_.calls().at(2).isolation->hidden, testing::Contains("/var/lib/mysql"));
 }
 
 TEST_F(ToolsTest, NamesThePackageOfWhatIsNotInstalled) {
