@@ -134,7 +134,9 @@ void print_job(const Context& context, const json::Value& job) {
       evidence && evidence->is_array() && !evidence->get_array().empty()) {
     Table table{{"LEVEL", "WHAT", "PASSED", "SEEN"}, {}};
     for (const auto& item : evidence->get_array())
-      table.rows.push_back({cell(item, "Level"), cell(item, "What"), cell(item, "Passed"), cell(item, "Seen")});
+      table.rows.push_back({cell(item, "Level"), cell(item, "What"),
+                            cell(item, "LookedAt") == "false" ? "not looked at" : cell(item, "Passed"),
+                            cell(item, "Seen")});
     std::cout << to_text_table(table);
   }
   if (const auto* took = json::find(*report, "TimeToRestoreSeconds"); took && took->is_int64())

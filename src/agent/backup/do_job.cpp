@@ -104,6 +104,12 @@ JobReport work(const BackupHost& host, BackupEngine& engine, const Job& job, con
   return failed(job.task, Error(Code::unsupported, "the agent does not know this task; upgrade it"));
 }
 
+// Whatever a tool said when it was stopped, it says nothing of what it was looking at.
+void note_if_stopped(const BackupHost& host, JobReport& report) {
+  if (!host.cancel || !host.cancel->load()) return;
+  for (auto& item : report.evidence) item.looked_at = item.passed;
+}
+
 void clean(std::string& text, const Secrets& secrets, std::size_t bytes_max) {
   text = sanitize(without_secrets(std::move(text), secrets, bytes_max), bytes_max + 100);
 }
@@ -148,6 +154,7 @@ JobReport do_job_with(const BackupHost& host, BackupEngine& engine, const Job& j
   if (const auto made = directory.make(); !made.ok()) return failed(job.task, made.error());
   auto report = work(host, engine, job, secrets);
   report.task = job.task;
+  note_if_stopped(host, report);
   // An engine that says neither how it went nor why is not understood.
   if (report.outcome != JobOutcome::ok && report.why.empty()) report.why = "the engine does not say what went wrong";
   clean(report, secrets);

@@ -42,13 +42,19 @@ class Talkative final : public BackupEngine {
     return report;
   }
   backup::JobReport copy(const backup::Job&, const Secrets&) override { return {}; }
-  backup::JobReport prove(const backup::Job&, const Secrets&) override { return {}; }
+  backup::JobReport prove(const backup::Job&, const Secrets&) override {
+    backup::JobReport report;
+    report.outcome = JobOutcome::ok;
+    pass(report, backup::ProofLevel::P0, "repository", "has the point");
+    if (damaged) fail(report, backup::ProofLevel::P3, "restore", "killed by signal 15");
+    return report;
+  }
   backup::JobReport restore(const backup::Job&, const Secrets&) override { return {}; }
   backup::JobReport forget(const backup::Job&, const Secrets&) override { return {}; }
   backup::JobReport list(const backup::Job&, const Secrets&) override { return {}; }
   backup::WatchReport watch(const backup::Watch&) override { return {}; }
   JobOutcome outcome = JobOutcome::ok;
-  bool ready = true;
+  bool ready = true, damaged = false;
   int checks = 0;
 
  private:
@@ -108,6 +114,21 @@ TEST_F(DoJobTest, ThePlansFirstBackupLooksWhetherAllIsThere) {
   job_.source.stanza = "other";  // the plan was changed
   EXPECT_EQ(do_job_with(host_, engine, job_, secrets_).outcome, JobOutcome::ok);
   EXPECT_EQ(engine.checks, 3);
+}
+
+TEST_F(DoJobTest, WhatWasStoppedSaysNothingOfThePoint) {
+  std::atomic<bool> cancel = false;
+  host_.cancel = &cancel;
+  Talkative engine;
+  engine.outcome = JobOutcome::failed;
+  engine.damaged = true;
+  job_.task = Task::prove;
+  EXPECT_TRUE(backup::speaks_against(do_job_with(host_, engine, job_, secrets_).evidence));
+  cancel = true;
+  const auto stopped = do_job_with(host_, engine, job_, secrets_);
+  EXPECT_FALSE(backup::speaks_against(stopped.evidence));
+  EXPECT_TRUE(backup::could_not_be_done(stopped));
+  EXPECT_TRUE(stopped.evidence[0].looked_at);  // what passed before was seen
 }
 
 TEST_F(DoJobTest, TwoOnOneRepositoryAreRefused) {

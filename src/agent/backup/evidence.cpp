@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 
 #include "agent/backup/tools.hpp"
@@ -91,6 +92,31 @@ void fail(JobReport& report, ProofLevel level, std::string what, std::string see
   report.outcome = backup::JobOutcome::failed;
   report.why += (report.why.empty() ? "" : "; ") + what + ": " + seen;
   report.evidence.push_back({.level = level, .what = std::move(what), .passed = false, .seen = std::move(seen)});
+}
+
+void could_not(JobReport& report, ProofLevel level, std::string what, std::string why) {
+  fail(report, level, std::move(what), std::move(why));
+  report.evidence.back().looked_at = false;
+}
+
+bool blames_nobody(const Error& error) {
+  switch (error.code()) {
+    case Code::cancelled:
+    case Code::timed_out:
+    case Code::unavailable:
+    case Code::resource_exhausted:
+    case Code::unsupported: return true;
+    default: break;
+  }
+  constexpr std::string_view kOfThePlace[] = {"program-missing",   "program-too-old", "repository-busy",
+                                              "repository-locked", "wrong-major",     "vault-refused",
+                                              "wrong-key",         "no-user"};
+  return std::ranges::find(kOfThePlace, error.reason()) != std::end(kOfThePlace);
+}
+
+void fail(JobReport& report, ProofLevel level, std::string what, const Error& error) {
+  fail(report, level, std::move(what), error.chain());
+  report.evidence.back().looked_at = !blames_nobody(error);
 }
 
 JobReport failed(backup::Task task, const Error& error) {

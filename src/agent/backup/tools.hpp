@@ -64,8 +64,15 @@ std::string without_secrets(std::string text, const Secrets& secrets, std::size_
 
 // ---- making a report
 void pass(backup::JobReport& report, backup::ProofLevel level, std::string what, std::string seen);
-void fail(backup::JobReport& report, backup::ProofLevel level, std::string what,
-          std::string seen);                                      // also sets outcome and why
+// It was looked at and did not hold. Also sets outcome and why, as the next two do.
+void fail(backup::JobReport& report, backup::ProofLevel level, std::string what, std::string seen);
+// It could not be looked at: says nothing of the point.
+void could_not(backup::JobReport& report, backup::ProofLevel level, std::string what, std::string why);
+// Whether an error is of the place, the tools or the time, and so says nothing of what was to be looked at: stopped,
+// timed out, no room, vault away, another's lock, a program that is missing or too old.
+bool blames_nobody(const Error& error);
+// could_not() where the error blames nobody, else fail().
+void fail(backup::JobReport& report, backup::ProofLevel level, std::string what, const Error& error);
 backup::JobReport failed(backup::Task task, const Error& error);  // its reason is the subject of a problem
 
 // Takes the time of phases as they follow each other.

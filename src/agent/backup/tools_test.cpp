@@ -261,6 +261,34 @@ TEST_F(ToolsTest, AFileBehindALinkIsNotTheMachinesOwn) {
   EXPECT_THAT(report.evidence[0].seen, HasSubstr("/alias is a link"));
 }
 
+TEST_F(ToolsTest, AnErrorOfThePlaceBlamesNobody) {
+  const struct {
+    Error error;
+    bool nobody;
+  } rows[] = {
+      {Error(Code::resource_exhausted, "needs 67 MiB", "no-room"), true},
+      {Error(Code::unavailable, "is not mounted", "vault-away"), true},
+      {Error(Code::unavailable, "drive B is in", "drive-wanted"), true},
+      {Error(Code::timed_out, "after 5 min"), true},
+      {Error(Code::cancelled, "stopped"), true},
+      {Error(Code::not_found, "restic is not installed", "program-missing"), true},
+      {Error(Code::conflict, "by process 7", "repository-locked"), true},
+      {Error(Code::corrupt, "pack 12 is broken", "repository-damaged"), false},
+      {Error(Code::conflict, "the logs end before", "target-not-reached"), false},
+      {Error(Code::not_found, "the set is not there", "no-point"), false},
+      {Error(Code::internal, "exit status 1"), false},
+  };
+  for (const auto& row : rows) {
+    backup::JobReport report;
+    fail(report, backup::ProofLevel::P3, "restore", row.error);
+    EXPECT_EQ(report.outcome, backup::JobOutcome::failed);
+    EXPECT_EQ(report.why, "restore: " + row.error.chain());
+    ASSERT_EQ(report.evidence.size(), 1u);
+    EXPECT_FALSE(report.evidence[0].passed);
+    EXPECT_EQ(report.evidence[0].looked_at, !row.nobody) << row.error.chain();
+  }
+}
+
 TEST(Compare, NamesWhatDiffers) {
   const std::vector<backup::Fingerprint> then{{"a", 3, "x"}, {"b", 4, ""}, {"c", 1, "y"}};
   backup::JobReport same;

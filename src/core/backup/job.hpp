@@ -71,14 +71,17 @@ enum class JobOutcome {
 };
 BOOST_DESCRIBE_ENUM(JobOutcome, ok, partial, failed, unknown)
 
-// One thing that was looked at, and what was seen. A proof rests on these.
+// One thing that was looked at, and what was seen; or that could not be looked at, and why. A proof rests on these.
 struct Evidence {
   ProofLevel level = ProofLevel::P0;  // the rung that it belongs to
   std::string what;                   // "pg_amcheck", "rows of orders", "chain"
   bool passed = false;
   std::string seen;  // for a person, at most 1,000 bytes
+  // False: no room, vault away, stopped, timed out, a program missing. It says nothing of the point then, and has not
+  // passed. Agents that do not know of it looked at all that they tell.
+  bool looked_at = true;
 };
-BOOST_DESCRIBE_STRUCT(Evidence, (), (level, what, passed, seen))
+BOOST_DESCRIBE_STRUCT(Evidence, (), (level, what, passed, seen, looked_at))
 inline constexpr std::size_t kEvidenceMax = 500;
 inline constexpr std::size_t kReportedPointsMax = 20'000;  // a repository, listed
 
@@ -149,8 +152,14 @@ struct WatchReport {
 BOOST_DESCRIBE_STRUCT(WatchReport, (),
                       (plan_id, at, recoverable_to, bytes_behind, vault_bytes_free, findings, log_gaps))
 
-// The highest level that the evidence holds: every rung up to it has at least one item, and none that failed. Nothing
-// where P0 itself did not hold.
+// The highest level that the evidence holds: every rung up to it has at least one item, and none that failed or was not
+// looked at. Nothing where P0 itself did not hold.
 std::optional<ProofLevel> level_reached(const std::vector<Evidence>& evidence);
+
+// Something was looked at and did not hold. Nothing else may be held against a point.
+bool speaks_against(const std::vector<Evidence>& evidence);
+// The test came to no answer: nothing speaks against the point, and something, or everything, was not looked at. One
+// that saw all it looked at hold, and did less than was asked for, was done.
+bool could_not_be_done(const JobReport& report);
 
 }  // namespace belay::backup

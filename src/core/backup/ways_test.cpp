@@ -268,7 +268,7 @@ TEST(Proof, TheBytesThatAreSigned) {
             R"({"proof_id":"pr-1","point_id":"rp-F","plan_id":"bp-1","node_id":"mi-1","vault":"nas","job_id":"bj-1",)"
             R"("level":"P5","wanted":"P5","offsite":true,"passed":true,"at":"2026-11-22T09:00:00Z",)"
             R"("time_to_restore":660000,"restored_to":"2026-11-22T08:59:00Z",)"
-            R"("evidence":[{"level":"P4","what":"pg_amcheck","passed":true,"seen":"no \"output\""}],)"
+            R"("evidence":[{"level":"P4","what":"pg_amcheck","passed":true,"seen":"no \"output\"","looked_at":true}],)"
             R"("phases":[{"name":"restore","took":60000}],"why":""})");
   Proof nothing;
   nothing.proof_id = "pr-2";

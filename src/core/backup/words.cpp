@@ -27,4 +27,17 @@ std::optional<ProofLevel> level_reached(const std::vector<Evidence>& evidence) {
   return reached;
 }
 
+bool speaks_against(const std::vector<Evidence>& evidence) {
+  for (const auto& item : evidence)
+    if (item.looked_at && !item.passed) return true;
+  return false;
+}
+
+bool could_not_be_done(const JobReport& report) {
+  if (report.outcome == JobOutcome::ok || speaks_against(report.evidence)) return false;
+  for (const auto& item : report.evidence)
+    if (!item.looked_at) return true;
+  return report.evidence.empty();
+}
+
 }  // namespace belay::backup

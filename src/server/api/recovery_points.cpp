@@ -13,8 +13,11 @@ std::string_view word(auto value) { return boost::describe::enum_to_string(value
 json::Array evidence_reply(const std::vector<backup::Evidence>& evidence) {
   json::Array out;
   for (const auto& item : evidence)
-    out.push_back(
-        json::Object{{"Level", word(item.level)}, {"What", item.what}, {"Passed", item.passed}, {"Seen", item.seen}});
+    out.push_back(json::Object{{"Level", word(item.level)},
+                               {"What", item.what},
+                               {"Passed", item.passed},
+                               {"LookedAt", item.looked_at},
+                               {"Seen", item.seen}});
   return out;
 }
 
