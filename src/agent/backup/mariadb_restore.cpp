@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "agent/backup/restore_note.hpp"
 #include "base/text.hpp"
 
 namespace belay::agent::backups::mariadb {
@@ -69,6 +70,8 @@ struct Restoring {
   std::string target, unit;
   std::vector<std::string> sockets;  // of the unit, that were stopped with it
   bool is_up = false;
+  bool was_stopped_for_it = false;  // by an earlier restore that was cut off
+  std::string label{};              // of what is put aside
   void say(const std::string& line) { report.output += line + "\n"; }
 };
 
@@ -152,44 +155,99 @@ Status start_again(Restoring& now, Stopwatch& watch) {
   return {};
 }
 
+// Its sockets first: they would start it anew.
+Status stop_service(Restoring& now) {
+  for (const auto& socket : now.sockets) BELAY_TRY(order_unit(now.host, now.job, "stop", socket));
+  BELAY_TRY(order_unit(now.host, now.job, "stop", now.unit));
+  if (answers(now.host, now.job, now.option_file))
+    return Error(Code::conflict, "the service " + now.unit + " was stopped, and still answers", "server-running");
+  now.say("the service " + now.unit + " was stopped");
+  return {};
+}
+
+// Stopped, replaced, started. `aside` becomes the name of what was there, once it is elsewhere.
+Status replace_and_start(Restoring& now, const std::string& built, std::string& aside, Stopwatch& watch) {
+  if (now.job.restore->in_place && now.is_up) {
+    watch.begin("stop");
+    BELAY_TRY(stop_service(now));
+  }
+  watch.end();
+  BELAY_TRY_ASSIGN(aside, put_in_place(now.host, now.job, built, now.target, now.job.restore->over, now.label));
+  now.say("restored to " + now.target + (aside.empty() ? "" : "; what was there is now " + aside));
+  return now.job.restore->in_place ? start_again(now, watch) : Status();
+}
+
+// The server as it was before; what was restored is kept for a look.
+Status take_back(Restoring& now, const std::string& aside, const Error& why, Stopwatch& watch) {
+  now.say("it failed: " + why.chain());
+  if (!now.unit.empty() && !aside.empty()) BELAY_TRY(stop_service(now));
+  if (!aside.empty()) {
+    BELAY_TRY_ASSIGN(const auto restored,
+                     put_in_place(now.host, now.job, aside, now.target, true, now.label + ".failed"));
+    now.say(now.target + " is what it was before; what was restored is now " + restored);
+  }
+  if (now.is_up || now.was_stopped_for_it) BELAY_TRY(start_again(now, watch));
+  BELAY_TRY(remove_restore_note(now.host, now.job));
+  return why.within("the restore in place failed, and the server was put back as it was");
+}
+
+Status check_room(const Restoring& now) {
+  const auto above = parent_of(now.target);
+  const auto needed = bytes_to_restore(now.members);
+  BELAY_TRY_ASSIGN(const auto space, now.host.files.space(above.empty() ? "/" : above));
+  if (space.bytes_free >= needed) return {};
+  return Error(Code::resource_exhausted,
+               "the restore needs " + std::to_string(needed >> 20) + " MiB beside " + now.target + ", and " +
+                   std::to_string(space.bytes_free >> 20) + " MiB are free",
+               "no-room");
+}
+
+// Of an earlier restore that was killed: which service it had stopped, and what it had put where.
+void read_earlier(Restoring& now) {
+  const auto note = read_restore_note(now.host, now.job);
+  for (const auto& line : note.said) now.say("an earlier restore was cut off: " + line);
+  if (!now.job.restore->in_place || !now.unit.empty() || note.unit.empty()) return;
+  now.unit = note.unit;
+  now.sockets = note.sockets;
+  now.was_stopped_for_it = true;
+}
+
+Result<BroughtBack> build(Restoring& now, const std::string& parent, Stopwatch& watch) {
+  BELAY_TRY_ASSIGN(auto back, bring_back(now.host, now.job, **now.repository, now.members, parent, watch));
+  if (now.job.restore->time) BELAY_TRY(recover_until(now, back, parent, watch));
+  for (const char* name : {"backup-my.cnf", "drill.pid", "drill.sock"})
+    BELAY_TRY(now.host.files.remove(back.prepared.directory + "/" + name));
+  return back;
+}
+
 Status restore_now(Restoring& now) {
   const auto& job = now.job;
   const auto& host = now.host;
   Stopwatch watch(host.clock, now.report);
-  const auto parent = now.target + ".belay-new";  // on the same file system, so that it can take the place at once
-  BELAY_TRY(host.files.remove_tree(parent));      // of a restore that was killed
-  const auto needed = bytes_to_restore(now.members);
-  BELAY_TRY_ASSIGN(const auto space, host.files.space(parent_of(parent).empty() ? "/" : parent_of(parent)));
-  if (space.bytes_free < needed)
-    return Error(Code::resource_exhausted,
-                 "the restore needs " + std::to_string(needed >> 20) + " MiB beside " + now.target + ", and " +
-                     std::to_string(space.bytes_free >> 20) + " MiB are free",
-                 "no-room");
-  BELAY_TRY(host.files.make_directories(parent, 0755));
-  BELAY_TRY_ASSIGN(const auto back, bring_back(host, job, **now.repository, now.members, parent, watch));
-  if (job.restore->time) BELAY_TRY(recover_until(now, back, parent, watch));
-  for (const char* name : {"backup-my.cnf", "drill.pid", "drill.sock"})
-    BELAY_TRY(host.files.remove(back.prepared.directory + "/" + name));
-  if (job.restore->in_place && now.is_up) {
-    watch.begin("stop");
-    now.sockets = sockets_of(host, job, now.unit);
-    for (const auto& socket : now.sockets) BELAY_TRY(order_unit(host, job, "stop", socket));
-    BELAY_TRY(order_unit(host, job, "stop", now.unit));
-    if (answers(host, job, now.option_file))
-      return Error(Code::conflict, "the service " + now.unit + " was stopped, and still answers; nothing was replaced",
-                   "server-running");
-    now.say("the service " + now.unit + " was stopped");
+  now.label = label_of(host.clock.now(), backup::BackupType::full);
+  read_earlier(now);
+  BELAY_TRY(check_room(now));
+  // On the same file system, so that it can take the place at once.
+  BELAY_TRY_ASSIGN(const auto parent, make_building_place(host, job, now.target, now.label, now.report));
+  const auto back = build(now, parent, watch);
+  if (!back.ok()) {
+    static_cast<void>(host.files.remove_tree(parent));  // nothing of what is live was ever in it
+    return back.error();
   }
+  if (now.is_up) now.sockets = sockets_of(host, job, now.unit);
+  BELAY_TRY(write_restore_note(host, job,
+                               {now.unit,
+                                now.sockets,
+                                {"what was in " + now.target + " is " + put_aside_name(now.target, now.label) +
+                                 " where the restore came so far, else still in its place"}}));
+  std::string aside;
+  const auto done = replace_and_start(now, back->prepared.directory, aside, watch);
   watch.end();
-  BELAY_TRY_ASSIGN(const auto aside, put_in_place(host, job, back.prepared.directory, now.target, job.restore->over,
-                                                  label_of(host.clock.now(), backup::BackupType::full)));
+  if (!done.ok()) return take_back(now, aside, done.error(), watch);
+  BELAY_TRY(remove_restore_note(host, job));
   BELAY_TRY(host.files.remove_tree(parent));
-  now.say("restored to " + now.target + (aside.empty() ? "" : "; what was there is now " + aside));
   if (!aside.empty()) now.report.put_aside = {aside};
-  if (job.restore->in_place) {
-    BELAY_TRY(start_again(now, watch));
-    now.say("its binary logs begin anew: make a full backup");
-  }
+  if (job.restore->in_place) now.say("its binary logs begin anew: make a full backup");
   return {};
 }
 
@@ -261,6 +319,37 @@ Status check_target(const BackupHost& host, const std::string& target, bool over
                "target-not-empty");
 }
 
+std::string put_aside_name(const std::string& target, std::string_view label) {
+  return target + ".before-" + std::string(label);
+}
+
+Result<std::string> make_building_place(const BackupHost& host, const backup::Job& job, const std::string& target,
+                                        std::string_view label, backup::JobReport& report) {
+  auto place = target + ".belay-new";
+  if (host.files.info(place).ok()) {
+    const auto left = target + ".left-" + std::string(label);
+    BELAY_TRY(move_to(host, job, place, left));
+    report.output += "what a restore that was cut off left in " + place + " is now " + left +
+                     ": look at it, and delete it when nothing in it is needed\n";
+  }
+  BELAY_TRY(host.files.make_directories(place, 0755));
+  return place;
+}
+
+namespace {
+
+// Where a disk cannot exchange them: one after the other, and back where the second one fails.
+Status move_both(const BackupHost& host, const backup::Job& job, const std::string& built, const std::string& target,
+                 const std::string& aside) {
+  BELAY_TRY(move_to(host, job, target, aside));
+  const auto placed = move_to(host, job, built, target);
+  if (placed.ok()) return {};
+  if (!host.files.info(target).ok()) BELAY_TRY(move_to(host, job, aside, target));
+  return placed;
+}
+
+}  // namespace
+
 Result<std::string> put_in_place(const BackupHost& host, const backup::Job& job, const std::string& built,
                                  const std::string& target, bool over, std::string_view label) {
   BELAY_TRY(check_target(host, target, over));
@@ -270,14 +359,15 @@ Result<std::string> put_in_place(const BackupHost& host, const backup::Job& job,
     BELAY_TRY(move_to(host, job, built, target));
     return std::string();
   }
-  const auto aside = target + ".before-" + std::string(label);
-  if (const auto swapped = host.files.exchange_durable(built, target); !swapped.ok()) {
-    if (swapped.error().reason() != "cross-device") return swapped.error();
-    BELAY_TRY(move_to(host, job, target, aside));
-    BELAY_TRY(move_to(host, job, built, target));
-    return aside;
-  }
+  // Under the last name first, so that the exchange is all that ever happens to what is live: at each moment it lies
+  // in its place, or under the name that is told.
+  auto aside = put_aside_name(target, label);
   BELAY_TRY(move_to(host, job, built, aside));
+  const auto swapped = host.files.exchange_durable(aside, target);
+  if (swapped.ok()) return aside;
+  BELAY_TRY(move_to(host, job, aside, built));
+  if (swapped.error().reason() != "cross-device") return swapped.error();
+  BELAY_TRY(move_both(host, job, built, target, aside));
   return aside;
 }
 

@@ -34,11 +34,17 @@ backup::JobReport restore_server(const BackupHost& host, const backup::Job& job,
 // ---- parts that a dump's restore uses, too
 // corrupt "before-the-point" where the wanted moment is older than the point.
 Status check_time(const backup::Job& job, const Stored& point);
-// Into `built`, which is then moved to `target`: what was there is put aside where `over`, else conflict
-// "target-not-empty". The name of what was put aside, "" where nothing was.
+// `built` takes the place of `target`, and what was there is put aside where `over`, else conflict "target-not-empty".
+// The name of what was put aside (put_aside_name), "" where nothing was. At an error, and wherever it is killed, the
+// target is whole: as it was, or as it was built.
 Result<std::string> put_in_place(const BackupHost& host, const backup::Job& job, const std::string& built,
                                  const std::string& target, bool over, std::string_view label);
+std::string put_aside_name(const std::string& target, std::string_view label);
 Status check_target(const BackupHost& host, const std::string& target, bool over);
+// An empty directory beside `target` to build in. What lies there already is never removed (killed at the wrong moment,
+// a restore may have left the live data there): moved away, and its new name told.
+Result<std::string> make_building_place(const BackupHost& host, const backup::Job& job, const std::string& target,
+                                        std::string_view label, backup::JobReport& report);
 // Stores what the server logged since the last run, so that the newest moments can be restored, too.
 Status archive_newest(const BackupHost& host, const backup::Job& job, const std::string& option_file,
                       Repository& repository, std::vector<Stored>& all);

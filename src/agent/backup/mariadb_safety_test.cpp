@@ -2,8 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/backup/engines.hpp"
 #include "agent/backup/mariadb_fixture_test.hpp"
+#include "agent/backup/restore_note.hpp"
 #include "base/text.hpp"
+#include "tests/fakes/killed.hpp"
 
 namespace belay::agent::backups::mariadb {
 namespace {
@@ -52,6 +55,87 @@ TEST_F(MariadbSafety, AChecksCommandWritesNothingOfTheMachine) {
   EXPECT_EQ(report.outcome, JobOutcome::ok) << told(report);
   EXPECT_EQ(shell("ls -A " + mark + "; ls -A /etc | grep belay- || true; ls " + root_ + "/vault | grep -x y || true"),
             "");
+}
+
+// The server as a service of systemd's that does not start, or where we die, when it is told.
+class Systemd final : public io::Processes {
+ public:
+  Systemd(fakes::PrivateMariadb& server, std::string data) : server_(server), data_(std::move(data)) {}
+  Result<io::ProcessOutcome> run(const io::ProcessSpec& spec, const io::OutputSink& sink) override {
+    if (spec.argv.front() != "systemctl") return io::real_processes().run(spec, sink);
+    const auto& verb = spec.argv.at(1);
+    io::ProcessOutcome outcome;
+    if (verb == "is-active") {
+      const bool active = spec.argv.at(2) == "mariadb" && is_up;
+      outcome.standard_output = active ? "active\n" : "inactive\n";
+      outcome.exit_status = active ? 0 : 3;
+    } else if (verb == "stop") {
+      server_.stop();
+      is_up = false;
+    } else if (verb == "start") {
+      if (dies_at_start) throw fakes::Killed{"start"};
+      if (failing_starts-- > 0) outcome.exit_status = 1;
+      else is_up = server_.start(data_);
+    }
+    return outcome;
+  }
+  int failing_starts = 0;
+  bool dies_at_start = false, is_up = true;
+
+ private:
+  fakes::PrivateMariadb& server_;
+  std::string data_;
+};
+
+TEST_F(MariadbSafety, AServerThatDoesNotStartIsPutBackAsItWas) {
+  Systemd systemd(*server_, data_);
+  const BackupHost host{io::real_files(), systemd, io::system_clock(), root_ + "/work", root_ + "/state", &cancel_, {}};
+  const auto full = back_up(BackupType::full);
+  sql("insert into shop.orders values (4)");
+  auto restore = job(Task::restore);
+  restore.points = {full};
+  restore.restore.emplace();
+  restore.restore->over = restore.restore->in_place = true;
+  systemd.failing_starts = 1;
+  const auto engine = mariadb_backup_with(host, option_file_);
+  const auto report = do_job_with(host, *engine, restore, secrets_);
+  EXPECT_EQ(report.outcome, JobOutcome::failed);
+  EXPECT_THAT(report.why, HasSubstr("put back as it was")) << told(report);
+  EXPECT_TRUE(systemd.is_up);
+  EXPECT_EQ(sql("select count(*) from shop.orders"), "4");
+  EXPECT_EQ(shell("ls -d " + data_ + ".before-*.failed | wc -l"), "1\n");  // what was restored, for a look
+  EXPECT_EQ(shell("ls " + root_ + "/state | grep restore- || true"), "");
+}
+
+TEST_F(MariadbSafety, AfterAKillTheNextRestoreDeletesNothingAndStartsTheService) {
+  Systemd systemd(*server_, data_);
+  const BackupHost host{io::real_files(), systemd, io::system_clock(), root_ + "/work", root_ + "/state", &cancel_, {}};
+  const auto full = back_up(BackupType::full);
+  sql("insert into shop.orders values (4)");
+  auto restore = job(Task::restore);
+  restore.points = {full};
+  restore.restore.emplace();
+  restore.restore->over = restore.restore->in_place = true;
+  const auto engine = mariadb_backup_with(host, option_file_);
+  shell("mkdir " + data_ + ".belay-new && echo precious >" + data_ + ".belay-new/file");
+  systemd.dies_at_start = true;
+  EXPECT_THROW(static_cast<void>(do_job_with(host, *engine, restore, secrets_)), fakes::Killed);
+  EXPECT_EQ(shell("cat " + data_ + ".left-*/file"), "precious\n");
+  const auto note = read_restore_note(host, restore);
+  EXPECT_EQ(note.unit, "mariadb");
+  EXPECT_THAT(join(note.said, "; "), HasSubstr(data_ + ".before-"));
+  systemd.dies_at_start = false;
+  const auto report = do_job_with(host, *engine, restore, secrets_);
+  ASSERT_EQ(report.outcome, JobOutcome::ok) << told(report);
+  EXPECT_THAT(report.output, HasSubstr("an earlier restore was cut off: what was in " + data_)) << told(report);
+  EXPECT_TRUE(systemd.is_up);
+  EXPECT_EQ(sql("select count(*) from shop.orders"), "3");
+  // The data of the day is one of those put aside.
+  stop_server();
+  const auto first = shell("ls -d " + data_ + ".before-* | head -1");
+  data_ = first.substr(0, first.find('\n'));
+  start_server();
+  EXPECT_EQ(sql("select count(*) from shop.orders"), "4");
 }
 
 }  // namespace

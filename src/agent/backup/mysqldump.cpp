@@ -146,12 +146,11 @@ Status restore_dump_now(const BackupHost& host, const Job& job, const Secrets& s
         "put " + std::string(kDumpFile) + " of " + std::to_string(bytes >> 20) + " MiB into " + target + "\n";
     return {};
   }
-  const auto parent = target + ".belay-new";
-  BELAY_TRY(host.files.remove_tree(parent));
+  const auto label = label_of(host.clock.now(), backup::BackupType::full);
+  BELAY_TRY_ASSIGN(const auto parent, make_building_place(host, job, target, label, report));
   BELAY_TRY_ASSIGN(const auto dump, fetch_dump(host, *opened, point, parent, watch));
   BELAY_TRY(host.files.remove(parent + "/" + kAboutFile));
-  BELAY_TRY_ASSIGN(const auto aside, put_in_place(host, job, parent, target, job.restore->over,
-                                                  label_of(host.clock.now(), backup::BackupType::full)));
+  BELAY_TRY_ASSIGN(const auto aside, put_in_place(host, job, parent, target, job.restore->over, label));
   report.output += "restored to " + target + (aside.empty() ? "" : "; what was there is now " + aside) + "\n";
   return {};
 }

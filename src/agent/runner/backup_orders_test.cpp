@@ -109,10 +109,14 @@ TEST_F(BackupOrdersTest, ARestoreThatReplacesFilesIsNeverBegunTwice) {
   ASSERT_TRUE(desk_->receive(sign(made), {}).ok());
   const auto journal = paths_.order_directory(made.order_id) + "/backup.json";
   ASSERT_TRUE(files_.write_durable(journal, R"({"attempts":1,"begun_at":"2026-01-01T00:00:00Z"})", 0600).ok());
+  ASSERT_TRUE(files_.make_directories(paths_.backups(), 0700).ok());
+  ASSERT_TRUE(
+      files_.write_durable(paths_.backups() + "/restore-bp-1", "a is put aside as a.before-x\nb is b.x", 0600).ok());
   finish();
   const auto result = sent<wire::OrderResult>().back();
   EXPECT_EQ(result.outcome, wire::OrderOutcome::failed);
   EXPECT_NE(result.backup->why.find("/var/lib/postgresql/15/main"), std::string::npos);
+  EXPECT_NE(result.backup->why.find("a is put aside as a.before-x; b is b.x"), std::string::npos) << result.backup->why;
   EXPECT_TRUE(jobs_.empty());
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr Duration kSecretsPause{10'000};
 constexpr int kSecretsAttemptsMax = 30;  // the server may be away for a moment
-constexpr std::size_t kWatchesMax = 200;
+constexpr std::size_t kWatchesMax = 200, kNoteBytesMax = 64 << 10;
 
 struct Attempts {
   std::uint32_t attempts = 0;
@@ -133,12 +133,19 @@ Result<wire::OrderResult> run_backup_order(const WorkTools& tools, const StatePa
   const auto end = [&](backup::JobReport report) {
     return result_of(order, std::move(report), attempts.begun_at, tools.clock.now());
   };
-  if (cut_off && replaces_files(job))
+  if (cut_off && replaces_files(job)) {
+    // As agent/backup/restore_note.hpp says: what was put aside and stopped, a line each.
+    const auto note = tools.files.read(paths.backups() + "/restore-" + job.plan_id, kNoteBytesMax);
+    std::string noted;
+    if (note.ok())
+      for (const auto line : split(*note, '\n')) noted += (noted.empty() ? "" : "; ") + std::string(line);
     return end(failed(job,
                       "the restore was cut off in the middle (its process or the machine died), and is not begun "
                       "again by itself; look at " +
                           (job.restore->path.empty() ? job.source.data_directory : job.restore->path) +
-                          " and at what was put aside there, then restore anew"));
+                          " and at what was put aside there, then restore anew" +
+                          (noted.empty() ? "" : ". It noted: " + sanitize(noted, 2'000))));
+  }
   if (attempts.attempts >= kBackupAttemptsMax)
     return end(failed(job, "its process was killed " + std::to_string(attempts.attempts) +
                                " times in the middle; see the agent's log on the node, and its free memory"));
