@@ -194,6 +194,25 @@ Status prepare(const BackupHost& host, const backup::Job& job, const std::string
   return judge_backup_tool(outcome, increment.empty() ? "preparing the backup" : "applying an increment");
 }
 
+// A table that was made with DATA DIRECTORY is in the set as all others are, and beside it an .isl that names where it
+// lay. Whoever reads that one opens the file of the live server, or, where both are, neither of them. Once it is gone,
+// the table is where the set has it.
+Status bring_inside(const BackupHost& host, const std::string& set, std::vector<std::string>& inside) {
+  constexpr std::string_view kEnding = ".isl";
+  BELAY_TRY_ASSIGN(const auto databases, host.files.list(set));
+  for (const auto& database : databases) {
+    const auto names = host.files.list(set + "/" + database);
+    if (!names.ok()) continue;  // a file
+    for (const auto& name : *names) {
+      if (!name.ends_with(kEnding)) continue;
+      BELAY_TRY(host.files.remove(set + "/" + database + "/" + name));
+      auto table = database + "/" + name.substr(0, name.size() - kEnding.size());
+      if (std::ranges::find(inside, table) == inside.end()) inside.push_back(std::move(table));
+    }
+  }
+  return {};
+}
+
 // What mariadb-backup left beside the server's files.
 Status remove_leavings(const BackupHost& host, const std::string& directory) {
   BELAY_TRY_ASSIGN(const auto names, host.files.list(directory));
@@ -225,6 +244,7 @@ Result<Prepared> fetch_and_prepare(const BackupHost& host, const backup::Job& jo
   BELAY_TRY_ASSIGN(prepared.about, host.files.read(place + "/" + kAboutFile, kSetFileBytesMax));
   if (const auto info = read_set_file(host, sets.back(), "binlog_info"); info.ok())
     prepared.at = read_binlog_info(*info);
+  for (const auto& set : sets) BELAY_TRY(bring_inside(host, set, prepared.inside));
   BELAY_TRY(give_to(host, owner, parent, true));
   watch.begin("prepare");
   BELAY_TRY(prepare(host, job, tool.name, parent, sets.front(), {}));

@@ -44,9 +44,10 @@ void check_members(const std::vector<const Stored*>& members, backup::JobReport&
 std::uint64_t bytes_to_restore(const std::vector<const Stored*>& members);
 
 struct Prepared {
-  std::string directory;  // a data directory of server_user
-  std::string about;      // of the newest member
-  LogPosition at;         // that its content is as of
+  std::string directory;              // a data directory of server_user
+  std::string about;                  // of the newest member
+  LogPosition at;                     // that its content is as of
+  std::vector<std::string> inside{};  // "shop/orders": tables that lay outside (DATA DIRECTORY), and do no more
 };
 // Fetches all into `parent` (an empty directory) and prepares them in order: the first becomes the data directory. What
 // was changed in the server's definitions during a backup is only found here. Phases "fetch" and "prepare".

@@ -214,6 +214,8 @@ void read_earlier(Restoring& now) {
 
 Result<BroughtBack> build(Restoring& now, const std::string& parent, Stopwatch& watch) {
   BELAY_TRY_ASSIGN(auto back, bring_back(now.host, now.job, **now.repository, now.members, parent, watch));
+  if (const auto& inside = back.prepared.inside; !inside.empty())
+    now.say("tables that lay outside (DATA DIRECTORY) are inside of " + now.target + " now: " + join(inside, ", "));
   if (now.job.restore->time) BELAY_TRY(recover_until(now, back, parent, watch));
   for (const char* name : {"backup-my.cnf", "drill.pid", "drill.sock"})
     BELAY_TRY(now.host.files.remove(back.prepared.directory + "/" + name));

@@ -57,6 +57,45 @@ TEST_F(MariadbSafety, AChecksCommandWritesNothingOfTheMachine) {
             "");
 }
 
+// Tables of DATA DIRECTORY: with the source gone nothing of it hides what a restored server opens.
+TEST_F(MariadbSafety, TablesThatLayOutsideComeBackInside) {
+  const auto outside = root_ + "/outside";
+  shell("install -d -o mysql -g mysql " + outside);
+  sql("use shop; create table o (a int primary key) data directory='" + outside + "'; insert into o values (1), (2);" +
+      "create table p (a int) partition by hash(a) (partition p0 data directory '" + outside + "', partition p1);" +
+      "insert into p values (1), (2), (3)");
+  back_up(BackupType::full);
+  sql("use shop; insert into o values (3); create table late (a int) data directory='" + outside +
+      "'; insert into late values (7)");
+  const auto one = back_up(BackupType::incremental);
+  auto drill = drill_of(one, ProofLevel::P5);
+  backup::Check check;
+  check.sql =
+      "select (select count(*) from shop.o) * 100 + (select count(*) from shop.p) * 10 + (select count(*) from "
+      "shop.late)";
+  check.equals = "331";
+  drill.checks = {check};
+  const auto beside_it = run(drill);
+  EXPECT_EQ(beside_it.outcome, JobOutcome::ok) << told(beside_it);
+  stop_server();
+  const auto alone = run(drill);
+  EXPECT_EQ(alone.outcome, JobOutcome::ok) << told(alone);
+  EXPECT_TRUE(passed(alone, "comparison")) << told(alone);
+
+  const auto as_it_was = shell("cd " + outside + " && find . -type f | sort | xargs sha256sum");
+  auto restore = job(Task::restore);
+  restore.points = {one};
+  restore.restore.emplace();
+  restore.restore->over = restore.restore->in_place = true;
+  const auto report = run(restore);
+  ASSERT_EQ(report.outcome, JobOutcome::ok) << told(report);
+  EXPECT_THAT(report.output, HasSubstr("inside of " + data_ + " now: shop/"));
+  start_server();
+  EXPECT_EQ(sql(check.sql), "331");
+  sql("insert into shop.o values (4)");
+  EXPECT_EQ(shell("cd " + outside + " && find . -type f | sort | xargs sha256sum"), as_it_was);
+}
+
 // The server as a service of systemd's that does not start, or where we die, when it is told.
 class Systemd final : public io::Processes {
  public:
