@@ -139,9 +139,9 @@ Status make_data_directory(const BackupHost& host, const backup::Job& job, const
 
 namespace {
 
-// "" where every page's checksum is right.
-std::string pages_wrong(const BackupHost& host, const backup::Job& job, const std::string& data_directory,
-                        const std::string& file, const char* part) {
+// corrupt where a page's checksum is wrong.
+Status check_file(const BackupHost& host, const backup::Job& job, const std::string& data_directory,
+                  const std::string& file, const char* part) {
   Call what;
   what.argv = {"innochecksum"};  // one file at a time: with several it names none
   if (*part) what.argv.emplace_back(part);
@@ -150,9 +150,13 @@ std::string pages_wrong(const BackupHost& host, const backup::Job& job, const st
   what.isolated = true;
   what.kept = {data_directory};
   what.timeout = kReadAllTimeout;
-  const auto outcome = call(host, job, std::move(what));
-  if (!outcome.ok()) return outcome.error().message();
-  return outcome->success() ? std::string() : end_of(how_it_ended(*outcome), 300);
+  BELAY_TRY_ASSIGN(const auto outcome, call(host, job, std::move(what)));
+  if (outcome.success()) return {};
+  using End = io::ProcessOutcome::End;
+  const auto code = outcome.end == End::cancelled ? Code::cancelled
+                    : outcome.end == End::exited  ? Code::corrupt
+                                                  : Code::timed_out;
+  return Error(code, end_of(how_it_ended(outcome), 300));
 }
 
 }  // namespace
@@ -165,10 +169,12 @@ void check_pages(const BackupHost& host, const backup::Job& job, const std::stri
   for (const auto& file : files) {
     // The doublewrite buffer, two extents from page 64 on, holds pages of other files, which innochecksum takes amiss.
     const bool system = file.ends_with("/ibdata1");
-    auto wrong = pages_wrong(host, job, data_directory, file, system ? "--end-page=63" : "");
-    if (wrong.empty() && system) wrong = pages_wrong(host, job, data_directory, file, "--start-page=192");
-    if (wrong.empty() || ++damaged > kNamedMax) continue;
-    fail(report, ProofLevel::P3, "pages of " + file.substr(data_directory.size() + 1), std::move(wrong));
+    auto sound = check_file(host, job, data_directory, file, system ? "--end-page=63" : "");
+    if (sound.ok() && system) sound = check_file(host, job, data_directory, file, "--start-page=192");
+    if (sound.ok()) continue;
+    const auto name = "pages of " + file.substr(data_directory.size() + 1);
+    if (blames_nobody(sound.error())) return fail(report, ProofLevel::P3, name, sound.error());
+    if (++damaged <= kNamedMax) fail(report, ProofLevel::P3, name, sound.error());
   }
   const auto seen = std::to_string(files.size() - damaged) + " of " + std::to_string(files.size()) + " files are sound";
   if (damaged == 0 && !files.empty()) pass(report, ProofLevel::P3, "innochecksum", seen);
@@ -180,14 +186,14 @@ backup::Fingerprint count_of(const std::vector<Table>& tables) { return {"tables
 void compare_content(const Client& client, const std::vector<std::string>& databases, const backup::MadePoint& point,
                      backup::JobReport& report) {
   const auto all = tables_of(client, databases);
-  if (!all.ok()) return fail(report, ProofLevel::P3, "comparison", all.error().chain());
+  if (!all.ok()) return fail(report, ProofLevel::P3, "comparison", all.error());
   std::vector<Table> wanted;
   for (const auto& table : *all)
     if (std::ranges::find(point.fingerprints, table.subject(), &backup::Fingerprint::subject) !=
         point.fingerprints.end())
       wanted.push_back(table);
   auto now = take_fingerprints(client, wanted, false, UINT64_MAX);
-  if (!now.ok()) return fail(report, ProofLevel::P3, "comparison", now.error().chain());
+  if (!now.ok()) return fail(report, ProofLevel::P3, "comparison", now.error());
   now->of.push_back(count_of(*all));
   compare(report, point.fingerprints, now->of);
 }
@@ -197,7 +203,7 @@ void check_tables(const Client& client, backup::JobReport& report) {
       ask(client,
           "select table_schema, table_name from information_schema.tables where table_type like 'BASE%' and "
           "table_schema not in ('information_schema','performance_schema')");
-  if (!tables.ok()) return fail(report, ProofLevel::P4, "CHECK TABLE", tables.error().chain());
+  if (!tables.ok()) return fail(report, ProofLevel::P4, "CHECK TABLE", tables.error());
   std::string sql;
   for (const auto& line : split(trim(*tables), '\n')) {
     const auto tab = line.find('\t');
@@ -206,7 +212,7 @@ void check_tables(const Client& client, backup::JobReport& report) {
            " extended;\n";
   }
   const auto said = ask(client, sql + "select 'END'", kReadAllTimeout);
-  if (!said.ok()) return fail(report, ProofLevel::P4, "CHECK TABLE", said.error().chain());
+  if (!said.ok()) return fail(report, ProofLevel::P4, "CHECK TABLE", said.error());
   const auto checked = read_checked_tables(*said);
   for (std::size_t i = 0; i < std::min(checked.damaged.size(), kNamedMax); ++i)
     fail(report, ProofLevel::P4, "CHECK TABLE", checked.damaged[i]);

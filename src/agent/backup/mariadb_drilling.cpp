@@ -98,7 +98,7 @@ void Drill::measure(const DrilledServer& server) {
   pass(report_, ProofLevel::P5, "time to restore", humanize(*report_.time_to_restore));
   if (job_.source.heartbeat.empty()) return;
   const auto beat = newest_beat(server.client(), job_.source.heartbeat);
-  if (!beat.ok()) return fail(report_, ProofLevel::P5, "heartbeat", beat.error().chain());
+  if (!beat.ok()) return fail(report_, ProofLevel::P5, "heartbeat", beat.error());
   if (!*beat) return fail(report_, ProofLevel::P5, "heartbeat", "there is none in " + job_.source.heartbeat);
   const auto lost = *report_.restored_to - **beat;
   pass(report_, ProofLevel::P5, "heartbeat",
@@ -173,13 +173,14 @@ JobReport Drill::run() {
   if (done.ok() && !has_failed() && wants(ProofLevel::P3)) done = upper_rungs();
   watch_.end();
   if (!done.ok()) {
-    fail(report_, rung_, done.error().reason().empty() ? "drill" : done.error().reason(), done.error().chain());
+    fail(report_, rung_, done.error().reason().empty() ? "drill" : done.error().reason(), done.error());
     auto said = failed(report_.task, done.error());
     report_.problems.insert(report_.problems.end(), said.problems.begin(), said.problems.end());
   }
   // What does not stand is not built upon.
-  const bool damaged = (!done.ok() && done.error().code() == Code::corrupt) || (done.ok() && has_failed());
-  if (damaged && rung_ > ProofLevel::P0 && rung_ < ProofLevel::P5 && !job_.offsite && job_.node_id == job_.source_node_id)
+  const bool damaged = backup::speaks_against(report_.evidence) && (done.ok() || done.error().code() == Code::corrupt);
+  if (damaged && rung_ > ProofLevel::P0 && rung_ < ProofLevel::P5 && !job_.offsite &&
+      job_.node_id == job_.source_node_id)
     static_cast<void>(want_full(host_, job_));
   const auto reached = backup::level_reached(report_.evidence);
   if (report_.outcome == JobOutcome::ok && (!reached || *reached < job_.level)) {

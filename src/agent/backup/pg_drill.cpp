@@ -142,7 +142,7 @@ Status PgDrill::stop() { return process_.stop(SIGINT, kStopPatience); }
 void compare_with_point(JobReport& report, const PgServer& server, const backup::MadePoint& point) {
   std::vector<backup::Fingerprint> now;
   const auto counted = server.all_fingerprints(&point.fingerprints);
-  if (!counted.ok()) return fail(report, ProofLevel::P3, "rows", counted.error().chain());
+  if (!counted.ok()) return fail(report, ProofLevel::P3, "rows", counted.error());
   now = *counted;
   for (const auto& then : point.fingerprints) {
     if (then.subject == kHeartbeatSubject) {
@@ -161,14 +161,16 @@ void check_running(const BackupHost& host, JobReport& report, const PgServer& se
   amcheck.argv.insert(amcheck.argv.end(), {"--all", "--install-missing", "--heapallindexed"});
   amcheck.timeout = Duration(12LL * 3600 * 1000);
   const auto checked = server.run(std::move(amcheck));
-  if (!checked.ok()) return fail(report, ProofLevel::P4, "pg_amcheck", checked.error().chain());
+  if (!checked.ok()) return fail(report, ProofLevel::P4, "pg_amcheck", checked.error());
+  if (checked->end != io::ProcessOutcome::End::exited)
+    return could_not(report, ProofLevel::P4, "pg_amcheck", how_it_ended(*checked));
   if (!checked->success()) {
     const auto said = trim(checked->standard_output);
     return fail(report, ProofLevel::P4, "pg_amcheck", said.empty() ? how_it_ended(*checked) : sanitize(said, 800));
   }
   pass(report, ProofLevel::P4, "pg_amcheck", "every table and every B-tree index, entries against rows");
   const auto names = server.databases();
-  if (!names.ok()) return fail(report, ProofLevel::P4, "databases", names.error().chain());
+  if (!names.ok()) return fail(report, ProofLevel::P4, "databases", names.error());
   for (const auto& name : *names) {
     Call dump;
     dump.argv = server.reach("pg_dump");
@@ -177,15 +179,17 @@ void check_running(const BackupHost& host, JobReport& report, const PgServer& se
     dump.timeout = Duration(12LL * 3600 * 1000);
     const auto read = server.run(std::move(dump));
     const auto what = "every row of " + name;
-    if (read.ok() && read->success()) pass(report, ProofLevel::P4, what, "read by pg_dump");
-    else fail(report, ProofLevel::P4, what, read.ok() ? how_it_ended(*read) : read.error().chain());
+    if (!read.ok()) return fail(report, ProofLevel::P4, what, read.error());
+    if (read->end != io::ProcessOutcome::End::exited)
+      return could_not(report, ProofLevel::P4, what, how_it_ended(*read));
+    if (read->success()) pass(report, ProofLevel::P4, what, "read by pg_dump");
+    else fail(report, ProofLevel::P4, what, how_it_ended(*read));
   }
 }
 
 void check_stopped(const BackupHost& host, const backup::Job& job, JobReport& report, PgDrill& drill,
                    const PgDrillPlace& place) {
-  if (const auto stopped = drill.stop(); !stopped.ok())
-    return fail(report, ProofLevel::P4, "stop", stopped.error().chain());
+  if (const auto stopped = drill.stop(); !stopped.ok()) return fail(report, ProofLevel::P4, "stop", stopped.error());
   const auto control = control_data(host, job, place);
   if (!control.ok()) return fail(report, ProofLevel::P4, "pg_controldata", control.error().chain());
   if (control->state != "shut down") return fail(report, ProofLevel::P4, "stop", "it is \"" + control->state + "\"");

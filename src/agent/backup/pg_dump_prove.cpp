@@ -137,7 +137,7 @@ Status prove(const BackupHost& host, const backup::Job& given, const Secrets& se
     watch.begin("check");
     const auto whole = place->repository->check(job.level >= ProofLevel::P2);
     if (!whole.ok()) {
-      fail(report, job.level >= ProofLevel::P2 ? ProofLevel::P2 : ProofLevel::P1, "repository", whole.error().chain());
+      fail(report, job.level >= ProofLevel::P2 ? ProofLevel::P2 : ProofLevel::P1, "repository", whole.error());
       return {};
     }
     pass(report, ProofLevel::P1, "repository", "its index and trees are whole");

@@ -20,9 +20,8 @@ void check_bytes(JobReport& report, const Session& session, const Chain& chain, 
   const auto outcome = session.try_run({"verify", "--output=text", "--verbose", "--log-level-console=off",
                                         "--log-level-stderr=info", "--no-log-timestamp"},
                                        job.limits.timeout);
-  if (!outcome.ok()) return fail(report, ProofLevel::P2, "pgbackrest verify", outcome.error().chain());
-  if (!outcome->success())
-    return fail(report, ProofLevel::P2, "pgbackrest verify", error_of(*outcome, "verify").chain());
+  if (!outcome.ok()) return fail(report, ProofLevel::P2, "pgbackrest verify", outcome.error());
+  if (!outcome->success()) return fail(report, ProofLevel::P2, "pgbackrest verify", error_of(*outcome, "verify"));
   const auto verified = parse_verify(outcome->standard_output);
   if (!verified.ok()) return fail(report, ProofLevel::P2, "pgbackrest verify", verified.error().chain());
   for (const auto& label : chain.labels) {
@@ -92,7 +91,7 @@ class Drill {
     BELAY_TRY_ASSIGN(auto drill, PgDrill::start(host_, job_, place_));
     const auto recovered = drill.wait_until_recovered();
     if (!recovered.ok()) {
-      fail(report_, ProofLevel::P3, "recovery", recovered.error().chain());
+      fail(report_, ProofLevel::P3, "recovery", recovered.error());
       const auto log = drill.output();
       report_.output +=
           sanitize(std::string_view(log).substr(log.size() - std::min<std::size_t>(log.size(), 4'000)), 4'000);

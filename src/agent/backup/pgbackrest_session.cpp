@@ -300,6 +300,10 @@ Chain check_chain(backup::JobReport& report, const Session& session, const Info&
   for (const auto& label : chain.labels) {
     // What it lists is its own note; the directory may be gone all the same, and `verify` passes over that.
     const auto listed = session.list("backup/" + session.stanza() + "/" + label, false);
+    if (!listed.ok() && blames_nobody(listed.error())) {
+      fail(report, ProofLevel::P1, "chain", listed.error());
+      return chain;
+    }
     const bool there = listed.ok() && std::any_of(listed->files.begin(), listed->files.end(),
                                                   [](const auto& name) { return name == "backup.manifest"; });
     if (!info.find(label) || !there) missing += (missing.empty() ? "" : ", ") + label;
@@ -310,7 +314,7 @@ Chain check_chain(backup::JobReport& report, const Session& session, const Info&
          "missing: " + missing + "; this point cannot be restored, make a full backup");
   const auto archive = session.list("archive/" + session.stanza() + "/" + made.archive_id, true);
   if (!archive.ok()) {
-    fail(report, ProofLevel::P1, "WAL", archive.error().chain());
+    fail(report, ProofLevel::P1, "WAL", archive.error());
     return chain;
   }
   chain.wal_bytes = archive->bytes;
