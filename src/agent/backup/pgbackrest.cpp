@@ -46,6 +46,7 @@ class PgBackRest final : public BackupEngine {
   using Work = Status (*)(const BackupHost&, const PgBackRestPlaces&, const Job&, const Secrets&, JobReport&);
   JobReport done(Task task, Work work, const Job& job, const Secrets& secrets) {
     JobReport report;
+    pgbackrest::remove_left_configs(host_, places_);
     const auto status = work(host_, places_, job, secrets, report);
     conclude(report, task, status);
     return report;

@@ -72,6 +72,10 @@ class Session {
   SystemUser user_;
 };
 
+// Another node's repository: a restore or a drill as a guest.
+bool is_elsewhere(const backup::Job& job);
+// Earlier restores as a guest left their configuration, with the owner's key in it.
+void remove_left_configs(const BackupHost& host, const PgBackRestPlaces& places);
 std::string stanza_of(const backup::SourceSpec& source);
 std::string user_of(const backup::SourceSpec& source);
 Result<std::string> node_config_path(const PgBackRestPlaces& places, const backup::Job& job);

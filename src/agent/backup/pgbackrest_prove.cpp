@@ -59,6 +59,15 @@ Status fetch_wal(const Session& session, const Chain& chain, const Made& made, c
                                   "--log-level-console=warn", "--no-archive-async"});
     if (!got.ok()) return got.error().within("fetching the WAL segment " + name);
   }
+  // How the timelines follow each other. Of the first there is no such file.
+  std::string timeline;
+  for (const auto& name : names) {
+    if (name.compare(0, 8, timeline) == 0 || name.starts_with("00000001")) continue;
+    timeline = name.substr(0, 8);
+    const auto file = timeline + ".history";
+    static_cast<void>(session.run({"archive-get", "--pg1-path=" + data, file, into + "/" + file,
+                                   "--log-level-console=warn", "--no-archive-async"}));
+  }
   return {};
 }
 

@@ -403,5 +403,51 @@ TEST_F(PgBackRestReal, AFullVaultIsCalledFull) {
   std::puts(seen(report).c_str());
 }
 
+// As a guest: what opens the owner's repository is gone with the job, and the server needs nothing of it.
+TEST_F(PgBackRestReal, ARestoreAsAGuestLeavesNoKeyOfTheOwner) {
+  begin();
+  const auto made = back_up(BackupType::full);
+  ASSERT_EQ(made.outcome, JobOutcome::ok) << seen(made);
+  const auto left = stand->path("etc/pgbackrest-pg-test-from-mi-0123456789abcdef0.conf");
+  const auto own = stand->path("etc/pgbackrest-other-from-me.conf");  // of a plan that is called so
+  for (const auto& path : {left, own})
+    ASSERT_TRUE(io::real_files().write_durable(path, "repo1-cipher-pass=x\n", 0640).ok());
+  auto job = stand->job(Task::restore, kEngine);
+  job.node_id = "mi-fedcba98765432100";
+  job.points = made.points;
+  job.restore = to(stand->path("failing"), made.points[0].begun_at - Duration(60'000));
+  EXPECT_EQ(stand->run(*engine, job).outcome, JobOutcome::failed);
+  EXPECT_FALSE(fs::exists(left));  // of an earlier job
+  EXPECT_TRUE(fs::exists(own));
+  job.restore = backup::RestoreTo{};
+  job.restore->path = stand->path("beside");
+  const auto report = stand->run(*engine, job);
+  ASSERT_EQ(report.outcome, JobOutcome::ok) << seen(report);
+  EXPECT_FALSE(fs::exists(left));
+  EXPECT_EQ(stand->out("ls " + stand->path("etc")), "pgbackrest-other-from-me.conf\npgbackrest-pg-test.conf");
+  stand->stop_server();
+  stand->sh("rm -rf " + stand->path("vault") + " " + stand->path("etc"));
+  stand->sh("mv " + stand->path("data") + " " + stand->path("old") + " && mv " + stand->path("beside") + " " +
+            stand->path("data"));
+  stand->start_server();
+  for (int i = 0; i < 100 && stand->psql("select pg_is_in_recovery()") != "f"; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_EQ(stand->psql("select count(*) from orders"), "20000");
+}
+
+TEST_F(PgBackRestReal, ATestThatTookTooLongBlamesNobody) {
+  begin();
+  const auto made = back_up(BackupType::full);
+  ASSERT_EQ(made.outcome, JobOutcome::ok) << seen(made);
+  auto job = stand->job(Task::prove, kEngine);
+  job.points = made.points;
+  job.level = ProofLevel::P2;
+  job.limits.timeout = Duration(1);
+  const auto report = stand->run(*engine, job);
+  EXPECT_EQ(report.outcome, JobOutcome::failed);
+  EXPECT_FALSE(backup::speaks_against(report.evidence)) << seen(report);
+  EXPECT_EQ(backup::level_reached(report.evidence), ProofLevel::P1) << seen(report);
+}
+
 }  // namespace
 }  // namespace belay::agent::backups

@@ -52,6 +52,11 @@ class Restore {
       wants.repository = fetched->repository;
       wants.key = fetched->key;
       is_self_contained_ = true;
+    } else if (is_elsewhere(job_)) {
+      // With the key of another node: for this job alone, so that nothing here needs it afterwards.
+      wants.data_directory = data_;
+      wants.spool = host_.work_directory + "/pgbackrest";
+      is_self_contained_ = true;
     } else {
       wants.whom = Session::For::node;
       wants.data_directory = live_.empty() ? data_ : live_;
@@ -80,7 +85,8 @@ class Restore {
         check_chain(report_, session, info, made, position, segment_bytes_of(made), to_.time.has_value());
     for (const auto& remark : chain.remarks) report_.output += remark + "\n";
     if (!holds_so_far(report_)) return {};
-    BELAY_TRY(check_place(made));
+    const auto wal_bytes = is_self_contained_ ? chain.wal.size() * segment_bytes_of(made) : 0;
+    BELAY_TRY(check_place(made, made.bytes + made.bytes / 20 + wal_bytes));
     const std::string target = to_.time ? "the time " + to_iso8601(*to_.time) : "its restore point " + position->name;
     report_.bytes = made.bytes;
     if (to_.preview) {
@@ -97,13 +103,13 @@ class Restore {
   std::string aside() const { return data_ + ".before-" + job_.job_id; }
   void say(const std::string& line) { report_.output += line + "\n"; }
 
-  Status check_place(const Made& made) {
+  Status check_place(const Made& made, std::uint64_t bytes) {
     const auto space = host_.files.space(parent_of(data_));
     if (!space.ok()) return space.error().within("the room for " + data_ + " is not known");
-    if (space->bytes_free < made.bytes + made.bytes / 20)
+    if (space->bytes_free < bytes)
       return Error(Code::resource_exhausted,
                    parent_of(data_) + " has " + std::to_string(space->bytes_free >> 20) + " MiB free, and " +
-                       made.label + " needs " + std::to_string(made.bytes >> 20) + " MiB beside what is there",
+                       made.label + " needs " + std::to_string(bytes >> 20) + " MiB beside what is there",
                    "no-room");
     const auto tablespaces = host_.files.list(data_ + "/pg_tblspc");
     if (to_.in_place && tablespaces.ok() && !tablespaces->empty())
@@ -141,7 +147,7 @@ class Restore {
       BELAY_TRY(give_to(host_, session.user(), data_ + ".tablespaces"));
     }
     for (auto& option : target_options(to_.time, position)) arguments.push_back(std::move(option));
-    // What was fetched is gone after this job: the WAL goes into the directory itself.
+    // What opens the repository is gone after this job: the WAL goes into the directory itself.
     if (is_self_contained_) arguments.emplace_back("--recovery-option=restore_command=false");
     const auto restored =
         session.run(std::move(arguments), job_.limits.timeout, progress_sink(host_, "restore", made.bytes));

@@ -45,9 +45,11 @@ const std::string& repository_node(const backup::Job& job) {
 
 std::string file_name(const backup::Job& job) {
   auto name = "pgbackrest-" + job.plan_name;
-  if (repository_node(job) != job.node_id) name += "-from-" + repository_node(job);
+  if (is_elsewhere(job)) name += "-from-" + repository_node(job);
   return name;
 }
+
+bool is_hex(std::string_view text) { return text.find_first_not_of("0123456789abcdef") == text.npos; }
 
 // Owned by the server's user, with what leads to it.
 Status make_directory(const BackupHost& host, const std::string& path, const SystemUser& owner) {
@@ -94,6 +96,22 @@ std::string s3_path(const backup::VaultSpec& vault, const backup::Job& job) {
 
 }  // namespace
 
+bool is_elsewhere(const backup::Job& job) { return repository_node(job) != job.node_id; }
+
+void remove_left_configs(const BackupHost& host, const PgBackRestPlaces& places) {
+  constexpr std::string_view kFrom = "-from-mi-", kEnd = ".conf";
+  constexpr std::size_t kDigits = 17;
+  const auto names = host.files.list(places.configs);
+  if (!names.ok()) return;
+  for (const std::string_view name : *names) {
+    const auto from = name.rfind(kFrom);
+    if (!name.starts_with("pgbackrest-") || from == name.npos || !name.ends_with(kEnd)) continue;
+    const auto digits = name.substr(from + kFrom.size(), name.size() - from - kFrom.size() - kEnd.size());
+    if (digits.size() == kDigits && is_hex(digits))
+      static_cast<void>(host.files.remove(places.configs + "/" + std::string(name)));
+  }
+}
+
 std::string stanza_of(const backup::SourceSpec& source) { return source.stanza.empty() ? "main" : source.stanza; }
 std::string user_of(const backup::SourceSpec& source) { return source.user.empty() ? "postgres" : source.user; }
 
@@ -103,7 +121,7 @@ std::string spool_directory(const PgBackRestPlaces& places, const backup::Job& j
 
 Result<std::string> node_config_path(const PgBackRestPlaces& places, const backup::Job& job) {
   std::vector<std::string> names{job.plan_name, stanza_of(job.source)};
-  if (repository_node(job) != job.node_id) names.push_back(repository_node(job));
+  if (is_elsewhere(job)) names.push_back(repository_node(job));
   for (const auto& name : names)
     if (!is_plain(name))
       return Error(Code::invalid_argument, "\"" + sanitize(name, 100) +
