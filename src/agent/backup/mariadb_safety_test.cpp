@@ -177,5 +177,28 @@ TEST_F(MariadbSafety, AfterAKillTheNextRestoreDeletesNothingAndStartsTheService)
   EXPECT_EQ(sql("select count(*) from shop.orders"), "4");
 }
 
+TEST_F(MariadbSafety, ATestThatCouldNotBeDoneBlamesNobody) {
+  const auto full = back_up(BackupType::full);
+  auto drill = drill_of(full, ProofLevel::P3);
+  drill.scratch = root_ + "/small";
+  shell("mkdir " + drill.scratch + " && mount -t tmpfs -o size=1m none " + drill.scratch);
+  const auto no_room = run(drill);
+  shell("umount " + drill.scratch);
+  EXPECT_EQ(no_room.problems.at(0).subject, "no-room") << told(no_room);
+  EXPECT_FALSE(backup::speaks_against(no_room.evidence)) << told(no_room);
+  EXPECT_EQ(backup::level_reached(no_room.evidence), ProofLevel::P2) << told(no_room);
+  drill.scratch = root_ + "/scratch";
+  cancel_ = true;
+  const auto stopped = run(drill);
+  cancel_ = false;
+  EXPECT_EQ(stopped.outcome, JobOutcome::failed);
+  EXPECT_FALSE(backup::speaks_against(stopped.evidence)) << told(stopped);
+  // What was looked at, and did not hold.
+  drill.points.front().fingerprints.front().rows += 1;
+  EXPECT_TRUE(backup::speaks_against(run(drill).evidence));
+  // Only that one is a reason not to build upon it.
+  EXPECT_EQ(back_up(BackupType::incremental).type, BackupType::full);
+}
+
 }  // namespace
 }  // namespace belay::agent::backups::mariadb
