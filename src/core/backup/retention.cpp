@@ -197,4 +197,35 @@ std::vector<Kept> retain(std::span<const RecoveryPoint> points, const KeepRules&
   return retention.answer();
 }
 
+KeepRules rules_of(const PlanSpec& plan, std::string_view vault, std::span<const RecoveryPoint> points) {
+  if (vault == plan.vault) return plan.keep;
+  for (const CopySpec& copy : plan.copies)
+    if (copy.vault == vault) return copy.keep;
+  const bool has_copies =
+      std::any_of(points.begin(), points.end(), [](const auto& one) { return !one.copy_of.empty(); });
+  return has_copies ? KeepRules() : plan.keep;
+}
+
+std::vector<std::size_t> still_going(std::span<const RecoveryPoint> points, std::span<const std::string> ordered,
+                                     const KeepRules& rules, const schedule::ZoneRules& zone, Instant now) {
+  const auto kept = retain(points, rules, zone, now);
+  std::vector<std::size_t> going;
+  for (std::size_t i = 0; i < points.size(); ++i)
+    if (!kept[i].keep && points[i].state != PointState::gone &&
+        std::find(ordered.begin(), ordered.end(), points[i].made.reference) != ordered.end())
+      going.push_back(i);
+  return going;
+}
+
+std::vector<std::size_t> with_chain(std::span<const RecoveryPoint> points, std::string_view point_id) {
+  const Chains chains(points);
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    if (points[i].point_id != point_id || points[i].state == PointState::gone) continue;
+    auto found = chains.beneath(points[i]);
+    found.push_back(i);
+    return found;
+  }
+  return {};
+}
+
 }  // namespace belay::backup

@@ -26,6 +26,7 @@
 // rules exclude one another. ISO 8601 weeks.
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/backup/point.hpp"
@@ -47,5 +48,19 @@ struct Kept {
 // that is not expiring or gone already.
 std::vector<Kept> retain(std::span<const RecoveryPoint> points, const KeepRules& rules, const schedule::ZoneRules& zone,
                          Instant now);
+
+// By which rules the plan keeps its points in this vault (`points`: those that it has there on one node). A vault that
+// it left, for another one, keeps its rules; one that holds copies which it does not make any more has none: what said
+// how long they live is gone, and they stay.
+KeepRules rules_of(const PlanSpec& plan, std::string_view vault, std::span<const RecoveryPoint> points);
+
+// A deletion that was ordered, judged again when its turn comes: the places in `points` of those of `ordered`
+// (references) that retain() still lets go. What was put on hold or locked since, what a rule or a kept point wants
+// again, and all of their chains is not among them; nor is what nobody ordered. `points` and rules as for retain().
+std::vector<std::size_t> still_going(std::span<const RecoveryPoint> points, std::span<const std::string> ordered,
+                                     const KeepRules& rules, const schedule::ZoneRules& zone, Instant now);
+
+// The places in `points` of the point with this id and of all that it stands on, directly or not; those gone left out.
+std::vector<std::size_t> with_chain(std::span<const RecoveryPoint> points, std::string_view point_id);
 
 }  // namespace belay::backup

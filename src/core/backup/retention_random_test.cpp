@@ -216,5 +216,40 @@ TEST(RetentionOfAnyHistory, OddPointsEvictNobody) {
   }
 }
 
+// Between the order and its sending people hold points, vaults lock them, backups build on them, rules change.
+TEST(RetentionOfAnyHistory, WhatIsDeletedIsJudgedByWhatHoldsWhenItIsSent) {
+  for (std::uint64_t seed = 0; seed < kHistories; ++seed) {
+    History history(seed);
+    auto points = history.points();
+    auto rules = history.rules();
+    const auto first = retain(points, rules, zone("Europe/Berlin"), history.now);
+    std::vector<std::string> ordered;
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      if (first[i].keep || points[i].state == PointState::gone) continue;
+      points[i].state = PointState::expiring;
+      ordered.push_back(points[i].made.reference);
+    }
+    for (auto& point : points) {
+      if (history.one_in(8)) point.legal_hold = true;
+      if (history.one_in(8)) point.locked_until = history.now + kDay;
+      if (history.one_in(8)) point.state = PointState::gone;
+    }
+    if (history.one_in(3)) rules = history.rules();
+    const auto answers = retain(points, rules, zone("Europe/Berlin"), history.now);
+    const auto going = still_going(points, ordered, rules, zone("Europe/Berlin"), history.now);
+    const std::set<std::size_t> goes(going.begin(), going.end());
+    for (const std::size_t i : going) {
+      ASSERT_FALSE(answers[i].keep) << seed;
+      ASSERT_FALSE(points[i].legal_hold || (points[i].locked_until && *points[i].locked_until > history.now)) << seed;
+      ASSERT_TRUE(std::find(ordered.begin(), ordered.end(), points[i].made.reference) != ordered.end()) << seed;
+    }
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      if (!answers[i].keep) continue;
+      for (const std::size_t needed : with_chain(points, points[i].point_id))
+        ASSERT_FALSE(goes.contains(needed)) << seed;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace belay::backup

@@ -1,4 +1,4 @@
-// What people ask of backups: runs, restore tests, restores, holds.
+// What people ask of backups: runs, restore tests, restores.
 #include <algorithm>
 
 #include "base/json.hpp"
@@ -325,20 +325,6 @@ Status Backups::stop_job(std::string_view job_id, std::string_view by) {
   });
   if (stopped.ok() && poke) poke();
   return stopped;
-}
-
-Status Backups::hold(std::string_view point_id, bool held, std::string_view reason, std::string_view by) {
-  const Instant now = clock_.now();
-  return store_.write([&](Sql& sql) -> Status {
-    BELAY_TRY_ASSIGN(auto point, backups::get_point(sql, point_id));
-    if (held && (point.state == PointState::gone))
-      return wrong_state("the recovery point " + point.point_id + " was deleted");
-    point.legal_hold = held;
-    if (held && point.state == PointState::expiring) point.state = PointState::available;
-    BELAY_TRY(backups::update_point(sql, point));
-    return note_in_audit(sql, now, by, held ? "belay:PutLegalHold" : "belay:DeleteLegalHold", point_id,
-                         {{"reason", reason}});
-  });
 }
 
 Status Backups::accept(std::string_view point_id, std::string_view reason, std::string_view by) {

@@ -25,7 +25,6 @@ namespace backups = store::backups;
 namespace compliance = store::compliance_items;
 
 constexpr std::size_t kWhyBytesMax = 2'000;
-constexpr Duration kCompactEvery{7LL * 24 * 3600 * 1000};
 constexpr Duration kDay{24LL * 3600 * 1000};
 constexpr std::string_view kComplianceType = "Custom:Backup";
 
@@ -254,13 +253,6 @@ Status BackupRun::keep_proof(const Job& job, const backup::JobReport& report) {
 
 // ---- what follows
 
-Status BackupRun::follow_up(Member& member) {
-  if (plan_.state == "Retired") return {};
-  BELAY_TRY(retain(member, plan_.spec.vault, plan_.spec.keep));
-  for (const auto& copy : plan_.spec.copies) BELAY_TRY(retain(member, copy.vault, copy.keep));
-  return {};
-}
-
 Status BackupRun::want_copy(Member& member, const std::string& vault_name) {
   BELAY_TRY_ASSIGN(const auto ours, backups::points_of(sql_, plan_.plan_id, member.node_id, plan_.spec.vault));
   BELAY_TRY_ASSIGN(const auto there, backups::points_of(sql_, plan_.plan_id, member.node_id, vault_name));
@@ -278,36 +270,6 @@ Status BackupRun::want_copy(Member& member, const std::string& vault_name) {
   BELAY_TRY_ASSIGN(const auto vault, backups::get_vault(sql_, vault_name));
   job.copy_to = vault.spec;
   return want(std::move(job), "schedule");
-}
-
-Status BackupRun::retain(Member& member, const std::string& vault, const backup::KeepRules& rules) {
-  BELAY_TRY_ASSIGN(auto points, backups::points_of(sql_, plan_.plan_id, member.node_id, vault));
-  const auto kept = backup::retain(points, rules, zone_, now_);
-  std::vector<backup::MadePoint> going;
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    if (kept[i].keep) {
-      if (points[i].state != PointState::expiring) continue;
-      points[i].state = PointState::available;  // a hold or a chain wants it after all
-      BELAY_TRY(backups::update_point(sql_, points[i]));
-      continue;
-    }
-    if (points[i].state != PointState::expiring) {
-      points[i].state = PointState::expiring;
-      BELAY_TRY(backups::update_point(sql_, points[i]));
-    }
-    going.push_back(points[i].made);
-  }
-  if (going.empty()) return {};
-  BELAY_TRY_ASSIGN(const auto open, backups::open_jobs(sql_, plan_.plan_id, member.node_id));
-  for (const auto& job : open)
-    if (job.job.task == Task::forget && job.job.vault.name == vault) return {};
-  BELAY_TRY_ASSIGN(auto job, job_for(sql_, plan_, member.node_id, Task::forget));
-  BELAY_TRY_ASSIGN(const auto place, backups::get_vault(sql_, vault));
-  job.vault = place.spec;
-  job.points = std::move(going);
-  for (auto& point : job.points) point.fingerprints.clear();
-  job.compact = !member.progress.compacted_at || now_ - *member.progress.compacted_at >= kCompactEvery;
-  return want(std::move(job), "retention");
 }
 
 // ---- alarms

@@ -358,7 +358,19 @@ Status BackupRun::want_proof(Member& member, std::string_view reason) {
   return want(std::move(job), reason);
 }
 
+Status BackupRun::end_unsent(Job& job, Member& member, std::string state, std::string why) {
+  BELAY_TRY(backups::put_members(sql_, std::span(&member, 1)));
+  BELAY_TRY(end(job, std::move(state), std::move(why)));
+  BELAY_TRY_ASSIGN(member, backups::get_member(sql_, plan_.plan_id, member.node_id));
+  return {};
+}
+
 Status BackupRun::send(Job& job, Member& member) {
+  if (job.job.task == Task::forget) {
+    BELAY_TRY(judge_again(job));
+    if (job.job.points.empty())
+      return end_unsent(job, member, "Cancelled", "all of it is wanted after all: nothing is deleted");
+  }
   wire::Order order;
   order.kind = wire::OrderKind::backup;
   order.order_id = order_id_for(kBackupKind, plan_.plan_id, job.job.node_id, job.job.job_id);
@@ -373,10 +385,7 @@ Status BackupRun::send(Job& job, Member& member) {
   if (!queued.ok()) {
     if (queued.error().code() != Code::not_found && queued.error().code() != Code::permission_denied)
       return queued.error();
-    BELAY_TRY(backups::put_members(sql_, std::span(&member, 1)));
-    BELAY_TRY(end(job, "Failed", queued.error().chain()));
-    BELAY_TRY_ASSIGN(member, backups::get_member(sql_, plan_.plan_id, member.node_id));
-    return {};
+    return end_unsent(job, member, "Failed", queued.error().chain());
   }
   job.order_id = order_id_for(kBackupKind, plan_.plan_id, job.job.node_id, job.job.job_id);
   job.state = "Sent";

@@ -35,6 +35,8 @@ class BackupRun {
   Status ask_agenda(Member& member);
   Status want_copy(Member& member, const std::string& vault);
   Status send(Job& job, Member& member);
+  // It will not be sent: ended, and `member` read anew.
+  Status end_unsent(Job& job, Member& member, std::string state, std::string why);
   Status watch_deadline(Job& job);
   // When the earliest thing on this node may have changed by the clock alone.
   void plan_next_look(Member& member, const std::vector<Job>& open);
@@ -48,8 +50,11 @@ class BackupRun {
   Status keep_proof(const Job& job, const backup::JobReport& report);
   Status keep_forgotten(const Job& job, const backup::JobReport& report);
   Status reconcile(const Job& job, const backup::JobReport& report);
+  // ---- what goes (backup_retention.cpp)
   Status follow_up(Member& member);
-  Status retain(Member& member, const std::string& vault, const backup::KeepRules& rules);
+  Status retain(Member& member, const std::string& vault);
+  // Of a deletion whose turn has come: its points are those that may go by now, maybe none; the others are kept again.
+  Status judge_again(Job& job);
   Status remember_run(Member& member, const Job& job, std::string_view task);
   // A trouble that is no job's: `what` as alarms.hpp names it.
   Status alarm(Member& member, std::string_view what, const std::string& why);

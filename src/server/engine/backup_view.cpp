@@ -428,9 +428,11 @@ Result<std::vector<RetentionPreview>> Backups::preview_retention(std::string_vie
 }
 
 Result<wire::SecretsReply> Backups::secrets_for(std::string_view node_id, std::string_view order_id) {
-  return store_.read([&](Sql& sql) -> Result<wire::SecretsReply> {
-    const Error no(Code::permission_denied,
-                   "the order " + sanitize(order_id, 64) + " is no open backup order of this node");
+  const Instant now = clock_.now();
+  const Error no(Code::permission_denied,
+                 "the order " + sanitize(order_id, 64) + " is no open backup order of this node");
+  bool deletes_early = false;
+  const auto give = [&](Sql& sql) -> Result<wire::SecretsReply> {
     const auto order = store::orders::get(sql, order_id);
     if (!order.ok()) return order.error().code() == Code::not_found ? no : order.error();
     using OrderState = store::orders::State;
@@ -440,6 +442,9 @@ Result<wire::SecretsReply> Backups::secrets_for(std::string_view node_id, std::s
     if (order->node_id != node_id || order->kind != "backup" || !open) return no;
     BELAY_TRY_ASSIGN(const auto content, content_of(sql, order_id));
     if (!content.backup) return no;
+    const bool deletes = content.backup->task == Task::forget;
+    if (deletes && order->cancel_requested) return no;
+    deletes_early = deletes && order->state == OrderState::queued;
     wire::SecretsReply reply;
     BELAY_TRY_ASSIGN(const auto secrets, backups::vault_secrets(sql, content.backup->vault.name));
     add(reply, "", secrets, *content.backup);
@@ -447,6 +452,13 @@ Result<wire::SecretsReply> Backups::secrets_for(std::string_view node_id, std::s
     BELAY_TRY_ASSIGN(const auto others, backups::vault_secrets(sql, content.backup->copy_to->name));
     add(reply, "copy.", others, *content.backup);
     return reply;
+  };
+  auto given = store_.read(give);
+  if (!given.ok() || !deletes_early) return given;
+  // Whoever puts one of its points on hold from now on must know that the node has the order.
+  return store_.write([&](Sql& sql) -> Result<wire::SecretsReply> {
+    BELAY_TRY(store::orders::delivered(sql, std::vector{std::string(order_id)}, now));
+    return give(sql);
   });
 }
 
