@@ -108,14 +108,21 @@ class Judging {
   void points() {
     std::size_t told = 0;
     for (const RecoveryPoint& point : known_.points) {
-      const bool odd = point.state == PointState::suspect || point.state == PointState::quarantined ||
-                       point.state == PointState::damaged;
+      // What lies in a vault that the plan left is counted on by nobody who wants it whole.
+      const bool odd =
+          is_used(point.vault) && (point.state == PointState::suspect || point.state == PointState::quarantined ||
+                                   point.state == PointState::damaged);
       if (!odd || ++told > kReasonsOfAKindMax) continue;
       against("point " + point.point_id + " of " + clock(point.made.taken_at) + " in " + point.vault + " is " +
               boost::describe::enum_to_string(point.state, "") + (point.why.empty() ? "" : ": " + point.why.front()));
     }
     if (told > kReasonsOfAKindMax)
       against("and " + std::to_string(told - kReasonsOfAKindMax) + " points more like these");
+  }
+
+  bool is_used(std::string_view vault) const {
+    return vault == known_.plan.vault || std::any_of(known_.plan.copies.begin(), known_.plan.copies.end(),
+                                                     [&](const CopySpec& copy) { return copy.vault == vault; });
   }
 
   void copies() {

@@ -206,6 +206,19 @@ KeepRules rules_of(const PlanSpec& plan, std::string_view vault, std::span<const
   return has_copies ? KeepRules() : plan.keep;
 }
 
+std::vector<std::string> vaults_of(const PlanSpec& plan, std::span<const RecoveryPoint> points) {
+  std::vector<std::string> vaults{plan.vault};
+  for (const CopySpec& copy : plan.copies) vaults.push_back(copy.vault);
+  std::vector<std::string> left;
+  for (const RecoveryPoint& point : points)
+    if (point.state != PointState::gone && std::find(vaults.begin(), vaults.end(), point.vault) == vaults.end())
+      left.push_back(point.vault);
+  std::sort(left.begin(), left.end());
+  left.erase(std::unique(left.begin(), left.end()), left.end());
+  vaults.insert(vaults.end(), left.begin(), left.end());
+  return vaults;
+}
+
 std::vector<std::size_t> still_going(std::span<const RecoveryPoint> points, std::span<const std::string> ordered,
                                      const KeepRules& rules, const schedule::ZoneRules& zone, Instant now) {
   const auto kept = retain(points, rules, zone, now);

@@ -54,6 +54,10 @@ std::vector<Kept> retain(std::span<const RecoveryPoint> points, const KeepRules&
 // how long they live is gone, and they stay.
 KeepRules rules_of(const PlanSpec& plan, std::string_view vault, std::span<const RecoveryPoint> points);
 
+// The vaults in which the plan has points to be kept by some rule: its own, those of its copies, and what it left that
+// still holds some of `points` (of one node), by name.
+std::vector<std::string> vaults_of(const PlanSpec& plan, std::span<const RecoveryPoint> points);
+
 // A deletion that was ordered, judged again when its turn comes: the places in `points` of those of `ordered`
 // (references) that retain() still lets go. What was put on hold or locked since, what a rule or a kept point wants
 // again, and all of their chains is not among them; nor is what nobody ordered. `points` and rules as for retain().

@@ -411,15 +411,14 @@ Result<std::vector<RetentionPreview>> Backups::preview_retention(std::string_vie
     BELAY_TRY_ASSIGN(const auto plan, backups::plan_named(sql, plan_name));
     BELAY_TRY_ASSIGN(const auto zone, zones_.of(plan.spec.schedule.timezone));
     BELAY_TRY_ASSIGN(const auto members, backups::members_of(sql, plan.plan_id));
-    std::vector<std::pair<std::string, backup::KeepRules>> vaults{{plan.spec.vault, plan.spec.keep}};
-    for (const auto& copy : plan.spec.copies) vaults.emplace_back(copy.vault, copy.keep);
     std::vector<RetentionPreview> previews;
     for (const auto& member : members) {
       if (!node_id.empty() && member.node_id != node_id) continue;
-      for (const auto& [vault, rules] : vaults) {
+      BELAY_TRY_ASSIGN(const auto all, backups::points_of(sql, plan.plan_id, member.node_id));
+      for (const auto& vault : backup::vaults_of(plan.spec, all)) {
         RetentionPreview preview{member.node_id, vault, {}, {}};
         BELAY_TRY_ASSIGN(preview.points, backups::points_of(sql, plan.plan_id, member.node_id, vault));
-        preview.kept = backup::retain(preview.points, rules, *zone, now);
+        preview.kept = backup::retain(preview.points, backup::rules_of(plan.spec, vault, preview.points), *zone, now);
         previews.push_back(std::move(preview));
       }
     }
