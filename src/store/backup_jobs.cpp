@@ -90,10 +90,12 @@ Status note_progress(Sql& sql, std::string_view order_id, std::string_view progr
 }
 
 Result<std::vector<Job>> open_jobs(Sql& sql, std::string_view plan_id, std::string_view node_id) {
-  BELAY_TRY_ASSIGN(
-      const auto rows,
-      sql.query(whole("WHERE plan_id = $1 AND node_id = $2 AND finished_at IS NULL ORDER BY created_at, job_id"),
-                {plan_id, node_id}));
+  Params which{plan_id};
+  if (!node_id.empty()) which.push_back(node_id);
+  BELAY_TRY_ASSIGN(const auto rows,
+                   sql.query(whole("WHERE plan_id = $1 " + std::string(node_id.empty() ? "" : "AND node_id = $2 ") +
+                                   "AND finished_at IS NULL ORDER BY created_at, job_id"),
+                             which));
   return detail::read_all<Job>(rows, read_whole);
 }
 

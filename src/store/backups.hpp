@@ -109,7 +109,8 @@ Status create_job(Sql& sql, const Job& job);                                    
 Result<Job> get_job(Sql& sql, std::string_view job_id);                                // not_found
 Status update_job(Sql& sql, const Job& job);                                           // not_found
 Status note_progress(Sql& sql, std::string_view order_id, std::string_view progress);  // ok where there is no such job
-Result<std::vector<Job>> open_jobs(Sql& sql, std::string_view plan_id, std::string_view node_id);  // oldest first
+// Oldest first. "" on any node.
+Result<std::vector<Job>> open_jobs(Sql& sql, std::string_view plan_id, std::string_view node_id);
 Result<std::optional<Job>> job_of_order(Sql& sql, std::string_view order_id);
 struct JobFilter {
   std::string plan_id{}, node_id{};

@@ -192,6 +192,8 @@ TEST_P(BackupsTest, JobsGoFromPendingToTheirEnd) {
   ASSERT_OK(write([&](Sql& sql) { return backups::create_job(sql, made); }));
   EXPECT_CODE(Code::already_exists, write([&](Sql& sql) { return backups::create_job(sql, made); }));
   EXPECT_EQ(read([](Sql& sql) { return backups::open_jobs(sql, "bp-1", "mi-1"); })->size(), 1u);
+  EXPECT_EQ(read([](Sql& sql) { return backups::open_jobs(sql, "bp-1", ""); })->size(), 1u);
+  EXPECT_TRUE(read([](Sql& sql) { return backups::open_jobs(sql, "bp-1", "mi-2"); })->empty());
   made.state = "Running";
   made.order_id = "order-1";
   ASSERT_OK(write([&](Sql& sql) { return backups::update_job(sql, made); }));

@@ -28,6 +28,10 @@ Status ensure_coverage(store::Sql& sql, Instant now);  // the one execution; may
 // Whom its targets mean by now: nodes that came, and that went; `all`: look at every one anew.
 Status refresh_members(store::Sql& sql, const store::backups::Plan& plan, bool all, Instant now);
 
+// Deletions of the plan that were sent: those that no node has yet are called back, and wait; nodes are asked to stop
+// the others.
+Status call_back_deletions(store::Sql& sql, const store::backups::Plan& plan, Instant now);
+
 // Something about this node of the plan wants a look now ("" all of it).
 Status wake_backup_plan(store::Sql& sql, std::string_view plan_id, std::string_view node_id, Instant now);
 

@@ -80,6 +80,7 @@ Status BackupRun::end(Job& job, std::string state, std::string why) {
   BELAY_TRY(note_in_audit(sql_, now_, "belayd", "backup:" + std::string(word(job.job.task)), job.job.job_id,
                           {{"plan", plan_.name}, {"node", job.job.node_id}, {"state", job.state}, {"why", job.why}}));
   to_look_.insert(job.job.node_id);
+  to_look_.insert(job.job.source_node_id);  // a deletion there may have waited for it
   auto kept = backups::get_member(sql_, plan_.plan_id, job.job.node_id);
   if (!kept.ok()) return kept.error().code() == Code::not_found ? Status() : Status(kept.error());
   auto& member = *kept;

@@ -82,11 +82,37 @@ Status call_off(Sql& sql, RecoveryPoint& point, Instant now) {
 
 }  // namespace
 
-Status BackupRun::follow_up(Member& member) {
-  if (plan_.state == "Retired") return {};
-  BELAY_TRY(retain(member, plan_.spec.vault));
-  for (const auto& copy : plan_.spec.copies) BELAY_TRY(retain(member, copy.vault));
+Status call_back_deletions(Sql& sql, const backups::Plan& plan, Instant now) {
+  BELAY_TRY_ASSIGN(const auto open, backups::open_jobs(sql, plan.plan_id, ""));
+  for (const auto& job : open) {
+    if (job.job.task != Task::forget || job.order_id.empty()) continue;
+    BELAY_TRY_ASSIGN(const auto order, store::orders::cancel(sql, job.order_id, now));
+    if (order.state == store::orders::State::cancelled)
+      BELAY_TRY(order_anew(sql, job, "the plan is " + plan.state + ": it waits", now));
+  }
   return {};
+}
+
+Status BackupRun::follow_up(Member& member) {
+  if (plan_.state != "Active") return {};  // nothing is deleted while somebody looks
+  BELAY_TRY_ASSIGN(const auto points, backups::points_of(sql_, plan_.plan_id, member.node_id));
+  for (const auto& vault : backup::vaults_of(plan_.spec, points)) BELAY_TRY(retain(member, vault));
+  return {};
+}
+
+Result<bool> BackupRun::must_wait(const Job& deletion) {
+  if (plan_.state == "Paused") return true;
+  const auto ordered = references_of(deletion.job.points);
+  const auto is_ordered = [&](const backup::MadePoint& point) {
+    return std::ranges::find(ordered, point.reference) != ordered.end();
+  };
+  BELAY_TRY_ASSIGN(const auto open, backups::open_jobs(sql_, plan_.plan_id, ""));
+  return std::ranges::any_of(open, [&](const Job& one) {
+    const auto& job = one.job;
+    const bool reads = job.task == Task::restore || job.task == Task::prove || job.task == Task::copy;
+    return reads && job.vault.name == deletion.job.vault.name && job.source_node_id == deletion.job.source_node_id &&
+           (std::ranges::any_of(job.points, is_ordered) || std::ranges::any_of(job.chain, is_ordered));
+  });
 }
 
 Status BackupRun::retain(Member& member, const std::string& vault) {

@@ -165,5 +165,108 @@ TEST_F(BackupRetentionTest, ARetiredPlanDeletesNothing) {
   EXPECT_EQ(repository().count(Task::forget), 0u);
 }
 
+TEST_F(BackupRetentionTest, NothingIsDeletedWhileAPlanIsPaused) {
+  given_vault();
+  given_plan(kLastOne);
+  const auto all = deletion_waits();
+  ASSERT_TRUE(backups_->set_plan_state("pg", "Paused", "somebody is in the vault", "anna").ok());
+  answers_again();
+  pass(Duration(2 * 3'600'000));
+  EXPECT_EQ(repository().count(Task::forget), 0u);
+  EXPECT_EQ(repository().points.size(), 4u);
+  prove_now();  // by hand: what follows a test deletes nothing, either
+  run(BackupType::full);
+  EXPECT_EQ(repository().count(Task::forget), 0u);
+  EXPECT_EQ(repository().points.size(), 5u);
+  ASSERT_TRUE(backups_->set_plan_state("pg", "Active", "", "anna").ok());
+  pass(Duration(600'000));
+  EXPECT_EQ(only_forget().state, "Succeeded");
+  EXPECT_FALSE(is_there(all[1].point_id));
+}
+
+TEST_F(BackupRetentionTest, APauseCallsBackADeletionThatWasSent) {
+  given_vault();
+  given_plan(kLastOne);
+  deletion_is_sent();
+  ASSERT_TRUE(backups_->set_plan_state("pg", "Paused", "somebody is in the vault", "anna").ok());
+  answers_again();
+  EXPECT_EQ(repository().count(Task::forget), 0u);
+  EXPECT_EQ(repository().points.size(), 3u);
+  ASSERT_TRUE(backups_->set_plan_state("pg", "Active", "", "anna").ok());
+  pass(Duration(600'000));
+  EXPECT_EQ(repository().count(Task::forget), 1u);
+  EXPECT_EQ(repository().points.size(), 1u);
+}
+
+// The node that restores is another one than the repository's own: their jobs know nothing of one another.
+TEST_F(BackupRetentionTest, ADeletionWaitsForARestoreThatReadsThePointOrItsChain) {
+  given_vault();
+  given_plan(kLastOne);
+  run(BackupType::full);
+  run(BackupType::incremental);
+  auto& guest = add_node("spare", "12", {{"Role", "spare"}});
+  guest.answers = false;
+  bool restored = false;
+  guest.does_backups = [&](const backup::Job& job) {
+    restored = true;
+    return FakeRepository{clock_, {}, {}}.begin(job);
+  };
+  RestoreRequest request;
+  request.point_id = points().front().point_id;
+  request.node_id = guest.id;
+  request.to.path = "/srv/restore";
+  const auto restore = backups_->start_restore(request);
+  ASSERT_TRUE(restore.ok()) << restore.error().chain();
+  settle();
+  run(BackupType::full);
+  pass(Duration(3'600'000));
+  EXPECT_EQ(repository().count(Task::forget), 0u) << "the restore reads it";
+  EXPECT_EQ(only_forget().state, "Pending");
+  run(BackupType::full);
+  EXPECT_EQ(repository().count(Task::backup), 4u) << "backups go on meanwhile";
+  guest.answers = true;
+  settle();
+  EXPECT_TRUE(restored);
+  pass(Duration(60'000), Duration(10'000));
+  EXPECT_EQ(only_forget().state, "Succeeded");
+  EXPECT_LE(repository().points.size(), 2u);
+}
+
+TEST_F(BackupRetentionTest, AfterAChangeOfVaultTheOldPointsStayUnderTheRules) {
+  given_vault();
+  given_vault("other");
+  given_plan(kByHand);  // the last three
+  for (int i = 0; i < 3; ++i) run(BackupType::full);
+  std::string moved = kByHand;
+  moved.replace(moved.find("vault: nas"), 10, "vault: other");
+  moved.replace(moved.find("last: 3"), 7, "last: 1");
+  ASSERT_TRUE(backups_->put_plan({PutPlan::update, moved, "anna"}).ok());
+  run(BackupType::full);
+  pass(Duration(600'000));
+  EXPECT_EQ(points("other").size(), 1u);
+  EXPECT_EQ(points("nas").size(), 1u) << "one is kept there too, and the newest whole of the vault stays";
+  const auto preview = backups_->preview_retention("pg", db_);
+  ASSERT_TRUE(preview.ok());
+  ASSERT_EQ(preview->size(), 2u);
+  EXPECT_EQ(preview->at(0).vault, "other");
+  EXPECT_EQ(preview->at(1).vault, "nas");
+  EXPECT_EQ(preview->at(1).points.size(), 1u);
+}
+
+TEST_F(BackupRetentionTest, CopiesOfAVaultThatThePlanLeftAreKept) {
+  given_vault();
+  given_vault("offsite", "offsite: true\nsite: other\n");
+  given_plan(std::string(kLastOne) + "copies: [{vault: offsite, keep: {last: 9}}]\n");
+  for (int i = 0; i < 3; ++i) run(BackupType::full), pass(Duration(120'000), Duration(60'000));
+  ASSERT_EQ(points("offsite").size(), 3u);
+  ASSERT_TRUE(backups_->put_plan({PutPlan::update, kLastOne, "anna"}).ok());
+  run(BackupType::full);
+  pass(Duration(600'000));
+  EXPECT_EQ(points("offsite").size(), 3u) << "their rules went with the copy: nothing says that they may go";
+  const auto preview = backups_->preview_retention("pg", db_);
+  ASSERT_EQ(preview->size(), 2u);
+  EXPECT_EQ(preview->at(1).vault, "offsite");
+}
+
 }  // namespace
 }  // namespace belay::server

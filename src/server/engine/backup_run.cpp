@@ -63,14 +63,6 @@ Result<std::vector<std::string>> nodes_of(Sql& sql, const backup::PlanSpec& plan
 
 bool is_sent(const backups::Job& job) { return job.state == "Sent" || job.state == "Running"; }
 
-// A person who waits for data comes first; then in the order they were wanted.
-std::size_t first_pending(const std::vector<backups::Job>& open) {
-  for (const auto wanted : {true, false})
-    for (std::size_t i = 0; i < open.size(); ++i)
-      if (open[i].state == "Pending" && (open[i].job.task == Task::restore) == wanted) return i;
-  return open.size();
-}
-
 }  // namespace
 
 std::unique_ptr<ExecutionKind> make_backup_kind(BackupParts parts) {
@@ -297,17 +289,36 @@ Status BackupRun::watch_deadline(Job& job) {
   return {};
 }
 
+// A person who waits for data comes first; then in the order they were wanted.
+Result<std::size_t> BackupRun::first_ready(const std::vector<Job>& open) {
+  for (const auto wanted : {true, false})
+    for (std::size_t i = 0; i < open.size(); ++i) {
+      if (open[i].state != "Pending" || (open[i].job.task == Task::restore) != wanted) continue;
+      if (open[i].job.task != Task::forget) return i;
+      BELAY_TRY_ASSIGN(const bool waits, must_wait(open[i]));
+      if (!waits) return i;
+    }
+  return open.size();
+}
+
 Status BackupRun::begin_due(Member& member, std::vector<Job>& open) {
   const bool acts = plan_.state == "Active" && !member.left_at;
-  if (first_pending(open) == open.size() && acts) {
+  BELAY_TRY_ASSIGN(auto first, first_ready(open));
+  if (first == open.size() && acts) {
     const auto closed = held_by_calendars(sql_, parts_.read_zone, plan_.spec.schedule.calendars, now_);
     if (!closed.ok()) return closed.error();
     if (closed->empty()) BELAY_TRY(ask_agenda(member));
     BELAY_TRY_ASSIGN(open, backups::open_jobs(sql_, plan_.plan_id, member.node_id));
+    BELAY_TRY_ASSIGN(first, first_ready(open));
   }
-  const auto first = first_pending(open);
-  if (first == open.size()) return {};
-  return send(open[first], member);
+  while (first < open.size()) {
+    BELAY_TRY(send(open[first], member));
+    if (is_sent(open[first])) return {};
+    // It ended unsent, and it is the next one's turn.
+    BELAY_TRY_ASSIGN(open, backups::open_jobs(sql_, plan_.plan_id, member.node_id));
+    BELAY_TRY_ASSIGN(first, first_ready(open));
+  }
+  return {};
 }
 
 Status BackupRun::ask_agenda(Member& member) {
@@ -368,8 +379,10 @@ Status BackupRun::end_unsent(Job& job, Member& member, std::string state, std::s
 Status BackupRun::send(Job& job, Member& member) {
   if (job.job.task == Task::forget) {
     BELAY_TRY(judge_again(job));
-    if (job.job.points.empty())
-      return end_unsent(job, member, "Cancelled", "all of it is wanted after all: nothing is deleted");
+    if (job.job.points.empty()) {
+      BELAY_TRY(end_unsent(job, member, "Cancelled", "all of it is wanted after all: nothing is deleted"));
+      return follow_up(member);  // what came to an end while this one waited
+    }
   }
   wire::Order order;
   order.kind = wire::OrderKind::backup;

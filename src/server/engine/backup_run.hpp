@@ -34,6 +34,8 @@ class BackupRun {
   Status want_proof(Member& member, std::string_view reason);
   Status ask_agenda(Member& member);
   Status want_copy(Member& member, const std::string& vault);
+  // Of those that wait, whose turn it is; open.size() where it is nobody's.
+  Result<std::size_t> first_ready(const std::vector<Job>& open);
   Status send(Job& job, Member& member);
   // It will not be sent: ended, and `member` read anew.
   Status end_unsent(Job& job, Member& member, std::string state, std::string why);
@@ -55,6 +57,9 @@ class BackupRun {
   Status retain(Member& member, const std::string& vault);
   // Of a deletion whose turn has come: its points are those that may go by now, maybe none; the others are kept again.
   Status judge_again(Job& job);
+  // A deletion waits while the plan is paused, and while a restore, a test or a copy reads one of its points, on
+  // whichever node.
+  Result<bool> must_wait(const Job& deletion);
   Status remember_run(Member& member, const Job& job, std::string_view task);
   // A trouble that is no job's: `what` as alarms.hpp names it.
   Status alarm(Member& member, std::string_view what, const std::string& why);

@@ -291,6 +291,7 @@ Status Backups::set_plan_state(std::string_view name, std::string_view state, st
     ++plan.version;
     plan.updated_at = now;
     BELAY_TRY(backups::update_plan(sql, plan));
+    if (state != "Active") BELAY_TRY(call_back_deletions(sql, plan, now));
     BELAY_TRY(wake_backup_plan(sql, plan.plan_id, "", now));
     const std::string_view operation = state == "Paused"   ? "belay:PauseBackupPlan"
                                        : state == "Active" ? "belay:ResumeBackupPlan"
