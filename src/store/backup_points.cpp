@@ -70,6 +70,14 @@ Status add_points(Sql& sql, std::span<const RecoveryPoint> points) {
   return {};
 }
 
+Result<bool> has_reference(Sql& sql, std::string_view plan_id, std::string_view node_id, std::string_view vault,
+                           std::string_view reference) {
+  BELAY_TRY_ASSIGN(const auto row, sql.query_one("SELECT 1 FROM recovery_points WHERE plan_id = $1 AND node_id = $2 "
+                                                 "AND vault = $3 AND reference = $4",
+                                                 {plan_id, node_id, vault, reference}));
+  return row.has_value();
+}
+
 Result<RecoveryPoint> get_point(Sql& sql, std::string_view point_id) {
   BELAY_TRY_ASSIGN(
       const auto row,

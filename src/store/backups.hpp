@@ -77,6 +77,9 @@ Result<std::vector<Member>> plans_of_node(Sql& sql, std::string_view node_id);  
 // ---- recovery points
 Status add_points(Sql& sql,
                   std::span<const backup::RecoveryPoint> points);  // one with the same reference there: passed over
+// Whether a point of this reference was ever there, gone or not.
+Result<bool> has_reference(Sql& sql, std::string_view plan_id, std::string_view node_id, std::string_view vault,
+                           std::string_view reference);
 Result<backup::RecoveryPoint> get_point(Sql& sql, std::string_view point_id);  // not_found; with fingerprints
 // All but ids and what was made. not_found.
 Status update_point(Sql& sql, const backup::RecoveryPoint& point);

@@ -184,6 +184,11 @@ TEST_P(BackupsTest, APointIsKeptOnceAndItsFingerprintsComeWithItAlone) {
   EXPECT_EQ(read([](Sql& sql) { return backups::points_of(sql, "bp-1", "mi-1"); })->size(), 1u);
   EXPECT_EQ(*read([](Sql& sql) { return backups::count_points(sql, "nas"); }), 1);
   EXPECT_EQ(read([](Sql& sql) { return backups::list_points(sql, {.states = {"gone"}}, {}); })->items.size(), 1u);
+  const auto has = [&](const char* vault, const char* reference) {
+    return *read([&](Sql& sql) { return backups::has_reference(sql, "bp-1", "mi-1", vault, reference); });
+  };
+  EXPECT_TRUE(has("nas", "ref rp-1")) << "gone, and its name is not free for that";
+  EXPECT_FALSE(has("nas", "ref rp-9") || has("s3", "ref rp-1"));
 }
 
 TEST_P(BackupsTest, JobsGoFromPendingToTheirEnd) {

@@ -55,6 +55,10 @@ Status BackupRun::take_result(Job& job, const wire::OrderResult& result) {
   const auto& report = *result.backup;
   job.report = report;
   proof_failed_.clear();
+  std::string lacks;
+  if (job.job.task == Task::backup) {
+    BELAY_TRY_ASSIGN(lacks, what_it_lacks(job, report));
+  }
   if (!job.begun_at) job.begun_at = result.started_at;
   switch (job.job.task) {
     case Task::backup: BELAY_TRY(keep_points(job, report)); break;
@@ -66,6 +70,7 @@ Status BackupRun::take_result(Job& job, const wire::OrderResult& result) {
     case Task::restore: break;
   }
   if (result.outcome == wire::OrderOutcome::cancelled) return end(job, "Cancelled", "somebody stopped it");
+  if (!lacks.empty()) return end(job, "Failed", lacks);
   const std::string state = report.outcome == JobOutcome::ok        ? "Succeeded"
                             : report.outcome == JobOutcome::partial ? "Partial"
                                                                     : "Failed";
@@ -121,6 +126,26 @@ Result<RecoveryPoint> BackupRun::point_of(const Job& job, const backup::MadePoin
   return point;
 }
 
+Result<std::string> BackupRun::what_it_lacks(const Job& job, const backup::JobReport& report) {
+  if (report.outcome != JobOutcome::ok && report.outcome != JobOutcome::partial) return std::string();
+  if (report.points.empty())
+    return "the engine said that it went well, and named no recovery point: nothing was kept; look at its output "
+           "(`belay backup job " +
+           job.job.job_id + "`)";
+  std::vector<std::string> repeated;
+  for (auto made = report.points.begin(); made != report.points.end(); ++made) {
+    BELAY_TRY_ASSIGN(const bool there, backups::has_reference(sql_, plan_.plan_id, job.job.source_node_id,
+                                                              job.job.vault.name, made->reference));
+    const auto same = [&](const auto& other) { return other.reference == made->reference; };
+    if (there || std::any_of(report.points.begin(), made, same)) repeated.push_back(sanitize(made->reference, 200));
+  }
+  if (repeated.empty()) return std::string();
+  return "the engine named " + join(repeated, ", ") +
+         " as new, and a recovery point of this name was there before: "
+         "was the repository made anew, or is that one overwritten? `belay vault check " +
+         job.job.vault.name + "`";
+}
+
 Status BackupRun::keep_points(const Job& job, const backup::JobReport& report) {
   BELAY_TRY_ASSIGN(auto history, backups::points_of(sql_, plan_.plan_id, job.job.source_node_id, job.job.vault.name));
   const auto newest = std::ranges::find(history, PointState::available, &RecoveryPoint::state);
@@ -129,6 +154,10 @@ Status BackupRun::keep_points(const Job& job, const backup::JobReport& report) {
   }
   std::vector<RecoveryPoint> points;
   for (const auto& made : report.points) {
+    BELAY_TRY_ASSIGN(const bool there, backups::has_reference(sql_, plan_.plan_id, job.job.source_node_id,
+                                                              job.job.vault.name, made.reference));
+    const auto same = [&](const auto& other) { return other.made.reference == made.reference; };
+    if (there || std::ranges::any_of(points, same)) continue;  // what_it_lacks() names it
     BELAY_TRY_ASSIGN(auto point, point_of(job, made, job.job.vault.name));
     for (const auto& suspicion : backup::suspicions(made, history, now_)) {
       point.why.push_back(suspicion.what + ": " + suspicion.detail);

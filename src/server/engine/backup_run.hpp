@@ -47,6 +47,8 @@ class BackupRun {
   Status take_result(Job& job, const wire::OrderResult& result);
   // Of any job: keeps how it ended, and what the member has to remember of it.
   Status end(Job& job, std::string state, std::string why);
+  // Why a backup that says it went well did not: it made nothing new. "" where it did.
+  Result<std::string> what_it_lacks(const Job& job, const backup::JobReport& report);
   Status keep_points(const Job& job, const backup::JobReport& report);
   Status keep_copies(const Job& job, const backup::JobReport& report);
   Status keep_proof(const Job& job, const backup::JobReport& report);
