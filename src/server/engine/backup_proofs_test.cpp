@@ -3,6 +3,7 @@
 #include "io/crypto.hpp"
 #include "server/engine/backups_fixture_test.hpp"
 #include "server/engine/rollout_kind.hpp"
+#include "store/nodes.hpp"
 #include "store/settings.hpp"
 
 namespace belay::server {
@@ -274,6 +275,91 @@ TEST_F(BackupGateTest, WhatCannotBeProvenIsNotPatched) {
   const auto id = start("{level: P4, provenWithin: 7d}");
   pass(Duration(3'600'000), Duration(30'000));
   EXPECT_EQ(rollouts_->nodes(id, {}, {})->items[0].state, rollout::NodeState::Held);
+  EXPECT_EQ(std::ranges::count(fleet_.at(db_).done, wire::OrderKind::patch, &wire::Order::kind), 0);
+}
+
+// ---- databases that no plan covers, or one of another kind
+class BackupGateOfDatabasesTest : public BackupGateTest {
+ protected:
+  void runs(std::vector<std::string> units) {
+    ASSERT_TRUE(store_
+                    ->write([&](store::Sql& sql) -> Status {
+                      auto facts = store::nodes::get(sql, db_)->facts;
+                      facts.services.clear();
+                      for (auto& unit : units) facts.services.push_back({.name = std::move(unit), .active = "active"});
+                      return store::nodes::set_facts(sql, db_, facts, "debian-12", "1.0");
+                    })
+                    .ok());
+  }
+  NodeProvable provable(backup::ProofLevel level = backup::ProofLevel::P3) {
+    backup::Demand demand;
+    demand.level = level;
+    demand.proven_within = Duration(7LL * 24 * 3'600'000);
+    return store_->read([&](store::Sql& sql) { return provable_of(sql, db_, demand, clock_.now()); }).value();
+  }
+  void prove(const std::string& plan) {
+    ASSERT_TRUE(backups_->start_runs({.plan = plan, .node_ids = {}, .type = {}, .requested_by = "anna"}).ok());
+    settle();
+    ProveRequest request;
+    request.plan = plan;
+    ASSERT_TRUE(backups_->start_proofs(request).ok());
+    settle();
+    clock_.advance(Duration(60'000));
+  }
+};
+
+constexpr const char* kFiles =
+    "name: etc\ntargets: [\"tag:Role=db\"]\nsource: {engine: restic, paths: [/etc]}\nvault: nas\nkeep: {last: 3}\n"
+    "prove: {level: P3}\n";
+constexpr const char* kVolume =
+    "name: volume\ntargets: [\"tag:Role=db\"]\nsource: {engine: snapshot, paths: [/srv]}\nvault: nas\n"
+    "keep: {last: 3}\nprove: {level: P3}\n";
+
+TEST_F(BackupGateOfDatabasesTest, AProofOfFilesDoesNotStandForADatabase) {
+  given_vault();
+  given_plan(kFiles);
+  prove("etc");
+  EXPECT_TRUE(provable().provable.holds) << "no database runs here";
+  runs({"postgresql@15-main.service"});
+  const auto found = provable();
+  EXPECT_FALSE(found.provable.holds);
+  ASSERT_FALSE(found.provable.reasons.empty());
+  EXPECT_THAT(found.provable.reasons[0], HasSubstr("postgresql runs here, and no backup plan covers it"));
+  EXPECT_FALSE(found.provable.needs_backup || found.provable.needs_proof) << "no job would mend it";
+}
+
+TEST_F(BackupGateOfDatabasesTest, EveryDatabaseOfTheNodeIsAskedFor) {
+  given_vault();
+  given_plan();
+  prove("pg");
+  runs({"postgresql@15-main.service"});
+  EXPECT_TRUE(provable().provable.holds);
+  runs({"postgresql@15-main.service", "mariadb.service"});
+  EXPECT_FALSE(provable().provable.holds);
+  EXPECT_THAT(provable().provable.reasons.at(0), HasSubstr("mariadb runs here"));
+}
+
+TEST_F(BackupGateOfDatabasesTest, AVolumeWithTheDatabaseInItIsProvenItself) {
+  given_vault();
+  given_plan(kFiles);
+  given_plan(kVolume);
+  runs({"postgresql@15-main.service"});
+  prove("etc");
+  EXPECT_FALSE(provable().provable.holds) << "the plan that covers the database is not proven";
+  EXPECT_THAT(provable().provable.reasons.at(0), HasSubstr("volume"));
+  prove("volume");
+  EXPECT_TRUE(provable().provable.holds) << testing::PrintToString(provable().provable.reasons);
+}
+
+TEST_F(BackupGateOfDatabasesTest, ARolloutIsHeldThere) {
+  approvals_are_not_wanted();
+  given_vault();
+  given_plan(kFiles);
+  prove("etc");
+  runs({"postgresql@15-main.service"});
+  const auto id = start("{level: P3, provenWithin: 7d}");
+  pass(Duration(120'000), Duration(5'000));
+  EXPECT_EQ(rollouts_->nodes(id, {}, {})->items.at(0).state, rollout::NodeState::Held);
   EXPECT_EQ(std::ranges::count(fleet_.at(db_).done, wire::OrderKind::patch, &wire::Order::kind), 0);
 }
 

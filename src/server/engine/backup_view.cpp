@@ -66,6 +66,26 @@ Result<std::vector<backups::Plan>> plans_on(Sql& sql, std::string_view node_id) 
   return plans;
 }
 
+// Whose servers run on the node, each once.
+Result<std::vector<std::string>> databases_on(Sql& sql, std::string_view node_id) {
+  std::set<std::string> databases;
+  const auto node = store::nodes::get(sql, node_id);
+  if (!node.ok() && node.error().code() != Code::not_found) return node.error();
+  if (node.ok())
+    for (const auto& service : node->facts.services)
+      if (auto name = database_of(service); !name.empty()) databases.insert(std::move(name));
+  return std::vector<std::string>(databases.begin(), databases.end());
+}
+
+std::vector<std::string> covered_by_none(const std::vector<std::string>& databases,
+                                         const std::vector<backups::Plan>& plans) {
+  std::vector<std::string> uncovered;
+  for (const auto& database : databases)
+    if (std::ranges::none_of(plans, [&](const auto& plan) { return covers(plan.spec.source, database); }))
+      uncovered.push_back(database);
+  return uncovered;
+}
+
 class CoverageKind : public ExecutionKind {
  public:
   std::string_view name() const override { return kCoverageKind; }
@@ -139,26 +159,47 @@ Result<backup::Known> known_of(Sql& sql, const backups::Plan& plan, std::string_
 }
 
 Result<NodeProvable> provable_of(Sql& sql, std::string_view node_id, const backup::Demand& demand, Instant now) {
-  NodeProvable found;
-  BELAY_TRY_ASSIGN(auto plans, plans_on(sql, node_id));
-  if (plans.empty()) {
-    found.provable.reasons = {
+  NodeProvable none;
+  BELAY_TRY_ASSIGN(const auto plans, plans_on(sql, node_id));
+  BELAY_TRY_ASSIGN(const auto running, databases_on(sql, node_id));
+  for (const auto& database : covered_by_none(running, plans))
+    none.provable.reasons.push_back(database +
+                                    " runs here, and no backup plan covers it; make one (belay backup plan "
+                                    "apply), or tag the node for one");
+  if (plans.empty() && none.provable.reasons.empty())
+    none.provable.reasons = {
         "no backup plan covers the node; make one (belay backup plan apply), or tag the node for one"};
-    return found;
+  if (!none.provable.reasons.empty()) return none;
+
+  std::vector<NodeProvable> answers;
+  std::vector<std::size_t> all(plans.size());
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    all[i] = i;
+    BELAY_TRY_ASSIGN(const auto known, known_of(sql, plans[i], node_id));
+    answers.push_back({backup::provable(known, demand, now), plans[i].plan_id});
+    for (auto& reason : answers.back().provable.reasons) reason = plans[i].name + ": " + reason;
   }
-  const auto is_database = [](const auto& plan) { return backup::engine_rules(plan.spec.source.engine).is_database; };
-  const bool databases = std::ranges::any_of(plans, is_database);
-  if (databases) std::erase_if(plans, [&](const auto& plan) { return !is_database(plan); });
-  std::optional<NodeProvable> lacks;
-  for (const auto& plan : plans) {
-    BELAY_TRY_ASSIGN(const auto known, known_of(sql, plan, node_id));
-    NodeProvable one{backup::provable(known, demand, now), plan.plan_id};
-    for (auto& reason : one.provable.reasons) reason = plan.name + ": " + reason;
-    if (one.provable.holds && !databases) return one;
-    if (one.provable.holds) found = std::move(one);
-    else if (!lacks) lacks = std::move(one);
+  // Each of these must be proven, by one of its plans: whatever is a database's by itself; what is covered by a plan of
+  // another kind (a volume, a program) by such a one; and where there is no database, the node by any.
+  std::vector<std::vector<std::size_t>> wanted;
+  for (const auto i : all)
+    if (backup::engine_rules(plans[i].spec.source.engine).is_database) wanted.push_back({i});
+  for (const auto& database : running) {
+    std::vector<std::size_t> by;
+    for (const auto i : all)
+      if (covers(plans[i].spec.source, database)) by.push_back(i);
+    const bool by_its_own =
+        std::ranges::any_of(by, [&](auto i) { return backup::engine_rules(plans[i].spec.source.engine).is_database; });
+    if (!by_its_own) wanted.push_back(std::move(by));
   }
-  return lacks ? *lacks : found;
+  if (wanted.empty()) wanted.push_back(all);
+  const NodeProvable* found = nullptr;
+  for (const auto& by : wanted) {
+    const auto good = std::ranges::find_if(by, [&](auto i) { return answers[i].provable.holds; });
+    if (good == by.end()) return answers[by.front()];
+    found = &answers[*good];
+  }
+  return *found;
 }
 
 Result<bool> mend_proof(Sql& sql, std::string_view node_id, const NodeProvable& lacks, const backup::Demand& demand,
@@ -210,20 +251,10 @@ Result<bool> mend_proof(Sql& sql, std::string_view node_id, const NodeProvable& 
 }
 
 Result<std::vector<std::string>> uncovered_databases(Sql& sql, std::string_view node_id) {
-  const auto node = store::nodes::get(sql, node_id);
-  if (!node.ok())
-    return node.error().code() == Code::not_found ? Result<std::vector<std::string>>(std::vector<std::string>())
-                                                  : node.error();
-  std::set<std::string> databases;
-  for (const auto& service : node->facts.services)
-    if (auto name = database_of(service); !name.empty()) databases.insert(std::move(name));
+  BELAY_TRY_ASSIGN(const auto databases, databases_on(sql, node_id));
   if (databases.empty()) return std::vector<std::string>();
   BELAY_TRY_ASSIGN(const auto plans, plans_on(sql, node_id));
-  std::vector<std::string> uncovered;
-  for (const auto& database : databases)
-    if (std::ranges::none_of(plans, [&](const auto& plan) { return covers(plan.spec.source, database); }))
-      uncovered.push_back(database);
-  return uncovered;
+  return covered_by_none(databases, plans);
 }
 
 std::unique_ptr<ExecutionKind> make_coverage_kind() { return std::make_unique<CoverageKind>(); }

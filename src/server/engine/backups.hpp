@@ -132,7 +132,9 @@ class Backups {
 
 // ---- in the caller's transaction
 Result<backup::Known> known_of(store::Sql& sql, const store::backups::Plan& plan, std::string_view node_id);
-// What a ring demands of a node: of every plan that backs up a database there; where there is none, of any plan.
+// What a ring demands of a node: of every plan that backs up a database there; of a database that only plans of another
+// kind cover (a volume, a program), of one of those; where no database runs and no plan is a database's, of any plan. A
+// database that no plan covers is no proof, whatever else is proven.
 struct NodeProvable {
   backup::Provable provable;
   std::string plan_id;  // that it rests on, or that lacks something
