@@ -154,13 +154,16 @@ class Agenda {
 
   std::optional<Next> missed() {
     std::string why;
+    bool is_backup = false;
     for (std::size_t i = 0; i < lines_.size(); ++i) {
       if (!lines_[i].missed) continue;
+      is_backup = is_backup || i < 3;
       why += (why.empty() ? "" : "; ") + in_words(lines_[i]);
       note(i, *lines_[i].missed);
     }
     if (why.empty()) return std::nullopt;
     why += ": not begun within " + humanize(plan_.schedule.start_within);
+    if (is_backup) progress_.backup_trouble = "missed: " + why, progress_.backup_trouble_at = now_;
     return Next{.act = Act::missed, .why = std::move(why), .look_at = now_};
   }
 
@@ -276,7 +279,7 @@ void job_begun(Progress& progress, std::string_view job_id, std::string_view tas
     progress.busy_since = now;
 }
 
-void job_ended(const PlanSpec& plan, Progress& progress, bool ok, Instant now) {
+void job_ended(const PlanSpec& plan, Progress& progress, bool ok, Instant now, std::string_view why) {
   const auto task = std::exchange(progress.job_task, {});
   progress.job_id.clear();
   progress.busy_until = now;
@@ -284,7 +287,12 @@ void job_ended(const PlanSpec& plan, Progress& progress, bool ok, Instant now) {
   if (task == kProveTask) ++progress.proofs;
   if (ok) {
     if (!progress.retry_at) progress.failures = 0;
-    if (is_backup) progress.last_ok_at = now;
+    if (is_backup) {
+      progress.last_ok_at = now;
+      progress.backups_failed = 0;
+      progress.backup_trouble.clear();
+      progress.backup_trouble_at.reset();
+    }
     if (task == backup_task(BackupType::full)) progress.has_full = true;
     for (const auto& copy : plan.copies)
       if (is_backup && copy.schedule.empty() &&
@@ -294,6 +302,10 @@ void job_ended(const PlanSpec& plan, Progress& progress, bool ok, Instant now) {
   }
   const bool is_known = is_backup || task == kProveTask || task.starts_with(kCopyTask);
   if (!is_known) return;  // a restore, a check: whoever asked for it asks again
+  if (is_backup && ++progress.backups_failed > plan.limits.retries) {
+    progress.backup_trouble = "the newest backup failed" + (why.empty() ? "" : ": " + std::string(why));
+    progress.backup_trouble_at = now;
+  }
   const bool other_waits = progress.retry_at.has_value();
   if (other_waits && !is_backup) return;  // a backup that waits for its retry is worth more
   if (other_waits) progress.failures = 0;

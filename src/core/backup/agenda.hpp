@@ -52,12 +52,16 @@ struct Progress {
   std::map<std::string, Alarm> alarms;   // by what is wrong
   std::map<std::string, Tally> tallies;  // by task: "backup", "copy s3-offsite", "proof"
   bool checked = false;                  // its repository was opened once
-  bool has_full = false;                 // a whole full point is there: without one, any type becomes a full
+  std::uint32_t backups_failed = 0;      // in a row, whatever was between them
+  std::string backup_trouble;            // why the newest backup is not there: its retries failed too, or it was missed
+  std::optional<Instant> backup_trouble_at;
+  bool has_full = false;  // a whole full point is there: without one, any type becomes a full
 };
 BOOST_DESCRIBE_STRUCT(Progress, (),
                       (node_id, full_due_seen, differential_due_seen, incremental_due_seen, prove_due_seen,
                        copies_due_seen, copies_waiting, job_id, job_task, busy_since, busy_until, failures, retry_at,
-                       retry_task, last_ok_at, compacted_at, proofs, alarms, tallies, checked, has_full))
+                       retry_task, last_ok_at, compacted_at, proofs, alarms, tallies, checked, backups_failed,
+                       backup_trouble, backup_trouble_at, has_full))
 
 enum class Act { nothing, back_up, copy, prove, missed };
 struct Next {
@@ -83,8 +87,9 @@ Next next_act(const PlanSpec& plan, const schedule::ZoneRules& zone, Progress& p
 
 // The caller made a job of what next_act() said, or of what somebody asked for. `task` as task_text() writes it.
 void job_begun(Progress& progress, std::string_view job_id, std::string_view task, Instant now);
-// It ended. Notes what follows: the retry, the copies after a backup, the turn of the restore tests.
-void job_ended(const PlanSpec& plan, Progress& progress, bool ok, Instant now);
+// It ended. Notes what follows: the retry, the copies after a backup, the turn of the restore tests. `why` it failed:
+// of a backup, more of which failed in a row than there are retries, it is kept until one succeeds.
+void job_ended(const PlanSpec& plan, Progress& progress, bool ok, Instant now, std::string_view why = {});
 
 // The longest time between two backups by the schedules, for the check of the RPO; nothing where fewer than two are
 // ever due.

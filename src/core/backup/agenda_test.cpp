@@ -158,6 +158,56 @@ TEST(Agenda, FailuresAreTriedAgainAndNoMoreThanSaid) {
   EXPECT_TRUE(node.progress.retry_at);
 }
 
+TEST(Agenda, WhyTheNewestBackupIsNotThereIsKeptUntilOneIs) {
+  auto plan = plan_of(kDailyAt1);
+  plan.limits.retries = 1;
+  plan.copies.push_back({"s3", {}, "rate(6 hours)"});
+  Node node(plan);
+  const auto ends = [&](std::string_view task, bool ok, std::string_view when) {
+    job_begun(node.progress, "bj-1", task, at(when));
+    job_ended(node.plan, node.progress, ok, at(when), "nas is away");
+  };
+  ends("backup full", false, "2026-03-02T01:00:00Z");
+  EXPECT_EQ(node.progress.backup_trouble, "") << "it is tried again";
+  ends("copy s3", false, "2026-03-02T01:10:00Z");
+  ends("prove", true, "2026-03-02T01:20:00Z");
+  EXPECT_EQ(node.progress.backup_trouble, "") << "these are no backups";
+  ends("backup full", false, "2026-03-02T01:30:00Z");
+  EXPECT_EQ(node.progress.backup_trouble, "the newest backup failed: nas is away");
+  EXPECT_EQ(node.progress.backup_trouble_at, at("2026-03-02T01:30:00Z"));
+  ends("prove", true, "2026-03-02T02:00:00Z");
+  EXPECT_NE(node.progress.backup_trouble, "") << "an older point that comes back is no backup";
+  ends("backup full", true, "2026-03-02T03:00:00Z");
+  EXPECT_EQ(node.progress.backup_trouble, "");
+  EXPECT_FALSE(node.progress.backup_trouble_at);
+  EXPECT_EQ(node.progress.backups_failed, 0u);
+}
+
+// Where backups are due more often than they are tried again each begins its own row of tries.
+TEST(Agenda, ABackupThatIsDueOftenAndAlwaysFailsIsTroubleToo) {
+  auto plan = plan_of("", "", "rate(1 minute)");
+  plan.limits.retry_after = 10min;
+  Node node(plan);
+  for (int i = 1; i <= 3; ++i) {
+    const auto now = node.since + i * 60s;
+    ASSERT_EQ(next_act(node.plan, node.rules, node.progress, node.since, now).act, Act::back_up) << i;
+    job_begun(node.progress, "bj-1", "backup incremental", now);
+    job_ended(node.plan, node.progress, false, now, "nas is away");
+  }
+  EXPECT_THAT(node.progress.backup_trouble, HasSubstr("nas is away"));
+}
+
+TEST(Agenda, AMissedBackupIsTroubleAndAMissedTestIsNot) {
+  auto plan = plan_of(kDailyAt1);
+  plan.prove.schedule = "cron(0 5 * * ? *)";
+  Node node(plan);
+  node.progress.full_due_seen = at("2026-03-02T01:00:00Z");
+  EXPECT_EQ(node.ask("2026-03-02T08:00:00Z").act, Act::missed);
+  EXPECT_EQ(node.progress.backup_trouble, "") << "the restore test";
+  EXPECT_EQ(node.ask("2026-03-03T03:00:00Z").act, Act::missed);
+  EXPECT_THAT(node.progress.backup_trouble, HasSubstr("missed: the full backup that was due at 2026-03-03T01:00:00"));
+}
+
 TEST(Agenda, ARetryOfAFullIsNoIncremental) {
   Node node(plan_of("cron(0 1 ? * MON *)", "", "cron(3 1 * * ? *)"));
   EXPECT_EQ(node.task("2026-03-02T01:00:00Z"), "backup full");

@@ -19,10 +19,12 @@ class Judging {
   Posture answer() {
     figures();
     objectives();
+    newest_backup();
     proofs();
     points();
     copies();
     findings();
+    heard();
     made_.verdict = made_.reasons.empty() ? Verdict::COMPLIANT : Verdict::NON_COMPLIANT;
     made_.sentence = sentence(ways_, made_, zone_);
     return std::move(made_);
@@ -74,6 +76,30 @@ class Judging {
     else if (expected.logs_not_measured.count() > 0)
       against(objective + " is not proven: a restore takes " + humanize(*expected.time_to_restore) + " (" +
               expected.basis + "): " + run_it());
+  }
+
+  // Whatever the older points are worth.
+  void newest_backup() {
+    if (known_.backup_trouble.empty()) return;
+    const auto at = known_.backup_trouble_at;
+    against(known_.backup_trouble + (at ? " (" + clock(*at) + ")" : "") + ": see `belay backup jobs --plan " +
+            known_.plan.name + "`, then " + run_it());
+  }
+
+  // A node that has something to watch and is silent: what it would have found is not known.
+  void heard() {
+    std::optional<Instant> first, newest;
+    for (const RecoveryPoint& point : known_.points) {
+      first = std::min(first.value_or(point.recorded_at), point.recorded_at);
+      newest = std::max(newest.value_or(point.recorded_at), point.recorded_at);
+    }
+    for (const Proof& proof : known_.proofs) newest = std::max(newest.value_or(proof.at), proof.at);
+    if (!first || ways_.now - *newest > kWatchedFor) return;
+    const bool ours = known_.watch && known_.watch->plan_id == known_.plan_id;
+    const Instant since = ours ? known_.watch->at : *first;
+    if (ways_.now - since > kWatchStaleAfter)
+      against("its node was not heard of since " + clock(since) +
+              ", and so not what it watches: is its agent running, and its clock right? See `belay nodes`");
   }
 
   void proofs() {

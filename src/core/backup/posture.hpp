@@ -76,6 +76,8 @@ struct Known {
   std::vector<Proof> proofs;          // newest first
   std::optional<WatchReport> watch;   // the newest
   std::vector<VaultSpec> vaults;      // of the plan and its copies
+  std::string backup_trouble;         // Progress::backup_trouble: the newest backup failed or was missed, and why
+  std::optional<Instant> backup_trouble_at;
 };
 
 struct Provable {
@@ -93,6 +95,9 @@ Provable provable(const Known& known, const Demand& demand, Instant now);
 // The level to order a test with, so that its proof meets `wanted`: what restores no service of its own (files) has
 // nothing between P3 and P5.
 ProofLevel level_to_prove(const PlanSpec& plan, ProofLevel wanted);
+
+// A node tells of its watch every five minutes at least, for 35 days after the newest job of the plan.
+inline constexpr Duration kWatchStaleAfter{30LL * 60 * 1000}, kWatchedFor{35LL * 24 * 3600 * 1000};
 
 enum class Verdict { COMPLIANT, NON_COMPLIANT };
 BOOST_DESCRIBE_ENUM(Verdict, COMPLIANT, NON_COMPLIANT)
@@ -136,7 +141,8 @@ struct Posture {
 // `zone`: of plan.schedule.timezone; times for people and the due restore tests are by it. NON_COMPLIANT where nothing
 // can be given back, an objective is missed, no proof that counts reaches the plan's level or two scheduled tests went
 // by since, the newest test failed, a point is damaged, suspect or in quarantine, a copy that the plan wants is not
-// there, or the node's watch found something.
+// there, the newest backup failed (its retries, too) or was missed and none succeeded since, or the node's watch found
+// something or was not heard of for longer than kWatchStaleAfter: what is not known does not hold.
 Posture posture(const Known& known, const schedule::ZoneRules& zone, Instant now);
 
 // ---- which point is drilled next. Picks take turns in the plan's order: `turn` counts the tests so far, so in as many

@@ -15,7 +15,12 @@ const auto kFull = point_of("rp-F", "2026-11-22T02:10:00Z");
 const auto kOld = point_of("rp-O", "2026-11-20T02:10:00Z");
 const auto kCopy = in_vault(point_of("rp-C", "2026-11-22T02:10:00Z"), "s3");
 
-Posture of(const Known& known) { return posture(known, zone("Europe/Berlin"), kNow); }
+// Its node was just heard of.
+Posture of(Known known) {
+  if (!known.watch) known.watch.emplace().plan_id = known.plan_id;
+  known.watch->at = kNow;
+  return posture(known, zone("Europe/Berlin"), kNow);
+}
 
 Known with_logs(Known known, std::string_view end = "2026-11-22T13:02:30Z") {
   known.watch = logs_to(end);
@@ -240,6 +245,17 @@ TEST(Posture, Verdict) {
              known.watch->findings = {{"vault-full", ""}};
            },
            good),
+       {"its node was not heard of since 03:10"}},
+      {"the newest backup failed",
+       with(
+           [](Known& known) {
+             known.backup_trouble = "the newest backup failed: nas is away";
+             known.backup_trouble_at = kNow - kHour;
+           },
+           good),
+       {"the newest backup failed: nas is away (14:03): see `belay backup jobs --plan pg-prod`"}},
+      {"a damaged point in a vault that the plan left",
+       known_of({kFull, in_vault(in_state(kOld, PointState::damaged), "burnt")}, {proof}),
        {}},
   };
   for (const VerdictRow& row : rows) {
@@ -248,6 +264,33 @@ TEST(Posture, Verdict) {
     for (const auto& reason : row.reasons) parts.push_back(testing::HasSubstr(reason));
     EXPECT_THAT(answer.reasons, testing::ElementsAreArray(parts)) << row.fact;
     EXPECT_EQ(answer.verdict, row.reasons.empty() ? Verdict::COMPLIANT : Verdict::NON_COMPLIANT) << row.fact;
+  }
+}
+
+// What is not known does not hold.
+TEST(Posture, OfANodeThatIsSilent) {
+  const auto good = known_of({kFull}, {proof_of("pr-1", kFull, "2026-11-22T09:03:00Z")});
+  struct Silence {
+    const char* fact;
+    std::optional<Instant> told;
+    Duration later;
+    const char* reason;
+  };
+  const Silence rows[] = {
+      {"half an hour ago", kNow - kWatchStaleAfter, {}, ""},
+      {"a moment longer", kNow - kWatchStaleAfter - Duration(1), {}, "not heard of since 14:32"},
+      {"never, and its point is old", std::nullopt, {}, "not heard of since 03:10"},
+      {"never, and its point is fresh", std::nullopt, kFull.recorded_at + kWatchStaleAfter - kNow, ""},
+      {"long after its newest job nobody watches", kNow, 36 * kDay, ""},
+  };
+  for (const auto& row : rows) {
+    auto known = good;
+    if (row.told) known.watch.emplace().plan_id = known.plan_id, known.watch->at = *row.told;
+    std::string found;
+    for (const auto& reason : posture(known, zone("Europe/Berlin"), kNow + row.later).reasons)
+      if (reason.find("not heard of") != std::string::npos) found = reason;
+    if (*row.reason) EXPECT_THAT(found, testing::HasSubstr(row.reason)) << row.fact;
+    else EXPECT_EQ(found, "") << row.fact;
   }
 }
 

@@ -92,7 +92,7 @@ Status BackupRun::end(Job& job, std::string state, std::string why) {
   const bool ok = job.state == "Succeeded";
   if (const auto task = agenda_task(job.job); !task.empty()) {
     if (job.state == "Cancelled") settle(member);
-    else backup::job_ended(plan_.spec, member.progress, ok, now_);
+    else backup::job_ended(plan_.spec, member.progress, ok, now_, job.why);
     if (ok && job.job.task == Task::backup) member.progress.last_ok_at = now_;
     BELAY_TRY(remember_run(member, job, task));
   } else if (member.progress.job_id == job.job.job_id) {

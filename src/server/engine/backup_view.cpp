@@ -146,8 +146,12 @@ Result<backup::Known> known_of(Sql& sql, const backups::Plan& plan, std::string_
   BELAY_TRY_ASSIGN(known.points, backups::points_of(sql, plan.plan_id, node_id));
   BELAY_TRY_ASSIGN(known.proofs, backups::proofs_of(sql, plan.plan_id, node_id));
   const auto member = backups::get_member(sql, plan.plan_id, node_id);
-  if (member.ok()) known.watch = member->watch;
-  else if (member.error().code() != Code::not_found) return member.error();
+  if (member.ok()) {
+    known.watch = member->watch;
+    known.backup_trouble = member->progress.backup_trouble;
+    known.backup_trouble_at = member->progress.backup_trouble_at;
+  }
+  if (!member.ok() && member.error().code() != Code::not_found) return member.error();
   std::vector<std::string> names{plan.spec.vault};
   for (const auto& copy : plan.spec.copies) names.push_back(copy.vault);
   for (const auto& name : names) {

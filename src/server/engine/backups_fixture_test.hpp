@@ -163,6 +163,13 @@ class BackupsTest : public WindowsTest {
     settle();
     return made.ok() ? made->front() : "";
   }
+  // The node's watch of this moment.
+  void watched() {
+    backup::WatchReport report;
+    report.plan_id = plan_;
+    report.at = clock_.now();
+    ASSERT_TRUE(store_->write([&](store::Sql& sql) { return kept::put_watch(sql, db_, report); }).ok());
+  }
   backup::Posture posture() { return backups_->posture("pg", {}, {10, {}})->items.at(0).posture; }
   std::string compliance() {
     const auto items =

@@ -211,5 +211,77 @@ TEST_F(BackupsTest, AStopIsNoSuccess) {
   EXPECT_FALSE(member.progress.last_ok_at);
 }
 
+TEST_F(BackupsTest, ABackupThatSaysOkAndNamesNoPointFailed) {
+  given_vault();
+  given_plan();
+  settle();
+  fleet_.at(db_).does_backups = [](const backup::Job& job) {
+    backup::JobReport report;
+    report.task = job.task;
+    report.outcome = JobOutcome::ok;
+    return report;
+  };
+  const auto ended = job(run_now());
+  EXPECT_EQ(ended.state, "Failed");
+  EXPECT_THAT(ended.why, HasSubstr("no recovery point"));
+  const auto member = store_->read([&](store::Sql& sql) { return kept::get_member(sql, plan_, db_); }).value();
+  EXPECT_FALSE(member.progress.last_ok_at);
+}
+
+TEST_F(BackupsTest, AReferenceThatIsThereAlreadyIsNoNewPointAndIsNamed) {
+  given_vault();
+  given_plan();
+  run_now();
+  const auto first = points().front();
+  repository().made = 0;  // the engine begins to count anew
+  pass(Duration(600'000));
+  const auto ended = job(run_now());
+  EXPECT_EQ(ended.state, "Failed");
+  EXPECT_THAT(ended.why, HasSubstr("label-1"));
+  ASSERT_EQ(points().size(), 1u);
+  EXPECT_EQ(points().front().point_id, first.point_id);
+  EXPECT_EQ(points().front().made.taken_at, first.made.taken_at);
+}
+
+// ---- how it stands, where nothing works any more
+
+TEST_F(BackupsTest, BackupsThatFailAreNotCompliantHoweverGoodTheOldPointIs) {
+  given_vault();
+  std::string no_rpo = kPlan;
+  no_rpo.replace(no_rpo.find("objectives: {rpo: 2h, rto: 1h}\n"), 31, "");
+  given_plan(no_rpo);
+  pass(Duration(3 * 3'600'000));
+  prove_now();
+  watched();
+  ASSERT_EQ(posture().verdict, backup::Verdict::COMPLIANT) << testing::PrintToString(posture().reasons);
+  repository().outcome = JobOutcome::failed;
+  pass(Duration(2 * 3'600'000));
+  watched();
+  EXPECT_EQ(posture().verdict, backup::Verdict::NON_COMPLIANT);
+  EXPECT_THAT(testing::PrintToString(posture().reasons), HasSubstr("the vault is full"));
+  pass(Duration(60'000), Duration(60'000));
+  EXPECT_EQ(compliance(), "NON_COMPLIANT");
+  repository().outcome = JobOutcome::ok;
+  run_now();
+  watched();
+  EXPECT_EQ(posture().verdict, backup::Verdict::COMPLIANT) << testing::PrintToString(posture().reasons);
+}
+
+TEST_F(BackupsTest, ANodeThatIsNotHeardOfIsNotCompliant) {
+  given_vault();
+  std::string no_rpo = kByHand;
+  no_rpo.replace(no_rpo.find("objectives: {rpo: 2h, rto: 1h}\n"), 31, "");
+  given_plan(no_rpo);
+  run_now();
+  prove_now();
+  watched();
+  ASSERT_EQ(posture().verdict, backup::Verdict::COMPLIANT) << testing::PrintToString(posture().reasons);
+  fleet_.at(db_).answers = false;
+  pass(Duration(3'600'000));
+  EXPECT_EQ(posture().verdict, backup::Verdict::NON_COMPLIANT);
+  EXPECT_THAT(testing::PrintToString(posture().reasons), HasSubstr("not heard of"));
+  EXPECT_EQ(compliance(), "NON_COMPLIANT");
+}
+
 }  // namespace
 }  // namespace belay::server
