@@ -379,7 +379,8 @@ class Restores(BackupCase):
         self.given("no")
         self.run_plan("no")
         point = self.points("no")[0]["PointId"]
-        for request, word in (({}, "Path"), ({"Path": "relative"}, "absolute"), ({"Path": "/x", "Paths": ["/etc/passwd"]}, "single files"),
+        for request, word in (({}, "Path"), ({"Path": "relative"}, "absolute"), ({"Path": "/srv/../etc"}, "has . or .."),
+                              ({"Path": "/x", "Paths": ["/../etc"]}, "without . and .."), ({"Path": "/x", "Paths": ["/etc/passwd"]}, "single files"),
                               ({"Path": "/x", "Time": "2020-01-01T00:00:00Z"}, "before the recovery point"), ({"Path": "/x", "Time": "2090-01-01T00:00:00Z"}, "lies ahead")):
             self.refused("ValidationException", "StartRestore", {"PointId": point, **request}, word)
         self.refused("InvalidInstanceId", "StartRestore", {"PointId": point, "Path": "/x", "InstanceId": "nobody"})

@@ -137,8 +137,16 @@ TEST_F(BackupsTest, ARestoreThatReplacesIsConfirmedByThePointsId) {
   EXPECT_TRUE(backups_->start_restore(request).ok());
   request = {};
   request.point_id = points().front().point_id;
-  request.to.path = "relative";
-  EXPECT_EQ(backups_->start_restore(request).error().code(), Code::invalid_argument);
+  for (const char* path : {"relative", "/srv/../etc", "/./x"}) {
+    request.to.path = path;
+    EXPECT_EQ(backups_->start_restore(request).error().code(), Code::invalid_argument) << path;
+  }
+  request.to.path = "/srv/restore";
+  for (const char* path : {"etc/nginx", "/../etc", "/etc/..", "/", ""}) {
+    request.to.paths = {"/etc/nginx", path};
+    EXPECT_THAT(backups_->start_restore(request).error().message(), HasSubstr("not an absolute path")) << path;
+  }
+  request.to.paths.clear();
   request.to.path = "/x";
   request.to.time = points().front().made.taken_at - Duration(1'000);
   EXPECT_THAT(backups_->start_restore(request).error().message(), HasSubstr("before the recovery point"));

@@ -116,16 +116,25 @@ Status check_level(backup::ProofLevel level, const backups::Plan& plan) {
   return {};
 }
 
+// What may be joined to the directory that is restored to.
+bool stays_below(std::string_view path) {
+  return path.starts_with('/') &&
+         std::ranges::none_of(split(path, '/'), [](auto part) { return part == "." || part == ".."; });
+}
+
 Status check_restore(const RestoreRequest& request, const backup::RecoveryPoint& point, const backups::Plan& plan,
                      Instant now) {
   const auto& to = request.to;
   const auto& rules = backup::engine_rules(point.engine);
   if (to.path.empty() && !to.in_place)
     return refuse("Path: say where it is restored to (an empty directory), or ask for it in place");
-  if (!to.path.empty() && !to.path.starts_with('/'))
-    return refuse("Path: " + sanitize(to.path, 200) + " is not absolute");
+  if (!to.path.empty() && !stays_below(to.path))
+    return refuse("Path: " + sanitize(to.path, 200) + " is not absolute, or has . or .. in it");
   using enum backup::EngineName;
   const bool of_databases = point.engine == pg_dump || point.engine == mysqldump;  // whose names are given then
+  for (const auto& path : to.paths)
+    if (!of_databases && (!stays_below(path) || path.find_first_not_of('/') == std::string::npos))
+      return refuse("Paths: " + sanitize(path, 200) + " is not an absolute path below /, without . and .. in it");
   if (!to.paths.empty() && !rules.files && !of_databases)
     return refuse("Paths: single files cannot be taken out of a point of " +
                   std::string(backup::text_of(point.engine)));
