@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <iostream>
 
 #include "base/error_table.hpp"
@@ -121,6 +123,33 @@ Result<int> with_reason(Context& context, const Arguments& arguments, std::strin
   return kExitOk;
 }
 
+// Asked twice: what is deleted is gone for good.
+Status confirm_removal(const std::string& point, bool yes) {
+  if (yes) return {};
+  if (!::isatty(STDIN_FILENO))
+    return Error(Code::invalid_argument, "this deletes " + point + " for good; say --yes where nobody can be asked");
+  std::string answer;
+  std::cerr << "This deletes " << point << " for good. Go on? [y/N] ";
+  std::getline(std::cin, answer);
+  if (trim(answer) != "y" && trim(answer) != "yes") return Error(Code::cancelled, "nothing was done");
+  std::cerr << "Type the recovery point's id to be sure: ";
+  std::getline(std::cin, answer);
+  if (trim(answer) != point) return Error(Code::cancelled, "that is not " + point + "; nothing was done");
+  return {};
+}
+
+Result<int> remove(Context& context, const Arguments& arguments) {
+  BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::point, arguments.one("POINT")));
+  BELAY_TRY(confirm_removal(id, arguments.has("yes")));
+  json::Object request{{"PointId", id}, {"Reason", arguments.one("reason")}, {"Confirm", id}};
+  if (arguments.has("last-proven")) request["LastProven"] = true;
+  BELAY_TRY_ASSIGN(const auto answer, call(context, "DeleteRecoveryPoint", request));
+  const auto jobs = job_ids(answer);
+  if (!jobs.empty()) return begun(context, jobs, "it is being deleted", arguments.has("wait"));
+  say(context, id + " was not in its vault any more, and is forgotten now", {{"PointId", id}}, std::cout);
+  return kExitOk;
+}
+
 CommandSpec on_point(std::string name, std::string help, const char* operation, const char* done) {
   return {std::move(name),
           std::move(help),
@@ -188,8 +217,17 @@ CommandSpec backup_command() {
            backup_stop_command(),
            on_point("hold", "a legal hold: the point stays until it is released", "PutLegalHold", "is on hold"),
            on_point("release", "end a legal hold", "DeleteLegalHold", "is released"),
-           on_point("accept", "a suspect or quarantined point is good: somebody looked", "AcceptRecoveryPoint",
-                    "counts again")}};
+           on_point("accept", "a suspect, quarantined or damaged point is good: somebody looked", "AcceptRecoveryPoint",
+                    "counts again"),
+           {"delete",
+            "delete one point for good; asks twice",
+            {{"POINT", "its id (rp-…)"}},
+            {{"--reason", "why; it stands in the audit log", Takes::one_value, true},
+             {"--last-proven", "though no other one is proven", Takes::nothing},
+             {"--yes", "delete without asking", Takes::nothing},
+             wait},
+            remove,
+            {}}}};
 }
 
 }  // namespace belay::cli

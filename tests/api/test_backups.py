@@ -349,9 +349,27 @@ class Proofs(BackupCase):
         self.run_plan("odder")
         future = self.points("odder", State=["quarantined"])[0]
         self.assertIn("dated in the future", self.belay("backup", "accept", future["PointId"], "--reason", "no", status=4).stderr)
-        for word in ("hold", "release", "accept"):
-            self.belay("backup", word, "rp-" + "0" * 17, "--reason", "x", status=3)
+        for word in ("hold", "release", "accept", "delete"):
+            self.belay("backup", word, "rp-" + "0" * 17, "--reason", "x", *(["--yes"] if word == "delete" else []), status=3)
             self.belay("backup", word, "rp-0", "--reason", "x", status=2)
+
+    def test_a_point_is_deleted_by_hand(self):
+        self.given("culled")
+        for _ in range(2):
+            self.run_plan("culled")
+        newest, oldest = (point["PointId"] for point in self.points("culled"))
+        self.belay("backup", "prove", newest, "--wait")
+        self.assertIn("say --yes", self.belay("backup", "delete", oldest, "--reason", "a test", status=2).stderr)
+        self.refused("ValidationException", "DeleteRecoveryPoint", {"PointId": oldest, "Reason": "a test"}, "confirm it")
+        self.belay("backup", "hold", oldest, "--reason", "case 4712")
+        self.assertIn("legal hold", self.belay("backup", "delete", oldest, "--reason", "a test", "--yes", status=4).stderr)
+        self.belay("backup", "release", oldest, "--reason", "the case is closed")
+        self.belay("backup", "delete", oldest, "--reason", "a test", "--yes", "--wait")
+        self.assertEqual([point["PointId"] for point in self.points("culled")], [newest])
+        self.assertIn("--last-proven", self.belay("backup", "delete", newest, "--reason", "a test", "--yes", status=4).stderr)
+        self.belay("backup", "delete", newest, "--reason", "a test", "--yes", "--last-proven", "--wait")
+        self.assertEqual(self.points("culled"), [])
+        self.assertEqual(self.audit(newest)[-1], "belay:DeleteRecoveryPoint")
 
 
 class Restores(BackupCase):

@@ -26,7 +26,7 @@ BOOST_DESCRIBE_STRUCT(Alarm, (), (since, why, weight))
 struct Tally {
   std::uint64_t runs = 0, failed = 0;
   std::string state{};  // of the newest: "Succeeded", "Partial", "Failed", "Expired"
-  Instant at{};       // it ended
+  Instant at{};         // it ended
   Duration took{};
   std::uint64_t bytes = 0;  // that it moved
   std::optional<Instant> last_ok_at{};
@@ -48,20 +48,21 @@ struct Progress {
   std::string retry_task;
   std::optional<Instant> last_ok_at;  // of a backup
   std::optional<Instant> compacted_at;
-  std::uint32_t proofs = 0;              // turns
-  std::map<std::string, Alarm> alarms;   // by what is wrong
-  std::map<std::string, Tally> tallies;  // by task: "backup", "copy s3-offsite", "proof"
-  bool checked = false;                  // its repository was opened once
-  std::uint32_t backups_failed = 0;      // in a row, whatever was between them
-  std::string backup_trouble;            // why the newest backup is not there: its retries failed too, or it was missed
+  std::map<std::string, Instant> listed_at;  // by vault: what is in it was listed, by itself once a day
+  std::uint32_t proofs = 0;                  // turns
+  std::map<std::string, Alarm> alarms;       // by what is wrong
+  std::map<std::string, Tally> tallies;      // by task: "backup", "copy s3-offsite", "proof"
+  bool checked = false;                      // its repository was opened once
+  std::uint32_t backups_failed = 0;          // in a row, whatever was between them
+  std::string backup_trouble;  // why the newest backup is not there: its retries failed too, or it was missed
   std::optional<Instant> backup_trouble_at;
   bool has_full = false;  // a whole full point is there: without one, any type becomes a full
 };
 BOOST_DESCRIBE_STRUCT(Progress, (),
                       (node_id, full_due_seen, differential_due_seen, incremental_due_seen, prove_due_seen,
                        copies_due_seen, copies_waiting, job_id, job_task, busy_since, busy_until, failures, retry_at,
-                       retry_task, last_ok_at, compacted_at, proofs, alarms, tallies, checked, backups_failed,
-                       backup_trouble, backup_trouble_at, has_full))
+                       retry_task, last_ok_at, compacted_at, listed_at, proofs, alarms, tallies, checked,
+                       backups_failed, backup_trouble, backup_trouble_at, has_full))
 
 enum class Act { nothing, back_up, copy, prove, missed };
 struct Next {

@@ -57,11 +57,15 @@ struct Job {
   std::optional<RestoreTo> restore;
   bool compact = false;  // forget: also give the space back (prune)
   Limits limits;
+  // Where in `vault` (in `copy_to`) the server knows points of this repository: the labels of drives; of a vault
+  // without drives one "". No repository is made anew there: a missing one is gone, and not new.
+  std::vector<std::string> known_in, copy_known_in;
   Duration rpo{};  // the plan's; zero: none
 };
 BOOST_DESCRIBE_STRUCT(Job, (),
                       (job_id, task, plan_id, plan_name, node_id, source_node_id, source, vault, copy_to, type, points,
-                       chain, level, checks, target, offsite, scratch, restore, compact, limits, rpo))
+                       chain, level, checks, target, offsite, scratch, restore, compact, limits, known_in,
+                       copy_known_in, rpo))
 
 enum class JobOutcome {
   ok,
@@ -97,6 +101,7 @@ struct JobReport {
   std::string why;                     // where it is not ok: what, which, and what to do next
   std::vector<MadePoint> points;       // made, copied or listed
   std::vector<std::string> forgotten;  // references that are gone now
+  std::string drive;                   // the removable drive that `vault` was looked at on; "" of other vaults
   std::vector<Evidence> evidence;
   std::vector<Phase> phases;
   std::optional<Duration> time_to_restore;                        // RTO as measured: until the restored thing answered
@@ -109,8 +114,8 @@ struct JobReport {
   std::vector<std::string> put_aside{};
 };
 BOOST_DESCRIBE_STRUCT(JobReport, (),
-                      (task, outcome, why, points, forgotten, evidence, phases, time_to_restore, restored_to, bytes,
-                       files, repository_bytes, repository_bytes_free, problems, output, put_aside))
+                      (task, outcome, why, points, forgotten, drive, evidence, phases, time_to_restore, restored_to,
+                       bytes, files, repository_bytes, repository_bytes_free, problems, output, put_aside))
 
 // ---- watched every minute by the node itself, for each plan that has run on it
 struct Watch {
@@ -123,7 +128,7 @@ BOOST_DESCRIBE_STRUCT(Watch, (), (plan_id, plan_name, vault_name, source, vault,
 
 struct Finding {
   std::string what;    // "log-gap", "archiver-failing", "archiver-behind", "heartbeat-old", "lock-old", "vault-full",
-                       // "vault-away", "key-expires", "clock-wrong", "source-down", "drive-wanted"
+                       // "vault-away", "key-expires", "clock-wrong", "source-down", "drive-wanted", "repository-gone"
   std::string detail;  // which, since when, what to do
   auto operator<=>(const Finding&) const = default;
 };

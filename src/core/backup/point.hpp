@@ -52,12 +52,13 @@ struct MadePoint {
   std::string engine_version;
   std::string server_version;  // of the database; "" none
   std::vector<Fingerprint> fingerprints;
+  std::string drive;                 // the label of the removable drive that it lies on; "" of other vaults
   std::optional<double> entropy;     // mean bits per byte of what changed, where measured: encrypted files jump
   std::vector<std::string> remarks;  // for a person: what was unreadable, what changed meanwhile
 };
 BOOST_DESCRIBE_STRUCT(MadePoint, (),
                       (reference, type, needs, begun_at, taken_at, bytes_source, bytes_added, files, rows, position,
-                       engine_version, server_version, fingerprints, entropy, remarks))
+                       engine_version, server_version, fingerprints, drive, entropy, remarks))
 
 struct RecoveryPoint {
   std::string point_id;  // "rp-" + 17 hex
@@ -68,7 +69,9 @@ struct RecoveryPoint {
   MadePoint made;
   PointState state = PointState::available;
   std::vector<std::string> why;  // it is suspect, quarantined or damaged
-  Instant recorded_at{};         // by the server's clock: what retention counts by
+  // Damaged, for it is not in its vault: what it was before, and is again once it is there.
+  std::optional<PointState> missing_from;
+  Instant recorded_at{};  // by the server's clock: what retention counts by
   bool legal_hold = false;
   std::optional<Instant> locked_until;  // by its vault's lock
   std::string proof_id;                 // of the newest passed proof; "" none
@@ -77,8 +80,8 @@ struct RecoveryPoint {
   std::optional<Instant> proven_at;
 };
 BOOST_DESCRIBE_STRUCT(RecoveryPoint, (),
-                      (point_id, plan_id, node_id, vault, copy_of, engine, made, state, why, recorded_at, legal_hold,
-                       locked_until, proof_id, proven, proven_offsite, proven_at))
+                      (point_id, plan_id, node_id, vault, copy_of, engine, made, state, why, missing_from, recorded_at,
+                       legal_hold, locked_until, proof_id, proven, proven_offsite, proven_at))
 
 // A clock that is fast by no more than this is taken for right; what is dated further ahead is dated in the future.
 inline constexpr Duration kClockTolerance{120'000};

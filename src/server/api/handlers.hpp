@@ -120,6 +120,7 @@ BELAY_HANDLER(get_recovery_point);
 BELAY_HANDLER(put_legal_hold);
 BELAY_HANDLER(delete_legal_hold);
 BELAY_HANDLER(accept_recovery_point);
+BELAY_HANDLER(delete_recovery_point);
 BELAY_HANDLER(preview_retention);
 BELAY_HANDLER(get_proof);
 BELAY_HANDLER(list_proofs);

@@ -45,6 +45,7 @@ constexpr OperationRow kRows[] = {
     {"DeletePackageState", delete_package_state, sets},
     {"DeletePatchBaseline", delete_patch_baseline, sets},
     {"DeleteQuarantine", delete_quarantine, sets},
+    {"DeleteRecoveryPoint", delete_recovery_point, sets},
     {"DeleteRemedyPolicy", delete_remedy_policy, sets},
     {"DeleteUser", delete_user, sets},
     {"DeleteUserToken", delete_user_token, sets},

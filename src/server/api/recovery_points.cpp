@@ -80,6 +80,8 @@ json::Object point_reply(const backup::RecoveryPoint& point) {
                      {"Rows", made.rows},
                      {"LegalHold", point.legal_hold}};
   put(reply, "CopyOf", json::Value(point.copy_of));
+  put(reply, "Drive", json::Value(made.drive));
+  if (point.missing_from) reply["Missing"] = true;
   put(reply, "Needs", texts_reply(made.needs));
   put(reply, "Why", texts_reply(point.why));
   put(reply, "Remarks", texts_reply(made.remarks));
@@ -148,6 +150,18 @@ Result<json::Object> accept_recovery_point(const Call& call) {
   BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
   BELAY_TRY(service->accept(call.text("PointId"), call.text("Reason"), call.principal));
   return json::Object();
+}
+
+Result<json::Object> delete_recovery_point(const Call& call) {
+  BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
+  BELAY_TRY_ASSIGN(const auto job, service->remove_point({.point_id = call.text("PointId"),
+                                                          .confirm = call.text("Confirm"),
+                                                          .last_proven = flag_of(call, "LastProven"),
+                                                          .reason = call.text("Reason"),
+                                                          .requested_by = call.principal}));
+  json::Array jobs;
+  if (!job.empty()) jobs.emplace_back(job);
+  return json::Object{{"JobIds", std::move(jobs)}};
 }
 
 Result<json::Object> preview_retention(const Call& call) {

@@ -340,10 +340,15 @@ Status Backups::accept(std::string_view point_id, std::string_view reason, std::
   const Instant now = clock_.now();
   return store_.write([&](Sql& sql) -> Status {
     BELAY_TRY_ASSIGN(auto point, backups::get_point(sql, point_id));
-    if (point.state != PointState::suspect && point.state != PointState::quarantined)
+    if (point.missing_from)
+      return wrong_state("the recovery point " + point.point_id + " is not in the vault " + point.vault +
+                         " any more; bring it back and run `belay vault check " + point.vault +
+                         "`, or let go of it with `belay backup delete`");
+    if (point.state != PointState::suspect && point.state != PointState::quarantined &&
+        point.state != PointState::damaged)
       return wrong_state("the recovery point " + point.point_id + " is " +
                          boost::describe::enum_to_string(point.state, "?") +
-                         "; only suspect or quarantined ones are accepted");
+                         "; only suspect, quarantined or damaged ones are accepted");
     if (point.made.taken_at > now + Duration(120'000))
       return wrong_state("the recovery point " + point.point_id +
                          " is dated in the future: it would outlive every other; it stays apart");

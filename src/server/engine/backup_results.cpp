@@ -30,9 +30,13 @@ constexpr std::string_view kComplianceType = "Custom:Backup";
 
 std::string_view word(auto value) { return boost::describe::enum_to_string(value, ""); }
 
-// Something about the copy itself is wrong, as against the place it was tried in.
-bool blames_the_point(const backup::JobReport& report) {
-  return std::ranges::any_of(report.evidence, [](const auto& item) { return !item.passed; });
+// What a failed test found stands until a test that climbed higher passes.
+Result<bool> outdoes_failures(store::Sql& sql, const std::string& point_id, std::optional<backup::ProofLevel> reached) {
+  BELAY_TRY_ASSIGN(const auto all, backups::list_proofs(sql, {.plan_id = {}, .node_id = {}, .point_id = point_id},
+                                                        store::Page{store::kPageLimitMax, {}}));
+  for (const auto& one : all.items)
+    if (!one.proof.passed && one.proof.level && (!reached || *reached <= *one.proof.level)) return false;
+  return reached.has_value();
 }
 
 }  // namespace
@@ -60,17 +64,26 @@ Status BackupRun::take_result(Job& job, const wire::OrderResult& result) {
     BELAY_TRY_ASSIGN(lacks, what_it_lacks(job, report));
   }
   if (!job.begun_at) job.begun_at = result.started_at;
+  const bool stopped = result.outcome == wire::OrderOutcome::cancelled;
+  BELAY_TRY(note_gone(job, report));
   switch (job.job.task) {
     case Task::backup: BELAY_TRY(keep_points(job, report)); break;
     case Task::copy: BELAY_TRY(keep_copies(job, report)); break;
-    case Task::prove: BELAY_TRY(keep_proof(job, report)); break;
+    case Task::prove:
+      // What was stopped half-way says nothing, and neither does what could not be looked at.
+      if (!stopped && !backup::could_not_be_done(report)) BELAY_TRY(keep_proof(job, report));
+      break;
     case Task::forget: BELAY_TRY(keep_forgotten(job, report)); break;
     case Task::list: BELAY_TRY(reconcile(job, report)); break;
     case Task::check:
     case Task::restore: break;
   }
-  if (result.outcome == wire::OrderOutcome::cancelled) return end(job, "Cancelled", "somebody stopped it");
+  if (stopped) return end(job, "Cancelled", "somebody stopped it");
   if (!lacks.empty()) return end(job, "Failed", lacks);
+  // The node did its work; who asked for it must see what it found.
+  if (job.job.task == Task::list && !wrong_.empty()) return end(job, "Failed", wrong_);
+  if (job.job.task == Task::prove && backup::could_not_be_done(report))
+    return end(job, "Failed", "could not be done: " + why_of(report));
   const std::string state = report.outcome == JobOutcome::ok        ? "Succeeded"
                             : report.outcome == JobOutcome::partial ? "Partial"
                                                                     : "Failed";
@@ -186,6 +199,7 @@ Status BackupRun::keep_copies(const Job& job, const backup::JobReport& report) {
     BELAY_TRY_ASSIGN(const auto whole, backups::get_point(sql_, original->point_id));
     BELAY_TRY_ASSIGN(auto copy, point_of(job, whole.made, job.job.copy_to->name));
     copy.made.reference = made.reference;
+    copy.made.drive = made.drive;
     copy.made.needs = made.needs;
     copy.made.bytes_added = made.bytes_added;
     copy.copy_of = original->point_id;
@@ -199,34 +213,6 @@ Status BackupRun::keep_forgotten(const Job& job, const backup::JobReport& report
   for (auto& point : points) {
     if (std::ranges::find(report.forgotten, point.made.reference) == report.forgotten.end()) continue;
     point.state = PointState::gone;
-    BELAY_TRY(backups::update_point(sql_, point));
-  }
-  return {};
-}
-
-// What the repository holds against what we know: a point of nobody's making is kept apart, one that went behind our
-// back is told.
-Status BackupRun::reconcile(const Job& job, const backup::JobReport& report) {
-  if (report.outcome != JobOutcome::ok) return {};
-  BELAY_TRY_ASSIGN(auto known, backups::points_of(sql_, plan_.plan_id, job.job.source_node_id, job.job.vault.name));
-  std::vector<RecoveryPoint> strange;
-  for (const auto& made : report.points) {
-    const auto ours =
-        std::ranges::find_if(known, [&](const auto& point) { return point.made.reference == made.reference; });
-    if (ours != known.end()) continue;
-    BELAY_TRY_ASSIGN(auto point, point_of(job, made, job.job.vault.name));
-    point.state = PointState::quarantined;
-    point.why = {"it is in the vault, and no backup of this plan made it"};
-    strange.push_back(std::move(point));
-  }
-  BELAY_TRY(backups::add_points(sql_, strange));
-  for (auto& point : known) {
-    const bool there =
-        std::ranges::any_of(report.points, [&](const auto& made) { return made.reference == point.made.reference; });
-    if (there) continue;
-    const bool asked_for = point.state == PointState::expiring;
-    point.state = asked_for ? PointState::gone : PointState::damaged;
-    if (!asked_for) point.why = {"it is not in the vault any more, and nobody here deleted it"};
     BELAY_TRY(backups::update_point(sql_, point));
   }
   return {};
@@ -264,16 +250,22 @@ Status BackupRun::keep_proof(const Job& job, const backup::JobReport& report) {
   proof.phases = report.phases;
   if (!proof.passed) proof.why = why_of(report);
   proof_failed_ = proof.passed ? "" : proof.proof_id + ": " + proof.why;
+  BELAY_TRY_ASSIGN(const bool outdoes, outdoes_failures(sql_, point.point_id, proof.level));
   made.text = backup::canonical_text(proof);
   made.signature = to_base64(io::ed25519_sign(parts_.authority.order_private_key, made.text));
   BELAY_TRY(backups::add_proof(sql_, made));
 
   if (proof.passed) {
+    static_cast<void>(is_found_again(point));
+    if (point.state == PointState::damaged && outdoes) {
+      point.state = PointState::available;
+      point.why = {"the restore test " + proof.proof_id + " passed, and clears what an earlier one found"};
+    }
     point.proof_id = proof.proof_id;
     point.proven = proof.level;
     point.proven_offsite = proof.offsite;
     point.proven_at = now_;
-  } else if (blames_the_point(report)) {
+  } else if (backup::speaks_against(report.evidence)) {
     const bool only_checks = proof.level && *proof.level >= backup::ProofLevel::P4;
     point.state = only_checks ? PointState::suspect : PointState::damaged;
     point.why = {"the restore test " + proof.proof_id + " failed: " + proof.why};

@@ -63,6 +63,15 @@ Result<std::vector<std::string>> nodes_of(Sql& sql, const backup::PlanSpec& plan
 
 bool is_sent(const backups::Job& job) { return job.state == "Sent" || job.state == "Running"; }
 
+// The drives, or "" where the vault has none, on which points of the job's repository are known.
+Result<std::vector<std::string>> known_in(Sql& sql, const backup::Job& job, const std::string& vault) {
+  BELAY_TRY_ASSIGN(const auto points, backups::points_of(sql, job.plan_id, job.source_node_id, vault));
+  std::set<std::string> drives;
+  for (const auto& point : points)
+    if (point.state != backup::PointState::expiring) drives.insert(point.made.drive);
+  return std::vector<std::string>(drives.begin(), drives.end());
+}
+
 }  // namespace
 
 std::unique_ptr<ExecutionKind> make_backup_kind(BackupParts parts) {
@@ -92,6 +101,10 @@ Status wake_backup_plan(Sql& sql, std::string_view plan_id, std::string_view nod
 Result<std::string> want_job(Sql& sql, backup::Job job, std::string_view requested_by, std::string_view reason,
                              Instant now) {
   if (job.job_id.empty()) job.job_id = make_id("bj", io::random_bytes(kIdRandomBytes));
+  BELAY_TRY_ASSIGN(job.known_in, known_in(sql, job, job.vault.name));
+  if (job.copy_to) {
+    BELAY_TRY_ASSIGN(job.copy_known_in, known_in(sql, job, job.copy_to->name));
+  }
   backups::Job kept;
   kept.requested_by = requested_by;
   kept.reason = reason;
@@ -310,6 +323,11 @@ Status BackupRun::begin_due(Member& member, std::vector<Job>& open) {
     if (closed->empty()) BELAY_TRY(ask_agenda(member));
     BELAY_TRY_ASSIGN(open, backups::open_jobs(sql_, plan_.plan_id, member.node_id));
     BELAY_TRY_ASSIGN(first, first_ready(open));
+    if (first == open.size()) {
+      BELAY_TRY(ask_list(member));
+      BELAY_TRY_ASSIGN(open, backups::open_jobs(sql_, plan_.plan_id, member.node_id));
+      BELAY_TRY_ASSIGN(first, first_ready(open));
+    }
   }
   while (first < open.size()) {
     BELAY_TRY(send(open[first], member));

@@ -33,6 +33,7 @@ class BackupRun {
   Status want_backup(Member& member, backup::BackupType type, std::string_view reason);
   Status want_proof(Member& member, std::string_view reason);
   Status ask_agenda(Member& member);
+  Status ask_list(Member& member);
   Status want_copy(Member& member, const std::string& vault);
   // Of those that wait, whose turn it is; open.size() where it is nobody's.
   Result<std::size_t> first_ready(const std::vector<Job>& open);
@@ -42,6 +43,9 @@ class BackupRun {
   Status watch_deadline(Job& job);
   // When the earliest thing on this node may have changed by the clock alone.
   void plan_next_look(Member& member, const std::vector<Job>& open);
+
+  // ---- what a vault really holds (backup_reconcile.cpp)
+  Status note_gone(const Job& job, const backup::JobReport& report);
 
   // ---- what came of it (backup_results.cpp)
   Status take_result(Job& job, const wire::OrderResult& result);
@@ -77,10 +81,13 @@ class BackupRun {
   schedule::ZoneRules zone_;
   std::string proof_failed_;       // of the job at hand: its restore test proved less than was wanted, and why
   std::set<std::string> to_look_;  // nodes that something happened to
+  std::string wrong_;              // about what the newest list found in its vault; "" nothing
 };
 
 // "3 files could not be read; …" of a report that is not ok, at most so many bytes.
 std::string why_of(const backup::JobReport& report);
+// A point that was missing and is there: as it was before. False of one that was not missing.
+bool is_found_again(backup::RecoveryPoint& point);
 bool is_over(const store::backups::Job& job);
 std::string agenda_task(const backup::Job& job);
 

@@ -61,6 +61,12 @@ struct RestoreRequest {
   std::string confirm;  // the point's id again, where something is replaced
   std::string requested_by;
 };
+struct RemovePointRequest {
+  std::string point_id;
+  std::string confirm;       // the point's id again
+  bool last_proven = false;  // told apart: nothing proven is left then
+  std::string reason, requested_by;
+};
 struct RetentionPreview {
   std::string node_id, vault;
   std::vector<backup::RecoveryPoint> points;
@@ -104,8 +110,12 @@ class Backups {
 
   // ---- points
   Status hold(std::string_view point_id, bool held, std::string_view reason, std::string_view by);
-  // A suspect or quarantined point is good all the same: somebody looked.
+  // A suspect, quarantined or damaged point is good all the same: somebody looked. Not one that is missing. A test that
+  // failed stands, and its proofs count again once another one passed.
   Status accept(std::string_view point_id, std::string_view reason, std::string_view by);
+  // Deletes one by a person's will; the job that does it, "" where it was missing. Refused: on hold, locked, needed by
+  // others, not confirmed, and the last proven one of its plan and node unless `last_proven`.
+  Result<std::string> remove_point(const RemovePointRequest& request);
   Result<std::vector<RetentionPreview>> preview_retention(std::string_view plan, std::string_view node_id);
 
   // ---- how it stands

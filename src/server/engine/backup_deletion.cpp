@@ -1,0 +1,94 @@
+// Recovery points that a person deletes.
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "server/engine/audit.hpp"
+#include "server/engine/backup_kind.hpp"
+#include "server/engine/backups.hpp"
+
+namespace belay::server {
+namespace {
+using backup::PointState;
+using backup::RecoveryPoint;
+using store::Sql;
+namespace backups = store::backups;
+
+Error wrong_state(const RecoveryPoint& point, const std::string& what) {
+  return Error(Code::conflict, "the recovery point " + point.point_id + " " + what, "InvalidStateException");
+}
+
+// Of all vaults of its plan and node: another one that is proven, and that one could go back to.
+bool is_last_proven(const RecoveryPoint& point, const std::vector<RecoveryPoint>& all) {
+  if (!point.proven || point.missing_from) return false;
+  return std::ranges::none_of(all, [&](const RecoveryPoint& other) {
+    if (other.point_id == point.point_id || !other.proven) return false;
+    std::vector<RecoveryPoint> beside;
+    for (const auto& one : all)
+      if (one.vault == other.vault) beside.push_back(one);
+    return other.state == PointState::available && backup::is_whole(other, beside);
+  });
+}
+
+Status check_removal(const RemovePointRequest& request, const RecoveryPoint& point,
+                     const std::vector<RecoveryPoint>& all, Instant now) {
+  if (point.state == PointState::gone) return wrong_state(point, "was deleted already");
+  if (point.state == PointState::expiring) return wrong_state(point, "is being deleted already");
+  if (point.legal_hold)
+    return wrong_state(point, "is on a legal hold; release it first (`belay backup release`), where that is allowed");
+  if (point.locked_until && *point.locked_until > now)
+    return wrong_state(point, "is locked by its vault until " + to_iso8601(*point.locked_until) + "; wait until then");
+  std::vector<std::string> builds;
+  for (const auto& other : all)
+    if (other.vault == point.vault && !other.missing_from && other.state != PointState::expiring &&
+        std::ranges::find(other.made.needs, point.made.reference) != other.made.needs.end())
+      builds.push_back(other.point_id);
+  if (!builds.empty() && !point.missing_from)
+    return wrong_state(point, "is what others build on (" + join(builds, ", ") + "); delete those first");
+  if (request.confirm != point.point_id)
+    return Error(Code::invalid_argument,
+                 "this deletes a recovery point for good: confirm it with its id (Confirm: " + point.point_id + ")",
+                 "ValidationException");
+  if (is_last_proven(point, all) && !request.last_proven)
+    return wrong_state(point,
+                       "is the last one that a restore test proved; prove another one first, or say so once more "
+                       "(LastProven: true, --last-proven)");
+  return {};
+}
+
+Result<std::string> remove_in(Sql& sql, RecoveryPoint point, const RemovePointRequest& request, Instant now) {
+  const bool missing = point.missing_from.has_value();
+  point.why.push_back("deleted by " + request.requested_by + ": " + sanitize(request.reason, 500));
+  point.state = missing ? PointState::gone : PointState::expiring;
+  BELAY_TRY(backups::update_point(sql, point));
+  if (missing) {
+    BELAY_TRY(wake_backup_plan(sql, point.plan_id, point.node_id, now));
+    return std::string();
+  }
+  BELAY_TRY_ASSIGN(const auto plan, backups::get_plan(sql, point.plan_id));
+  BELAY_TRY_ASSIGN(auto job, job_for(sql, plan, point.node_id, backup::Task::forget));
+  BELAY_TRY_ASSIGN(const auto vault, backups::get_vault(sql, point.vault));
+  job.vault = vault.spec;
+  job.points = {point.made};
+  job.points.front().fingerprints.clear();
+  return want_job(sql, std::move(job), request.requested_by, request.reason, now);
+}
+
+}  // namespace
+
+Result<std::string> Backups::remove_point(const RemovePointRequest& request) {
+  const Instant now = clock_.now();
+  auto done = store_.write([&](Sql& sql) -> Result<std::string> {
+    BELAY_TRY_ASSIGN(auto point, backups::get_point(sql, request.point_id));
+    BELAY_TRY_ASSIGN(const auto all, backups::points_of(sql, point.plan_id, point.node_id, {}));
+    BELAY_TRY(check_removal(request, point, all, now));
+    BELAY_TRY(note_in_audit(sql, now, request.requested_by, "belay:DeleteRecoveryPoint", request.point_id,
+                            {{"reason", request.reason},
+                             {"state", boost::describe::enum_to_string(point.state, "?")},
+                             {"lastProven", request.last_proven}}));
+    return remove_in(sql, std::move(point), request, now);
+  });
+  if (done.ok() && poke) poke();
+  return done;
+}
+
+}  // namespace belay::server

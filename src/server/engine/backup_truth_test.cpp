@@ -1,0 +1,269 @@
+// What is really in a vault, whom a test may blame, and what a person deletes.
+#include "server/engine/backups_fixture_test.hpp"
+
+namespace belay::server {
+namespace {
+using backup::ProofLevel;
+
+class BackupTruthTest : public BackupsTest {
+ protected:
+  void given_point() {
+    given_vault();
+    given_plan();
+    run_now();
+  }
+  // The next jobs of the node say this, as an engine does.
+  void node_says(std::function<backup::JobReport(const backup::Job&)> says) {
+    fleet_.at(db_).does_backups = std::move(says);
+  }
+  void node_works() {
+    node_says([this](const backup::Job& job) { return repository().work(job); });
+  }
+  static std::function<backup::JobReport(const backup::Job&)> test_says(std::vector<backup::Evidence> evidence,
+                                                                        const std::string& why) {
+    return [=](const backup::Job& job) {
+      backup::JobReport report;
+      report.task = job.task;
+      report.outcome = JobOutcome::failed;
+      report.why = why;
+      report.evidence = evidence;
+      return report;
+    };
+  }
+  static backup::JobReport repository_gone(const backup::Job& job) {
+    backup::JobReport report;
+    report.task = job.task;
+    report.outcome = JobOutcome::failed;
+    report.why = "the repository is gone";
+    report.problems.emplace_back().subject = "repository-gone";
+    return report;
+  }
+  kept::Job checked() {
+    const auto made = backups_->check_vault("nas", "", "anna");
+    EXPECT_TRUE(made.ok()) << made.error().chain();
+    settle();
+    return job(made->back());
+  }
+  Status remove(const std::string& point, bool last_proven = false, bool confirmed = true) {
+    const auto done = backups_->remove_point({.point_id = point,
+                                              .confirm = confirmed ? point : "",
+                                              .last_proven = last_proven,
+                                              .reason = "it is broken",
+                                              .requested_by = "anna"});
+    settle();
+    return done.ok() ? Status() : Status(done.error());
+  }
+};
+
+TEST_F(BackupTruthTest, ATestThatLookedAtNothingBlamesNobodyAndTakesNoProofAway) {
+  given_point();
+  ASSERT_EQ(job(prove_now()).state, "Succeeded");
+  const auto proof = points().front().proof_id;
+  const std::vector<backup::Evidence> cases[] = {
+      {{ProofLevel::P0, "repository", true, "has it"}, {ProofLevel::P3, "room", false, "needs 67 MiB", false}},
+      {{ProofLevel::P0, "repository", false, "is away", false}},
+      {},
+  };
+  for (const auto& evidence : cases) {
+    node_says(test_says(evidence, "needs 67 MiB"));
+    const auto tested = job(prove_now());
+    EXPECT_EQ(tested.state, "Failed");
+    EXPECT_EQ(tested.why, "could not be done: needs 67 MiB");
+    const auto point = points().front();
+    EXPECT_EQ(point.state, PointState::available);
+    EXPECT_EQ(point.proof_id, proof);
+    EXPECT_EQ(posture().proven, ProofLevel::P4);
+  }
+}
+
+TEST_F(BackupTruthTest, APassedTestClearsWhatALesserOneFound) {
+  given_point();
+  node_says(test_says({{ProofLevel::P0, "a", true, ""},
+                       {ProofLevel::P1, "b", true, ""},
+                       {ProofLevel::P2, "bytes", false, "a checksum is wrong"}},
+                      "a checksum is wrong"));
+  job(prove_now());
+  ASSERT_EQ(points().front().state, PointState::damaged);
+  node_works();
+  ProveRequest request;
+  request.point_id = points().front().point_id;
+  request.level = ProofLevel::P1;
+  repository().proves = ProofLevel::P1;
+  ASSERT_TRUE(backups_->start_proofs(request).ok());
+  settle();
+  EXPECT_EQ(points().front().state, PointState::damaged) << "a test that did not come so far says nothing of it";
+  request.level = ProofLevel::P4;
+  repository().proves = ProofLevel::P4;
+  ASSERT_TRUE(backups_->start_proofs(request).ok());
+  settle();
+  EXPECT_EQ(points().front().state, PointState::available) << testing::PrintToString(points().front().why);
+  EXPECT_EQ(posture().verdict, backup::Verdict::COMPLIANT) << testing::PrintToString(posture().reasons);
+}
+
+TEST_F(BackupTruthTest, ADamagedPointIsAcceptedWithAReason) {
+  given_point();
+  node_says(test_says({{ProofLevel::P0, "bytes", false, "wrong"}}, "wrong"));
+  job(prove_now());
+  const auto point = points().front();
+  ASSERT_EQ(point.state, PointState::damaged);
+  ASSERT_TRUE(backups_->accept(point.point_id, "the disk of the test was broken", "anna").ok());
+  EXPECT_EQ(points().front().state, PointState::available);
+  EXPECT_THAT(points().front().why.back(), HasSubstr("anna"));
+}
+
+TEST_F(BackupTruthTest, ANodeIsToldWherePointsAreKnown) {
+  given_vault();
+  given_vault("offsite", "offsite: true\nsite: other\n");
+  given_plan(std::string(kByHand) + "copies: [{vault: offsite, keep: {last: 5}}]\n");
+  run_now();
+  EXPECT_TRUE(repository().jobs.front().known_in.empty()) << "the first one makes the repository";
+  pass(Duration(120'000), Duration(60'000));
+  const auto copy = std::ranges::find(repository().jobs, Task::copy, &backup::Job::task);
+  ASSERT_NE(copy, repository().jobs.end());
+  EXPECT_EQ(copy->known_in, std::vector<std::string>{""});
+  EXPECT_TRUE(copy->copy_known_in.empty());
+  run_now();
+  EXPECT_EQ(repository().jobs.back().known_in, std::vector<std::string>{""});
+}
+
+TEST_F(BackupTruthTest, WhatVanishedAndCameBackCountsAgainWithItsProof) {
+  given_point();
+  ASSERT_EQ(job(prove_now()).state, "Succeeded");
+  const auto there = repository().points;
+  repository().points.clear();
+  const auto listed = checked();
+  EXPECT_EQ(listed.state, "Failed");
+  EXPECT_THAT(listed.why, HasSubstr("1 points are not in the vault nas any more"));
+  EXPECT_EQ(points().front().state, PointState::damaged);
+  EXPECT_EQ(posture().verdict, backup::Verdict::NON_COMPLIANT);
+  EXPECT_THAT(backups_->accept(points().front().point_id, "x", "anna").error().message(), HasSubstr("bring it back"));
+  EXPECT_EQ(checked().state, "Failed") << "it still is not there";
+  repository().points = there;
+  EXPECT_EQ(checked().state, "Succeeded");
+  EXPECT_EQ(points().front().state, PointState::available);
+  EXPECT_TRUE(points().front().why.empty());
+  EXPECT_EQ(posture().verdict, backup::Verdict::COMPLIANT) << testing::PrintToString(posture().reasons);
+  EXPECT_EQ(posture().proven, ProofLevel::P4);
+}
+
+TEST_F(BackupTruthTest, WhatATestDamagedIsNotGoodForBeingThere) {
+  given_point();
+  node_says(test_says({{ProofLevel::P0, "bytes", false, "wrong"}}, "wrong"));
+  job(prove_now());
+  node_works();
+  const auto there = repository().points;
+  repository().points.clear();
+  checked();
+  repository().points = there;
+  EXPECT_EQ(checked().state, "Succeeded");
+  EXPECT_EQ(points().front().state, PointState::damaged);
+}
+
+TEST_F(BackupTruthTest, ARepositoryThatIsGoneTakesItsPointsOutOfTheCount) {
+  given_point();
+  ASSERT_EQ(job(prove_now()).state, "Succeeded");
+  node_says(repository_gone);
+  run_now();
+  EXPECT_EQ(points().front().state, PointState::damaged);
+  EXPECT_TRUE(points().front().missing_from.has_value());
+  EXPECT_EQ(posture().verdict, backup::Verdict::NON_COMPLIANT);
+  EXPECT_FALSE(posture().recoverable_to);
+  node_works();
+  EXPECT_EQ(checked().state, "Succeeded");
+  EXPECT_EQ(points().front().state, PointState::available);
+  EXPECT_EQ(posture().verdict, backup::Verdict::COMPLIANT) << testing::PrintToString(posture().reasons);
+}
+
+TEST_F(BackupTruthTest, EachRepositoryIsListedOnceADay) {
+  given_point();
+  pass(Duration(23LL * 3'600'000), Duration(3'600'000));
+  EXPECT_EQ(repository().count(Task::list), 0u);
+  repository().points.clear();
+  pass(Duration(3LL * 3'600'000), Duration(3'600'000));
+  EXPECT_EQ(repository().count(Task::list), 1u);
+  EXPECT_EQ(points().front().state, PointState::damaged);
+  pass(Duration(24LL * 3'600'000), Duration(3'600'000));
+  EXPECT_EQ(repository().count(Task::list), 2u);
+}
+
+TEST_F(BackupTruthTest, OnlyTheDriveThatWasLookedAtIsJudged) {
+  given_point();
+  std::string drive = "A";
+  node_says([&](const backup::Job& job) {
+    auto report = repository().work(job);
+    report.drive = drive;
+    for (auto& point : report.points) point.drive = drive;
+    if (job.task == Task::list)
+      std::erase_if(report.points, [&](const auto& point) { return (point.reference == "label-3") != (drive == "B"); });
+    return report;
+  });
+  run_now();  // label-2 on A
+  drive = "B";
+  run_now();  // label-3 on B
+  EXPECT_EQ(checked().state, "Succeeded");
+  for (const auto& point : points())
+    EXPECT_EQ(point.state, PointState::available) << point.made.reference << " " << point.made.drive;
+  EXPECT_EQ(repository().jobs.back().known_in, (std::vector<std::string>{"", "A", "B"}));
+}
+
+TEST_F(BackupTruthTest, APersonDeletesAPoint) {
+  given_point();
+  pass(Duration(600'000));
+  RunRequest again;
+  again.plan = "pg";
+  again.type = BackupType::full;
+  ASSERT_TRUE(backups_->start_runs(again).ok());
+  settle();
+  ASSERT_EQ(points().size(), 2u);
+  const auto newest = points().front().point_id, oldest = points().back().point_id;
+  EXPECT_THAT(remove(oldest, false, false).error().message(), HasSubstr("confirm it"));
+  ASSERT_TRUE(backups_->hold(oldest, true, "a lawyer wants it", "anna").ok());
+  EXPECT_THAT(remove(oldest).error().message(), HasSubstr("legal hold"));
+  ASSERT_TRUE(backups_->hold(oldest, false, "over", "anna").ok());
+  ASSERT_EQ(job(prove_now()).state, "Succeeded");
+  EXPECT_THAT(remove(newest).error().message(), HasSubstr("the last one that a restore test proved"));
+  ASSERT_TRUE(remove(oldest).ok());
+  ASSERT_EQ(points().size(), 1u);
+  EXPECT_EQ(points().front().point_id, newest);
+  EXPECT_EQ(repository().jobs.back().task, Task::forget);
+  EXPECT_EQ(repository().points.size(), 1u);
+  ASSERT_TRUE(remove(newest, true).ok());
+  EXPECT_TRUE(points().empty());
+  EXPECT_THAT(remove(newest, true).error().message(), HasSubstr("deleted already"));
+}
+
+TEST_F(BackupTruthTest, WhatOthersBuildOnStaysAndWhatIsMissingIsForgottenAtOnce) {
+  given_vault();
+  given_plan(std::string(kByHand));
+  run_now();
+  RunRequest request;
+  request.plan = "pg";
+  request.type = BackupType::incremental;
+  ASSERT_TRUE(backups_->start_runs(request).ok());
+  settle();
+  ASSERT_EQ(points().size(), 2u);
+  const auto full = points().back().point_id;
+  EXPECT_THAT(remove(full).error().message(), HasSubstr("others build on"));
+  node_says(repository_gone);
+  checked();
+  const auto jobs = repository().jobs.size();
+  ASSERT_TRUE(remove(full).ok());
+  ASSERT_TRUE(remove(points().front().point_id).ok());
+  EXPECT_TRUE(points().empty());
+  EXPECT_EQ(repository().jobs.size(), jobs) << "there was nothing to delete";
+  node_works();
+  run_now();
+  EXPECT_TRUE(repository().jobs.back().known_in.empty()) << "a new repository may be made now";
+}
+
+TEST_F(BackupTruthTest, ALockIsKept) {
+  given_vault("nas", "lock: {mode: governance, days: 14}\n");
+  std::string plan = kByHand;
+  plan.replace(plan.find("last: 3"), 7, "within: 30d");
+  given_plan(plan);
+  run_now();
+  EXPECT_THAT(remove(points().front().point_id).error().message(), HasSubstr("is locked by its vault until"));
+}
+
+}  // namespace
+}  // namespace belay::server
