@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -274,6 +275,71 @@ TEST_P(BackupEngineContract, ACancelledOneIsNoSuccessAndTheNextIsWell) {
   const auto content = stand_->content();
   const auto point = stand_->back_up();
   EXPECT_EQ(restored(point, "after"), content);
+}
+
+// Stopped before any of its programs, or with programs that are missing from any of them on.
+TEST_P(BackupEngineContract, ATestThatCouldNotBeDoneSpeaksAgainstNoPoint) {
+  const auto point = stand_->back_up();
+  for (const bool stops : {true, false}) {
+    for (int spared = 0;; spared = spared * 2 + 1) {
+      std::atomic<bool> cancel{false};
+      int calls = 0;
+      stand_->host().cancel = &cancel;
+      stand_->processes().before = [&](const io::ProcessSpec& spec) -> Status {
+        if (calls++ < spared || spec.argv.front() == "umount" || spec.argv.front() == "kill") return {};
+        if (!stops) return Error(Code::not_found, "no such program", "program-missing");
+        cancel = true;
+        return {};
+      };
+      const auto report = stand_->run(about(Task::prove, point));
+      stand_->host().cancel = nullptr;
+      stand_->processes().before = {};
+      if (report.outcome == JobOutcome::ok) break;
+      EXPECT_FALSE(backup::speaks_against(report.evidence)) << spared << told(report);
+      EXPECT_TRUE(backup::could_not_be_done(report)) << spared << told(report);
+    }
+  }
+  EXPECT_EQ(stand_->run(about(Task::prove, point)).outcome, JobOutcome::ok);
+}
+
+TEST_P(BackupEngineContract, ATestWithoutRoomSpeaksAgainstNoPoint) {
+  const auto point = stand_->back_up();
+  auto job = about(Task::prove, point);
+  job.scratch = stand_->directory("small");
+  std::filesystem::create_directories(job.scratch);
+  if (::mount("tmpfs", job.scratch.c_str(), "tmpfs", 0, "size=1m") != 0) GTEST_SKIP() << "no tmpfs can be mounted here";
+  const auto report = stand_->run(job);
+  EXPECT_EQ(::umount2(job.scratch.c_str(), MNT_DETACH), 0);
+  if (report.outcome == JobOutcome::ok) GTEST_SKIP() << "it needs no room";
+  EXPECT_FALSE(backup::speaks_against(report.evidence)) << told(report);
+  EXPECT_TRUE(backup::could_not_be_done(report)) << told(report);
+}
+
+// Whoever took it away, a new and empty one in its place would hide that.
+TEST_P(BackupEngineContract, ARepositoryThatVanishedIsNotMadeAnew) {
+  if (GetParam().name == "fake") GTEST_SKIP() << "it keeps no watch";
+  const auto point = stand_->back_up();
+  const auto watched = [&] {
+    const auto job = stand_->job(Task::backup);
+    backup::Watch watch;
+    watch.plan_id = job.plan_id, watch.vault_name = job.vault.name, watch.vault = job.vault, watch.source = job.source;
+    return json::encode_text(stand_->engine().watch(watch));
+  };
+  std::filesystem::rename(stand_->repository(), stand_->directory("taken"));
+  EXPECT_THAT(watched(), HasSubstr("repository-gone"));
+  for (const auto task : {Task::check, Task::backup, Task::list, Task::prove, Task::forget}) {
+    auto job = about(task, point);
+    job.known_in = {""};
+    const auto report = stand_->run(job);
+    EXPECT_EQ(report.outcome, JobOutcome::failed) << told(report);
+    EXPECT_EQ(reason_of(report), "repository-gone") << told(report);
+    EXPECT_FALSE(backup::speaks_against(report.evidence));
+  }
+  EXPECT_FALSE(std::filesystem::exists(stand_->repository() + "/config"));
+  std::filesystem::remove_all(stand_->repository());
+  std::filesystem::rename(stand_->directory("taken"), stand_->repository());
+  EXPECT_THAT(listed(), testing::ElementsAre(point.reference));
+  EXPECT_THAT(watched(), Not(HasSubstr("repository-gone")));
 }
 
 // Whatever the killed one was just starting has its lock, too, until it is another program.

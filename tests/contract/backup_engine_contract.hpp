@@ -3,6 +3,7 @@
 // fresh stand. An engine joins with a stand of its own and its row in backup_engine_contract.cpp.
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -20,6 +21,8 @@ class RecordingProcesses final : public io::Processes {
  public:
   Result<io::ProcessOutcome> run(const io::ProcessSpec& spec, const io::OutputSink& sink) override;
   std::string said() const;  // all arguments and variables of all calls
+  // Asked before each call; an error stands for what would have come of it.
+  std::function<Status(const io::ProcessSpec&)> before;
 
  private:
   mutable std::mutex mutex_;

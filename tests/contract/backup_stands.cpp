@@ -143,6 +143,7 @@ class FakeStand final : public FilesStand {
 }  // namespace
 
 Result<io::ProcessOutcome> RecordingProcesses::run(const io::ProcessSpec& spec, const io::OutputSink& sink) {
+  if (before) BELAY_TRY(before(spec));
   {
     const std::scoped_lock lock(mutex_);
     for (const auto& argument : spec.argv) said_ += argument + "\n";

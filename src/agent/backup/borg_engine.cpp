@@ -129,7 +129,9 @@ Result<std::string> BorgStore::version() {
 Status BorgStore::open(bool make_it) {
   auto opened = borg({"list", "--json", "--last", "1", place()}, kOpenTimeout);
   if (opened.ok()) return {};
-  if (opened.error().reason() != "no-repository" || !make_it) return opened.error();
+  const bool none = opened.error().reason() == "no-repository";
+  if (none && must_be_there(job_, access_.vault())) return repository_gone(access_.vault());
+  if (!none || !make_it) return opened.error();
   return make();
 }
 

@@ -87,7 +87,10 @@ Result<json::Value> CommandEngine::ask(const Job& job, std::string_view verb, js
                                        bool isolated) {
   const auto& program = job.source.program;
   const auto what = program + " " + std::string(verb);
-  BELAY_TRY(io::check_trusted(host_.files, program));
+  if (const auto trusted = io::check_trusted(host_.files, program); !trusted.ok())
+    return trusted.error().code() == Code::not_found
+               ? Error(Code::not_found, trusted.error().chain(), "program-missing")
+               : trusted.error();
   request["protocol"] = kProtocol;
   request["plan"] = job.plan_name;
   Call call_it;
@@ -172,7 +175,7 @@ std::vector<Fingerprint> CommandEngine::examine(const Job& job, const std::strin
   }
   const auto* fine = answer.ok() ? json::find(*answer, "ok") : nullptr;
   const auto prints = answer.ok() ? prints_in(*answer) : Result<std::vector<Fingerprint>>(answer.error());
-  if (!prints.ok()) fail(report, ProofLevel::P3, program, prints.error().chain());
+  if (!prints.ok()) fail(report, ProofLevel::P3, program, prints.error());
   else if (!fine || !fine->is_bool()) fail(report, ProofLevel::P3, program, "verify must say ok: true or false");
   else if (!fine->get_bool())
     fail(report, ProofLevel::P3, program, "does not find it right: " + json::text_or_empty(*answer, "seen"));

@@ -2,6 +2,7 @@
 
 #include "agent/backup/call_spec.hpp"
 #include "agent/backup/engines.hpp"
+#include "agent/backup/repository.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 
@@ -110,6 +111,20 @@ void note_if_stopped(const BackupHost& host, JobReport& report) {
   for (auto& item : report.evidence) item.looked_at = item.passed;
 }
 
+// An engine that was not to make one may not know that there was one.
+void note_if_gone(const Job& job, JobReport& report) {
+  if (!must_be_there(job, job.vault)) return;
+  for (auto& problem : report.problems)
+    if (problem.subject == "no-repository") problem.subject = repository_gone(job.vault).reason();
+}
+
+// Where what the report tells of lies.
+void note_drives(const Job& job, JobReport& report) {
+  report.drive = drive_of(job.vault);
+  const auto& drive = job.task == Task::copy && job.copy_to ? drive_of(*job.copy_to) : report.drive;
+  for (auto& point : report.points) point.drive = drive;
+}
+
 void clean(std::string& text, const Secrets& secrets, std::size_t bytes_max) {
   text = sanitize(without_secrets(std::move(text), secrets, bytes_max), bytes_max + 100);
 }
@@ -143,18 +158,23 @@ void clean(JobReport& report, const Secrets& secrets) {
 
 }  // namespace
 
-JobReport do_job_with(const BackupHost& host, BackupEngine& engine, const Job& job, const Secrets& secrets) {
-  for (const auto& point : job.points)
+JobReport do_job_with(const BackupHost& host, BackupEngine& engine, const Job& given, const Secrets& secrets) {
+  for (const auto& point : given.points)
     if (!backup::is_reference(point.reference))
-      return failed(job.task, Error(Code::invalid_argument, "the order names a point that no engine names so: " +
-                                                                sanitize(point.reference, 100) + "; nothing was done"));
-  const auto lock = lock_repository(host, job);
-  if (!lock.ok()) return failed(job.task, lock.error());
+      return failed(given.task,
+                    Error(Code::invalid_argument, "the order names a point that no engine names so: " +
+                                                      sanitize(point.reference, 100) + "; nothing was done"));
+  const auto lock = lock_repository(host, given);
+  if (!lock.ok()) return failed(given.task, lock.error());
   WorkDirectory directory(host);
-  if (const auto made = directory.make(); !made.ok()) return failed(job.task, made.error());
+  if (const auto made = directory.make(); !made.ok()) return failed(given.task, made.error());
+  auto job = given;
+  if (const auto chosen = choose_drives(host, job); !chosen.ok()) return failed(job.task, chosen.error());
   auto report = work(host, engine, job, secrets);
   report.task = job.task;
   note_if_stopped(host, report);
+  note_if_gone(job, report);
+  note_drives(job, report);
   // An engine that says neither how it went nor why is not understood.
   if (report.outcome != JobOutcome::ok && report.why.empty()) report.why = "the engine does not say what went wrong";
   clean(report, secrets);

@@ -52,7 +52,7 @@ Result<std::string> ask_command(const BackupHost& host, const backup::Job& job, 
     what.reads_all = what.isolated = true;
   }
   BELAY_TRY_ASSIGN(const auto outcome, run_isolated ? run_isolated(std::move(what)) : call(host, job, std::move(what)));
-  if (!outcome.success()) return Error(Code::internal, how_it_ended(outcome));
+  if (!outcome.success()) return error_of(outcome);
   return std::string(trim(split(outcome.standard_output, '\n').front()));
 }
 
@@ -150,7 +150,7 @@ void run_checks(const BackupHost& host, const backup::Job& job, JobReport& repor
   for (const auto& check : job.checks) {
     const auto answer = answer_of(host, job, check, restored_root, ask, run_isolated);
     if (!answer.ok()) {
-      fail(report, ProofLevel::P5, name_of(check), answer.error().chain());
+      fail(report, ProofLevel::P5, name_of(check), answer.error());
       continue;
     }
     const auto want = wanted(check);

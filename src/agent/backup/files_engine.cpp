@@ -57,7 +57,7 @@ void read_back(const BackupHost& host, const Job& job, FileStore& store, const S
                JobReport& report, backup::MadePoint& point) {
   TreeSummary tree;
   const auto listed = store.each_file(point.reference, [&](const ListedFile& file) { tree.add(file); });
-  if (!listed.ok()) return fail(report, ProofLevel::P1, "listing", listed.error().chain());
+  if (!listed.ok()) return fail(report, ProofLevel::P1, "listing", listed.error());
   const bool lost = point.files > 0 && tree.files() == 0;
   if (lost)
     return fail(report, ProofLevel::P1, "listing",
@@ -87,8 +87,8 @@ void run_commands(const BackupHost& host, const Job& job, const std::string& roo
     what.isolated = what.reads_all = true;
     const auto name = check.name.empty() ? check.command.front() : check.name;
     const auto outcome = call(host, job, std::move(what));
-    if (!outcome.ok()) fail(report, ProofLevel::P4, name, outcome.error().chain());
-    else if (!outcome->success()) fail(report, ProofLevel::P4, name, how_it_ended(*outcome));
+    if (!outcome.ok()) fail(report, ProofLevel::P4, name, outcome.error());
+    else if (!outcome->success()) fail(report, ProofLevel::P4, name, error_of(*outcome));
     else pass(report, ProofLevel::P4, name, "ran in isolation over what was restored: exit status 0");
   }
   if (!any)
@@ -105,7 +105,7 @@ void prove_stored(const Job& job, FileStore& store, Instant now, JobReport& repo
   const auto& point = job.points.front();
   watch.begin("check");
   const auto list = store.snapshots();
-  if (!list.ok()) return fail(report, ProofLevel::P0, "repository", list.error().chain());
+  if (!list.ok()) return fail(report, ProofLevel::P0, "repository", list.error());
   const auto found = std::ranges::find(*list, point.reference, &Stored::snapshot_id);
   if (found == list->end())
     return fail(report, ProofLevel::P0, "repository", "the point " + point.reference + " is not in the repository");
@@ -119,10 +119,10 @@ void prove_stored(const Job& job, FileStore& store, Instant now, JobReport& repo
   if (reads) watch.begin("read");
   const auto read = reads ? store.check(true) : Status();
   const auto checked = reads && read.ok() ? Status() : store.check(false);
-  if (!checked.ok()) return fail(report, ProofLevel::P1, "structure", checked.error().chain());
+  if (!checked.ok()) return fail(report, ProofLevel::P1, "structure", checked.error());
   pass(report, ProofLevel::P1, "structure", "index and trees are whole");
   if (!reads) return;
-  if (!read.ok()) return fail(report, ProofLevel::P2, "every byte", read.error().chain());
+  if (!read.ok()) return fail(report, ProofLevel::P2, "every byte", read.error());
   pass(report, ProofLevel::P2, "every byte", "was read again, and its checksum is right");
 }
 
@@ -173,28 +173,29 @@ void FilesEngine::forgotten(const Job&, JobReport&) {}
 
 Status FilesEngine::prove_restored(const Job& job, FileStore& store, JobReport& report, Stopwatch& watch) {
   const auto& point = job.points.front();
-  BELAY_TRY_ASSIGN(const auto room,
-                   Scratch::make(host_, job, point.bytes_source + point.bytes_source / 20 + kRoomReserve));
+  const auto room = Scratch::make(host_, job, point.bytes_source + point.bytes_source / 20 + kRoomReserve);
+  if (!room.ok()) return could_not(report, ProofLevel::P3, "room", room.error().chain()), Status();
   const auto begin = host_.clock.monotonic();
   watch.begin("restore");
-  const auto came = store.restore(point.reference, room.path(), {});
-  if (!came.ok()) return fail(report, ProofLevel::P3, "restore", came.error().chain()), Status();
+  const auto came = store.restore(point.reference, room->path(), {});
+  if (!came.ok()) return fail(report, ProofLevel::P3, "restore", came.error()), Status();
   report.time_to_restore = host_.clock.monotonic() - begin;
   report.restored_to = point.taken_at;
   report.bytes = came->first;
   report.files = came->second;
   pass(report, ProofLevel::P3, "restore", figures(came->second, came->first) + " came back");
   watch.begin("verify");
-  BELAY_TRY_ASSIGN(auto now, prints_of_tree(host_, job, room.path(), point.fingerprints));
-  const auto more = examine(job, room.path(), report);
+  BELAY_TRY_ASSIGN(auto now, prints_of_tree(host_, job, room->path(), point.fingerprints));
+  const auto more = examine(job, room->path(), report);
+  if (backup::could_not_be_done(report)) return {};  // what it did not look at is not missing
   now.insert(now.end(), more.begin(), more.end());
   compare(report, point.fingerprints, now);
   if (stops(report, job, ProofLevel::P3)) return {};
-  start(job, room.path(), report);
+  start(job, room->path(), report);
   // Until what was restored answered.
   report.time_to_restore = host_.clock.monotonic() - begin;
   if (stops(report, job, ProofLevel::P4)) return {};
-  run_checks(host_, job, report, room.path(), asker(job, room.path()), {});
+  run_checks(host_, job, report, room->path(), asker(job, room->path()), {});
   return {};
 }
 
@@ -248,13 +249,18 @@ JobReport FilesEngine::prove(const Job& job, const Secrets& secrets) {
   if (job.points.empty())
     return failed(Task::prove, Error(Code::invalid_argument, "the order names no recovery point"));
   const auto store = opened(job, secrets, false);
-  if (!store.ok()) return failed(Task::prove, store.error());
+  if (!store.ok()) {
+    auto report = failed(Task::prove, store.error());
+    if (store.error().code() == Code::corrupt)
+      report.evidence.push_back({.level = ProofLevel::P0, .what = "repository", .seen = store.error().chain()});
+    return report;
+  }
   auto report = begun(Task::prove);
   Stopwatch watch(host_.clock, report);
   prove_stored(job, **store, host_.clock.now(), report, watch);
   if (!stops(report, job, ProofLevel::P2))
     if (const auto done = prove_restored(job, **store, report, watch); !done.ok())
-      fail(report, ProofLevel::P3, "restore", done.error().chain());
+      fail(report, ProofLevel::P3, "restore", done.error());
   watch.end();
   return report;
 }

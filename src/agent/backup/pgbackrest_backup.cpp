@@ -72,7 +72,7 @@ std::vector<std::string> missing_lines(const PgFacts& facts, const Session& sess
   return lines;
 }
 
-Status make_stanza(const Session& session, JobReport& report) {
+Status make_stanza(const Session& session, const backup::Job& job, JobReport& report) {
   const auto text = session.run({"info", "--output=json", "--log-level-console=off"});
   if (!text.ok()) return text.error();
   BELAY_TRY_ASSIGN(const auto info, parse_info(*text, session.stanza()));
@@ -83,6 +83,7 @@ Status make_stanza(const Session& session, JobReport& report) {
     return {};
   }
   if (judged.error().reason() != "no-repository") return judged.error();
+  if (must_be_there(job, job.vault)) return repository_gone(job.vault);
   const auto made = session.run({"stanza-create", "--log-level-console=warn"});
   if (!made.ok()) return made.error();
   pass(report, ProofLevel::P0, "repository", "made: stanza " + session.stanza());
@@ -102,7 +103,7 @@ Status check(const BackupHost& host, const PgBackRestPlaces& places, const backu
   wants.whom = Session::For::node;
   wants.data_directory = source.facts.data_directory;
   BELAY_TRY_ASSIGN(const auto session, Session::open(host, places, job, secrets, std::move(wants)));
-  BELAY_TRY(make_stanza(session, report));
+  BELAY_TRY(make_stanza(session, job, report));
   if (const auto lines = missing_lines(source.facts, session); !lines.empty()) {
     fail(report, ProofLevel::P0, "postgresql.conf",
          "the server does not archive its WAL to this repository; put in: " + join(lines, "; "));

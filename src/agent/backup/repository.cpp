@@ -145,7 +145,9 @@ Error Repository::why_no_ssh(const Error& error) {
 Status Repository::open(bool make_it, Repository* like) {
   const auto what = "the repository in the vault " + access_.vault().name + " cannot be opened";
   auto opened = restic(what, {"cat", "config", "--no-lock"}, kOpenTimeout);
-  if (!opened.ok() && opened.error().reason() == "no-repository" && make_it) {
+  const bool none = !opened.ok() && opened.error().reason() == "no-repository";
+  if (none && must_be_there(job_, access_.vault())) return repository_gone(access_.vault());
+  if (none && make_it) {
     BELAY_TRY(make(like));
     opened = restic(what, {"cat", "config", "--no-lock"}, kOpenTimeout);
   }
@@ -289,6 +291,8 @@ Status Repository::check(bool read_data) {
   if (outcome.success())
     return Error(Code::internal, "restic check ended and did not say that it found no errors: " + sanitize(said, 500),
                  "not-understood");
+  if (outcome.end == io::ProcessOutcome::End::timed_out || outcome.end == io::ProcessOutcome::End::cancelled)
+    return error_of(outcome, "restic check: ");
   auto error = restic_error("restic check (" + how_it_ended(outcome).substr(0, 30) + ")", said);
   const auto packs = damaged_packs(said);
   if (error.reason() != "repository-damaged" || packs.empty()) return error;

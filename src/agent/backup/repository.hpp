@@ -47,6 +47,16 @@ class VaultAccess {
   std::unique_ptr<Impl> impl_;
 };
 
+// Leaves of the labels of a removable vault the one drive that this job is about: the one that its points lie on, else
+// the one that is plugged in; and of its points and chain what lies there. Where no drive is plugged in several labels
+// may stay, for who opens the vault to name.
+Status choose_drives(const BackupHost& host, backup::Job& job);
+// The label where one drive is left; "" else and of other vaults.
+std::string drive_of(const backup::VaultSpec& vault);
+// The server knows points in this repository: where there is none it is gone, and none is made in its place.
+bool must_be_there(const backup::Job& job, const backup::VaultSpec& vault);
+Error repository_gone(const backup::VaultSpec& vault);
+
 struct Stored {
   std::string snapshot_id;
   std::string original;  // of a copy: the snapshot it was made from
@@ -76,7 +86,8 @@ class Repository {
   Repository(const BackupHost& host, const backup::Job& job, const VaultAccess& access, std::string key,
              bool own_cache = true);
 
-  // Opens it, and makes it where `make` and there is none. unauthenticated "wrong-key", not_found "no-repository",
+  // Opens it, and makes it where `make` and there is none. unauthenticated "wrong-key", not_found "no-repository" and,
+  // where it must be there, "repository-gone",
   // conflict "repository-locked" (with the lock's age and owner; our own dead locks are taken away),
   // unavailable "vault-away", corrupt "repository-damaged".
   Status open(bool make, Repository* like = nullptr);

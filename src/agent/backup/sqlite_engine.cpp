@@ -252,7 +252,7 @@ std::vector<Fingerprint> Sqlite::examine(const Job& job, const std::string& root
   std::vector<Fingerprint> all;
   for (const auto& path : job.source.paths) {
     const auto prints = rows_of(host_, job, root + path, path);
-    if (!prints.ok()) fail(report, ProofLevel::P3, path, prints.error().chain());
+    if (!prints.ok()) fail(report, ProofLevel::P3, path, prints.error());
     else all.insert(all.end(), prints->begin(), prints->end());
   }
   return all;
@@ -262,7 +262,7 @@ void Sqlite::start(const Job& job, const std::string& root, JobReport& report) {
   for (const auto& path : job.source.paths) {
     const auto whole = check_integrity(host_, job, root + path);
     if (whole.ok()) pass(report, ProofLevel::P4, path, "opens in isolation; PRAGMA integrity_check: ok");
-    else fail(report, ProofLevel::P4, path, whole.error().chain());
+    else fail(report, ProofLevel::P4, path, whole.error());
   }
 }
 

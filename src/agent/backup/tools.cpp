@@ -174,12 +174,13 @@ Result<std::string> must(const BackupHost& host, const backup::Job& job, Call wh
   if (outcome.success() && outcome.output_bytes_dropped == 0) return std::move(outcome.standard_output);
   if (outcome.success())
     return Error(Code::resource_exhausted, join(shown, " ") + " says more than can be kept", "output-too-long");
+  return error_of(outcome, join(shown, " ") + ": ");
+}
+
+Error error_of(const io::ProcessOutcome& outcome, const std::string& what) {
   const bool late = outcome.end == io::ProcessOutcome::End::timed_out;
   const bool cancelled = outcome.end == io::ProcessOutcome::End::cancelled;
-  return Error(late        ? Code::timed_out
-               : cancelled ? Code::cancelled
-                           : Code::internal,
-               join(shown, " ") + ": " + how_it_ended(outcome));
+  return Error(late ? Code::timed_out : cancelled ? Code::cancelled : Code::internal, what + how_it_ended(outcome));
 }
 
 Status move_to(const BackupHost& host, const backup::Job& job, const std::string& from, const std::string& to) {

@@ -59,6 +59,8 @@ Status move_to(const BackupHost& host, const backup::Job& job, const std::string
 
 // "timed out after 5 min", "exit status 64: …", "killed by signal 9".
 std::string how_it_ended(const io::ProcessOutcome& outcome);
+// The same of one that was no success, as timed_out, cancelled or internal.
+Error error_of(const io::ProcessOutcome& outcome, const std::string& what = {});
 // The text without anything that is among the secrets; at most so many bytes, the middle cut.
 std::string without_secrets(std::string text, const Secrets& secrets, std::size_t bytes_max);
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "agent/backup/vault_parts.hpp"
 #include "base/bytes.hpp"
 #include "base/text.hpp"
@@ -22,15 +24,15 @@ std::string to_udev(std::string_view label) {
 }
 
 // The device of a label; "" where no drive with it is plugged in.
-Result<std::string> device_of(VaultAccess::Impl& impl, const std::string& label) {
+Result<std::string> device_of(const BackupHost& host, const backup::Job& job, const std::string& label) {
   auto link = "/dev/disk/by-label/" + to_udev(label);
-  if (impl.host.files.info(link).ok()) return link;
+  if (host.files.info(link).ok()) return link;
   // No udev here, or it has not seen the drive yet.
   Call what;
   // Not -L: that asks a cache, which remembers drives that were unplugged.
   what.argv = {"blkid", "-c", "/dev/null", "-o", "device", "-t", "LABEL=" + label};
   what.timeout = kBlkidTimeout;
-  BELAY_TRY_ASSIGN(const auto outcome, call(impl.host, impl.job, std::move(what)));
+  BELAY_TRY_ASSIGN(const auto outcome, call(host, job, std::move(what)));
   return outcome.success() ? std::string(trim(split(outcome.standard_output, '\n').front())) : std::string();
 }
 
@@ -58,7 +60,67 @@ Status mount_at(VaultAccess::Impl& impl, const std::string& device, const std::s
   return {};
 }
 
+// The first one that is plugged in, alone. Where there is none they stay: who opens the vault names them all.
+Status keep_plugged(const BackupHost& host, const backup::Job& job, std::vector<std::string>& labels) {
+  if (labels.size() < 2) return {};
+  for (const auto& label : labels) {
+    BELAY_TRY_ASSIGN(const auto device, device_of(host, job, label));
+    if (device.empty()) continue;
+    labels = std::vector<std::string>{label};
+    break;
+  }
+  return {};
+}
+
 }  // namespace
+
+std::string drive_of(const backup::VaultSpec& vault) {
+  const bool one = vault.removable && vault.removable->labels.size() == 1;
+  return one ? vault.removable->labels.front() : std::string();
+}
+
+Status choose_drives(const BackupHost& host, backup::Job& job) {
+  using backup::Task;
+  if (job.copy_to && job.copy_to->removable) BELAY_TRY(keep_plugged(host, job, job.copy_to->removable->labels));
+  if (!job.vault.removable) return {};
+  auto& labels = job.vault.removable->labels;
+  std::vector<std::string> wanted;  // in the order of the points
+  for (const auto& point : job.points)
+    if (!point.drive.empty() && std::ranges::find(wanted, point.drive) == wanted.end()) wanted.push_back(point.drive);
+  if (!wanted.empty()) labels = wanted;
+  if (job.task == Task::prove || job.task == Task::restore || job.task == Task::copy)
+    labels.resize(std::min<std::size_t>(labels.size(), wanted.empty() ? labels.size() : 1));
+  BELAY_TRY(keep_plugged(host, job, labels));
+  const auto drive = drive_of(job.vault);
+  if (drive.empty()) return {};
+  const auto elsewhere = [&](const backup::MadePoint& point) { return !point.drive.empty() && point.drive != drive; };
+  std::erase_if(job.points, elsewhere);
+  std::erase_if(job.chain, elsewhere);
+  // What an increment would build on is not here.
+  if (job.task == Task::backup && job.chain.empty()) job.type = backup::BackupType::full;
+  return {};
+}
+
+bool must_be_there(const backup::Job& job, const backup::VaultSpec& vault) {
+  const auto is = [&](const backup::VaultSpec& one) {
+    return one.name == vault.name && one.kind == vault.kind && one.path == vault.path;
+  };
+  const auto* known = is(job.vault) ? &job.known_in : job.copy_to && is(*job.copy_to) ? &job.copy_known_in : nullptr;
+  return known && std::ranges::find(*known, drive_of(vault)) != known->end();
+}
+
+Error repository_gone(const backup::VaultSpec& vault) {
+  const auto& name = vault.name;
+  const auto drive = drive_of(vault);
+  return Error(Code::not_found,
+               "the repository in the vault " + name + (drive.empty() ? "" : " on the drive " + drive) +
+                   " is gone, and recovery points are known to be in it; nothing was made in its place. Mount it or "
+                   "bring it back, and say `belay vault check " +
+                   name +
+                   "`. Where it is lost for good, let go of its points with `belay backup delete`: the next backup "
+                   "makes a new one",
+               "repository-gone");
+}
 
 Status check_mark(const BackupHost& host, const backup::Job& job, const std::string& root, const std::string& vault,
                   const std::string& label, const std::string& key, std::vector<std::string>& remarks) {
@@ -86,7 +148,7 @@ Status open_drive(VaultAccess::Impl& impl, const std::string& name, const Secret
   const auto& place = *impl.vault.removable;
   std::string device, label;
   for (const auto& candidate : place.labels) {
-    BELAY_TRY_ASSIGN(device, device_of(impl, candidate));
+    BELAY_TRY_ASSIGN(device, device_of(impl.host, impl.job, candidate));
     label = candidate;
     if (!device.empty()) break;
   }

@@ -220,9 +220,9 @@ class Drive : public Vaults {
     place.path = "backups";
   }
   void TearDown() override { unplug(); }
-  bool plug(const std::string& image) {
+  bool plug(const std::string& image, const std::string& label) {
     if (!fs::exists(at(image)))
-      shell("truncate -s 40M " + at(image) + " && mkfs.ext4 -q -L " + label_ + " " + at(image));
+      shell("truncate -s 40M " + at(image) + " && mkfs.ext4 -q -L " + label + " " + at(image));
     loop_ = trim(shell("losetup --find --show " + at(image)));
     return loop_.starts_with("/dev/loop");
   }
@@ -239,7 +239,7 @@ TEST_F(Drive, IsFoundByItsLabelAndAskedForByIt) {
   ASSERT_FALSE(wanted.ok());
   EXPECT_EQ(wanted.error().reason(), "drive-wanted");
   EXPECT_THAT(wanted.error().message(), HasSubstr(label_ + "-A or " + label_));
-  if (!plug("image")) GTEST_SKIP() << "no loop device here: " << loop_;
+  if (!plug("image", label_)) GTEST_SKIP() << "no loop device here: " << loop_;
   job_.task = backup::Task::restore;
   EXPECT_EQ(reason(secrets), "vault-refused");  // never seen, and nothing is written to it for a restore
   job_.task = backup::Task::backup;
@@ -253,6 +253,60 @@ TEST_F(Drive, IsFoundByItsLabelAndAskedForByIt) {
   EXPECT_EQ(reason(secrets), "vault-refused");
   unplug();
   EXPECT_EQ(reason(secrets), "drive-wanted");
+}
+
+// Two drives in turns: what is asked of the one that is away names it, and what lies on it is not touched.
+TEST_F(Drive, InRotationEachPointKnowsItsOwn) {
+  const auto a = label_ + "-A";
+  job_.vault.removable->labels = {a, label_};
+  const auto run = [&](backup::Task task, std::vector<backup::MadePoint> points = {}) {
+    auto job = job_;
+    job.task = task;
+    job.source.engine = backup::EngineName::restic;
+    job.source.paths = {at("source")};
+    job.points = std::move(points);
+    job.level = backup::ProofLevel::P3;
+    return do_job(host_, job, {{"repository.key", "key"}});
+  };
+  const auto reason_of = [](const backup::JobReport& report) {
+    return report.problems.empty() ? report.why : report.problems.front().subject;
+  };
+  if (!plug("a", a)) GTEST_SKIP() << "no loop device here: " << loop_;
+  const auto on_a = run(backup::Task::backup);
+  ASSERT_EQ(on_a.outcome, backup::JobOutcome::ok) << on_a.why;
+  const auto first = on_a.points.at(0);
+  EXPECT_EQ(first.drive, a);
+  unplug();
+  ASSERT_TRUE(plug("b", label_));
+  job_.known_in = {a};
+  const auto on_b = run(backup::Task::backup);  // new, and made: nothing is known of this one
+  ASSERT_EQ(on_b.outcome, backup::JobOutcome::ok) << on_b.why;
+  const auto second = on_b.points.at(0);
+  EXPECT_EQ(second.drive, label_);
+  job_.known_in = {a, label_};
+  for (const auto task : {backup::Task::prove, backup::Task::restore, backup::Task::forget}) {
+    const auto report = run(task, {first});
+    EXPECT_EQ(reason_of(report), "drive-wanted") << report.why;
+    EXPECT_THAT(report.why, HasSubstr(a));
+    EXPECT_THAT(report.why, testing::Not(HasSubstr(a + " or")));
+    EXPECT_FALSE(backup::speaks_against(report.evidence));
+    EXPECT_TRUE(report.forgotten.empty());
+  }
+  const auto listed = run(backup::Task::list);
+  EXPECT_EQ(listed.drive, label_);
+  ASSERT_EQ(listed.points.size(), 1u) << listed.why;
+  EXPECT_EQ(listed.points[0].reference, second.reference);
+  EXPECT_EQ(run(backup::Task::prove, {second}).outcome, backup::JobOutcome::ok);
+  const auto forgotten = run(backup::Task::forget, {first, second});
+  EXPECT_THAT(forgotten.forgotten, testing::ElementsAre(second.reference)) << forgotten.why;
+  unplug();
+  ASSERT_TRUE(plug("a", a));
+  EXPECT_EQ(run(backup::Task::prove, {first}).outcome, backup::JobOutcome::ok);
+  unplug();
+  // The drive of this label was emptied: it is not made to look like new.
+  fs::remove(at("a"));
+  ASSERT_TRUE(plug("a", a));
+  EXPECT_EQ(reason_of(run(backup::Task::backup)), "repository-gone");
 }
 
 TEST_F(Vaults, ATapeIsAnLtfsMountAndADriveIsSaidToBeNone) {

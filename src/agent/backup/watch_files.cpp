@@ -52,6 +52,13 @@ void look_at_vault(const BackupHost& host, const backup::Watch& watch, const Not
   const backup::Job job;
   const auto there = look_at_directory(host, job, note.root, watch.vault.kind != backup::VaultKind::local);
   if (!there.ok()) return report.findings.push_back({"vault-away", there.error().chain()});
+  const auto repository = host.files.info(note.directory);
+  if (!repository.ok() && repository.error().code() == Code::not_found)
+    report.findings.push_back(
+        {"repository-gone", note.directory +
+                                " is not there any more, and backups were made into it; nothing "
+                                "is made in its place. Bring it back, or see `belay vault check " +
+                                watch.vault_name + "`"});
   look_at_locks(host, note, report);
   const auto space = host.files.space(note.root);
   if (!space.ok()) return;
