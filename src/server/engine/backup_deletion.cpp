@@ -57,7 +57,7 @@ Status check_removal(const RemovePointRequest& request, const RecoveryPoint& poi
 
 Result<std::string> remove_in(Sql& sql, RecoveryPoint point, const RemovePointRequest& request, Instant now) {
   const bool missing = point.missing_from.has_value();
-  point.why.push_back("deleted by " + request.requested_by + ": " + sanitize(request.reason, 500));
+  point.why.push_back(std::string(kDeletedBy) + request.requested_by + ": " + sanitize(request.reason, 500));
   point.state = missing ? PointState::gone : PointState::expiring;
   BELAY_TRY(backups::update_point(sql, point));
   if (missing) {

@@ -24,6 +24,12 @@ Status in_state(Sql& sql, RecoveryPoint& point, PointState state) {
   return backups::update_point(sql, point);
 }
 
+// One that a person deleted may have been damaged before: it counts again once somebody accepts it.
+PointState kept_again(const RecoveryPoint& point) {
+  const bool by_hand = std::ranges::any_of(point.why, [](const auto& why) { return why.starts_with(kDeletedBy); });
+  return by_hand ? PointState::suspect : PointState::available;
+}
+
 std::vector<std::string> references_of(const std::vector<backup::MadePoint>& points) {
   std::vector<std::string> references;
   for (const auto& point : points) references.push_back(point.reference);
@@ -68,8 +74,8 @@ Status call_off(Sql& sql, RecoveryPoint& point, Instant now) {
     BELAY_TRY(order_anew(sql, job, point.point_id + " was put on hold; the rest is ordered anew", now));
   }
   for (const auto i : wanted)
-    if (all[i].state == PointState::expiring) BELAY_TRY(in_state(sql, all[i], PointState::available));
-  point.state = PointState::available;
+    if (all[i].state == PointState::expiring) BELAY_TRY(in_state(sql, all[i], kept_again(all[i])));
+  point.state = kept_again(point);
   // An earlier deletion of it may have failed behind its work: what is in the vault is compared with what is known.
   BELAY_TRY_ASSIGN(const auto plan, backups::get_plan(sql, point.plan_id));
   BELAY_TRY_ASSIGN(auto list, job_for(sql, plan, point.node_id, Task::list));
@@ -149,8 +155,8 @@ Status BackupRun::judge_again(Job& job) {
   BELAY_TRY_ASSIGN(auto points, backups::points_of(sql_, plan_.plan_id, job.job.source_node_id, job.job.vault.name));
   const auto ordered = references_of(job.job.points);
   std::vector<std::size_t> going;
-  // A retired plan deletes nothing.
-  if (plan_.state != "Retired")
+  // A retired plan deletes nothing by itself.
+  if (plan_.state != "Retired" || job.requested_by != "belayd")
     going = backup::still_going(points, ordered, backup::rules_of(plan_.spec, job.job.vault.name, points), zone_, now_);
   std::vector<backup::MadePoint> made;
   for (std::size_t i = 0; i < points.size(); ++i) {
@@ -159,7 +165,7 @@ Status BackupRun::judge_again(Job& job) {
     if (goes) made.push_back(points[i].made);
     if (goes && points[i].state != PointState::expiring) BELAY_TRY(in_state(sql_, points[i], PointState::expiring));
     if (!goes && was_ordered && points[i].state == PointState::expiring)
-      BELAY_TRY(in_state(sql_, points[i], PointState::available));
+      BELAY_TRY(in_state(sql_, points[i], kept_again(points[i])));
   }
   job.job.points = std::move(made);
   return {};

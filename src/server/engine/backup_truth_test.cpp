@@ -256,6 +256,14 @@ TEST_F(BackupTruthTest, WhatOthersBuildOnStaysAndWhatIsMissingIsForgottenAtOnce)
   EXPECT_TRUE(repository().jobs.back().known_in.empty()) << "a new repository may be made now";
 }
 
+TEST_F(BackupTruthTest, OfARetiredPlanAPersonStillDeletes) {
+  given_point();
+  ASSERT_TRUE(backups_->set_plan_state("pg", "Retired", "", "anna").ok());
+  settle();
+  ASSERT_TRUE(remove(points().front().point_id).ok());
+  EXPECT_TRUE(points().empty());
+}
+
 TEST_F(BackupTruthTest, ALockIsKept) {
   given_vault("nas", "lock: {mode: governance, days: 14}\n");
   std::string plan = kByHand;

@@ -61,6 +61,7 @@ struct RestoreRequest {
   std::string confirm;  // the point's id again, where something is replaced
   std::string requested_by;
 };
+inline constexpr std::string_view kDeletedBy = "deleted by ";  // begins a reason of a point that a person deletes
 struct RemovePointRequest {
   std::string point_id;
   std::string confirm;       // the point's id again
