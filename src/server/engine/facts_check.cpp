@@ -217,6 +217,7 @@ Status check_point(const backup::MadePoint& point) {
     BELAY_TRY(check_name(print.checksum, "backup.points.fingerprints.checksum"));
   }
   BELAY_TRY(check_name(point.position, "backup.points.position"));
+  BELAY_TRY(check_name(point.drive, "backup.points.drive"));
   BELAY_TRY(check_name(point.engine_version, "backup.points.engine_version"));
   BELAY_TRY(check_name(point.server_version, "backup.points.server_version"));
   return check_count(point.remarks.size(), kRemarksMax, "backup.points.remarks");
@@ -227,6 +228,7 @@ Status check_backup(const backup::JobReport& report) {
   BELAY_TRY(check_count(report.points.size(), backup::kReportedPointsMax, "backup.points"));
   for (const auto& point : report.points) BELAY_TRY(check_point(point));
   BELAY_TRY(check_references(report.forgotten, backup::kReportedPointsMax, "backup.forgotten"));
+  BELAY_TRY(check_name(report.drive, "backup.drive"));
   BELAY_TRY(check_count(report.evidence.size(), backup::kEvidenceMax, "backup.evidence"));
   BELAY_TRY(check_count(report.phases.size(), kPhasesMax, "backup.phases"));
   BELAY_TRY(check_count(report.problems.size(), kProblemsMax, "backup.problems"));
