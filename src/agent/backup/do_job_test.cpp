@@ -38,7 +38,9 @@ class Talkative final : public BackupEngine {
     report.why = outcome == JobOutcome::ok ? "" : "key hunter22 is wrong";
     report.output = "hunter22\x01";
     pass(report, backup::ProofLevel::P0, "hunter22", "hunter22");
-    report.points.emplace_back().remarks = {"hunter22"};
+    auto& point = report.points.emplace_back();
+    point.reference = reference;
+    point.remarks = {"hunter22"};
     return report;
   }
   backup::JobReport copy(const backup::Job&, const Secrets&) override { return {}; }
@@ -54,6 +56,7 @@ class Talkative final : public BackupEngine {
   backup::JobReport list(const backup::Job&, const Secrets&) override { return {}; }
   backup::WatchReport watch(const backup::Watch&) override { return {}; }
   JobOutcome outcome = JobOutcome::ok;
+  std::string reference = "0f3c";
   bool ready = true, damaged = false;
   int checks = 0;
 
@@ -84,6 +87,20 @@ class DoJobTest : public testing::Test {
   backup::Job job_;
   Secrets secrets_{{"repository.key", "hunter22"}};
 };
+
+TEST_F(DoJobTest, NamesThatAToolCouldTakeForSomethingElseNeitherLeaveNorEnter) {
+  Talkative engine({});
+  engine.reference = "--cache-dir=/etc";
+  const auto report = do_job_with(host_, engine, job_, secrets_);
+  EXPECT_EQ(report.outcome, JobOutcome::unknown);
+  EXPECT_TRUE(report.points.empty());
+  EXPECT_NE(report.why.find("name"), std::string::npos);
+  job_.task = backup::Task::prove;
+  job_.points.emplace_back().reference = "latest";
+  const auto refused = do_job_with(host_, engine, job_, secrets_);
+  EXPECT_EQ(refused.outcome, JobOutcome::failed);
+  EXPECT_TRUE(refused.evidence.empty());
+}
 
 TEST_F(DoJobTest, NoSecretLeavesAndTheWorkDirectoryIsTidy) {
   bool there = false;
