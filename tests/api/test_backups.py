@@ -356,7 +356,7 @@ class Proofs(BackupCase):
     def test_a_point_is_deleted_by_hand(self):
         self.given("culled")
         for _ in range(2):
-            self.run_plan("culled")
+            self.run_plan("culled", Type="full")
         newest, oldest = (point["PointId"] for point in self.points("culled"))
         self.belay("backup", "prove", newest, "--wait")
         self.assertIn("say --yes", self.belay("backup", "delete", oldest, "--reason", "a test", status=2).stderr)

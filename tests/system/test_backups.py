@@ -167,7 +167,7 @@ class Gate(BackupCase):
         type(self).fleet = fleet = Fleet(self.lab, self.lab.folder / "server").start()
         self.addCleanup(fleet.stop)
         host = self.lab.host("web", "databases")
-        host.shell("mkdir -p /srv/app /srv/vault && echo precious > /srv/app/data")
+        host.shell("mkdir -p /srv/app /srv/vault && echo precious > /srv/app/data && systemctl disable --now postgresql mariadb")
         archive = AptRepository(self.server.folder / "gate", self.key, suite=SUITE, origin="Debian", label="Debian-Security")
         archive.add(debs.library("1.0"))
         archive.publish()
