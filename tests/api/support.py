@@ -52,7 +52,8 @@ class ApiTestCase(unittest.TestCase):
         except FileNotFoundError as error:
             raise unittest.SkipTest(str(error)) from None
         on_postgres = os.environ.get("BELAY_TEST_STORE") == "postgresql"
-        cls.server = Server(arguments=(["--database", cluster().new_database()] if on_postgres else []) + cls.more_arguments())
+        cls.own_database = cluster().new_database() if on_postgres else ""
+        cls.server = Server(arguments=(["--database", cls.own_database] if on_postgres else []) + cls.more_arguments())
         cls.addClassCleanup(cls.server.__exit__)
         cls.server.start()
 

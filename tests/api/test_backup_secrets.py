@@ -6,6 +6,7 @@ import json
 import re
 
 from tests.api.backup_case import BackupCase
+from tests.api.support import cluster
 from tests.api.test_every_operation import fitting
 from tests.api.test_limits import API, BUILT, OPERATIONS
 from tests.support.binaries import wait_until
@@ -143,6 +144,8 @@ class Secrets(BackupCase):
             key = re.search("^key: ([0-9a-f]{64})$", self.server.belay("vault", "escrow", name).stdout, re.MULTILINE)[1]
             hidden += [key.encode(), key.upper().encode(), bytes.fromhex(key), base64.b64encode(bytes.fromhex(key))]
         places = {str(path): path.read_bytes() for path in self.server.data.rglob("*") if path.is_file()}
+        if self.own_database:
+            places["the database"] = cluster().dump(self.own_database)
         self.assertGreater(sum(map(len, places.values())), 100_000)
         places["the server's log"] = self.server.log_text().encode()
         places["answers"] = "\n".join(self.answers).encode()

@@ -69,6 +69,7 @@ class PolicyTest(RealAgentCase):
 
     def test_a_change_set_is_refused_by_the_node(self):
         self.agent.allow("")
+        self.assertTrue(wait_until(lambda: self.ssm.describe_instance_patch_states(InstanceIds=[self.agent.node_id])["InstancePatchStates"]))
         status, made = self.post("CreateChangeSet", {"Name": "openssl", "InstanceIds": [self.agent.node_id]})
         self.assertEqual(status, 200, made)
         change_set = made["ChangeSet"]["ChangeSetId"]
