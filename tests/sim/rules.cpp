@@ -185,7 +185,7 @@ std::string lies(const RunRecord& record, const std::map<std::string, std::strin
 // ---- at the end
 
 std::string store_lies(const rollout::Node& node, const RunRecord* record) {
-  const auto said = node.node_id + " is " + word(node.state) + " in the store, and ";
+  const auto said = node.node_id + " is " + word(node.state) + " in the store (" + node.why + "), and ";
   const bool ended = record && record->result && record->result->run;
   const auto outcome = ended ? record->result->run->outcome : Outcome::inconsistent;
   const bool changed = ended && (outcome == Outcome::committed || outcome == Outcome::nothing_to_do);

@@ -80,7 +80,7 @@ class DataRung(ArchiveCase):
         type(self).fleet = fleet = Fleet(self.lab, self.lab.folder / "server").start()
         self.addCleanup(fleet.stop)
         type(self).host = host = self.lab.host("shop", "databases")
-        host.shell("mkdir -p /srv/vault")
+        host.shell("mkdir -p /srv/vault && systemctl disable --now mariadb")
         archive = AptRepository(self.server.folder / "rung", self.key, suite=SUITE, origin="Debian", label="Debian-Security")
         archive.add(Deb("tshop", "1.0"))
         archive.publish()

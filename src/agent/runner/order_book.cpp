@@ -53,6 +53,12 @@ std::vector<AcceptedOrder> OrderBook::open() const {
   const auto names = files_.list(paths_.orders());
   if (!names.ok()) return orders;
   for (const auto& name : *names) {
+    // What was only removed may be back after a power cut; an order whose result is archived has ended all the same.
+    if (files_.info(paths_.archived(name)).ok()) {
+      if (const auto gone = files_.remove_tree(paths_.order_directory(name)); !gone.ok())
+        log::warning("order_not_removed", {{"order", name}, {"why", gone.error()}});
+      continue;
+    }
     auto order = load(name);
     if (order.ok()) orders.push_back(std::move(*order));
     else log::warning("order_unreadable", {{"order", name}, {"why", order.error()}});

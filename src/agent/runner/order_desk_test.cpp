@@ -1,5 +1,6 @@
 #include "agent/runner/desk_fixture_test.hpp"
 #include "agent/runner/journal.hpp"
+#include "base/json.hpp"
 #include "base/log.hpp"
 
 namespace belay::agent {
@@ -225,6 +226,25 @@ TEST_F(DeskTest, TheSameOrderTwiceTakesEffectOnce) {
   finish();
   EXPECT_EQ(sent<wire::OrderResult>().size(), 1u);
   EXPECT_EQ(files_.read((directory_ / "ran").string(), 100).value(), "once\n");
+}
+
+TEST_F(DeskTest, AnOrderThatEndedIsNotBegunWhereAPowerCutBringsItsDirectoryBack) {
+  const auto made = shell({"echo once >> " + (directory_ / "ran").string()});
+  ASSERT_TRUE(desk_->receive(sign(made), {}).ok());
+  finish();
+  const auto directory = paths_.order_directory(made.order_id);
+  ASSERT_FALSE(std::filesystem::exists(directory));
+  // It was only removed, and its result, which was moved for good, is no longer in it.
+  ASSERT_TRUE(files_.make_directories(directory, 0700).ok());
+  ASSERT_TRUE(
+      files_
+          .write_durable(paths_.order(made.order_id), json::encode_text(AcceptedOrder{made, clock_.now(), false}), 0600)
+          .ok());
+  desk_->adopt();
+  finish();
+  EXPECT_EQ(files_.read((directory_ / "ran").string(), 100).value(), "once\n");
+  EXPECT_EQ(sent<wire::OrderResult>().size(), 1u);
+  EXPECT_FALSE(std::filesystem::exists(directory));
 }
 
 TEST_F(DeskTest, AnOrderWhoseCounterCouldNotBeKeptIsBegunWhenItIsSaidAgain) {
