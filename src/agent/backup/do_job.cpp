@@ -111,11 +111,20 @@ void note_if_stopped(const BackupHost& host, JobReport& report) {
   for (auto& item : report.evidence) item.looked_at = item.passed;
 }
 
+// A test that came to an end without a word against the point could not be done: what kept it from that is told.
+void note_what_was_not_done(JobReport& report) {
+  if (report.task != Task::prove || report.outcome == JobOutcome::ok || backup::speaks_against(report.evidence)) return;
+  if (!backup::could_not_be_done(report)) could_not(report, backup::ProofLevel::P3, "test", report.why);
+}
+
 // An engine that was not to make one may not know that there was one.
 void note_if_gone(const Job& job, JobReport& report) {
   if (!must_be_there(job, job.vault)) return;
+  const auto gone = repository_gone(job.vault).reason();
   for (auto& problem : report.problems)
-    if (problem.subject == "no-repository") problem.subject = repository_gone(job.vault).reason();
+    if (problem.subject == "no-repository") problem.subject = gone;
+  if (std::ranges::any_of(report.problems, [&](const auto& problem) { return problem.subject == gone; }))
+    for (auto& item : report.evidence) item.looked_at = item.passed;
 }
 
 // Where what the report tells of lies.
@@ -177,6 +186,7 @@ JobReport do_job_with(const BackupHost& host, BackupEngine& engine, const Job& g
   note_drives(job, report);
   // An engine that says neither how it went nor why is not understood.
   if (report.outcome != JobOutcome::ok && report.why.empty()) report.why = "the engine does not say what went wrong";
+  note_what_was_not_done(report);
   clean(report, secrets);
   return report;
 }

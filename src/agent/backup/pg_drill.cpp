@@ -191,7 +191,7 @@ void check_stopped(const BackupHost& host, const backup::Job& job, JobReport& re
                    const PgDrillPlace& place) {
   if (const auto stopped = drill.stop(); !stopped.ok()) return fail(report, ProofLevel::P4, "stop", stopped.error());
   const auto control = control_data(host, job, place);
-  if (!control.ok()) return fail(report, ProofLevel::P4, "pg_controldata", control.error().chain());
+  if (!control.ok()) return fail(report, ProofLevel::P4, "pg_controldata", control.error());
   if (control->state != "shut down") return fail(report, ProofLevel::P4, "stop", "it is \"" + control->state + "\"");
   if (!control->has_checksums)
     return pass(report, ProofLevel::P4, "page checksums", "this cluster has none; initdb --data-checksums makes them");
@@ -202,7 +202,8 @@ void check_stopped(const BackupHost& host, const backup::Job& job, JobReport& re
   const auto checked = call(host, job, std::move(what));
   if (checked.ok() && checked->success())
     pass(report, ProofLevel::P4, "page checksums", "pg_checksums: all pages are right");
-  else fail(report, ProofLevel::P4, "page checksums", checked.ok() ? how_it_ended(*checked) : checked.error().chain());
+  else if (checked.ok()) fail(report, ProofLevel::P4, "page checksums", how_it_ended(*checked));
+  else fail(report, ProofLevel::P4, "page checksums", checked.error());
 }
 
 void check_wishes(const BackupHost& host, const backup::Job& job, JobReport& report, const PgDrill& drill,

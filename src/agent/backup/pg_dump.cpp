@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/backup/files_engine.hpp"
 #include "agent/backup/pg_text.hpp"
 #include "agent/backup/pg_watch.hpp"
 #include "agent/backup/pgbackrest.hpp"
@@ -221,6 +222,7 @@ Status back_up(const BackupHost& host, const backup::Job& job, const Secrets& se
     pass(report, ProofLevel::P1, "repository", "its index and trees are whole");
   else fail(report, ProofLevel::P1, "repository", whole.error().chain());
   note_room(*place, report);
+  note_for_watch(host, job, place->access);
   report.points.push_back(std::move(point));
   return {};
 }
@@ -273,7 +275,7 @@ class PgDump final : public BackupEngine {
     return done(Task::list, dumps::list, job, secrets);
   }
   backup::WatchReport watch(const backup::Watch& watch) override {
-    auto report = begin_watch(host_, watch);
+    auto report = watch_vault(host_, watch);
     const WatchedHost watched(host_, watch);
     const auto server = PgServer::of(watched.host(), watched.job());
     const auto recovery = server.ask("postgres", "select pg_is_in_recovery();");
@@ -281,7 +283,6 @@ class PgDump final : public BackupEngine {
     else if (*recovery == "f")
       if (const auto beat = server.beat("watch"); !beat.ok())
         report.findings.push_back({"heartbeat-old", beat.error().chain()});
-    look_at_space(watched.host(), watched.job(), report);
     return report;
   }
 

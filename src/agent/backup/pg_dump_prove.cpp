@@ -95,7 +95,7 @@ Status load_all(JobReport& report, const PgServer& server, const Manifest& manif
   for (const auto& one : manifest.databases) {
     const auto loaded = load(server, directory + "/" + one.file, one.database, job.limits.processes, false);
     if (loaded.ok()) pass(report, ProofLevel::P3, "pg_restore " + one.database, "to its end, without an error");
-    else fail(report, ProofLevel::P3, "pg_restore " + one.database, loaded.error().chain());
+    else fail(report, ProofLevel::P3, "pg_restore " + one.database, loaded.error());
   }
   return {};
 }
