@@ -55,8 +55,10 @@ TEST_P(SnapshotProviderContract, WhatIsNotCoveredIsNotTaken) {
   const auto taken = provider().create(kTag, more);
   ASSERT_FALSE(taken.ok());
   EXPECT_EQ(taken.error().code(), Code::unsupported) << taken.error().chain();
-  ASSERT_OK(provider().list());
-  EXPECT_TRUE(provider().list()->empty());
+  const auto left = provider().list();
+  ASSERT_OK(left);
+  // Other file systems of this machine may hold snapshots of their own.
+  for (const auto& one : *left) EXPECT_NE(one.tag, kTag);
 }
 
 TEST_P(SnapshotProviderContract, UnderOneTagThereIsOne) {

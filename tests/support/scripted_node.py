@@ -20,7 +20,7 @@ FACTS = {"os_id": "debian", "os_version": "12", "os_codename": "bookworm", "os_n
 
 
 def now_text():
-    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def package(name, version, arch="amd64"):
