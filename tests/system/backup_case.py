@@ -9,6 +9,13 @@ from lab.fleet import Fleet
 from lab.hosts import Host
 from tests.system.case import ArchiveCase
 
+# What the PostgreSQL of a plan named "pg" needs, so that its WAL is archived.
+PG_SETTINGS = """
+archive_mode = on
+wal_level = replica
+archive_command = 'pgbackrest --config=/etc/belay/backup/pgbackrest-pg.conf --stanza=main archive-push "%p"'
+"""
+
 
 class BackupCase(ArchiveCase):
     binaries = ("belayd", "belay-agent", "belay")

@@ -10,7 +10,7 @@ from lab import debs
 from lab.fleet import Fleet
 from lab.repos import AptRepository, apt_get
 from lab.system import LabError, wait_until
-from tests.system.backup_case import BackupCase
+from tests.system.backup_case import PG_SETTINGS, BackupCase
 from tests.system.stage import SUITE
 
 FILES = """
@@ -47,11 +47,6 @@ approvals: 0
 protect: {class: R1, proof: {level: P3, provenWithin: 7d, pointWithin: 24h}}
 rings: [{name: all, targets: ["tag:Role=all"], maxConcurrency: "100%"}]
 gate: {for: 5s, every: 1s}
-"""
-PG_SETTINGS = """
-archive_mode = on
-wal_level = replica
-archive_command = 'pgbackrest --config=/etc/belay/backup/pgbackrest-pg.conf --stanza=main archive-push "%p"'
 """
 ORDERS = "create table orders (id int primary key, what text); {rows}"
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 
 from lab.debs import Deb
 from lab.fleet import Fleet
-from lab.hosts import Host
 from lab.repos import AptRepository, apt_get
 from lab.system import LabError, wait_until
-from tests.system.case import ArchiveCase
+from tests.system.backup_case import PG_SETTINGS, BackupCase
 from tests.system.stage import SUITE
 
 PLAN = """
@@ -33,35 +31,17 @@ rings: [{{name: all, targets: ["tag:Role=all"], maxConcurrency: "100%"}}]
 probes: [{{name: orders, command: "{COUNT}", timeout: 20s}}]
 gate: {{for: 4s, every: 1s, misses: 2}}
 """
-PG_SETTINGS = """
-archive_mode = on
-wal_level = replica
-archive_command = 'pgbackrest --config=/etc/belay/backup/pgbackrest-pg.conf --stanza=main archive-push "%p"'
-"""
 SPOILS = "runuser -u postgres -- psql -qX -d shop -c 'delete from orders'"
 
 
-class DataRung(ArchiveCase):
+class DataRung(BackupCase):
     lab_name = "trung"
-    binaries = ("belayd", "belay-agent", "belay")
-    host: Host
-    fleet: Fleet
-
-    def write(self, name: str, text: str) -> str:
-        path = Path(self.lab.folder) / name
-        path.write_text(text, encoding="utf-8")
-        return str(path)
 
     def psql(self, sql: str, database: str = "shop") -> str:
-        return self.host.run(["runuser", "-u", "postgres", "--", "psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", sql]).stdout.strip()
+        return super().psql(sql, database).strip()
 
     def answers(self) -> bool:
         return bool(self.host.run(["runuser", "-u", "postgres", "--", "psql", "-c", "select 1"], check=False).ok)
-
-    def job(self, *words: str) -> dict:
-        job = self.fleet.ask(*words, "--wait")["Jobs"][0]
-        self.assertEqual(job["State"], "Succeeded", json.dumps(job, indent=1)[-6000:])
-        return dict(job)
 
     def given_a_database_with_a_proven_backup(self) -> None:
         wait_until("PostgreSQL", self.answers, 60)

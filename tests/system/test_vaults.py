@@ -9,7 +9,7 @@ import time
 from lab.fleet import Fleet
 from lab.hosts import Host
 from lab.system import wait_until
-from tests.system.backup_case import BackupCase
+from tests.system.backup_case import PG_SETTINGS, BackupCase
 
 PLAN = """
 name: {name}
@@ -27,11 +27,6 @@ source: {engine: pgbackrest, stanza: main, heartbeat: public.belay_heartbeat}
 vault: near
 keep: {last: 6}
 limits: {retries: 0}
-"""
-PG_SETTINGS = """
-archive_mode = on
-wal_level = replica
-archive_command = 'pgbackrest --config=/etc/belay/backup/pgbackrest-pg.conf --stanza=main archive-push "%p"'
 """
 REST_PORT = 8000
 
