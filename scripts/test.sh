@@ -4,8 +4,8 @@ set -eu
 cd "$(dirname "$0")/.."
 log=build/test.log
 status=0
-# Twice as many at once as there are cores: the tests on real hosts, which take longest, mostly wait.
-ctest --preset release --no-tests=error -j $(($(nproc) * 2)) >"$log" 2>&1 || status=$?
+# Four times as many at once as there are cores: what takes longest, tests on real hosts and through the API, mostly waits.
+ctest --preset release --no-tests=error -j $(($(nproc) * 4)) >"$log" 2>&1 || status=$?
 grep -E 'Test +#|tests? (passed|failed)' "$log" || true
 if [ "$status" != 0 ]; then
   echo

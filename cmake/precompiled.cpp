@@ -1,0 +1,1 @@
+// Holds the precompiled headers of cmake/belay.cmake, which a target of its own has to own.
