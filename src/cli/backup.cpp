@@ -38,7 +38,7 @@ Result<int> prove(Context& context, const Arguments& arguments) {
     request["Plan"] = what;
   }
   if (arguments.has("level")) request["Level"] = arguments.one("level");
-  if (arguments.has("time")) request["TargetTime"] = arguments.one("time");
+  BELAY_TRY(add_time(arguments, "time", "TargetTime", request));
   if (arguments.has("offsite")) request["Offsite"] = true;
   if (arguments.has("escrow")) {
     BELAY_TRY_ASSIGN(request["Escrow"], io::real_files().read(arguments.one("escrow"), 64u << 10));
@@ -56,18 +56,7 @@ Result<int> points(Context& context, const Arguments& arguments) {
   if (arguments.has("node")) {
     BELAY_TRY_ASSIGN(request["InstanceId"], resolve_node(context, arguments.one("node")));
   }
-  BELAY_TRY_ASSIGN(const auto found, call_all(context, "ListRecoveryPoints", request, "RecoveryPoints"));
-  Table table{{"POINT", "NODE", "TAKEN (UTC)", "TYPE", "VAULT", "BYTES", "STATE", "PROVEN", "AT (UTC)", "WHY"}, {}};
-  for (const auto& p : found) {
-    const auto* held = json::find(p, "LegalHold");
-    const bool is_held = held && held->is_bool() && held->get_bool();
-    table.rows.push_back({cell(p, "PointId"), cell(p, "InstanceId"), time_cell(json::find(p, "TakenDate")),
-                          cell(p, "Type"), cell(p, "Vault"), cell(p, "BytesSource"),
-                          cell(p, "State") + (is_held ? ", on hold" : ""), cell(p, "Proven"),
-                          time_cell(json::find(p, "ProvenDate")), cell(p, "Why")});
-  }
-  print(context, table, json::Object{{"RecoveryPoints", found}}, std::cout);
-  return kExitOk;
+  return list_points(context, request);
 }
 
 Result<int> proofs(Context& context, const Arguments& arguments) {

@@ -172,4 +172,28 @@ CommandSpec backup_job_command() {
 
 CommandSpec backup_stop_command() { return {"stop", "stop a job", {{"JOB", "its id (bj-…)"}}, {}, stop, {}}; }
 
+Result<int> list_points(Context& context, const json::Object& request) {
+  BELAY_TRY_ASSIGN(const auto found, call_all(context, "ListRecoveryPoints", request, "RecoveryPoints"));
+  Table table{{"POINT", "NODE", "TAKEN (UTC)", "TYPE", "VAULT", "BYTES", "STATE", "PROVEN", "AT (UTC)", "WHY"}, {}};
+  for (const auto& p : found) {
+    const auto* held = json::find(p, "LegalHold");
+    const bool is_held = held && held->is_bool() && held->get_bool();
+    table.rows.push_back({cell(p, "PointId"), cell(p, "InstanceId"), time_cell(json::find(p, "TakenDate")),
+                          cell(p, "Type"), cell(p, "Vault"), cell(p, "BytesSource"),
+                          cell(p, "State") + (is_held ? ", on hold" : ""), cell(p, "Proven"),
+                          time_cell(json::find(p, "ProvenDate")), cell(p, "Why")});
+  }
+  print(context, table, json::Object{{"RecoveryPoints", found}}, std::cout);
+  return kExitOk;
+}
+
+Status add_time(const Arguments& arguments, std::string_view option, std::string_view member, json::Object& request) {
+  if (!arguments.has(option)) return {};
+  const auto text = arguments.one(option);
+  BELAY_TRY_ASSIGN(const auto time, parse_iso8601(text).within("--" + std::string(option) +
+                                                               ", a day and a time such as 2026-11-23T18:12:00Z"));
+  request[member] = to_iso8601(time);
+  return {};
+}
+
 }  // namespace belay::cli

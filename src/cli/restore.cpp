@@ -13,6 +13,8 @@
 namespace belay::cli {
 namespace {
 
+constexpr std::string_view kBeside = "/var/lib/belay-restored/";  // where only a node was named
+
 struct Place {
   std::string node, path;
 };
@@ -50,16 +52,22 @@ Result<int> preview(Context& context, json::Object request, const std::string& p
 }
 
 Result<int> restore(Context& context, const Arguments& arguments) {
+  if (!arguments.has("POINT")) {
+    if (!arguments.values.empty())
+      return Error(Code::invalid_argument, "say which POINT; `belay restore` alone lists them with their proof");
+    return list_points(context, {});
+  }
   BELAY_TRY_ASSIGN(const auto point, checked_id(IdKind::point, arguments.one("POINT")));
-  const auto place = place_of(arguments.one("to"));
+  auto place = place_of(arguments.one("to"));
   json::Object request{{"PointId", point}};
   if (!place.node.empty()) {
     BELAY_TRY_ASSIGN(request["InstanceId"], resolve_node(context, place.node));
   }
+  const bool in_place = arguments.has("in-place"), over = arguments.has("over");
+  if (!place.node.empty() && place.path.empty() && !in_place) place.path = std::string(kBeside) + point;
   if (!place.path.empty()) request["Path"] = place.path;
   if (arguments.has("path")) request["Paths"] = json::encode(arguments.all("path"));
-  if (arguments.has("time")) request["Time"] = arguments.one("time");
-  const bool in_place = arguments.has("in-place"), over = arguments.has("over");
+  BELAY_TRY(add_time(arguments, "time", "Time", request));
   if (place.path.empty() && !in_place && !arguments.has("to"))
     return Error(Code::invalid_argument, "say where to: --to PATH, --to NODE:PATH, or --in-place");
   if (over) request["Over"] = true;
@@ -79,8 +87,8 @@ Result<int> restore(Context& context, const Arguments& arguments) {
 CommandSpec restore_command() {
   return {"restore",
           "bring a recovery point back, beside what is there or over it",
-          {{"POINT", "its id (rp-…); `belay backup points` lists them with their proof"}},
-          {{"--to", "PATH on the node it came from, NODE, or NODE:PATH"},
+          {{"POINT", "its id (rp-…); without one, they are listed with their proof", Takes::one_value, false}},
+          {{"--to", "PATH on the node it came from, NODE:PATH, or NODE: below /var/lib/belay-restored there"},
            {"--in-place", "a database where it was: stopped, put aside, restored, started", Takes::nothing},
            {"--over", "replace what is at the path; it is put aside first", Takes::nothing},
            {"--path", "only these files or folders out of it", Takes::values},

@@ -118,8 +118,9 @@ class Judge {
     const auto life = kDay * static_cast<std::int64_t>(vault.lock->days_min);
     const auto reached = reach(keep, longest_interval(times, {}, parts::kAnyMoment));
     if (reached < life)
-      refuse(at, "reaches back " + humanize(reached) + ", but " + quoted(vault) + " locks each point for " +
-                     humanize(life) + ", so nothing would go before; keep longer, or take a vault with a shorter lock");
+      refuse(at, (reached > Duration{} ? "reaches back " + humanize(reached) : "promises no age at all") + ", but " +
+                     quoted(vault) + " locks each point for " + humanize(life) +
+                     ", so nothing would go before; keep longer, or take a vault with a shorter lock");
   }
 
   const PlanSpec& plan_;

@@ -112,7 +112,7 @@ Status check_level(backup::ProofLevel level, const backups::Plan& plan) {
                   " restores none; say P3, or P5 with checks in the plan");
   if (level == backup::ProofLevel::P5 && plan.spec.prove.checks.empty())
     return refuse("Level: P5 are questions of your own to what was restored, and the plan " + plan.name +
-                  " has no prove.checks; add some, or say P4");
+                  " has no prove.checks; add some, or say " + (rules.is_database ? "P4" : "P3"));
   return {};
 }
 

@@ -42,7 +42,7 @@ class Validator {
         if (!value.is_bool()) mismatch(path, "true or false");
         return;
       case Kind::time:
-        if (!time_of(value)) mismatch(path, "a time in seconds since 1970");
+        if (!time_of(value)) mismatch(path, "a time: seconds since 1970, or text such as 2026-11-23T18:12:00Z");
         return;
       case Kind::blob:
         if (!value.is_string()) mismatch(path, "base64 text");
