@@ -3,6 +3,7 @@ what is refused, by its field."""
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 
@@ -393,6 +394,45 @@ class Restores(BackupCase):
         self.assertEqual(self.audit(point), ["belay:StartRestore"] * 3)
         self.assertIn("follow it with", self.belay("restore", point, "--to", f"{node.name}:/srv/third").stderr)
 
+    def test_without_a_point_they_are_listed_and_a_node_alone_is_a_place(self):
+        node = self.given("listed")
+        self.run_plan("listed")
+        point = self.points("listed")[0]["PointId"]
+        self.assertIn(point, self.belay("restore").stdout)
+        self.assertIn(point, [one["PointId"] for one in self.printed("restore")["RecoveryPoints"]])
+        self.assertIn("say which POINT", self.belay("restore", "--to", "/x", status=2).stderr)
+        self.belay("restore", point, "--to", node.name, "--wait")
+        self.assertEqual(node.jobs[-1]["restore"]["path"], f"/var/lib/belay-restored/{point}")
+
+    def test_at_a_terminal_a_replacement_is_asked_for_twice(self):
+        node = self.given("asked")
+        self.run_plan("asked")
+        point = self.points("asked")[0]["PointId"]
+        begun = len(node.jobs)
+        for answers, status, word in ((["no"], 8, "nothing was done"), (["y", "rp-" + "0" * 17], 8, f"that is not {point}"),
+                                      (["y", point], 0, "the restore begins")):
+            self.assertEqual(len(node.jobs), begun)
+            said, ended = self.at_a_terminal(answers, "restore", point, "--in-place")
+            self.assertIn("This replaces the database's data", said)
+            self.assertIn(word, said)
+            self.assertEqual(ended, status, said)
+        self.assertTrue(self.ended(self.printed("backup", "jobs", "--plan", "asked")["Jobs"][0]["JobId"]))
+
+    def at_a_terminal(self, answers, *words):
+        """What a person who types the answers sees, and the exit status."""
+        mine, its = os.openpty()
+        process = subprocess.Popen([str(binary("belay")), *words], stdin=its, stdout=its, stderr=its, env=self.server.environment())
+        os.close(its)
+        os.write(mine, "".join(answer + "\n" for answer in answers).encode())
+        said = b""
+        try:
+            while chunk := os.read(mine, 4096):
+                said += chunk
+        except OSError:
+            pass  # the other side is closed
+        os.close(mine)
+        return said.decode(), process.wait(60)
+
     def test_what_cannot_be_restored_is_refused(self):
         self.given("no")
         self.run_plan("no")
@@ -405,7 +445,7 @@ class Restores(BackupCase):
         self.refused("DoesNotExistException", "StartRestore", {"PointId": "rp-" + "0" * 17, "Path": "/x"})
         self.belay("restore", point, status=2)
         self.belay("restore", "rp-0", "--to", "/x", status=2)
-        self.belay("restore", point, "--to", "/x", "--time", "yesterday", status=2)
+        self.assertIn("such as 2026-", self.belay("restore", point, "--to", "/x", "--time", "14:02", status=2).stderr)
 
     def test_a_node_that_is_gone_is_brought_back_elsewhere(self):
         node = self.given("gone")
