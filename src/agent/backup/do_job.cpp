@@ -168,11 +168,12 @@ void clean(JobReport& report, const Secrets& secrets) {
 }  // namespace
 
 JobReport do_job_with(const BackupHost& host, BackupEngine& engine, const Job& given, const Secrets& secrets) {
-  for (const auto& point : given.points)
-    if (!backup::is_reference(point.reference))
-      return failed(given.task,
-                    Error(Code::invalid_argument, "the order names a point that no engine names so: " +
-                                                      sanitize(point.reference, 100) + "; nothing was done"));
+  for (const auto* points : {&given.points, &given.chain})
+    for (const auto& point : *points)
+      if (!backup::is_reference(point.reference))
+        return failed(given.task,
+                      Error(Code::invalid_argument, "the order names a point that no engine names so: " +
+                                                        sanitize(point.reference, 100) + "; nothing was done"));
   const auto lock = lock_repository(host, given);
   if (!lock.ok()) return failed(given.task, lock.error());
   WorkDirectory directory(host);

@@ -100,6 +100,9 @@ TEST_F(DoJobTest, NamesThatAToolCouldTakeForSomethingElseNeitherLeaveNorEnter) {
   const auto refused = do_job_with(host_, engine, job_, secrets_);
   EXPECT_EQ(refused.outcome, JobOutcome::failed);
   EXPECT_TRUE(refused.evidence.empty());
+  job_.points[0].reference = "0f3c";
+  job_.chain.emplace_back().reference = "--config=/tmp/x";  // what it needs is named by the same rule
+  EXPECT_THAT(do_job_with(host_, engine, job_, secrets_).why, HasSubstr("no engine names so"));
 }
 
 TEST_F(DoJobTest, NoSecretLeavesAndTheWorkDirectoryIsTidy) {
