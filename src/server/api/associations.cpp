@@ -69,6 +69,11 @@ Status refuse_what_is_not_there(const json::Value& request) {
   return {};
 }
 
+// An association does nothing that whoever writes, starts or places it may not do by hand.
+Status require_sending(const Call& call) {
+  return call.read([&](store::Sql& sql) { return require_also(sql, call, "ssm:SendCommand", "an association"); });
+}
+
 Result<Settings> settings_in(const json::Value& request) {
   BELAY_TRY(refuse_what_is_not_there(request));
   BELAY_TRY_ASSIGN(auto wire, json::decode<WireAssociation>(request));
@@ -226,11 +231,13 @@ Result<Association> association_of(store::Sql& sql, const Call& call) {
 }
 
 Result<json::Object> create_association(const Call& call) {
+  BELAY_TRY(require_sending(call));
   BELAY_TRY_ASSIGN(const auto made, make(call, call.request));
   return described(made);
 }
 
 Result<json::Object> create_association_batch(const Call& call) {
+  BELAY_TRY(require_sending(call));
   BELAY_TRY(refuse_what_is_not_there(call.request));
   json::Array successful, failed;
   for (const auto& entry : call.request.at("Entries").as_array()) {
@@ -267,6 +274,7 @@ Result<json::Object> describe_association(const Call& call) {
 }
 
 Result<json::Object> update_association(const Call& call) {
+  BELAY_TRY(require_sending(call));
   BELAY_TRY_ASSIGN(auto settings, settings_in(call.request));
   BELAY_TRY_ASSIGN(const auto row, call.read([&](store::Sql& sql) -> Result<Association> {
     auto found = associations::get(sql, call.text("AssociationId"));
@@ -284,6 +292,7 @@ Result<json::Object> update_association(const Call& call) {
 
 // Ours: the window it runs in, and its cut-off; what is not given is taken away.
 Result<json::Object> set_association_window(const Call& call) {
+  BELAY_TRY(require_sending(call));
   BELAY_TRY_ASSIGN(const auto request, call.as<WindowRequest>());
   BELAY_TRY_ASSIGN(const auto row, call.read([&](store::Sql& sql) { return association_of(sql, call); }));
   BELAY_TRY_ASSIGN(auto settings, settings_of(row.content));
@@ -342,6 +351,7 @@ Result<json::Object> delete_association(const Call& call) {
 }
 
 Result<json::Object> start_associations_once(const Call& call) {
+  BELAY_TRY(require_sending(call));
   BELAY_TRY_ASSIGN(const auto request, call.as<OnceRequest>());
   return call.write([&](store::Sql& sql) -> Result<json::Object> {
     for (const auto& id : request.AssociationIds) BELAY_TRY(run_association(sql, id, call.principal, call.now));

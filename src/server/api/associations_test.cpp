@@ -140,6 +140,34 @@ TEST_F(AssociationsApiTest, WhatWasRunIsListed) {
   expect_error("ValidationException", "DescribeAssociationExecutions", filter("Status", "Success", "LESS_THAN"));
 }
 
+TEST_F(AssociationsApiTest, WhoMayNotSendCommandsMayNotHaveAnAssociationSendThem) {
+  const std::string id = id_of(made());
+  constexpr const char* kPlanner = "the-token-of-the-planner-0123456789";
+  add_principal("planner", {"ssm:*Association*", "belay:*"}, kPlanner);
+  const struct {
+    const char* operation;
+    json::Object request;
+  } rows[] = {
+      {"CreateAssociation", request()},
+      {"CreateAssociationBatch", json::Object{{"Entries", json::Array{request()}}}},
+      {"UpdateAssociation", with("AssociationId", json::Value(id))},
+      {"SetAssociationWindow", json::Object{{"AssociationId", id}}},
+      {"StartAssociationsOnce", json::Object{{"AssociationIds", json::Array{json::Value(id)}}}},
+  };
+  const auto before = audit_entries();
+  for (const auto& row : rows) {
+    const auto answer = call(row.operation, row.request, kPlanner);
+    EXPECT_EQ(answer.type, "AccessDeniedException") << row.operation;
+    EXPECT_NE(answer.message.find("ssm:SendCommand, which an association does"), std::string::npos) << answer.message;
+  }
+  EXPECT_EQ(audit_entries(), before);
+  EXPECT_EQ(ok("ListAssociations").list("Associations").size(), 1U);
+  EXPECT_EQ(call("ListAssociations", json::Object(), kPlanner).status, 200) << "looking is no sending";
+  constexpr const char* kOperator = "the-token-of-the-operator-012345678";
+  add_principal("operator", {"ssm:*Association*", "ssm:SendCommand"}, kOperator);
+  EXPECT_EQ(call("StartAssociationsOnce", rows[4].request, kOperator).status, 200);
+}
+
 TEST_F(AssociationsApiTest, WrongInputIsRefusedByNameAndNothingIsKept) {
   const struct {
     json::Object request;

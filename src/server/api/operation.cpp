@@ -2,7 +2,9 @@
 
 #include "base/bytes.hpp"
 #include "io/crypto.hpp"
+#include "server/engine/permissions.hpp"
 #include "store/idempotency.hpp"
+#include "store/principals.hpp"
 
 namespace belay::server {
 namespace {
@@ -27,6 +29,13 @@ Status audit_change(store::Sql& sql, const Call& call, std::string_view resource
   entry.resource = resource;
   entry.detail = json::to_text(detail);
   return store::audit::append(sql, entry);
+}
+
+Status require_also(store::Sql& sql, const Call& call, std::string_view action, std::string_view who_does) {
+  BELAY_TRY_ASSIGN(const auto principal, store::principals::get(sql, call.principal));
+  if (is_allowed(principal.permissions, action)) return {};
+  return failure("AccessDeniedException", "User: " + call.principal + " is not authorized to perform: " +
+                                              std::string(action) + ", which " + std::string(who_does) + " does");
 }
 
 json::Value epoch(Instant at) {

@@ -65,6 +65,10 @@ std::span<const OperationRow> operation_rows();
 // Appends to the audit log with the call's principal and action. `detail` must hold no secret.
 Status audit_change(store::Sql& sql, const Call& call, std::string_view resource, json::Object detail = {});
 
+// Of an operation that leads to more than its own name says: AccessDeniedException unless the caller may do `action`
+// ("ssm:SendCommand") by hand, too. `who_does` is what does it: "an association".
+Status require_also(store::Sql& sql, const Call& call, std::string_view action, std::string_view who_does);
+
 // Seconds since 1970, as SSM writes times.
 json::Value epoch(Instant at);
 inline json::Value epoch(const std::optional<Instant>& at) { return at ? epoch(*at) : json::Value(nullptr); }

@@ -129,6 +129,9 @@ Result<json::Object> put_remedy_policy(const Call& call) {
   BELAY_TRY_ASSIGN(const auto policy, policy_of(request));
   // Rehearsed in a transaction that is undone by its own error.
   const Status rehearsed = call.write([&](store::Sql& sql) -> Status {
+    // It sends its command, or has a window send its own, to nodes that its author chose.
+    if (policy.action != remedy::Action::notice)
+      BELAY_TRY(require_also(sql, call, "ssm:SendCommand", "a remedy policy with the action " + request.Action));
     BELAY_TRY(rehearse_remedy(sql, policy, call.now));
     return Error(Code::cancelled, "the rehearsal went well", "rehearsed");
   });

@@ -47,6 +47,22 @@ TEST_F(RemedyApiTest, LifeOfAPolicy) {
   expect_error("DoesNotExistException", "DeleteRemedyPolicy", json::Object{{"Name", "late"}});
 }
 
+TEST_F(RemedyApiTest, WhoMayNotSendCommandsMayNotHaveAPolicySendThem) {
+  constexpr const char* kPlanner = "the-token-of-the-planner-0123456789";
+  add_principal("planner", {"belay:PutRemedyPolicy"}, kPlanner);
+  const auto command = with(with(with(notice(), "Action", "Command"), "DocumentName", "AWS-RunShellScript"),
+                            "Parameters", json::Object{{"commands", json::Array{"true"}}});
+  const auto window = with(with(notice(), "Action", "NextWindow"), "WindowId", "mw-0123456789abcdef0");
+  for (const auto& request : {command, window}) {
+    const auto answer = call("PutRemedyPolicy", request, kPlanner);
+    EXPECT_EQ(answer.type, "AccessDeniedException") << answer.message;
+    EXPECT_NE(answer.message.find("ssm:SendCommand"), std::string::npos) << answer.message;
+  }
+  EXPECT_TRUE(ok("ListRemedyPolicies").list("Policies").empty());
+  EXPECT_EQ(call("PutRemedyPolicy", notice(), kPlanner).status, 200) << "a notice sends nothing";
+  EXPECT_EQ(call("PutRemedyPolicy", command, kPlanner).type, "AccessDeniedException") << "nor by a change of its own";
+}
+
 TEST_F(RemedyApiTest, WrongPoliciesAreRefusedAndNothingIsKept) {
   const auto command = with(with(with(notice(), "Action", "Command"), "DocumentName", "AWS-RunPatchBaseline"),
                             "Parameters", json::Object{{"Operation", json::Array{"Install"}}});

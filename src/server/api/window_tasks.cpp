@@ -7,8 +7,6 @@
 #include "server/api/filters.hpp"
 #include "server/api/window_wire.hpp"
 #include "server/engine/automation_kind.hpp"
-#include "server/engine/permissions.hpp"
-#include "store/principals.hpp"
 
 namespace belay::server {
 namespace {
@@ -144,10 +142,7 @@ Status check(store::Sql& sql, const Call& call, const windows::Window& window, c
   BELAY_TRY(check_targets(sql, window, task));
   // A window does nothing that whoever wrote it may not do by hand.
   const std::string does = row.type == "RUN_COMMAND" ? "ssm:SendCommand" : "ssm:StartAutomationExecution";
-  BELAY_TRY_ASSIGN(const auto principal, store::principals::get(sql, call.principal));
-  if (!is_allowed(principal.permissions, does))
-    return failure("AccessDeniedException", "User: " + call.principal + " is not authorized to perform: " + does +
-                                                ", which a task of the type " + row.type + " does");
+  BELAY_TRY(require_also(sql, call, does, "a task of the type " + row.type));
   if (row.type == "RUN_COMMAND") return check_command_task(sql, row.task_arn, task, call.now);
   return check_automation_task(sql, row.task_arn, task);
 }
