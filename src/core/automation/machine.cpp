@@ -167,7 +167,9 @@ class Stepper {
     auto& run = execution_.steps[index];
     if (const auto* sleep = std::get_if<Sleep>(&request)) {
       run.wake_at = sleep->until ? *sleep->until : now_ + *sleep->duration;
-      run.deadline.reset();  // its end is its own
+      // Whichever comes first, also for a server that was away over both; what nobody named bounds no sleep.
+      if (runbook_.steps[index].timeout_given && *run.deadline < *run.wake_at) run.wake_at.reset();
+      else run.deadline.reset();
       return;
     }
     if (std::holds_alternative<Pause>(request) || std::holds_alternative<Approve>(request)) {

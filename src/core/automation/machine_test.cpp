@@ -94,6 +94,9 @@ const std::string kAsk =
     "MinRequiredApprovals: 2}}\n" +
     cmd("a");
 const std::string kSleep = "- {name: s, action: 'aws:sleep', inputs: {Duration: PT10M}}\n" + cmd("a");
+std::string nap(const std::string& more) {
+  return "- {name: s, action: 'aws:sleep', inputs: {Duration: PT10M}, " + more + "}\n" + cmd("a");
+}
 const std::string kPause = "- {name: p, action: 'aws:pause', timeoutSeconds: 60}\n" + cmd("a");
 
 const Story kStories[] = {
@@ -121,6 +124,12 @@ const Story kStories[] = {
     {"branch, no value", kBranch, "late", "a#1 Failed"},
     {"sleep", kSleep, "+599 +1 ok", "a#1 Success"},
     {"sleep, cancelled", kSleep, "+10 cancel", "Cancelled"},
+    {"sleep beyond its time", nap("timeoutSeconds: 60"), "+59 +1", "TimedOut"},
+    {"sleep beyond its time, seen late", nap("timeoutSeconds: 60"), "+7200", "TimedOut"},
+    {"sleep within its time", nap("timeoutSeconds: 601"), "+599 +1 ok", "a#1 Success"},
+    {"sleep beyond its time, and what then", nap("timeoutSeconds: 60, onFailure: Continue, isCritical: false"),
+     "+60 ok", "a#1 Success"},
+    {"sleep beyond its time, twice", nap("timeoutSeconds: 60, maxAttempts: 2"), "+60 +5 +59 +1", "TimedOut"},
     {"sleep till then", "- {name: s, action: 'aws:sleep', inputs: {Timestamp: '2027-01-15T08:01:00Z'}}\n", "+59 +1",
      "Success"},
     {"pause", kPause, "resume ok", "a#1 Success"},

@@ -117,6 +117,7 @@ class RunbookParser {
     if (const auto* row = check_action(step.action, path)) {
       const auto seconds = reader_.integer(object, path, "timeoutSeconds", 1, row->timeout_s_max);
       step.timeout = Duration(seconds.value_or(row->timeout_s) * 1'000);
+      step.timeout_given = seconds.has_value();
       check_inputs(*row, step, member_path(path, "inputs"));
       read_output_rules(object, path, *row, step);
     }

@@ -35,6 +35,7 @@ struct RunbookStep {
   bool is_critical = true;  // whether its failure makes the whole fail where it goes on
   std::uint32_t attempts_max = 1;
   Duration timeout{3'600'000};
+  bool timeout_given = false;  // by the document
   std::vector<OutputRule> outputs;
   std::vector<Choice> choices;  // of aws:branch
   std::string default_step;
