@@ -116,12 +116,29 @@ Result<int> remove(Context& context, const Arguments& arguments) {
   return kExitOk;
 }
 
-std::string verdict(const json::Value& preview) {
+// What a preview comes to, and whether all of it can be expected to run.
+struct Verdict {
+  bool runs = true;
+  std::string words;
+};
+
+// What stops the window itself comes before whether its work would fit.
+Verdict verdict_of(const json::Value& preview) {
+  if (const auto* enabled = json::find(preview, "Enabled"); enabled && enabled->is_bool() && !enabled->get_bool())
+    return {false, "nothing runs: the window is disabled"};
+  const auto& openings = preview.at("Openings").get_array();
+  if (openings.empty()) return {false, "nothing runs: the window does not open any more"};
+  if (const auto why = json::text_or_empty(openings.front(), "HeldBack"); !why.empty())
+    return {false, "nothing runs at the next opening, which is held back: " + why};
   const std::string fit = json::text_or_empty(preview, "Fit");
-  if (fit == "FITS") return "it fits before the cut-off, even at its worst";
-  if (fit == "USUALLY") return "it fits by the usual times, not at its worst";
-  if (fit == "TOO_LONG") return "it does NOT fit before the cut-off";
-  return "unknown: some of it was never run on its nodes before";
+  if (fit == "NOTHING" && preview.at("Tasks").get_array().empty())
+    return {false, "nothing runs: the window has no tasks"};
+  if (fit == "NOTHING") return {false, "nothing runs: no node matches the targets of any task"};
+  if (fit == "WILL_FAIL") return {false, "some of it will FAIL: see the remarks"};
+  if (fit == "TOO_LONG") return {false, "it does NOT fit before the cut-off"};
+  if (fit == "FITS") return {true, "it fits before the cut-off, even at its worst"};
+  if (fit == "USUALLY") return {true, "it fits by the usual times, not at its worst"};
+  return {true, "unknown: some of it was never run on its nodes before"};
 }
 
 Result<int> preview(Context& context, const Arguments& arguments) {
@@ -133,16 +150,20 @@ Result<int> preview(Context& context, const Arguments& arguments) {
   for (const auto& task : preview.at("Tasks").get_array()) {
     const auto& estimate = task.at("Estimate");
     for (const auto& i : task.at("Invocations").get_array()) {
-      std::string remark = json::text_or_empty(i, "Problem");
-      if (cell(i, "CatchUp") == "true" || cell(i, "CatchUp") == "yes") remark = "missed before, first";
+      std::vector<std::string> remarks;
+      if (cell(i, "CatchUp") == "true" || cell(i, "CatchUp") == "yes") remarks.push_back("missed before, first");
+      for (const char* member : {"Problem", "Remark"})
+        if (auto said = json::text_or_empty(i, member); !said.empty()) remarks.push_back(std::move(said));
       runs.rows.push_back({cell(task, "Priority"), cell(task, "TaskArn"), cell(i, "WindowTargetId"),
                            cell(i, "NodeCount"), cell(i, "ConcurrencyMax"), seconds_cell(estimate, "MedianSeconds"),
-                           seconds_cell(estimate, "WorstSeconds"), remark});
+                           seconds_cell(estimate, "WorstSeconds"), join(remarks, "; ")});
     }
   }
+  const auto verdict = verdict_of(preview);
+  const int status = verdict.runs ? kExitOk : kExitNonCompliant;
   if (context.format != Format::table) {
     print(context, runs, preview, std::cout);
-    return kExitOk;
+    return status;
   }
   Table next{{"OPENS (UTC)", "CUT-OFF", "CLOSES", "HELD BACK"}, {}};
   for (const auto& o : preview.at("Openings").get_array())
@@ -153,8 +174,8 @@ Result<int> preview(Context& context, const Arguments& arguments) {
   std::cout << "time to the cut-off " << seconds_cell(preview, "SecondsToCutoff") << ", usual "
             << seconds_cell(whole, "MedianSeconds") << ", worst " << seconds_cell(whole, "WorstSeconds") << ", "
             << cell(whole, "UnmeasuredRuns") << " of " << cell(whole, "Runs")
-            << " runs never measured: " << verdict(preview) << "\n";
-  return kExitOk;
+            << " runs never measured: " << verdict.words << "\n";
+  return status;
 }
 
 Result<int> history(Context& context, const Arguments& arguments) {
@@ -199,7 +220,8 @@ CommandSpec window_command() {
         {}},
        {"delete", "remove a window", {id}, {}, remove, {}},
        {"preview",
-        "when it opens next, what would run where, and whether it fits before the cut-off",
+        "when it opens next, what would run where, and whether it fits before the cut-off; the exit status is not 0 "
+        "where some of it will not run",
         {id},
         {{"--openings", "how many openings to list", Takes::one_value, false, "5"}},
         preview,

@@ -94,6 +94,27 @@ class WithAws(AwsTestCase):
         wait_until(first)
         return first()
 
+    def test_the_preview_says_what_will_not_run(self):
+        node = self.new_node("fit-1", Tags=[{"Key": "role", "Value": "fit"}])
+        create = ("--schedule", "cron(0 2 * * ? *)", "--hours", "4", "--line", "true")
+        made = self.server.belay("-o", "json", "window", "create", "fit", "tag:role=fit", *create)
+        window = json.loads(made.stdout)["WindowId"]
+        self.assertEqual(made.stderr, "")
+
+        def preview():
+            shown = self.server.belay("window", "preview", window)
+            return shown.returncode, shown.stdout.splitlines()[-1], shown.stdout
+        self.assertEqual(preview()[0], 0)
+        self.post("UpdateMaintenanceWindow", {"WindowId": window, "Enabled": False})
+        status, verdict, shown = preview()
+        self.assertNotEqual(status, 0, shown)
+        self.assertIn("the window is disabled", verdict, shown)
+        self.post("UpdateMaintenanceWindow", {"WindowId": window, "Enabled": True})
+        self.post("RemoveTagsFromResource", {"ResourceType": "ManagedInstance", "ResourceId": node.node_id, "TagKeys": ["role"]})
+        status, verdict, shown = preview()
+        self.assertNotEqual(status, 0, shown)
+        self.assertIn("no node matches", verdict, shown)
+
     def test_the_operators_own_command(self):
         self.new_node("cli-1", Tags=[{"Key": "role", "Value": "cli"}])
         made = self.server.belay("-o", "json", "window", "create", "nightly", "tag:role=cli", "--schedule", "cron(0 2 * * ? *)",

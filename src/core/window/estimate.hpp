@@ -39,8 +39,11 @@ enum class Fit {
   USUALLY,   // by its medians, not at its worst
   TOO_LONG,  // not even by the medians of what was measured
   UNKNOWN,   // what was measured fits; the rest was never measured
+  // Before any time is looked at, which is the caller's to see:
+  NOTHING,    // it would run on nobody
+  WILL_FAIL,  // some of it cannot run at all
 };
-BOOST_DESCRIBE_ENUM(Fit, FITS, USUALLY, TOO_LONG, UNKNOWN)
+BOOST_DESCRIBE_ENUM(Fit, FITS, USUALLY, TOO_LONG, UNKNOWN, NOTHING, WILL_FAIL)
 Fit fit(const Estimate& estimate, Duration until_cutoff);
 
 }  // namespace belay::window

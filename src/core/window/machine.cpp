@@ -25,7 +25,6 @@ constexpr Row kRows[] = {
 constexpr const char* kTooLate = "the cut-off came before its turn";
 constexpr const char* kCancelled = "cancelled before it began";
 constexpr const char* kOverBudget = "the task had more errors than MaxErrors before its turn";
-constexpr const char* kNobody = "no node matched its targets";
 
 bool is_running(const Invocation& invocation) {
   return invocation.status == Status::IN_PROGRESS || invocation.status == Status::CANCELLING;
@@ -155,7 +154,7 @@ class Stepper {
     next->started_at = now_;
     if (!task.started_at) task.started_at = now_;
     if (next->targets == 0) {
-      end(*next, Status::SUCCESS, kNobody);
+      end(*next, Status::SUCCESS, kNobodyMatched);
       return true;
     }
     next->status = Status::IN_PROGRESS;
@@ -171,7 +170,7 @@ class Stepper {
     const bool at_turn = priority_at_turn() == task.priority || execution_.cut_off || execution_.cancel_wanted;
     if (over && (at_turn || !task.invocations.empty())) {
       task.status = task.invocations.empty() && !task.details.empty() ? Status::FAILED : worst_of(task.invocations);
-      if (task.invocations.empty() && task.details.empty()) task.details = kNobody;
+      if (task.invocations.empty() && task.details.empty()) task.details = kNobodyMatched;
       for (const auto& invocation : task.invocations)
         if (invocation.status == task.status && !invocation.details.empty() && task.status != Status::SUCCESS) {
           task.details = invocation.details;

@@ -16,6 +16,9 @@
 
 namespace belay::window {
 
+inline constexpr std::string_view kNobodyMatches = "no node matches its targets";  // before it runs
+inline constexpr std::string_view kNobodyMatched = "no node matched its targets";  // an invocation without nodes
+
 // SSM's words, for the execution, its tasks and their invocations alike.
 enum class Status { PENDING, IN_PROGRESS, SUCCESS, FAILED, TIMED_OUT, CANCELLING, CANCELLED, SKIPPED_OVERLAPPING };
 BOOST_DESCRIBE_ENUM(Status, PENDING, IN_PROGRESS, SUCCESS, FAILED, TIMED_OUT, CANCELLING, CANCELLED,

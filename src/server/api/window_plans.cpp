@@ -103,6 +103,7 @@ json::Object invocation_reply(const PreviewedInvocation& invocation) {
                    {"ConcurrencyMax", invocation.concurrency_max}};
   put(out, "WindowTargetId", json::Value(invocation.window_target_id));
   put(out, "Problem", json::Value(invocation.problem));
+  put(out, "Remark", json::Value(invocation.remark));
   return out;
 }
 

@@ -309,6 +309,31 @@ TEST_F(WindowsApiTest, ThePreviewSaysWhatItKnows) {
   expect_error("DoesNotExistException", "PreviewMaintenanceWindow", json::Object{{"WindowId", "mw-0123456789abcdef0"}});
 }
 
+TEST_F(WindowsApiTest, ThePreviewSaysWhatCannotRun) {
+  add_node(kNode, "web-1");
+  const auto id = create();
+  const json::Object by_id{{"WindowId", id}};
+  EXPECT_EQ(ok("PreviewMaintenanceWindow", by_id).text("Fit"), "NOTHING") << "it has no tasks";
+  const auto nobody = add_target(id, "tag:role", "nobody");
+  ok("RegisterTaskWithMaintenanceWindow", task(id, nobody));
+  const auto empty = ok("PreviewMaintenanceWindow", by_id);
+  EXPECT_EQ(empty.text("Fit"), "NOTHING");
+  EXPECT_EQ(empty.list("Tasks").at(0).at("Invocations").at(0).at("Remark"), "no node matches its targets");
+  const auto target = add_target(id, "Name", "web-1");
+  const auto gone = add_target(id, "Name", "web-1");
+  ok("RegisterTaskWithMaintenanceWindow", task(id, target));
+  ok("RegisterTaskWithMaintenanceWindow", task(id, gone));
+  EXPECT_EQ(ok("PreviewMaintenanceWindow", by_id).text("Fit"), "UNKNOWN") << "somebody is there";
+  ok("DeregisterTargetFromMaintenanceWindow", json::Object{{"WindowId", id}, {"WindowTargetId", gone}, {"Safe", false}});
+  const auto failing = ok("PreviewMaintenanceWindow", by_id);
+  EXPECT_EQ(failing.text("Fit"), "WILL_FAIL");
+  std::string problems;
+  for (const auto& each : failing.list("Tasks"))
+    for (const auto& invocation : each.at("Invocations").as_array())
+      problems += json::text_or_empty(invocation, "Problem");
+  EXPECT_EQ(problems, "the window target " + gone + " is not registered any more");
+}
+
 TEST_F(WindowsApiTest, ChangeCalendarsHoldAWindowBack) {
   const auto id = create();
   const json::Object wanted{{"WindowId", id}, {"CalendarNames", json::Array{"freeze"}}};

@@ -28,6 +28,14 @@ Result<window::PlannedInvocation> plan(store::Sql& sql, const std::string& docum
   return planned;
 }
 
+// What comes before all time: something that cannot run, or nobody to run on.
+window::Fit fit_of(const WindowPreview& preview, bool any_run, Duration until_cutoff) {
+  for (const auto& task : preview.tasks)
+    for (const auto& invocation : task.invocations)
+      if (!invocation.problem.empty()) return window::Fit::WILL_FAIL;
+  return any_run ? window::fit(preview.estimate, until_cutoff) : window::Fit::NOTHING;
+}
+
 }  // namespace
 
 Result<WindowPreview> preview_window(store::Sql& sql, const Windows& windows, const store::windows::Window& window,
@@ -44,6 +52,7 @@ Result<WindowPreview> preview_window(store::Sql& sql, const Windows& windows, co
                                                 : preview.openings.front();
   BELAY_TRY_ASSIGN(const auto snapshot, take_snapshot(sql, window, opening, now - online_within, now));
   std::vector<window::PlannedTask> planned;
+  bool any_run = false;
   for (const auto& row : snapshot.tasks) {
     BELAY_TRY_ASSIGN(const auto content, json::decode_text<WindowTask>(row.content));
     auto& task = preview.tasks.emplace_back();
@@ -59,7 +68,11 @@ Result<WindowPreview> preview_window(store::Sql& sql, const Windows& windows, co
       invocation.window_target_id = part.window_target_id;
       invocation.catch_up = part.catch_up;
       invocation.nodes = part.nodes;
-      invocation.problem = part.status_details;
+      const bool for_nobody = part.nodes.empty() && !content.targets.empty();
+      any_run |= !for_nobody;
+      (part.status == "FAILED" ? invocation.problem : invocation.remark) = part.status_details;
+      if (for_nobody && invocation.problem.empty())
+        invocation.remark += (invocation.remark.empty() ? "" : "; ") + std::string(window::kNobodyMatches);
       if (!content.max_concurrency.empty()) {
         BELAY_TRY_ASSIGN(invocation.concurrency_max,
                          command::max_concurrency(content.max_concurrency, part.node_count));
@@ -71,7 +84,7 @@ Result<WindowPreview> preview_window(store::Sql& sql, const Windows& windows, co
     task.estimate = window::estimate(std::span(&plan_of_task, 1));
   }
   preview.estimate = window::estimate(planned);
-  preview.fit = window::fit(preview.estimate, opening.cutoff - opening.opens);
+  preview.fit = fit_of(preview, any_run, opening.cutoff - opening.opens);
   return preview;
 }
 

@@ -16,6 +16,7 @@ struct PreviewedInvocation {
   std::vector<std::string> nodes;
   std::uint32_t concurrency_max = 1;
   std::string problem;  // not empty: it would fail for this
+  std::string remark;   // for a person: whom it would not reach
 };
 struct PreviewedTask {
   std::string window_task_id, task_arn, type;
@@ -28,7 +29,7 @@ struct WindowPreview {
   std::vector<std::string> held;            // for each of them: why it is held back, "" where it is not
   std::vector<PreviewedTask> tasks;         // in the order they run
   window::Estimate estimate;                // of the whole
-  window::Fit fit = window::Fit::UNKNOWN;   // before the cut-off
+  window::Fit fit = window::Fit::UNKNOWN;   // before the cut-off, if it opens
 };
 
 // Nothing is changed. Where the window never opens again, `openings` is empty and the tasks are shown all the same.

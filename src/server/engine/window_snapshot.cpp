@@ -105,6 +105,8 @@ class Snapshooter {
     invocation.invocation_id = row.invocation_id;
     invocation.targets = static_cast<std::uint32_t>(targets);
     if (!group.problem.empty()) {
+      row.status = "FAILED";
+      row.status_details = group.problem;
       invocation.status = window::Status::FAILED;
       invocation.finished_at = now_;
       invocation.details = group.problem;
