@@ -36,6 +36,31 @@ Result<int> list(Context& context, const Arguments&) {
   return kExitOk;
 }
 
+// What a preview comes to, and whether all of it can be expected to run.
+struct Verdict {
+  bool runs = true;
+  std::string words;
+};
+
+// What stops the window itself comes before whether its work would fit.
+Verdict verdict_of(const json::Value& preview) {
+  if (const auto* enabled = json::find(preview, "Enabled"); enabled && enabled->is_bool() && !enabled->get_bool())
+    return {false, "nothing runs: the window is disabled"};
+  const auto& openings = preview.at("Openings").get_array();
+  if (openings.empty()) return {false, "nothing runs: the window does not open any more"};
+  if (const auto why = json::text_or_empty(openings.front(), "HeldBack"); !why.empty())
+    return {false, "nothing runs at the next opening, which is held back: " + why};
+  const std::string fit = json::text_or_empty(preview, "Fit");
+  if (fit == "NOTHING" && preview.at("Tasks").get_array().empty())
+    return {false, "nothing runs: the window has no tasks"};
+  if (fit == "NOTHING") return {false, "nothing runs: no node matches the targets of any task"};
+  if (fit == "WILL_FAIL") return {false, "some of it will FAIL: see the remarks"};
+  if (fit == "TOO_LONG") return {false, "it does NOT fit before the cut-off"};
+  if (fit == "FITS") return {true, "it fits before the cut-off, even at its worst"};
+  if (fit == "USUALLY") return {true, "it fits by the usual times, not at its worst"};
+  return {true, "unknown: some of it was never run on its nodes before"};
+}
+
 Result<int> show(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::window, arguments.one("WINDOW")));
   const json::Object by_id{{"WindowId", id}};
@@ -43,8 +68,13 @@ Result<int> show(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto targets, call_all(context, "DescribeMaintenanceWindowTargets", by_id, "Targets"));
   BELAY_TRY_ASSIGN(const auto tasks, call_all(context, "DescribeMaintenanceWindowTasks", by_id, "Tasks"));
   BELAY_TRY_ASSIGN(const auto missed, call_all(context, "DescribeMissedNodes", by_id, "MissedNodes"));
+  BELAY_TRY_ASSIGN(const auto preview, call(context, "PreviewMaintenanceWindow", {{"WindowId", id}, {"Openings", 1}}));
   print_record(context,
-               json::Object{{"Window", window}, {"Targets", targets}, {"Tasks", tasks}, {"MissedNodes", missed}},
+               json::Object{{"Window", window},
+                            {"Targets", targets},
+                            {"Tasks", tasks},
+                            {"MissedNodes", missed},
+                            {"Verdict", verdict_of(preview).words}},
                std::cout);
   return kExitOk;
 }
@@ -106,6 +136,11 @@ Result<int> create(Context& context, const Arguments& arguments) {
                         : finished.error().within("the window " + id + " was made without its task, and stays");
   }
   print(context, {{"WINDOW"}, {{id}}}, made, std::cout);
+  // A tag may match nobody yet, and may be a slip of the pen.
+  const auto preview = call(context, "PreviewMaintenanceWindow", {{"WindowId", id}, {"Openings", 1}});
+  if (preview.ok() && json::text_or_empty(*preview, "Fit") == "NOTHING")
+    std::cerr << "note: no node matches " << join(arguments.all("TARGET"), " ")
+              << " now; the window runs on nobody until one does\n";
   return kExitOk;
 }
 
@@ -114,31 +149,6 @@ Result<int> remove(Context& context, const Arguments& arguments) {
   BELAY_TRY(call(context, "DeleteMaintenanceWindow", {{"WindowId", id}}));
   say(context, "deleted " + id + "; what runs ends, its history stays for 30 days", {{"WindowId", id}}, std::cout);
   return kExitOk;
-}
-
-// What a preview comes to, and whether all of it can be expected to run.
-struct Verdict {
-  bool runs = true;
-  std::string words;
-};
-
-// What stops the window itself comes before whether its work would fit.
-Verdict verdict_of(const json::Value& preview) {
-  if (const auto* enabled = json::find(preview, "Enabled"); enabled && enabled->is_bool() && !enabled->get_bool())
-    return {false, "nothing runs: the window is disabled"};
-  const auto& openings = preview.at("Openings").get_array();
-  if (openings.empty()) return {false, "nothing runs: the window does not open any more"};
-  if (const auto why = json::text_or_empty(openings.front(), "HeldBack"); !why.empty())
-    return {false, "nothing runs at the next opening, which is held back: " + why};
-  const std::string fit = json::text_or_empty(preview, "Fit");
-  if (fit == "NOTHING" && preview.at("Tasks").get_array().empty())
-    return {false, "nothing runs: the window has no tasks"};
-  if (fit == "NOTHING") return {false, "nothing runs: no node matches the targets of any task"};
-  if (fit == "WILL_FAIL") return {false, "some of it will FAIL: see the remarks"};
-  if (fit == "TOO_LONG") return {false, "it does NOT fit before the cut-off"};
-  if (fit == "FITS") return {true, "it fits before the cut-off, even at its worst"};
-  if (fit == "USUALLY") return {true, "it fits by the usual times, not at its worst"};
-  return {true, "unknown: some of it was never run on its nodes before"};
 }
 
 Result<int> preview(Context& context, const Arguments& arguments) {

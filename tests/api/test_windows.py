@@ -114,6 +114,10 @@ class WithAws(AwsTestCase):
         status, verdict, shown = preview()
         self.assertNotEqual(status, 0, shown)
         self.assertIn("no node matches", verdict, shown)
+        self.assertIn("no node matches", self.server.belay("window", "show", window).stdout)
+        typo = self.server.belay("window", "create", "typo", "tag:role=nobody", *create)
+        self.assertEqual(typo.returncode, 0, typo.stderr)
+        self.assertIn("no node matches tag:role=nobody now", typo.stderr)
 
     def test_the_operators_own_command(self):
         self.new_node("cli-1", Tags=[{"Key": "role", "Value": "cli"}])

@@ -47,6 +47,24 @@ Status worst_of(const Parts& parts) {
   return worst;
 }
 
+void add_words(std::string& details, std::string_view more) {
+  if (more.empty()) return;
+  if (!details.empty()) details += "; ";
+  details += more;
+}
+
+// A success on nobody is not silent: a wrong tag would be one for ever.
+std::string nobody_in(const Task& task) {
+  const auto empty = std::ranges::count(task.invocations, 0U, &Invocation::targets);
+  if (empty == 0) return {};
+  if (empty == std::ssize(task.invocations)) return std::string(kNobodyMatched);
+  return "no node matched " + std::to_string(empty) + " of its " + std::to_string(task.invocations.size()) + " targets";
+}
+bool ran_on_nobody(const Task& task) {
+  return task.status == Status::SUCCESS &&
+         std::ranges::all_of(task.invocations, [](const auto& i) { return i.targets == 0; });
+}
+
 // One call of step(): collects what comes of it.
 class Stepper {
  public:
@@ -115,9 +133,10 @@ class Stepper {
     end(invocation, event.result, event.why);
   }
 
-  void end(Invocation& invocation, Status status, std::string details) {
+  // What was known of it before stays said.
+  void end(Invocation& invocation, Status status, std::string_view details) {
     invocation.status = status;
-    invocation.details = std::move(details);
+    add_words(invocation.details, details);
     invocation.finished_at = now_;
   }
 
@@ -176,6 +195,7 @@ class Stepper {
           task.details = invocation.details;
           break;
         }
+      if (task.status == Status::SUCCESS && task.details.empty()) task.details = nobody_in(task);
       task.finished_at = now_;
       return true;
     }
@@ -200,7 +220,13 @@ class Stepper {
     execution_.status = worst_of(tasks);
     const bool dropped = std::ranges::any_of(tasks, [](const auto& t) { return t.status == Status::CANCELLED; });
     if (execution_.cancel_wanted && dropped) execution_.status = Status::CANCELLED;
-    if (tasks.empty()) execution_.details = "the window has no tasks";
+    if (tasks.empty()) return add_words(execution_.details, "the window has no tasks");
+    const auto idle = std::ranges::count_if(tasks, ran_on_nobody);
+    if (idle == std::ssize(tasks))
+      add_words(execution_.details, "it ran on nobody: no node matched the targets of any task");
+    else if (idle > 0)
+      add_words(execution_.details, "no node matched the targets of " + std::to_string(idle) + " of its " +
+                                        std::to_string(tasks.size()) + " tasks");
   }
 
   Execution& execution_;

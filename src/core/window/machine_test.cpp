@@ -179,8 +179,27 @@ TEST(WindowMachine, NothingToDo) {
   EXPECT_TRUE(play.last.finished);
   EXPECT_TRUE(play.started.empty());
   EXPECT_EQ(play.execution.tasks[0].status, Status::SUCCESS);
+  EXPECT_EQ(play.execution.tasks[0].details, "no node matched its targets");
   EXPECT_EQ(play.execution.tasks[1].details, "no node matched its targets");
   EXPECT_EQ(play.execution.tasks[2].status, Status::FAILED);
+  EXPECT_EQ(play.execution.details, "no node matched the targets of 2 of its 3 tasks");
+}
+
+TEST(WindowMachine, ASuccessOnNobodySaysSo) {
+  auto nobody = task("a", 1);
+  nobody.invocations[0].targets = 0;
+  Play alone({nobody});
+  EXPECT_EQ(alone.execution.status, Status::SUCCESS);
+  EXPECT_EQ(alone.execution.details, "it ran on nobody: no node matched the targets of any task");
+  auto half = task("b", 1, 2);
+  half.invocations[0].targets = 0;
+  half.invocations[0].details = "not registered any more: mi-1";
+  Play play({half});
+  EXPECT_EQ(play.execution.tasks[0].invocations[0].details,
+            "not registered any more: mi-1; no node matched its targets");
+  play.ends("b1");
+  EXPECT_EQ(play.execution.tasks[0].details, "no node matched 1 of its 2 targets");
+  EXPECT_EQ(play.execution.details, "") << "somebody was reached by every task";
 }
 
 TEST(WindowMachine, OpenedAfterItsCutoffNothingBegins) {

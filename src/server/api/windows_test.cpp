@@ -324,7 +324,8 @@ TEST_F(WindowsApiTest, ThePreviewSaysWhatCannotRun) {
   ok("RegisterTaskWithMaintenanceWindow", task(id, target));
   ok("RegisterTaskWithMaintenanceWindow", task(id, gone));
   EXPECT_EQ(ok("PreviewMaintenanceWindow", by_id).text("Fit"), "UNKNOWN") << "somebody is there";
-  ok("DeregisterTargetFromMaintenanceWindow", json::Object{{"WindowId", id}, {"WindowTargetId", gone}, {"Safe", false}});
+  ok("DeregisterTargetFromMaintenanceWindow",
+     json::Object{{"WindowId", id}, {"WindowTargetId", gone}, {"Safe", false}});
   const auto failing = ok("PreviewMaintenanceWindow", by_id);
   EXPECT_EQ(failing.text("Fit"), "WILL_FAIL");
   std::string problems;

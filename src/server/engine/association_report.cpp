@@ -159,7 +159,7 @@ Status AssociationRun::finish(associations::Execution& execution, std::string_vi
   execution.status = word(status);
   execution.details = sanitize(why, 4'000);
   execution.finished_at = now_;
-  if (row_ && status == association::Status::Success) row_->last_success_at = now_;
+  if (row_ && status == association::Status::Success && !nobody) row_->last_success_at = now_;
   BELAY_TRY(associations::update_execution(sql_, execution));
   return note_in_audit(sql_, now_, "belayd", "association:end", id_,
                        {{"execution", execution.execution_id},

@@ -58,6 +58,7 @@ TEST_F(AssociationsTest, ANewNodeGetsItAtOnceAndOneThatLeavesIsForgotten) {
   settle();
   ASSERT_EQ(executions(id).size(), 1U);
   EXPECT_EQ(executions(id)[0].details, kNobodyMatches);
+  EXPECT_FALSE(association(id).last_success_at.has_value()) << "nobody has had it";
   pass(1min);  // executions of one instant have no order
   auto& node = web("web-1");
   tag(node, "web");
@@ -65,6 +66,7 @@ TEST_F(AssociationsTest, ANewNodeGetsItAtOnceAndOneThatLeavesIsForgotten) {
   ASSERT_EQ(executions(id).size(), 2U);
   EXPECT_EQ(executions(id)[0].cause, "node");
   EXPECT_EQ(standing(id, node)->status, "Success");
+  EXPECT_TRUE(association(id).last_success_at.has_value());
   tag(node, "web");
   settle();
   EXPECT_EQ(executions(id).size(), 2U) << "it has it already";

@@ -288,6 +288,16 @@ TEST_F(WindowsTest, TargetsByGroupByNameAndWhatIsGone) {
   EXPECT_TRUE(lone.done.empty());
 }
 
+TEST_F(WindowsTest, AWindowThatReachedNobodySaysSo) {
+  const auto made = make_window();
+  add_task(made.window_id, {add_target(made.window_id, "tag:role", {"wbe"})});
+  open(made.window_id);
+  const auto execution = executions(made.window_id).front();
+  EXPECT_EQ(execution.status, "SUCCESS");
+  EXPECT_EQ(execution.status_details, "it ran on nobody: no node matched the targets of any task");
+  EXPECT_EQ(tasks(execution.execution_id).front().status_details, "no node matched its targets");
+}
+
 TEST_F(WindowsTest, AutomationHasASeam) {
   const auto made = make_window();
   const auto no_targets = [](WindowTask& task) { task.max_concurrency = task.max_errors = ""; };
