@@ -72,5 +72,7 @@ Result<std::vector<std::string>> resolve_targets(store::Sql& sql, const std::vec
                                                  const std::vector<Target>& targets, std::size_t nodes_max = 100'000);
 // A tag may match nobody; a node that a target names by InstanceIds must be there: "InvalidInstanceId".
 Status require_named_nodes(store::Sql& sql, const std::vector<Target>& targets);
+// Those that the targets name by InstanceIds and that are not registered (any more), as they are named, in order.
+Result<std::vector<std::string>> named_and_gone(store::Sql& sql, const std::vector<Target>& targets);
 
 }  // namespace belay::server

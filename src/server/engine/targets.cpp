@@ -91,6 +91,21 @@ Status require_named_nodes(Sql& sql, const std::vector<Target>& targets) {
   return {};
 }
 
+Result<std::vector<std::string>> named_and_gone(Sql& sql, const std::vector<Target>& targets) {
+  std::vector<std::string> gone;
+  for (const auto& target : targets) {
+    if (target.key != "InstanceIds" && target.key != "instanceids") continue;
+    for (const auto& name : target.values) {
+      if (name == "*") continue;
+      store::nodes::NodeFilter filter;
+      filter.names_or_ids = {name};
+      BELAY_TRY_ASSIGN(const auto found, store::nodes::list_ids(sql, filter, {1, ""}));
+      if (found.items.empty()) gone.push_back(name);
+    }
+  }
+  return gone;
+}
+
 Result<std::vector<std::string>> resolve_targets(Sql& sql, const std::vector<std::string>& instance_ids,
                                                  const std::vector<Target>& targets, std::size_t nodes_max) {
   if (instance_ids.empty() == targets.empty()) return refuse("give either InstanceIds or Targets");

@@ -65,7 +65,9 @@ class WindowKind : public ExecutionKind {
   Status start(Sql& sql, const store::windows::Window& window, const schedule::Opening& opening,
                const std::string& remark, Instant now) const {
     BELAY_TRY_ASSIGN(auto snapshot, take_snapshot(sql, window, opening, now - parts_.online_within, now));
-    snapshot.execution.status_details = snapshot.machine.details = remark;
+    auto& details = snapshot.machine.details;
+    details = remark + (remark.empty() || details.empty() ? "" : "; ") + details;
+    snapshot.execution.status_details = details;
     for (const auto& stale : snapshot.stale)
       BELAY_TRY(
           store::windows::clear_missed(sql, window.window_id, stale.window_task_id, std::span(&stale.node_id, 1)));

@@ -6,6 +6,7 @@
 
 #include "base/ids.hpp"
 #include "base/json.hpp"
+#include "base/text.hpp"
 #include "core/command/rate.hpp"
 #include "io/crypto.hpp"
 #include "store/nodes.hpp"
@@ -16,6 +17,8 @@ using store::Sql;
 using Ids = std::vector<std::string>;
 namespace history = store::window_history;
 
+constexpr std::size_t kGoneShown = 10;
+
 std::string new_uuid() { return make_uuid(io::random_bytes(kIdRandomBytes)); }
 
 // The nodes of one target of a task.
@@ -23,6 +26,7 @@ struct Group {
   std::string window_target_id, owner_information;
   Ids nodes;            // sorted
   std::string problem;  // not empty: they could not be told
+  std::string remark;   // who is named and gone
   bool placed = false;  // by a remedy policy: who is away keeps the place for the next opening
 };
 
@@ -45,6 +49,7 @@ class Snapshooter {
     BELAY_TRY_ASSIGN(const auto tasks, store::windows::tasks_of(sql_, window_.window_id));
     for (const auto& task : tasks) BELAY_TRY(add_task(task));
     for (auto& [task_id, items] : missed_) std::ranges::move(items, std::back_inserter(made_.stale));
+    made_.machine.details = words_of(Ids(gone_.begin(), gone_.end()));
     return std::move(made_);
   }
 
@@ -104,6 +109,7 @@ class Snapshooter {
     auto& invocation = machine.invocations.emplace_back();
     invocation.invocation_id = row.invocation_id;
     invocation.targets = static_cast<std::uint32_t>(targets);
+    row.status_details = invocation.details = group.remark;
     if (!group.problem.empty()) {
       row.status = "FAILED";
       row.status_details = group.problem;
@@ -140,6 +146,8 @@ class Snapshooter {
     }
     group.owner_information = at->second.owner_information;
     BELAY_TRY(resolve(at->second, group));
+    BELAY_TRY_ASSIGN(const auto targets, targets_of_text(at->second.targets));
+    BELAY_TRY(note_gone(targets, group));
     return group;
   }
 
@@ -151,9 +159,25 @@ class Snapshooter {
     return {};
   }
 
+  // Nodes that are named are no pattern: one that left the fleet is missed by whoever named it.
+  Status note_gone(const std::vector<Target>& targets, Group& group) {
+    BELAY_TRY_ASSIGN(const auto gone, named_and_gone(sql_, targets));
+    group.remark = words_of(gone);
+    gone_.insert(gone.begin(), gone.end());
+    return {};
+  }
+  static std::string words_of(const Ids& gone) {
+    if (gone.empty()) return {};
+    const auto shown = std::min(gone.size(), kGoneShown);
+    return "named but not registered any more: " +
+           join(Ids(gone.begin(), gone.begin() + static_cast<std::ptrdiff_t>(shown)), ", ") +
+           (shown < gone.size() ? " and " + std::to_string(gone.size() - shown) + " others" : "");
+  }
+
   Result<Group> group_of_nodes(const Target& target) {
     Group group;
     BELAY_TRY_ASSIGN(group.nodes, resolve_targets(sql_, {}, {target}));
+    BELAY_TRY(note_gone({target}, group));
     if (window_.allow_unassociated) return group;
     std::set<std::string> associated;
     for (const auto& [id, known] : targets_) {
@@ -209,6 +233,7 @@ class Snapshooter {
   const Instant online_since_, now_;
   std::map<std::string, store::windows::Target> targets_;
   std::map<std::string, std::vector<store::windows::Missed>> missed_;  // by task
+  std::set<std::string> gone_;                                         // of all its groups
   WindowSnapshot made_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "io/crypto.hpp"
+#include "server/engine/window_preview.hpp"
 #include "server/engine/windows_fixture_test.hpp"
 #include "store/documents.hpp"
 #include "store/orders.hpp"
@@ -296,6 +297,30 @@ TEST_F(WindowsTest, AWindowThatReachedNobodySaysSo) {
   EXPECT_EQ(execution.status, "SUCCESS");
   EXPECT_EQ(execution.status_details, "it ran on nobody: no node matched the targets of any task");
   EXPECT_EQ(tasks(execution.execution_id).front().status_details, "no node matched its targets");
+}
+
+TEST_F(WindowsTest, ANodeThatIsNamedAndGoneIsNamed) {
+  auto& stays = add_node("stays");
+  auto& leaves = add_node("leaves");
+  const auto made = make_window();
+  const auto target = add_target(made.window_id, "InstanceIds", {stays.id, leaves.id});
+  add_task(made.window_id, {target});
+  ASSERT_TRUE(
+      disk_->write([&](store::Sql& sql) { return store::nodes::deregister(sql, leaves.id, clock_.now()); }).ok());
+  const std::string words = "named but not registered any more: " + leaves.id;
+  const auto preview =
+      disk_->read([&](store::Sql& sql) { return preview_window(sql, *windows_, made, 5min, 1, clock_.now()); });
+  ASSERT_TRUE(preview.ok());
+  EXPECT_EQ(preview->tasks.at(0).invocations.at(0).remark, words);
+  EXPECT_EQ(preview->tasks.at(0).invocations.at(0).problem, "");
+  open(made.window_id);
+  const auto execution = executions(made.window_id).front();
+  EXPECT_EQ(execution.status, "SUCCESS");
+  EXPECT_EQ(execution.status_details, words);
+  const auto ran = invocations(execution.execution_id);
+  ASSERT_EQ(ran.size(), 1U);
+  EXPECT_EQ(ran[0].status_details, words);
+  EXPECT_EQ(nodes_of(ran[0]), Ids{stays.id});
 }
 
 TEST_F(WindowsTest, AutomationHasASeam) {
