@@ -131,10 +131,14 @@ Result<command::Event> CommandRun::steps_ended(const std::string& node_id, const
   event.why = handed_over ? "" : summary.why;
   if (event.kind == EventKind::failed && event.why.empty()) event.why = "the node gave no reason";
   exit_code_[node_id] = summary.exit_code;
+  // A success that did nothing at all says so: there is no exit status of what did not run.
+  if (std::ranges::all_of(after.run.steps, [](const auto& step) { return step.status == StepStatus::Skipped; }))
+    exit_code_[node_id] = -1;
   if (steps.size() == 1) {
     output_[node_id] = outputs_of(result.steps->outputs, {0}, &wire::StepOutput::standard_output);
     error_output_[node_id] = outputs_of(result.steps->outputs, {0}, &wire::StepOutput::standard_error);
     if (event.kind == EventKind::failed) event.why = after.run.steps[0].why;
+    if (after.run.steps[0].status == StepStatus::Skipped) error_output_[node_id] = after.run.steps[0].why;
     return event;
   }
   say_what_follows(event, std::move(after));

@@ -60,6 +60,35 @@ TEST_F(DocumentRunTest, ScriptsAroundAPatch) {
   EXPECT_NE(invocation(sent.command_id, node).standard_output.find("hello\noutcome: committed"), std::string::npos);
 }
 
+TEST_F(DocumentRunTest, ASuccessThatDidNothingSaysSo) {
+  auto& node = add_node("web-1");
+  const std::string skipped = "precondition: {StringEquals: [platformType, Windows]}";
+  const std::string head = "schemaVersion: '2.2'\nmainSteps:\n", one = "- {action: 'aws:runPowerShellScript', name: ";
+  const std::string rest = ", " + skipped + ", inputs: {runCommand: [dir]}}\n";
+  keep_document("windows", head + one + "a" + rest);
+  keep_document("windows-twice", head + one + "a" + rest + one + "b" + rest);
+  keep_document("mode", "schemaVersion: '2.2'\nparameters: {Mode: {type: String}}\nmainSteps:\n- {action: "
+                        "'aws:runShellScript', name: a, precondition: {StringEquals: ['{{ Mode }}', b]}, inputs: "
+                        "{runCommand: [ls]}}\n");
+  const struct {
+    Parameters parameters;
+    const char* document;
+  } rows[] = {{{}, "windows"}, {{}, "windows-twice"}, {{{"Mode", {"a"}}}, "mode"}};
+  for (const auto& row : rows) {
+    const auto sent = send(row.parameters, row.document);
+    settle();
+    const auto said = invocation(sent.command_id, node);
+    EXPECT_EQ(said.status, "Success") << row.document;
+    EXPECT_EQ(said.response_code, -1) << row.document;
+    EXPECT_NE(said.standard_error.find("skipped due to unsatisfied preconditions"), std::string::npos)
+        << row.document << ": " << said.standard_error;
+  }
+  const auto ran = send({{"Mode", {"b"}}}, "mode");
+  settle();
+  EXPECT_EQ(invocation(ran.command_id, node).response_code, 0);
+  EXPECT_EQ(invocation(ran.command_id, node).standard_error, "");
+}
+
 TEST_F(DocumentRunTest, AFailedHookStopsThePatchAndWhatAlwaysRunsRuns) {
   auto& node = with_openssl(add_node("web-1"));
   node.failing_steps = {"before"};
