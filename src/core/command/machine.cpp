@@ -214,8 +214,16 @@ class Stepper {
     act(is_judging(phase) ? ActionKind::judge : ActionKind::send, invocation);
   }
 
+  // Nothing was done on the node, though its order was sent: such an invocation has no start.
+  static bool never_began(const Invocation& invocation, Details details) {
+    if (invocation.segment > 0 || invocation.phase != first_phase(invocation.doing.shape)) return false;
+    return details == Details::DeliveryTimedOut || details == Details::InvalidPlatform ||
+           details == Details::AccessDenied || (details == Details::Undeliverable && !invocation.taken);
+  }
+
   void end(Invocation& invocation, Details details, std::string why) {
     touch(invocation);
+    if (never_began(invocation, details)) invocation.started_at.reset();
     // Whatever became of the scan after it, a failed patch is what people must hear of.
     if (invocation.patch_failed) details = Details::Failed, why = invocation.why;
     invocation.phase = Phase::ended;

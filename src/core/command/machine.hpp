@@ -84,10 +84,10 @@ struct Invocation {
   bool order_done = false;             // scans: the order succeeded; the report may still be on its way
   bool scan_ready = false;             // and the report with its sets is here
   bool cancel_wanted = false;
-  bool patch_failed = false;  // remembered over the final scan
-  std::string why;            // for a person, of a failure
-  std::string progress;       // the caller's own: how far its document came
-  std::optional<Instant> started_at, finished_at, deadline;
+  bool patch_failed = false;                                 // remembered over the final scan
+  std::string why;                                           // for a person, of a failure
+  std::string progress;                                      // the caller's own: how far its document came
+  std::optional<Instant> started_at, finished_at, deadline;  // started_at: empty where nothing was begun on the node
 };
 BOOST_DESCRIBE_STRUCT(Invocation, (),
                       (node_id, segment, doing, phase, details, taken, order_done, scan_ready, cancel_wanted,

@@ -189,6 +189,55 @@ TEST(Machine, Stories) {
   }
 }
 
+// A number of a script that never ran would be taken for its exit status.
+TEST(Machine, WhatNeverBeganHasNoStart) {
+  const struct {
+    const char* name;
+    Shape shape;
+    std::vector<Event> events;
+    Duration later;
+    Details end;
+    bool began;
+  } rows[] = {
+      {"not taken", Shape::steps, {}, Duration(3'600'000), Details::DeliveryTimedOut, false},
+      {"forbidden", Shape::steps, {ev(EventKind::forbidden, Phase::steps)}, {}, Details::AccessDenied, false},
+      {"taken, then forbidden",
+       Shape::scan,
+       {ev(taken, Phase::scan), ev(EventKind::forbidden, Phase::scan)},
+       {},
+       Details::AccessDenied,
+       false},
+      {"not there", Shape::steps, {ev(undeliverable, Phase::steps)}, {}, Details::Undeliverable, false},
+      {"removed while it ran",
+       Shape::steps,
+       {ev(taken, Phase::steps), ev(undeliverable, Phase::steps)},
+       {},
+       Details::Undeliverable,
+       true},
+      {"other platform", Shape::scan, {ev(invalid_platform, Phase::scan)}, {}, Details::InvalidPlatform, false},
+      {"the patch forbidden",
+       Shape::install,
+       {ev(succeeded, Phase::scan), ev(EventKind::scan_ready, Phase::scan), ev(judged, Phase::judge, 3),
+        ev(succeeded, Phase::plan), ev(EventKind::forbidden, Phase::patch)},
+       {},
+       Details::AccessDenied,
+       true},
+      {"failed", Shape::steps, {ev(failed, Phase::steps)}, {}, Details::Failed, true},
+      {"ran too long", Shape::steps, {ev(timed_out, Phase::steps)}, {}, Details::ExecutionTimedOut, true},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    Command command = command_of(row.shape, 1);
+    step(command, {}, kStart);
+    EXPECT_TRUE(command.invocations[0].started_at.has_value()) << "while it waits for the node";
+    for (const auto& event : row.events) send(command, event);
+    if (row.later > Duration(0)) step(command, {}, kStart + row.later);
+    EXPECT_EQ(command.invocations[0].details, row.end);
+    EXPECT_EQ(command.invocations[0].started_at.has_value(), row.began);
+    EXPECT_TRUE(command.invocations[0].finished_at.has_value());
+  }
+}
+
 // ---- the error budget (ssm.md 3.2)
 struct Budget {
   const char* max_errors;

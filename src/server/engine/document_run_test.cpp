@@ -67,9 +67,10 @@ TEST_F(DocumentRunTest, ASuccessThatDidNothingSaysSo) {
   const std::string rest = ", " + skipped + ", inputs: {runCommand: [dir]}}\n";
   keep_document("windows", head + one + "a" + rest);
   keep_document("windows-twice", head + one + "a" + rest + one + "b" + rest);
-  keep_document("mode", "schemaVersion: '2.2'\nparameters: {Mode: {type: String}}\nmainSteps:\n- {action: "
-                        "'aws:runShellScript', name: a, precondition: {StringEquals: ['{{ Mode }}', b]}, inputs: "
-                        "{runCommand: [ls]}}\n");
+  keep_document("mode",
+                "schemaVersion: '2.2'\nparameters: {Mode: {type: String}}\nmainSteps:\n- {action: "
+                "'aws:runShellScript', name: a, precondition: {StringEquals: ['{{ Mode }}', b]}, inputs: "
+                "{runCommand: [ls]}}\n");
   const struct {
     Parameters parameters;
     const char* document;

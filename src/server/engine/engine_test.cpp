@@ -124,6 +124,8 @@ TEST_F(EngineTest, AnOfflineNodeTimesOutAndDoesNotCount) {
   EXPECT_EQ(command(sent.command_id).status_details, "Incomplete");
   EXPECT_EQ(command(sent.command_id).delivery_timed_out_count, 1U);
   EXPECT_EQ(invocation(sent.command_id, silent).status_details, "DeliveryTimedOut");
+  EXPECT_EQ(invocation(sent.command_id, silent).response_code, -1) << "no script ended with 1";
+  EXPECT_FALSE(invocation(sent.command_id, silent).started_at.has_value());
   const auto left =
       disk_->read([&](store::Sql& sql) { return store::orders::pending(sql, silent.id, clock_.now()); }).value();
   EXPECT_TRUE(left.empty()) << "an order that nobody waits for must not reach the node later";
@@ -149,6 +151,8 @@ TEST_F(EngineTest, ADeregisteredNodeIsUndeliverable) {
   ASSERT_TRUE(nodes_->deregister(node.id, "test").ok());
   settle();
   EXPECT_EQ(invocation(sent.command_id, node).status_details, "Undeliverable");
+  EXPECT_EQ(invocation(sent.command_id, node).response_code, -1);
+  EXPECT_FALSE(invocation(sent.command_id, node).started_at.has_value());
 }
 
 // Orders that the node has taken end with it, those under a cancel too, and whoever waits is told.
