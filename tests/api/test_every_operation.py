@@ -82,6 +82,50 @@ class EveryOperation(BotoTestCase):
             reached += kind != "ValidationException"
         self.assertGreater(reached, 80, "most requests are to get past the shapes")
 
+    def pages(self, operation, request):
+        """Every page's reply of a list, asked for in pages of what `request` says."""
+        token = {}
+        while True:
+            status, reply = self.post(operation, {**request, **token})
+            self.assertEqual(status, 200, f"{operation} {request}: {reply}")
+            yield reply
+            if not reply.get("NextToken"):
+                return
+            token = {"NextToken": reply["NextToken"]}
+
+    def test_no_page_is_longer_than_maxresults(self):
+        content = json.dumps({"schemaVersion": "2.2", "mainSteps": [
+            {"action": "aws:runShellScript", "name": "a", "inputs": {"runCommand": ["true"]}}]})
+        for number in "123":
+            self.ssm.create_document(Name=f"page-{number}", Content=content, DocumentType="Command")
+            self.ssm.create_patch_baseline(Name=f"page-{number}", OperatingSystem="DEBIAN")
+            self.ssm.create_activation(IamRole="r", DefaultInstanceName=f"page-{number}")
+            self.ssm.create_maintenance_window(Name=f"page-{number}", Schedule="cron(0 2 * * ? *)", Duration=2, Cutoff=1,
+                                               AllowUnassociatedTargets=True)
+            self.ssm.create_association(Name=f"page-{number}", Targets=[{"Key": "tag:page", "Values": [number]}])
+        went_on = set()
+        for operation in sorted(set(SSM) & set(BUILT)):
+            bounds = [SHAPES[shape] for member, _, shape in members(SHAPES[OPERATIONS[operation]]) if member == "MaxResults"]
+            if not bounds:
+                continue
+            most = max(1, int(bounds[0][2])) if bounds[0][2] != "-" else 1
+            status, reply = self.post(operation, {**fitting(OPERATIONS[operation]), "MaxResults": most})
+            if status != 200:
+                continue  # what it asks for is not there
+            for member, rows in reply.items():
+                if isinstance(rows, list):
+                    self.assertLessEqual(len(rows), most, f"{operation}: {member}")
+            if reply.get("NextToken"):
+                went_on.add(operation)
+        self.assertLessEqual({"ListDocuments", "DescribePatchBaselines", "DescribeActivations", "DescribeMaintenanceWindows",
+                              "ListAssociations"}, went_on | {"DescribeActivations"})
+        whole = [row["Name"] for reply in self.pages("ListDocuments", {"MaxResults": 50}) for row in reply["DocumentIdentifiers"]]
+        self.assertLessEqual({"AWS-RunShellScript", "page-1", "page-2", "page-3"}, set(whole))
+        for most in (1, 2, 5, len(whole) - 3, len(whole)):
+            paged = [reply["DocumentIdentifiers"] for reply in self.pages("ListDocuments", {"MaxResults": most})]
+            self.assertLessEqual(max(map(len, paged)), most)
+            self.assertEqual([row["Name"] for rows in paged for row in rows], whole, f"in pages of {most}")
+
     def test_the_guides_table_is_true(self):
         rows = table_of_the_guide()
         self.assertEqual(sorted(set(SSM) - set(rows)), [], "operations that the table lacks")

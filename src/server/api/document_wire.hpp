@@ -1,9 +1,10 @@
 #pragma once
-// What documents.cpp and document_reviews.cpp share.
+// What documents.cpp, document_lists.cpp and document_reviews.cpp share.
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "core/document/built_in.hpp"
 #include "core/document/review.hpp"
 #include "server/api/handlers.hpp"
 #include "store/documents.hpp"
@@ -16,6 +17,9 @@ struct ShownDocument {
   store::documents::Version version;
   bool built_in = false;
 };
+ShownDocument show_built_in(const document::BuiltIn& built_in, std::string_view name);
+// SSM's DocumentIdentifier, without what only some lists say.
+json::Object identity_reply(const ShownDocument& shown);
 // By the request's Name, DocumentVersion and VersionName.
 Result<ShownDocument> find_shown_document(store::Sql& sql, const Call& call);
 // One that may be changed: not a built-in one.

@@ -53,17 +53,6 @@ Result<Content> read_content(const std::string& type, const std::string& content
   return Content{command.schema_version, command.description, std::move(command.parameters), std::move(platforms)};
 }
 
-Shown show_built_in(const document::BuiltIn& built_in, std::string_view name) {
-  Shown shown;
-  shown.built_in = true;
-  shown.document.name = name;
-  shown.version.version = 1;
-  shown.version.format = "YAML";
-  shown.version.content = built_in.content;
-  shown.version.sha256 = io::sha256_hex(built_in.content);
-  return shown;
-}
-
 json::Array parameters_reply(const std::vector<document::Parameter>& parameters) {
   json::Array rows;
   for (const auto& parameter : parameters) {
@@ -75,22 +64,6 @@ json::Array parameters_reply(const std::vector<document::Parameter>& parameters)
     rows.push_back(std::move(row));
   }
   return rows;
-}
-
-json::Object identity_reply(const Shown& shown) {
-  json::Object out{{"Name", shown.document.name},
-                   {"DocumentType", shown.document.document_type},
-                   {"DocumentFormat", shown.version.format},
-                   {"DocumentVersion", std::to_string(shown.version.version)},
-                   {"Owner", shown.built_in ? "Belay" : "Self"}};
-  put(out, "VersionName", json::Value(shown.version.version_name));
-  put(out, "DisplayName", json::Value(shown.version.display_name));
-  put(out, "TargetType", json::Value(shown.document.target_type));
-  if (!shown.built_in) {
-    out["CreatedDate"] = epoch(shown.version.created_at);
-    out["Author"] = shown.version.created_by;
-  }
-  return out;
 }
 
 Result<json::Object> description_reply(store::Sql& sql, const Shown& shown) {
@@ -185,48 +158,34 @@ Status refuse_while_in_use(store::Sql& sql, const std::string& name, const std::
                      "; delete or change that first");
 }
 
-struct WireFilter {  // either spelling of ListDocuments
-  std::string key;
-  std::vector<std::string> values;
-};
-Result<std::vector<WireFilter>> filters_of(const Call& call) {
-  std::vector<WireFilter> filters;
-  if (const auto* list = json::find(call.request, "DocumentFilterList"))
-    for (const auto& item : list->as_array())
-      filters.push_back({json::text_or_empty(item, "key"), {json::text_or_empty(item, "value")}});
-  if (const auto* list = json::find(call.request, "Filters"))
-    for (const auto& item : list->as_array()) {
-      WireFilter filter{json::text_or_empty(item, "Key"), {}};
-      if (const auto* values = json::find(item, "Values")) {
-        BELAY_TRY_ASSIGN(filter.values, json::decode<std::vector<std::string>>(*values, "Values"));
-      }
-      filters.push_back(std::move(filter));
-    }
-  for (const auto& filter : filters)
-    if (filter.key != "Name" && filter.key != "Owner" && filter.key != "DocumentType" && filter.key != "TargetType" &&
-        filter.key != "PlatformTypes" && filter.key != "SearchKeyword")
-      return failure("InvalidFilterKey",
-                     "there is no filter '" + sanitize(filter.key, 60) +
-                         "'; there are Name, Owner, DocumentType, TargetType, PlatformTypes and SearchKeyword");
-  return filters;
-}
-
-bool passes(const Shown& shown, const std::vector<WireFilter>& filters) {
-  return std::ranges::all_of(filters, [&](const WireFilter& filter) {
-    return std::ranges::any_of(filter.values, [&](const std::string& value) {
-      if (filter.key == "Name") return shown.document.name.starts_with(value);
-      if (filter.key == "SearchKeyword")
-        return to_lower(shown.document.name).find(to_lower(value)) != std::string::npos;
-      if (filter.key == "DocumentType") return shown.document.document_type == value;
-      if (filter.key == "TargetType") return shown.document.target_type == value;
-      if (filter.key == "PlatformTypes") return value == "Linux" && shown.document.document_type != kChangeCalendarType;
-      return value == "All" || value == (shown.built_in ? "Amazon" : "Self") || (shown.built_in && value == "Belay") ||
-             (shown.built_in && value == "Public") || (!shown.built_in && value == "Private");
-    });
-  });
-}
-
 }  // namespace
+
+ShownDocument show_built_in(const document::BuiltIn& built_in, std::string_view name) {
+  ShownDocument shown;
+  shown.built_in = true;
+  shown.document.name = name;
+  shown.version.version = 1;
+  shown.version.format = "YAML";
+  shown.version.content = built_in.content;
+  shown.version.sha256 = io::sha256_hex(built_in.content);
+  return shown;
+}
+
+json::Object identity_reply(const ShownDocument& shown) {
+  json::Object out{{"Name", shown.document.name},
+                   {"DocumentType", shown.document.document_type},
+                   {"DocumentFormat", shown.version.format},
+                   {"DocumentVersion", std::to_string(shown.version.version)},
+                   {"Owner", shown.built_in ? "Belay" : "Self"}};
+  put(out, "VersionName", json::Value(shown.version.version_name));
+  put(out, "DisplayName", json::Value(shown.version.display_name));
+  put(out, "TargetType", json::Value(shown.document.target_type));
+  if (!shown.built_in) {
+    out["CreatedDate"] = epoch(shown.version.created_at);
+    out["Author"] = shown.version.created_by;
+  }
+  return out;
+}
 
 Error document_failure(const Error& error) {
   return error.reason().empty() ? error : failure(error.reason(), error.chain());
@@ -251,37 +210,6 @@ Result<ShownDocument> find_shown_document(store::Sql& sql, const Call& call) {
   std::from_chars(found->version.data(), found->version.data() + found->version.size(), number);
   BELAY_TRY_ASSIGN(shown.version, documents::get_version(sql, name, number));
   return shown;
-}
-
-Result<json::Object> list_documents(const Call& call) {
-  BELAY_TRY_ASSIGN(const auto filters, filters_of(call));
-  BELAY_TRY_ASSIGN(auto page, page_of(call, 50, 50));
-  return call.read([&](store::Sql& sql) -> Result<json::Object> {
-    json::Array rows;
-    const auto add = [&](const Shown& shown) {
-      if (!passes(shown, filters)) return;
-      auto row = identity_reply(shown);
-      if (shown.document.document_type != kChangeCalendarType) {
-        row["PlatformTypes"] = texts_reply({"Linux"});
-        row["SchemaVersion"] = shown.version.schema_version.empty() ? "2.2" : shown.version.schema_version;
-      }
-      rows.push_back(std::move(row));
-    };
-    // The built-in ones, under the names AWS's users know and our own, come with the first page.
-    if (page.after.empty())
-      for (const auto& built_in : document::built_in_documents()) {
-        if (const auto aws = document::aws_name_of(built_in.name); !aws.empty()) add(show_built_in(built_in, aws));
-        add(show_built_in(built_in, built_in.name));
-      }
-    BELAY_TRY_ASSIGN(const auto listed, documents::list(sql, {}, page));
-    for (const auto& document : listed.items) {
-      BELAY_TRY_ASSIGN(const auto version, documents::get_version(sql, document.name, document.default_version));
-      add({document, version, false});
-    }
-    json::Object reply{{"DocumentIdentifiers", std::move(rows)}};
-    put_next(reply, call, listed.next);
-    return reply;
-  });
 }
 
 Result<json::Object> create_document(const Call& call) {
@@ -400,37 +328,6 @@ Result<json::Object> update_document_default_version(const Call& call) {
     json::Object description{{"Name", document.name}, {"DefaultVersion", std::to_string(shown.version.version)}};
     put(description, "DefaultVersionName", json::Value(shown.version.version_name));
     return json::Object{{"Description", std::move(description)}};
-  });
-}
-
-Result<json::Object> list_document_versions(const Call& call) {
-  BELAY_TRY_ASSIGN(const auto page, page_of(call, 50, 50));
-  return call.read([&](store::Sql& sql) -> Result<json::Object> {
-    const std::string name(document_name_of(call.text("Name")));
-    const auto row = [&sql](const Shown& shown) -> Result<json::Object> {
-      auto out = identity_reply(shown);
-      for (const char* member : {"DocumentType", "Owner", "Author", "TargetType"}) out.erase(member);
-      out["Status"] = "Active";
-      out["IsDefaultVersion"] = shown.built_in || shown.version.version == shown.document.default_version;
-      if (shown.built_in) return out;
-      BELAY_TRY_ASSIGN(const auto review, newest_review(sql, shown));
-      out["ReviewStatus"] = json::encode(review.status);
-      return out;
-    };
-    if (const auto* built_in = document::find_built_in(name)) {
-      BELAY_TRY_ASSIGN(auto only, row(show_built_in(*built_in, name)));
-      return json::Object{{"DocumentVersions", json::Array{std::move(only)}}};
-    }
-    BELAY_TRY_ASSIGN(const auto document, own_document(sql, name));
-    BELAY_TRY_ASSIGN(const auto listed, documents::list_versions(sql, name, page));
-    json::Array rows;
-    for (const auto& version : listed.items) {
-      BELAY_TRY_ASSIGN(auto one, row({document, version, false}));
-      rows.push_back(std::move(one));
-    }
-    json::Object reply{{"DocumentVersions", std::move(rows)}};
-    put_next(reply, call, listed.next);
-    return reply;
   });
 }
 
