@@ -3,6 +3,8 @@ import atexit
 import http.client
 import json
 import os
+import pathlib
+import re
 import shutil
 import ssl
 import socket
@@ -25,6 +27,21 @@ except ImportError:
     boto3 = None
 
 JSON = "application/x-amz-json-1.1"
+
+_TABLE = pathlib.Path(__file__).resolve().parents[2] / "src/server/api/shapes/ssm.shapes"
+# {operation of SSM: the exceptions that its model has}
+ERRORS = {name: errors.split(",") for name, errors in re.findall(r"^op (\w+) \S+ \S+ (\S+)$", _TABLE.read_text(encoding="utf-8"), re.MULTILINE)}
+# What any request may end with.
+OF_ANY = set("""AccessDeniedException ExpiredTokenException IncompleteSignatureException InternalServerError InvalidSignatureException
+MethodNotAllowedException MissingAuthenticationTokenException RequestEntityTooLargeException RequestReplayedException SerializationException
+ServiceUnavailableException ThrottlingException UnknownOperationException UnrecognizedClientException UnsupportedOperationException
+ValidationException""".split())
+BESIDES = {"GetDeployablePatchSnapshotForInstance": ["InvalidInstanceId"]}  # the model has no word for a node that is not there
+
+
+def is_error_of(operation, kind):
+    """Whether the exception is one that SSM's model has for the operation; always so of Belay's own operations."""
+    return operation not in ERRORS or kind in OF_ANY or kind in ERRORS[operation] + BESIDES.get(operation, [])
 
 
 _cluster = None
@@ -101,6 +118,8 @@ class ApiTestCase(unittest.TestCase):
         body = request if isinstance(request, bytes) else json.dumps(request).encode()
         token = self.server.env["BELAY_TOKEN"] if token is None else token
         status, _, reply = self.send("POST", f"/api/{operation}", body, {"Authorization": f"Bearer {token}"} if token else {})
+        if status != 200 and isinstance(reply, dict):
+            self.assertTrue(is_error_of(operation, reply.get("__type")), f"{operation} has no {reply}; there are {ERRORS.get(operation)}")
         return status, reply
 
     def socket(self):
@@ -129,6 +148,7 @@ class BotoTestCase(ApiTestCase):
         with self.assertRaises(botocore.exceptions.ClientError) as raised:
             call(*words, **arguments)
         self.assertEqual(raised.exception.response["Error"]["Code"], code, raised.exception)
+        self.assertTrue(is_error_of(raised.exception.operation_name, code), raised.exception)
         return raised.exception.response["Error"]["Message"]
 
     def signed(self, operation, body="{}", secret=None, timestamp=None):

@@ -174,7 +174,10 @@ io::HttpResponse Api::Impl::reply_to(const io::HttpRequest& request) {
   const std::string request_id = make_uuid(io::random_bytes(kIdRandomBytes));
   const auto reply = carry_out(request);
   if (!reply.ok()) {
-    const WireError error = wire_error(reply.error(), request_id);
+    const auto name = operation_name(request, request.path().starts_with(kTokenPath));
+    const auto* operation = name.ok() ? shapes::model().operation(*name) : nullptr;
+    WireError error = wire_error(reply.error(), request_id);
+    if (operation) error = named_for(*operation, std::move(error));
     if (error.http_status == 500)
       log::error("api-failed", {{"request_id", request_id}, {"target", request.target}, {"error", reply.error()}});
     return error_response(error, request_id);

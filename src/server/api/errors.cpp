@@ -39,6 +39,39 @@ constexpr StatusRow kStatuses[] = {
     {"MethodNotAllowedException", 405}, {"UnsupportedOperationException", 501},
 };
 
+// SSM's protocol, the door's and the store's: before any operation.
+constexpr std::string_view kOfAnyRequest[] = {"AccessDeniedException",
+                                              "ExpiredTokenException",
+                                              "IncompleteSignatureException",
+                                              "InternalServerError",
+                                              "InvalidSignatureException",
+                                              "MethodNotAllowedException",
+                                              "MissingAuthenticationTokenException",
+                                              "RequestEntityTooLargeException",
+                                              "RequestReplayedException",
+                                              "SerializationException",
+                                              "ServiceUnavailableException",
+                                              "ThrottlingException",
+                                              "UnknownOperationException",
+                                              "UnrecognizedClientException",
+                                              "UnsupportedOperationException",
+                                              "ValidationException"};
+struct BesidesRow {
+  std::string_view operation, type;
+};
+// The model has no word for a node that is not there.
+constexpr BesidesRow kBesides[] = {{"GetDeployablePatchSnapshotForInstance", "InvalidInstanceId"}};
+
+struct SynonymRow {
+  std::string_view type, instead;
+};
+// What stands in for a name that an operation does not have, where it has that one; else it is a ValidationException.
+constexpr SynonymRow kSynonyms[] = {
+    {"InvalidTarget", "InvalidParameters"},
+    {"InvalidDocumentVersion", "InvalidDocument"},
+    {"InvalidNextToken", "ValidationException"},
+};
+
 std::string_view type_of(Code code) {
   switch (code) {
     case Code::invalid_argument: return "ValidationException";
@@ -79,6 +112,19 @@ WireError wire_error(const Error& error, std::string_view request_id) {
                     ? "an error inside the server; its log tells more under request id " + std::string(request_id)
                     : sanitize(error.chain(), kMessageBytesMax);
   return out;
+}
+
+bool may_answer(const shapes::Operation& operation, std::string_view type) {
+  const auto is_besides = [&](const BesidesRow& row) { return row.operation == operation.name && row.type == type; };
+  return std::ranges::find(operation.errors, type) != operation.errors.end() ||
+         std::ranges::find(kOfAnyRequest, type) != std::end(kOfAnyRequest) || std::ranges::any_of(kBesides, is_besides);
+}
+
+WireError named_for(const shapes::Operation& operation, WireError error) {
+  const auto* row = std::ranges::find(kSynonyms, std::string_view(error.type), &SynonymRow::type);
+  if (row == std::end(kSynonyms) || may_answer(operation, error.type)) return error;
+  error.type = may_answer(operation, row->instead) ? row->instead : "ValidationException";
+  return error;
 }
 
 io::HttpResponse unread_response(int http_status, std::string_view words, std::string_view request_id) {

@@ -5,6 +5,7 @@
 
 #include "base/result.hpp"
 #include "io/http.hpp"
+#include "server/api/shapes/shapes.hpp"
 
 namespace belay::server {
 
@@ -19,6 +20,12 @@ struct WireError {
 // A reason that is an exception's name (CamelCase) is the type; the store's and engine's reason words are looked up in
 // a table; else the code decides. Failures of ours (internal, corrupt) lose their words: those are for the log.
 WireError wire_error(const Error& error, std::string_view request_id);
+
+// Whether the operation's model has the exception, or any request may end with it.
+bool may_answer(const shapes::Operation& operation, std::string_view type);
+// The same fault under a name that the operation may answer with, where ours is another operation's: one handler's
+// checks serve many operations, and SSM calls the same fault differently in each.
+WireError named_for(const shapes::Operation& operation, WireError error);
 
 // Of a request that nobody read: too large, malformed, one too many.
 io::HttpResponse unread_response(int http_status, std::string_view words, std::string_view request_id);
