@@ -103,12 +103,11 @@ void add_occurrence(Answer& answer, const Question& question, Instant due) {
   std::vector<std::string> row{local_cell(question, due), to_iso8601(due)};
   json::Object entry{{"Local", schedule::to_local_iso8601(question.rules, due)}, {"Utc", to_iso8601(due)}};
   if (question.window) {
-    const Instant closes = due + std::chrono::hours(question.window->duration_h);
-    const Instant cutoff = closes - std::chrono::hours(question.window->cutoff_h);
-    row.push_back(local_cell(question, cutoff));
-    row.push_back(local_cell(question, closes));
-    entry["Cutoff"] = to_iso8601(cutoff);
-    entry["Closes"] = to_iso8601(closes);
+    const auto opening = schedule::opening_at(*question.window, question.rules, due);
+    row.push_back(local_cell(question, opening.cutoff));
+    row.push_back(local_cell(question, opening.closes));
+    entry["Cutoff"] = to_iso8601(opening.cutoff);
+    entry["Closes"] = to_iso8601(opening.closes);
   }
   if (!question.calendars.empty()) {
     const auto holds = calendar::held_by(question.calendars, due);

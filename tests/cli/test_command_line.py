@@ -39,6 +39,13 @@ class WithoutServer(unittest.TestCase):
         rows = list(csv.reader(io.StringIO(answer.stdout)))
         self.assertEqual((rows[0], rows[1][1], len(rows)), (["LOCAL", "UTC"], "2026-04-16T02:00:00Z", 51))
 
+    def test_a_window_of_a_day_ends_where_the_next_one_opens(self):
+        answer = run("schedule", "next", "cron(0 0 * * ? *)", "--timezone", "Europe/Berlin", "--duration", "24", "--count", "2", "-o", "json",
+                     "--after", "2027-03-27T12:00:00Z")
+        rows = json.loads(answer.stdout)["Occurrences"]
+        self.assertEqual(rows[0]["Closes"], rows[1]["Utc"], answer.stdout)
+        self.assertEqual(rows[0]["Closes"], "2027-03-28T22:00:00Z")
+
     def test_schedule_next_says_what_a_calendar_holds_back(self):
         with tempfile.NamedTemporaryFile("w", suffix=".ics") as calendar:
             calendar.write("BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:Freeze\nDTSTART;VALUE=DATE:20261215\n"

@@ -1,16 +1,13 @@
 #include "core/schedule/window.hpp"
 
+#include <algorithm>
+
 namespace belay::schedule {
 namespace {
 
 using std::chrono::hours;
 
 constexpr unsigned kDurationMax_h = 24;
-
-Opening opening_of(const Window& window, Instant opens) {
-  const Instant closes = opens + hours(window.duration_h);
-  return {opens, closes - hours(window.cutoff_h), closes};
-}
 
 Error refuse(std::string message) { return Error(Code::invalid_argument, std::move(message)); }
 
@@ -31,16 +28,22 @@ Status validate(const Window& window, const ZoneRules& rules, Instant now) {
   return {};
 }
 
+Opening opening_at(const Window& window, const ZoneRules& rules, Instant opens) {
+  Instant closes = opens + hours(window.duration_h);
+  if (const auto following = next(window.schedule, rules, opens)) closes = std::min(closes, *following);
+  return {opens, std::max(opens, closes - hours(window.cutoff_h)), closes};
+}
+
 std::optional<Opening> contains(const Window& window, const ZoneRules& rules, Instant at) {
   const auto opens = previous(window.schedule, rules, at);
   if (!opens) return std::nullopt;
-  const Opening opening = opening_of(window, *opens);
+  const Opening opening = opening_at(window, rules, *opens);
   return at < opening.closes ? std::optional(opening) : std::nullopt;
 }
 
 std::optional<Opening> next_opening(const Window& window, const ZoneRules& rules, Instant after) {
   const auto opens = next(window.schedule, rules, after);
-  return opens ? std::optional(opening_of(window, *opens)) : std::nullopt;
+  return opens ? std::optional(opening_at(window, rules, *opens)) : std::nullopt;
 }
 
 std::optional<Duration> until(const Window& window, const ZoneRules& rules, Instant at) {

@@ -1,6 +1,7 @@
 #pragma once
 // A maintenance window: a schedule, how long it stays open, and how long before its end nothing new is started. Its
-// hours are elapsed time: a window of four hours is four hours long in the night the clocks change, too.
+// hours are elapsed time: a window of four hours is four hours long in the night the clocks change, too. It ends where
+// the next one opens: on a day of 23 hours, a daily window of 24 is an hour shorter.
 #include "core/schedule/rule_set.hpp"
 
 namespace belay::schedule {
@@ -24,8 +25,10 @@ inline bool may_start(const Opening& opening, Instant at) { return opening.opens
 // longer than the shortest time between two occurrences (by the clock on the wall).
 Status validate(const Window& window, const ZoneRules& rules, Instant now);
 
+// The one that begins at `opens`, which must be an occurrence.
+Opening opening_at(const Window& window, const ZoneRules& rules, Instant opens);
 // The opening that `at` lies in; none that began before the schedule's `since`, so what runs keeps its Opening when the
-// window is changed under it. Where two overlap (in the night a day has 23 hours), the later one.
+// window is changed under it.
 std::optional<Opening> contains(const Window& window, const ZoneRules& rules, Instant at);
 // The first opening that begins after `after`.
 std::optional<Opening> next_opening(const Window& window, const ZoneRules& rules, Instant after);

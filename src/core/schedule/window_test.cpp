@@ -44,6 +44,27 @@ TEST(Window, IsAsLongAsItSaysInTheNightTheClocksChange) {
   EXPECT_EQ(to_local_iso8601(berlin, autumn->closes), "2026-10-25T04:00:00+01:00");
 }
 
+// The period is measured by the clock on the wall; a day may have 23 hours.
+TEST(Window, EndsWhereTheNextOneOpens) {
+  const auto& berlin = zone("Europe/Berlin");
+  const auto daily = made("cron(0 0 * * ? *)", 24, 2, "Europe/Berlin");
+  EXPECT_TRUE(validate(daily, berlin, at("2027-01-01")).ok());
+  const auto spring = next_opening(daily, berlin, at("2027-03-27T12:00:00Z"));
+  ASSERT_TRUE(spring);
+  EXPECT_EQ(to_local_iso8601(berlin, spring->opens), "2027-03-28T00:00:00+01:00");
+  EXPECT_EQ(to_local_iso8601(berlin, spring->cutoff), "2027-03-28T22:00:00+02:00");
+  EXPECT_EQ(to_local_iso8601(berlin, spring->closes), "2027-03-29T00:00:00+02:00");
+  Instant after = at("2027-01-01");
+  for (int i = 0; i < 366; ++i) {
+    const auto opening = next_opening(daily, berlin, after), following = next_opening(daily, berlin, opening->opens);
+    ASSERT_LE(opening->closes, following->opens) << to_iso8601(opening->opens);
+    after = opening->opens;
+  }
+  const auto no_time = made("cron(0 0 * * ? *)", 24, 23, "Europe/Berlin");
+  const auto shortest = next_opening(no_time, berlin, at("2027-03-27T12:00:00Z"));
+  EXPECT_EQ(shortest->cutoff, shortest->opens) << "never before it opens";
+}
+
 TEST(Window, BegunBeforeItsEndDateIsNotCutShort) {
   auto window = made("cron(0 22 * * ? *)", 4, 0);
   window.schedule.end = at("2026-11-24T23:00:00Z");

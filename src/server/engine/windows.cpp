@@ -29,11 +29,6 @@ Result<schedule::Window> schedule_of(const store::windows::Window& window) {
   return made;
 }
 
-schedule::Opening opening_at(const store::windows::Window& window, Instant opens) {
-  const Instant closes = opens + std::chrono::hours(window.duration_hours);
-  return {opens, closes - std::chrono::hours(window.cutoff_hours), closes};
-}
-
 Status wake_row(Sql& sql, std::string_view window_id, Instant now) {
   store::executions::Event event;
   event.at = now;
@@ -56,7 +51,7 @@ Result<std::vector<schedule::Opening>> Windows::openings(const store::windows::W
   BELAY_TRY_ASSIGN(const auto rules, zones_.of(window.timezone));
   std::vector<schedule::Opening> found;
   for (const Instant opens : schedule::occurrences(made.schedule, *rules, after, count))
-    found.push_back(opening_at(window, opens));
+    found.push_back(schedule::opening_at(made, *rules, opens));
   return found;
 }
 
@@ -66,7 +61,7 @@ Result<std::optional<schedule::Opening>> Windows::opening_before(const store::wi
   BELAY_TRY_ASSIGN(const auto rules, zones_.of(window.timezone));
   const auto opens = schedule::previous(made.schedule, *rules, at);
   if (!opens) return std::optional<schedule::Opening>();
-  return std::optional(opening_at(window, *opens));
+  return std::optional(schedule::opening_at(made, *rules, *opens));
 }
 
 Result<std::string> Windows::held(Sql& sql, const store::windows::Window& window, Instant at) const {
