@@ -11,6 +11,7 @@ namespace {
 using command::EventKind;
 using command::Phase;
 using document::StepStatus;
+using store::commands::Stream;
 
 std::string outputs_of(const std::vector<wire::StepOutput>& outputs, const std::vector<std::size_t>& steps,
                        std::string wire::StepOutput::* stream) {
@@ -172,6 +173,7 @@ Status CommandRun::settle_progress(std::size_t index) {
   if (at && std::holds_alternative<document::Patch>(steps_for(before)[*at].work))
     outputs = {{static_cast<std::uint32_t>(*at), output_[invocation.node_id], error_output_[invocation.node_id]}};
   BELAY_TRY(keep_steps(invocation.node_id, after, outputs));
+  BELAY_TRY(keep_output(invocation.node_id, after, outputs));
   output_.erase(invocation.node_id);
   error_output_.erase(invocation.node_id);
   invocation.progress = json::encode_text(after);
@@ -199,14 +201,43 @@ Status CommandRun::keep_steps(const std::string& node_id, const DocumentProgress
   return store::commands::put_steps(sql_, row_.command_id, node_id, rows);
 }
 
-// Of a document with several steps: what each of them said, in order.
-Status CommandRun::whole_output(const std::string& node_id, std::string& output, std::string& errors) {
-  if (options_.steps.size() == 1) return {};
-  BELAY_TRY_ASSIGN(const auto steps, store::commands::steps_of(sql_, row_.command_id, node_id));
+// Of a document with several steps: what those of one segment said, behind what those before them did. The rows of the
+// steps are cut for show; this is not.
+Status CommandRun::keep_output(const std::string& node_id, const DocumentProgress& progress,
+                               const std::vector<wire::StepOutput>& outputs) {
+  if (steps_for(progress).size() == 1) return {};
   std::string said, complained;
-  for (const auto& step : steps) {
-    said += step.standard_output;
-    if (!step.standard_error.empty()) complained += step.name + ": " + step.standard_error + "\n";
+  for (const auto& report : document::report(steps_for(progress), progress.run)) {
+    said += outputs_of(outputs, report.outputs, &wire::StepOutput::standard_output);
+    const auto errors = outputs_of(outputs, report.outputs, &wire::StepOutput::standard_error);
+    if (!errors.empty()) complained += report.name + ": " + errors + "\n";
+  }
+  BELAY_TRY(add_output(node_id, Stream::standard_output, said));
+  return add_output(node_id, Stream::standard_error, complained);
+}
+
+Status CommandRun::add_output(const std::string& node_id, Stream stream, const std::string& text) {
+  if (text.empty()) return {};
+  BELAY_TRY_ASSIGN(const auto before, kept_output(node_id, stream));
+  return store::commands::put_output(sql_, row_.command_id, node_id, stream, before + text);
+}
+
+Result<std::string> CommandRun::kept_output(const std::string& node_id, Stream stream) {
+  auto kept = store::commands::get_output(sql_, row_.command_id, node_id, stream);
+  return kept.ok() || kept.error().code() != Code::not_found ? kept : Result<std::string>("");
+}
+
+// Of a document with several steps: what each of them said, in order, and why one that said nothing was no success.
+Status CommandRun::whole_output(const std::string& node_id, std::string& output, std::string& errors) {
+  const auto& now = progress(node_id);
+  if (steps_for(now).size() == 1) return {};
+  BELAY_TRY_ASSIGN(const auto said, kept_output(node_id, Stream::standard_output));
+  BELAY_TRY_ASSIGN(auto complained, kept_output(node_id, Stream::standard_error));
+  for (const auto& report : document::report(steps_for(now), now.run)) {
+    const std::string line = report.name + ": ";
+    const bool silent = !complained.starts_with(line) && complained.find("\n" + line) == std::string::npos;
+    if (silent && report.run.status != StepStatus::Success && !report.run.why.empty())
+      complained += line + report.run.why + "\n";
   }
   output = said + output;
   errors = complained + errors;

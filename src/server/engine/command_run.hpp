@@ -59,6 +59,10 @@ class CommandRun {
   Status expand_local(DocumentProgress& progress, const std::string& text);
   Status keep_steps(const std::string& node_id, const DocumentProgress& progress,
                     const std::vector<wire::StepOutput>& outputs);
+  Status keep_output(const std::string& node_id, const DocumentProgress& progress,
+                     const std::vector<wire::StepOutput>& outputs);
+  Status add_output(const std::string& node_id, store::commands::Stream stream, const std::string& text);
+  Result<std::string> kept_output(const std::string& node_id, store::commands::Stream stream);
   Status settle_progress(std::size_t index);  // once the machine has taken the event
   Status whole_output(const std::string& node_id, std::string& output, std::string& errors);
 

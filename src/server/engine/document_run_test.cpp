@@ -90,6 +90,26 @@ TEST_F(DocumentRunTest, ASuccessThatDidNothingSaysSo) {
   EXPECT_EQ(invocation(ran.command_id, node).standard_error, "");
 }
 
+// The rows of the steps are cut for show; the whole is not, in whichever segment it was said.
+TEST_F(DocumentRunTest, WhatSeveralStepsSaidIsKeptBeyondWhatIsShown) {
+  auto& node = with_openssl(add_node("web-1"));
+  std::string line;
+  for (int i = 0; i < 60'000; ++i) line += std::to_string(i) + "\n";
+  node.says = line;
+  keep_document("hooked", kHooked);
+  const auto sent = send({}, "hooked");
+  settle();
+  ASSERT_EQ(command(sent.command_id).status, "Success") << invocation(sent.command_id, node).standard_error;
+  EXPECT_LE(steps(sent.command_id, node)[0].standard_output.size(), store::commands::kStandardOutputChars);
+  const auto kept = disk_->read([&](store::Sql& sql) {
+    return store::commands::get_output(sql, sent.command_id, node.id, store::commands::Stream::standard_output);
+  });
+  ASSERT_TRUE(kept.ok());
+  EXPECT_TRUE(kept->starts_with(line + "outcome: committed"));
+  EXPECT_TRUE(kept->ends_with(line + line));
+  EXPECT_LT(kept->size(), 3 * line.size() + 10'000) << "each once";
+}
+
 TEST_F(DocumentRunTest, AFailedHookStopsThePatchAndWhatAlwaysRunsRuns) {
   auto& node = with_openssl(add_node("web-1"));
   node.failing_steps = {"before"};
@@ -160,6 +180,12 @@ TEST_F(DocumentRunTest, SurvivesKillsOfTheServerAtEveryWrite) {
       }
       store_->disarm();
       ASSERT_EQ(command(sent->command_id).status, "Success") << invocation(sent->command_id, node).standard_error;
+      const auto said = disk_->read([&](store::Sql& sql) {
+        return store::commands::get_output(sql, sent->command_id, node.id, store::commands::Stream::standard_output);
+      });
+      ASSERT_TRUE(said.ok());
+      EXPECT_TRUE(said->starts_with("hello\noutcome: ") && said->ends_with("hello\nhello\n")) << *said;
+      EXPECT_EQ(said->find("hello", 5), said->size() - 12) << "nothing is kept twice: " << *said;
       EXPECT_EQ(std::ranges::count(kinds(node), Kind::patch), 1);
       EXPECT_EQ(std::ranges::count(kinds(node), Kind::steps), 2);
       ASSERT_TRUE(nodes_->deregister(node.id, "test").ok());

@@ -163,7 +163,7 @@ void EngineTest::work_on(FakeNode& node, const wire::Order& order) {
   switch (order.kind) {
     case wire::OrderKind::scan: scan(node, order.order_id); break;
     case wire::OrderKind::steps: {
-      result.steps = fakes::steps_done(*order.steps, "hello\n", node.failing_steps, clock_.now());
+      result.steps = fakes::steps_done(*order.steps, node.says, node.failing_steps, clock_.now());
       const auto summary = document::summarize(order.steps->steps, result.steps->run);
       result.exit_code = summary.exit_code;
       if (summary.status == document::StepStatus::Failed) result.outcome = wire::OrderOutcome::failed;

@@ -42,6 +42,7 @@ struct FakeNode {
   std::function<backup::JobReport(const backup::Job&)> does_backups{};
   std::vector<wire::Order> unfinished;  // its journal: taken, and no result said yet
   std::function<patchrun::PatchRunReport(const wire::Order&)> does_patches{};  // in place of what it does else
+  std::string says = "hello\n";                                                // every step of a document
 };
 
 class EngineTest : public testing::Test {
