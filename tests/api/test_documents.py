@@ -131,7 +131,7 @@ class Documents(BotoTestCase):
         self.refused("InvalidPluginName", "get_command_invocation", CommandId=invocation["CommandId"], InstanceId=node.node_id,
                      PluginName="nothing")
 
-    def test_output_is_marked_where_it_is_cut_and_kept_whole(self):
+    def test_output_is_marked_where_it_is_cut_and_kept_beyond_that(self):
         node = self.new_node("talker-1", INSTALLED, OFFERS)
         node.live()
         invocation = self.run_to_end(node, "AWS-RunShellScript", Parameters={"commands": ["x" * 60_000]})

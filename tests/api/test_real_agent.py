@@ -147,10 +147,10 @@ class DocumentsTest(RealAgentCase):
         self.assertEqual(plugins["after"], "left\n1\n")
         self.assertFalse(pathlib.Path(place.read_text().strip()).exists(), "the directory went with the document")
 
-    def test_the_server_is_the_store_of_whole_output(self):
+    def test_the_server_is_the_store_of_long_output(self):
         self.agent.allow("")
-        self.assertEqual(self.run_to_end("AWS-RunShellScript", commands=["seq 1 20000"])["Status"], "Success")
-        whole = "".join(f"{number}\n" for number in range(1, 20_001))
+        self.assertEqual(self.run_to_end("AWS-RunShellScript", commands=["seq 1 100000"])["Status"], "Success")
+        whole = "".join(f"{number}\n" for number in range(1, 100_001))
         status, kept = self.post("GetCommandOutput", {"CommandId": self.command, "InstanceId": self.agent.node_id})
         self.assertEqual((status, kept["TotalBytes"]), (200, len(whole)))
         with self.assertRaises(self.ssm.exceptions.ClientError) as refused:

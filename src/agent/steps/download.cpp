@@ -69,7 +69,7 @@ io::ProcessSpec git(const StepContext& context, std::vector<std::string> words) 
   spec.environment = io::plain_environment();
   spec.environment["GIT_TERMINAL_PROMPT"] = "0";  // a password that is asked for is an error, not a wait
   spec.timeout = kGitTimeout;
-  spec.output_bytes_max = kStepOutputBytesMax;
+  spec.output_bytes_max = kProcessOutputBytesMax;
   spec.cancel = context.cancel;
   return spec;
 }

@@ -60,7 +60,7 @@ StepEnd run_script(const StepTools& tools, const document::RunShellScript& scrip
   spec.environment = environment_of(tools, script, context);
   spec.working_directory = *where;
   spec.timeout = std::clamp(script.timeout, Duration(1'000), kTimeoutMax);
-  spec.output_bytes_max = kStepOutputBytesMax;
+  spec.output_bytes_max = kProcessOutputBytesMax;
   spec.cancel = context.cancel;
   const auto ended = tools.processes.run(spec, [&](int, std::string_view text) {
     if (context.output) context.output(text);

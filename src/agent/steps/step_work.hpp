@@ -36,12 +36,14 @@ struct StepEnd {
   enum class How { exited, timed_out, cancelled, failed };
   How how = How::failed;
   int exit_code = -1;                           // of `exited`
-  std::string standard_output, standard_error;  // each at most `output_bytes_max`, head and tail
+  std::string standard_output, standard_error;  // each at most kStepOutputBytesMax, head and tail
   std::string why;                              // of `failed`, for a person
   std::vector<inventory::ReportedItem> inventory;
 };
 
-inline constexpr std::size_t kStepOutputBytesMax = 256 << 10;
+inline constexpr std::size_t kStepOutputBytesMax = 2 << 20;  // of each stream
+// As asked of a process: with room for the words about the cut, so that the last line is never what they cost.
+inline constexpr std::size_t kProcessOutputBytesMax = kStepOutputBytesMax - 128;
 
 // Whether the node does such a step by itself. Patches are driven by the server; reboots and local documents by the
 // driver.

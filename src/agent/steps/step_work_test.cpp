@@ -53,6 +53,17 @@ TEST_F(StepTest, AScriptRunsInTheDocumentsDirectoryWithItsVariablesOnly) {
   EXPECT_TRUE(std::filesystem::is_empty(directory_)) << "the script itself is gone";
 }
 
+TEST_F(StepTest, WhatItSaysIsKeptUpToTwoMebibytes) {
+  const auto whole = script({"seq 1 100000"});
+  EXPECT_EQ(whole.standard_output.size(), 588'895U);
+  EXPECT_TRUE(whole.standard_output.ends_with("\n99999\n100000\n"));
+  const auto cut = script({"seq 1 500000"});  // 3.4 MB
+  EXPECT_LE(cut.standard_output.size(), kStepOutputBytesMax);
+  EXPECT_TRUE(cut.standard_output.starts_with("1\n2\n3\n"));
+  EXPECT_NE(cut.standard_output.find(" bytes cut here"), std::string::npos);
+  EXPECT_TRUE(cut.standard_output.ends_with("\n499999\n500000\n")) << "the end is what people look at";
+}
+
 TEST_F(StepTest, AScriptIsForWhatItsFirstLineNames) {
   EXPECT_EQ(script({"#!/bin/bash", "[[ a == a ]] && echo \"${BASH_VERSION:+bash}\""}).standard_output, "bash\n");
   EXPECT_EQ(script({"#! /bin/sh -e", "false", "echo on"}).exit_code, 1) << "its argument counts";

@@ -55,7 +55,7 @@ struct MissingRow {
 };
 // Saying yes and doing nothing would be a lie.
 constexpr MissingRow kMissing[] = {
-    {"OutputLocation", "InvalidOutputLocation", "the server keeps the whole output of every command itself"},
+    {"OutputLocation", "InvalidOutputLocation", kOutputIsKept},
     {"TargetLocations", "ValidationException", "Belay has no accounts and regions"},
     {"TargetMaps", "InvalidTargetMaps", "use Targets"},
     {"AutomationTargetParameterName", "ValidationException", "associations run Command documents"},

@@ -53,10 +53,7 @@ Status refuse_what_is_not_there(const Call& call) {
   for (const char* member : {"OutputS3BucketName", "OutputS3KeyPrefix", "OutputS3Region", "ServiceRoleArn",
                              "NotificationConfig", "CloudWatchOutputConfig", "AlarmConfiguration", "DocumentHash"})
     if (json::find(call.request, member))
-      return failure("ValidationException",
-                     std::string(member) +
-                         " is not supported: leave it out. The server keeps the whole output of every "
-                         "invocation itself");
+      return failure("ValidationException", std::string(member) + " is not supported: leave it out; " + kOutputIsKept);
   return {};
 }
 

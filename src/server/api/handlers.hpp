@@ -4,6 +4,10 @@
 
 namespace belay::server {
 
+// Why nothing of S3 or CloudWatch is needed for output; said wherever they are refused.
+inline constexpr const char* kOutputIsKept =
+    "the server keeps up to 2 MiB of what a step says on each stream itself (GetCommandOutput)";
+
 #define BELAY_HANDLER(name) Result<json::Object> name(const Call& call)
 // patch_baselines.cpp
 BELAY_HANDLER(create_patch_baseline);

@@ -41,7 +41,7 @@ Status refuse_what_is_not_there(const Call& call, const std::string& type) {
                    "TaskType " + type + " runs inside AWS: use RUN_COMMAND or AUTOMATION here");
   for (const char* member : {"LoggingInfo", "AlarmConfiguration"})
     if (json::find(call.request, member))
-      return invalid(std::string(member) + " is not supported: leave it out. The server keeps the whole output itself");
+      return invalid(std::string(member) + " is not supported: leave it out; " + kOutputIsKept);
   const auto* given = json::find(call.request, "TaskInvocationParameters");
   if (!given) return {};
   for (const auto& member : given->get_object())
@@ -52,7 +52,7 @@ Status refuse_what_is_not_there(const Call& call, const std::string& type) {
                                "CloudWatchOutputConfig", "DocumentHash", "ServiceRoleArn"})
       if (json::find(*run, member))
         return invalid("TaskInvocationParameters.RunCommand." + std::string(member) +
-                       " is not supported: leave it out. The server keeps the whole output of every invocation itself");
+                       " is not supported: leave it out; " + kOutputIsKept);
   return {};
 }
 
