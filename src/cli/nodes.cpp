@@ -90,8 +90,12 @@ Result<int> show(Context& context, const Arguments& arguments) {
 
 Result<int> remove(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto id, resolve_node(context, arguments.one("NODE")));
+  const auto uses = call(context, "GetNodeUses", {{"InstanceId", id}});  // who may not look is not told
   BELAY_TRY(call(context, "DeregisterManagedInstance", {{"InstanceId", id}}));
   say(context, "deregistered " + id + ": its certificate no longer counts", {{"InstanceId", id}}, std::cout);
+  if (uses.ok())
+    for (const auto& user : uses->at("UsedBy").get_array())
+      std::cerr << "note: " << sanitize(std::string_view(user.get_string()), 300) << " still names it\n";
   return kExitOk;
 }
 

@@ -67,6 +67,30 @@ class Uses(BotoTestCase):
         self.ssm.delete_document(Name="Used-Leaf")
         self.ssm.delete_document(Name="Used-Talk")
 
+    def test_a_node_that_is_named_and_leaves(self):
+        node = self.new_node("named-1")
+        named = [{"Key": "InstanceIds", "Values": [node.node_id]}]
+        association = self.ssm.create_association(Name="AWS-RunShellScript", Parameters={"commands": ["true"]}, Targets=named)
+        association = association["AssociationDescription"]["AssociationId"]
+        window = self.window()
+        target = self.ssm.register_target_with_maintenance_window(WindowId=window, ResourceType="INSTANCE", Targets=named)["WindowTargetId"]
+        task = self.ssm.register_task_with_maintenance_window(
+            WindowId=window, TaskArn="AWS-RunShellScript", TaskType="RUN_COMMAND", MaxConcurrency="1", MaxErrors="0", Targets=named,
+            TaskInvocationParameters={"RunCommand": {"Parameters": {"commands": ["true"]}}})["WindowTaskId"]
+        status, reply = self.post("PutRemedyPolicy", {"Name": "named", "Action": "Notice", "AfterSeconds": 3600, "Targets": [
+            {"Key": "InstanceIds", "Values": ["named-1"]}]})
+        self.assertEqual(status, 200, reply)
+        users = {f"association {association}", f"target {target} of maintenance window {window}",
+                 f"task {task} of maintenance window {window}", "remedy policy named"}
+        status, reply = self.post("GetNodeUses", {"InstanceId": node.node_id})
+        self.assertEqual((status, set(reply["UsedBy"])), (200, users))
+        other = self.new_node("named-2")
+        self.assertEqual(self.post("GetNodeUses", {"InstanceId": other.node_id})[1]["UsedBy"], [])
+        removed = self.server.belay("nodes", "remove", "named-1")
+        self.assertEqual(removed.returncode, 0, removed.stderr)
+        self.assertEqual({line for line in removed.stderr.splitlines()}, {f"note: {user} still names it" for user in users})
+        self.assertEqual(self.post("GetNodeUses", {"InstanceId": "mi-00000000000000000"})[1]["__type"], "InvalidInstanceId")
+
     def test_a_calendar_and_a_version_that_is_pinned(self):
         self.document("Used-Freeze", CALENDAR, "ChangeCalendar")
         association = self.associate(CalendarNames=["Used-Freeze"])

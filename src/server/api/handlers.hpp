@@ -38,6 +38,7 @@ BELAY_HANDLER(delete_activation);
 BELAY_HANDLER(describe_instance_information);
 BELAY_HANDLER(deregister_managed_instance);
 BELAY_HANDLER(update_managed_instance_role);
+BELAY_HANDLER(get_node_uses);
 BELAY_HANDLER(describe_cloned_nodes);
 BELAY_HANDLER(settle_cloned_node);
 // tags.cpp

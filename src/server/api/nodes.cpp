@@ -9,6 +9,7 @@
 #include "server/api/reply_parts.hpp"
 #include "server/api/shapes/validate.hpp"
 #include "server/engine/inventory_view.hpp"
+#include "server/engine/uses.hpp"
 #include "store/activations.hpp"
 #include "store/associations.hpp"
 
@@ -241,6 +242,16 @@ Result<json::Object> deregister_managed_instance(const Call& call) {
   const auto done = call.services.nodes.deregister(id, call.principal);
   if (!done.ok()) return no_such_node(done.error(), id);
   return json::Object();
+}
+
+Result<json::Object> get_node_uses(const Call& call) {
+  const std::string id = call.text("InstanceId");
+  return call.read([&](store::Sql& sql) -> Result<json::Object> {
+    const auto node = nodes::get(sql, id);
+    if (!node.ok()) return no_such_node(node.error(), id);
+    BELAY_TRY_ASSIGN(const auto users, users_of_node(sql, id, node->name));
+    return json::Object{{"InstanceId", id}, {"UsedBy", texts_reply(users)}};
+  });
 }
 
 Result<json::Object> update_managed_instance_role(const Call& call) {

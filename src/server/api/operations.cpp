@@ -115,6 +115,7 @@ constexpr OperationRow kRows[] = {
     {"GetMaintenanceWindowTask", get_maintenance_window_task},
     {"GetNode", get_node},
     {"GetNodeEvidence", get_node_evidence},
+    {"GetNodeUses", get_node_uses},
     {"GetPackageState", get_package_state},
     {"GetPatchBaseline", get_patch_baseline},
     {"GetPatchBaselineForPatchGroup", get_patch_baseline_for_patch_group},

@@ -9,6 +9,7 @@
 #include "core/remedy/remedy.hpp"
 #include "server/engine/associations.hpp"
 #include "server/engine/documents.hpp"
+#include "server/engine/windows.hpp"
 #include "store/documents.hpp"
 #include "store/remedies.hpp"
 #include "store/windows.hpp"
@@ -129,6 +130,45 @@ Result<std::string> user_of_window(Sql& sql, std::string_view window_id) {
                    }));
   if (!found.empty()) return found;
   return first_policy(sql, [&](const remedy::Policy& policy) { return policy.window_id == window_id; });
+}
+
+Result<std::vector<std::string>> users_of_node(Sql& sql, std::string_view node_id, std::string_view name) {
+  const auto names_it = [&](const auto& targets) {
+    return std::ranges::any_of(targets, [&](const auto& target) {
+      const bool outright = target.key == "InstanceIds" || target.key == "instanceids" || target.key == "Name";
+      return outright && std::ranges::any_of(target.values, [&](const std::string& value) {
+               return value == node_id || (value == name && !name.empty());
+             });
+    });
+  };
+  std::vector<std::string> users;
+  BELAY_TRY(first_association(sql, [&](const auto& row, const association::Settings& settings) {
+    if (names_it(settings.targets)) users.push_back("association " + row.association_id);
+    return false;
+  }));
+  BELAY_TRY(first_policy(sql, [&](const remedy::Policy& policy) {
+    if (names_it(policy.targets)) users.push_back("remedy policy " + policy.name);
+    return false;
+  }));
+  store::Page page{store::kPageLimitMax, ""};
+  do {
+    BELAY_TRY_ASSIGN(const auto windows, store::windows::list(sql, {}, page));
+    for (const auto& window : windows.items) {
+      const std::string where = " of maintenance window " + window.window_id;
+      BELAY_TRY_ASSIGN(const auto targets, store::windows::targets_of(sql, window.window_id));
+      for (const auto& row : targets) {
+        BELAY_TRY_ASSIGN(const auto of_it, targets_of_text(row.targets));
+        if (names_it(of_it)) users.push_back("target " + row.window_target_id + where);
+      }
+      BELAY_TRY_ASSIGN(const auto tasks, store::windows::tasks_of(sql, window.window_id));
+      for (const auto& row : tasks) {
+        BELAY_TRY_ASSIGN(const auto task, json::decode_text<WindowTask>(row.content));
+        if (names_it(task.targets)) users.push_back("task " + row.window_task_id + where);
+      }
+    }
+    page.after = windows.next;
+  } while (!page.after.empty());
+  return users;
 }
 
 Result<std::vector<InWindow>> associations_in(Sql& sql, std::string_view window_id) {

@@ -15,6 +15,10 @@ namespace belay::server {
 Result<std::string> user_of_document(store::Sql& sql, std::string_view name, std::string_view version = {});
 Result<std::string> user_of_window(store::Sql& sql, std::string_view window_id);
 
+// Everybody who names the node outright, by its id or its name: window targets and tasks, associations, remedy
+// policies. They lose it without a word when it leaves the fleet, so whoever takes it away is told.
+Result<std::vector<std::string>> users_of_node(store::Sql& sql, std::string_view node_id, std::string_view name);
+
 // The associations that run in the window, by settings.
 struct InWindow {
   std::string association_id;
