@@ -56,6 +56,28 @@ TEST_F(ComplianceApiTest, PatchComesFromTheVerdicts) {
   for (const auto& row : stale) EXPECT_EQ(row.at("Status"), "NON_COMPLIANT");
 }
 
+TEST_F(ComplianceApiTest, EvidenceStandsOnEveryItem) {
+  auto forged = item("b", "NON_COMPLIANT");
+  forged["Details"].as_object()["EvidenceSha256"] = "mine";
+  ok("PutComplianceItems", put_request({item("a", "COMPLIANT"), forged}));
+  std::set<std::string> custom, patch;
+  const auto all = items(of(kNode));
+  ASSERT_EQ(all.size(), 4u);
+  for (const auto& row : all) {
+    const auto& details = row.at("Details");
+    (row.at("ComplianceType") == "Patch" ? patch : custom).insert(json::text_or_empty(details, "EvidenceSha256"));
+    EXPECT_EQ(json::text_or_empty(details, "EvidenceSha256").size(), 64u) << row.at("Id");
+    EXPECT_FALSE(json::text_or_empty(details, "EvidenceSource").empty()) << row.at("Id");
+    EXPECT_EQ(json::text_or_empty(details, "ObservedDate").back(), 'Z') << row.at("Id");
+  }
+  EXPECT_EQ(custom.size(), 1u) << "one report, one hash";
+  EXPECT_NE(custom, patch);
+  EXPECT_EQ(items(filter("ComplianceType", "Custom:Antivirus"))[0].at("Details").at("EvidenceSource"), "admin");
+  ok("PutComplianceItems", put_request({item("a", "COMPLIANT")}));
+  EXPECT_NE(json::text_or_empty(items(filter("ComplianceType", "Custom:Antivirus"))[0].at("Details"), "EvidenceSha256"),
+            *custom.begin());
+}
+
 TEST_F(ComplianceApiTest, CustomItemsWholeAndInPart) {
   ok("PutComplianceItems", put_request({item("a", "COMPLIANT"), item("b", "NON_COMPLIANT", "CRITICAL")}));
   const auto custom = [&] { return items(filter("ComplianceType", "Custom:Antivirus")); };

@@ -5,7 +5,9 @@
 #include "base/text.hpp"
 #include "server/engine/association_run.hpp"
 #include "server/engine/audit.hpp"
+#include "server/engine/documents.hpp"
 #include "server/engine/remedy_kind.hpp"
+#include "store/commands.hpp"
 #include "store/compliance_items.hpp"
 
 namespace belay::server {
@@ -40,6 +42,19 @@ association::Status overall_of(const associations::Counts& counts, association::
     if (count > 0 && boost::describe::enum_from_string(name.c_str(), status)) present.push_back(status);
   }
   return association::overall(present, open);
+}
+
+// The version that the command ran. Of what a node ran by itself: the one that the association means now.
+Result<std::string> version_run(Sql& sql, const associations::Execution& execution,
+                                const association::Settings& settings) {
+  if (!execution.command_id.empty()) {
+    BELAY_TRY_ASSIGN(const auto command, store::commands::get(sql, execution.command_id));
+    return command.document_version;
+  }
+  const auto found = find_document(sql, settings.document, settings.document_version);
+  if (sql.failure()) return *sql.failure();
+  if (found.ok()) return found->version;
+  return settings.document_version.empty() ? std::string("$DEFAULT") : settings.document_version;
 }
 
 }  // namespace
@@ -128,6 +143,7 @@ Status AssociationRun::keep(associations::Execution& execution, std::span<const 
 Status AssociationRun::put_compliance(const associations::Execution& execution, const associations::Target& target) {
   if (settings_.sync_compliance == association::SyncCompliance::MANUAL) return {};
   if (target.status == "Skipped" || target.status == "Cancelled") return {};
+  BELAY_TRY_ASSIGN(auto document_version, version_run(sql_, execution, settings_));
   compliance::Report report;
   report.node_id = target.node_id;
   report.compliance_type = compliance::kAssociation;
@@ -140,7 +156,7 @@ Status AssociationRun::put_compliance(const associations::Execution& execution, 
   item.severity = word(settings_.severity.value_or(association::Severity::UNSPECIFIED));
   item.status = target.status == "Success" ? "COMPLIANT" : "NON_COMPLIANT";
   item.details = {{"DocumentName", settings_.document},
-                  {"DocumentVersion", settings_.document_version.empty() ? "$DEFAULT" : settings_.document_version},
+                  {"DocumentVersion", std::move(document_version)},
                   {"AssociationVersion", std::to_string(execution.version)},
                   {"CommandId", execution.command_id},
                   {"Status", target.status},

@@ -23,6 +23,7 @@ TEST_F(AssociationsTest, RunsAtOnceAndTellsHowTheNodesStand) {
   EXPECT_EQ(items(node)[0].severity, "HIGH");
   EXPECT_EQ(items(node)[0].execution.execution_id, ran[0].execution_id);
   EXPECT_EQ(items(node)[0].details.at("CommandId"), ran[0].command_id);
+  EXPECT_EQ(items(node)[0].details.at("DocumentVersion"), "1") << "the one that ran, not $DEFAULT";
 }
 
 TEST_F(AssociationsTest, AFailureIsNonCompliantUntilItWorks) {

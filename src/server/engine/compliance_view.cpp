@@ -19,6 +19,13 @@ std::string level_text(baseline::ComplianceLevel level) {
   return boost::describe::enum_to_string(level, "UNSPECIFIED");
 }
 
+// In place of what a reporter may have called so itself.
+void add_evidence(ci::Item& item, const std::string& sha256, const std::string& source) {
+  if (!sha256.empty()) item.details["EvidenceSha256"] = sha256;
+  if (!source.empty()) item.details["EvidenceSource"] = source;
+  item.details["ObservedDate"] = to_iso8601(item.execution.executed_at);
+}
+
 // Why nothing is known, as an item of its own.
 ci::Item unknown_item(const fleet::Problem& problem, const ci::ExecutionSummary& execution) {
   ci::Item item;
@@ -50,7 +57,7 @@ ci::Item patch_item(const baseline::PatchVerdict& verdict, const Judgement& judg
   detail("PatchGroup", judgement.choice.patch_group);
   detail("CVEIds", join(verdict.cve_ids, ","));
   detail("DetailedText", verdict.decision.text);
-  detail("EvidenceSha256", standing.evidence_sha256);
+  add_evidence(item, standing.evidence_sha256, standing.source);
   return item;
 }
 
@@ -81,7 +88,10 @@ Result<ComplianceStanding> ComplianceView::patch(const std::string& node_id) {
   standing.reasons = judgement->reasons;
   standing.execution.executed_at = judgement->scan ? judgement->scan->observed_at : judgement->judged_at;
   standing.execution.execution_type = "Scan";
-  if (judgement->scan) standing.execution.execution_id = judgement->scan->scan_id;
+  if (judgement->scan) {
+    standing.execution.execution_id = judgement->scan->scan_id;
+    standing.source = "scan " + judgement->scan->scan_id;
+  }
   if (verdict) {
     standing.execution.execution_type = verdict->command_id.empty() ? verdict->operation : "Command";
     if (!verdict->snapshot_id.empty()) standing.execution.execution_id = verdict->snapshot_id;
@@ -104,6 +114,7 @@ Result<ComplianceStanding> ComplianceView::reported(const ci::Report& report) {
   if (!report.severity.empty()) standing.severity = report.severity;
   standing.execution = report.execution;
   standing.evidence_sha256 = report.sha256;
+  standing.source = report.reported_by;
   standing.since = report.non_compliant_since;
   const Duration age = now_ - report.execution.executed_at;
   if (age <= *stale_after_) return standing;
@@ -165,8 +176,12 @@ Result<std::vector<ci::Item>> ComplianceView::items(const std::string& node_id, 
   if (type == ci::kPatch) return patch_items(node_id);
   BELAY_TRY_ASSIGN(const auto standing, this->standing(node_id, type));
   BELAY_TRY_ASSIGN(auto all, ci::items(sql_, node_id, type));
-  if (!standing || standing->reasons.empty()) return all;
+  if (!standing) return all;
   for (auto& item : all) {
+    // Each association speaks for itself; of the others the newest report vouches for all that stands.
+    add_evidence(item, standing->evidence_sha256,
+                 type == ci::kAssociation ? "association " + item.item_id : standing->source);
+    if (standing->reasons.empty()) continue;
     if (item.status == kYes) item.status = kNo, item.details["BelayStatus"] = "UNKNOWN";
     item.details["BelayReason"] = standing->reasons.front().detail;
   }

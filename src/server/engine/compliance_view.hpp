@@ -19,6 +19,7 @@ struct ComplianceStanding {
   std::string severity = "UNSPECIFIED";  // the highest of what is non-compliant
   store::compliance_items::ExecutionSummary execution;
   std::string evidence_sha256;                          // of the verdict's evidence, or of the items reported
+  std::string source;                                   // of the evidence: a scan, who reported
   std::optional<Instant> since;                         // the node has not complied without a break since then
   std::vector<fleet::Problem> reasons;                  // why it is unknown
   std::map<std::string, std::int64_t> compliant_items;  // by severity; filled by count()
@@ -42,7 +43,8 @@ class ComplianceView {
   // Fills in the counts of items.
   Status count(const std::string& node_id, ComplianceStanding& standing);
   // By id. Under an unknown Patch standing: its reasons, and what was non-compliant when last seen; nothing is
-  // compliant there.
+  // compliant there. The details of each carry its evidence: EvidenceSha256 (of the verdict, or of all items of the
+  // type that were reported), EvidenceSource, ObservedDate; no reporter's own detail stands in their place.
   Result<std::vector<store::compliance_items::Item>> items(const std::string& node_id, const std::string& type);
 
  private:
