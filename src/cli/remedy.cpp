@@ -52,6 +52,7 @@ Result<int> put(Context& context, const Arguments& arguments) {
                                        {"max-errors", "MaxErrors"}})
     if (arguments.has(option)) request[member] = arguments.one(option);
   if (arguments.has("type")) request["ComplianceTypes"] = json::encode(arguments.all("type"));
+  if (arguments.has("notify")) request["Notify"] = json::encode(arguments.all("notify"));
   if (arguments.has("target")) {
     BELAY_TRY_ASSIGN(request["Targets"], targets_of(context, arguments.all("target")));
   }
@@ -137,6 +138,7 @@ CommandSpec remedy_command() {
              {"--max-concurrency", "of its command"},
              {"--max-errors", "of its command"},
              {"--window", "of next-window: the maintenance window's id"},
+             {"--notify", "who is told when it acts: an https:// or a mail address; may be repeated", Takes::values},
              {"--description", "a note for people"},
              {"--ignore-unknown", "leave nodes alone of which nothing is known", Takes::nothing},
              {"--disabled", "keep it, and do nothing", Takes::nothing}},

@@ -30,6 +30,7 @@
 #include "server/engine/inventory_deletion.hpp"
 #include "server/engine/mail.hpp"
 #include "server/engine/metrics_text.hpp"
+#include "server/engine/notices.hpp"
 #include "server/engine/remedy_kind.hpp"
 #include "server/engine/rollout_kind.hpp"
 #include "server/engine/services.hpp"
@@ -319,7 +320,10 @@ void Server::drain() {
 
 Status Server::run(const std::function<void(const std::string&)>& ready) {
   BELAY_TRY(server::install_predefined_baselines(*store_, clock_.now()));
-  BELAY_TRY(store_->write([&](store::Sql& sql) { return server::ensure_coverage(sql, clock_.now()); }));
+  BELAY_TRY(store_->write([&](store::Sql& sql) -> Status {
+    BELAY_TRY(server::ensure_coverage(sql, clock_.now()));
+    return server::note_sends_mail(sql, !settings_.sendmail.empty(), clock_.now());
+  }));
   workers_ =
       std::make_unique<io::WorkerPool>(std::clamp(std::thread::hardware_concurrency() * 2, 4U, 16U), kWorkerQueueMax);
   // Nodes have threads of their own: an operator's request does not wait behind ten thousand of them.

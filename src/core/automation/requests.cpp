@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/text.hpp"
+#include "core/document/place.hpp"
 #include "core/document/references.hpp"
 
 namespace belay::automation {
@@ -127,6 +128,9 @@ Result<Request> build_approve(const json::Object& inputs) {
   Approve request;
   request.message = text_at(inputs, "Message");
   request.notify = text_at(inputs, "NotificationArn");
+  if (!request.notify.empty() && !request.notify.starts_with("https://") && !document::is_mail_address(request.notify))
+    return refused("NotificationArn is '" + sanitize(request.notify, 100) +
+                   "': there are no SNS topics here; name an https:// address or a mail address (name@host)");
   request.approvers = texts_at(inputs, "Approvers");
   if (request.approvers.empty() || request.approvers.size() > 10) return refused("Approvers names 1 to 10");
   if (const auto needed = text_at(inputs, "MinRequiredApprovals"); !needed.empty()) {

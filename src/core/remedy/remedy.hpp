@@ -51,10 +51,11 @@ struct Policy {
   std::map<std::string, std::vector<std::string>> parameters;
   std::string window_id;  // of a place in the next opening of a maintenance window
   std::string max_concurrency = "10%", max_errors = "10%";
+  std::vector<std::string> notify;  // https and mail addresses that are told when it acts
 };
 BOOST_DESCRIBE_STRUCT(Policy, (),
                       (name, description, enabled, action, after, severity_at_least, include_unknown, compliance_types,
-                       targets, document_name, parameters, window_id, max_concurrency, max_errors))
+                       targets, document_name, parameters, window_id, max_concurrency, max_errors, notify))
 
 inline constexpr Duration kAfterMax{366LL * 24 * 3600 * 1000};
 // invalid_argument that names the field: what contradicts itself is refused before it is kept.

@@ -21,11 +21,12 @@ struct PutRequest {
   bool Enabled = true, IncludeUnknown = true;
   std::vector<std::string> ComplianceTypes{"Patch"};
   std::vector<WireTarget> Targets;
+  std::vector<std::string> Notify;
   std::map<std::string, std::vector<std::string>> Parameters;
 };
 BOOST_DESCRIBE_STRUCT(PutRequest, (),
                       (Name, Description, Action, DocumentName, WindowId, SeverityAtLeast, MaxConcurrency, MaxErrors,
-                       AfterSeconds, Enabled, IncludeUnknown, ComplianceTypes, Targets, Parameters))
+                       AfterSeconds, Enabled, IncludeUnknown, ComplianceTypes, Targets, Notify, Parameters))
 
 constexpr std::pair<remedy::Action, std::string_view> kActions[] = {{remedy::Action::notice, "Notice"},
                                                                     {remedy::Action::command, "Command"},
@@ -54,6 +55,7 @@ Result<remedy::Policy> policy_of(const PutRequest& request) {
   policy.window_id = request.WindowId;
   policy.max_concurrency = request.MaxConcurrency;
   policy.max_errors = request.MaxErrors;
+  policy.notify = request.Notify;
   return policy;
 }
 
@@ -77,6 +79,7 @@ Result<json::Object> policy_reply(const store::remedies::Policy& kept) {
   put(row, "Description", json::Value(policy.description));
   put(row, "Targets", std::move(targets));
   put(row, "WindowId", json::Value(policy.window_id));
+  if (!policy.notify.empty()) row["Notify"] = json::encode(policy.notify);
   if (policy.action != remedy::Action::command) return row;
   row["DocumentName"] = policy.document_name;
   row["Parameters"] = json::encode(policy.parameters);

@@ -28,6 +28,10 @@ TEST_F(RemedyApiTest, LifeOfAPolicy) {
   const auto put = ok("PutRemedyPolicy", notice());
   EXPECT_EQ(put.body.at("Policy").at("Generation"), 1);
   EXPECT_EQ(put.body.at("Policy").at("SeverityAtLeast"), "UNSPECIFIED");
+  const auto told =
+      ok("PutRemedyPolicy", with(with(notice(), "Name", "told"), "Notify", json::Array{"https://chat/x"}));
+  EXPECT_EQ(told.body.at("Policy").at("Notify").at(0), "https://chat/x");
+  ok("DeleteRemedyPolicy", json::Object{{"Name", "told"}});
   EXPECT_EQ(ok("PutRemedyPolicy", with(notice(), "AfterSeconds", 7200)).body.at("Policy").at("Generation"), 2);
   ASSERT_EQ(ok("ListRemedyPolicies").list("Policies").size(), 1u);
   run(Duration(0));
@@ -86,6 +90,11 @@ TEST_F(RemedyApiTest, WrongPoliciesAreRefusedAndNothingIsKept) {
       {with(command, "MaxConcurrency", "0"), "ValidationException"},
       {with(notice(), "Targets", json::Array{json::Object{{"Key", "colour"}, {"Values", json::Array{"x"}}}}),
        "InvalidTarget"},
+      {with(notice(), "Targets",
+            json::Array{json::Object{{"Key", "InstanceIds"}, {"Values", json::Array{"mi-0123456789abcdef9"}}}}),
+       "InvalidInstanceId"},
+      {with(notice(), "Notify", json::Array{"ftp://x"}), "ValidationException"},
+      {with(notice(), "Notify", json::Array{"ops@example.org"}), "ValidationException"},
   };
   for (const auto& row : rows) expect_error(row.error, "PutRemedyPolicy", row.request);
   EXPECT_EQ(audit_entries(), before);

@@ -5,6 +5,7 @@
 #include "server/engine/associations.hpp"
 #include "server/engine/audit.hpp"
 #include "server/engine/automation_run.hpp"
+#include "server/engine/notices.hpp"
 #include "server/engine/permissions.hpp"
 #include "server/engine/webhooks.hpp"
 #include "store/principals.hpp"
@@ -142,8 +143,32 @@ AutomationRun::Answer AutomationRun::begin(const Action& action, const automatio
   return std::optional(answer_to(action, EventKind::succeeded));
 }
 
-// Nobody is written to: who is asked stands in the audit log, and on DescribeAutomationExecutions (Waiting).
+// Over NotificationArn; a webhook, as everywhere, only where who started it may have this server call one.
+Status AutomationRun::tell_approvers(const Action& action, const automation::Approve& wanted) {
+  if (wanted.notify.empty()) return {};
+  BELAY_TRY_ASSIGN(const auto recipients, recipients_of(sql_, {wanted.notify}, "NotificationArn"));
+  if (!recipients.webhooks.empty()) BELAY_TRY(allowed(kWebhookPermission));
+  Notice notice;
+  notice.key = key_of(action);
+  notice.document = {{"automation", row_.execution_id},
+                     {"document", row_.document_name},
+                     {"step", action.step},
+                     {"state", "Waiting"},
+                     {"approvers", json::encode(wanted.approvers)},
+                     {"needed", wanted.approvals_needed},
+                     {"message", wanted.message},
+                     {"at", to_iso8601(now_)}};
+  notice.subject = "Belay: " + row_.document_name + " waits for approval";
+  notice.text = "The automation " + row_.document_name + " (" + row_.execution_id + ") waits at its step " +
+                action.step + " for " + std::to_string(wanted.approvals_needed) + " of " +
+                join(wanted.approvers, ", ") + (wanted.message.empty() ? "" : ":\n" + wanted.message) +
+                "\n\nbelay automation approve " + row_.execution_id + "\n";
+  return queue_notice(sql_, kAutomationKind, row_.execution_id, recipients, notice, now_);
+}
+
+// Who is asked stands in the audit log, too, and on DescribeAutomationExecutions (Waiting).
 AutomationRun::Answer AutomationRun::begin(const Action& action, const automation::Approve& wanted) {
+  if (const Status told = tell_approvers(action, wanted); !told.ok()) return refused(action, told.error());
   BELAY_TRY(note_in_audit(sql_, now_, "automation " + row_.execution_id, "automation:ask", row_.execution_id,
                           {{"step", action.step},
                            {"approvers", json::encode(wanted.approvers)},

@@ -6,6 +6,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "server/engine/command_options.hpp"
+#include "server/engine/notices.hpp"
 #include "store/commands.hpp"
 
 namespace belay::server {
@@ -88,6 +89,7 @@ Result<ExecutionKind::Advance> AutomationRun::advance(const store::executions::E
 // ---- what happened
 
 AutomationRun::Answer AutomationRun::translate(const store::executions::Event& posted) {
+  if (take_notice_answer(posted)) return std::optional<Event>();
   BELAY_TRY_ASSIGN(const auto child, child_ended(posted));
   if (child) {
     BELAY_TRY_ASSIGN(auto told, ended(*child));

@@ -39,6 +39,7 @@ class AutomationRun {
   Answer begin(const automation::Action& action, const automation::InvokeWebhook& wanted);
   Answer begin(const automation::Action& action, const automation::CreateTags& wanted);
   Answer begin(const automation::Action& action, const automation::Approve& wanted);
+  Status tell_approvers(const automation::Action& action, const automation::Approve& wanted);
   template <typename Own>  // what the machine does by itself
   Answer begin(const automation::Action&, const Own&) {
     return std::optional<automation::Event>();

@@ -152,6 +152,40 @@ mainSteps:
   inputs: {DocumentName: Shell, RuntimeParameters: {InstanceId: ['{{ InstanceId }}']}}
 )";
 
+constexpr std::string_view kTold = R"(schemaVersion: '0.3'
+parameters: {Whom: {type: String, default: ''}}
+mainSteps:
+- {name: ask, action: 'aws:approve', inputs: {Approvers: [bob], Message: Now?, NotificationArn: '{{ Whom }}'}}
+)";
+
+TEST_F(AutomationsTest, WhoIsAskedIsToldWhereTheStepSaysSo) {
+  keep("Told", std::string(kTold));
+  const auto id = start(request("Told", {{"Whom", {"https://chat.example/x"}}}));
+  settle_all();
+  ASSERT_EQ(posted_.size(), 1U);
+  EXPECT_TRUE(posted_[0].starts_with("https://chat.example/x {")) << posted_[0];
+  EXPECT_NE(posted_[0].find(id), std::string::npos);
+  EXPECT_NE(posted_[0].find("\"message\":\"Now?\""), std::string::npos) << posted_[0];
+  settle_all();
+  EXPECT_EQ(execution(id).status, "Waiting") << "that the notice arrived is no answer";
+  ASSERT_TRUE(signal(id, "Approve", "bob").ok());
+  settle_all();
+  EXPECT_EQ(execution(id).status, "Success");
+  EXPECT_EQ(posted_.size(), 1U);
+  const auto mail = start(request("Told", {{"Whom", {"ops@example.org"}}}));
+  const auto topic = start(request("Told", {{"Whom", {"arn:aws:sns:eu-central-1:1:ops"}}}));
+  const auto nobody = start(request("Told"));
+  auto by_bob = request("Told", {{"Whom", {"https://chat.example/x"}}});
+  by_bob.requested_by = by_bob.acts_for = "bob";
+  const auto may_not = start(by_bob);
+  settle_all();
+  EXPECT_NE(step(mail, 0).failure.find("this server sends none"), std::string::npos) << step(mail, 0).failure;
+  EXPECT_NE(step(topic, 0).failure.find("no SNS topics"), std::string::npos) << step(topic, 0).failure;
+  EXPECT_NE(step(may_not, 0).failure.find("belay:InvokeWebhook"), std::string::npos) << step(may_not, 0).failure;
+  EXPECT_EQ(execution(nobody).status, "Waiting");
+  EXPECT_EQ(posted_.size(), 1U);
+}
+
 TEST_F(AutomationsTest, EveryActionInTurn) {
   auto& node = web("web-1");
   keep("Shell", std::string(kShell));

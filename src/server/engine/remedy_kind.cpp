@@ -5,6 +5,7 @@
 #include "io/crypto.hpp"
 #include "server/engine/audit.hpp"
 #include "server/engine/commands.hpp"
+#include "server/engine/notices.hpp"
 #include "server/engine/remedy_run.hpp"
 #include "store/windows.hpp"
 
@@ -48,6 +49,7 @@ Status check_window(Sql& sql, const remedy::Policy& policy) {
 
 Status check_targets(Sql& sql, const remedy::Policy& policy) {
   if (policy.targets.empty()) return {};
+  BELAY_TRY(require_named_nodes(sql, remedy_targets(policy)));
   const auto ids = resolve_targets(sql, {}, remedy_targets(policy));
   return ids.ok() ? Status() : Status(ids.error().within("Targets"));
 }
@@ -67,6 +69,7 @@ std::unique_ptr<ExecutionKind> make_remedy_kind(Judge& judge) { return std::make
 
 Status rehearse_remedy(Sql& sql, const remedy::Policy& policy, Instant now) {
   BELAY_TRY(remedy::validate(policy));
+  BELAY_TRY(recipients_of(sql, policy.notify, "Notify"));
   BELAY_TRY(check_targets(sql, policy));
   if (policy.action == remedy::Action::command) return check_command(sql, policy, now);
   if (policy.action == remedy::Action::next_window) return check_window(sql, policy);

@@ -3,9 +3,11 @@
 #include <algorithm>
 
 #include "base/ids.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "io/crypto.hpp"
 #include "server/engine/audit.hpp"
+#include "server/engine/notices.hpp"
 #include "server/engine/remedy_kind.hpp"
 #include "store/windows.hpp"
 
@@ -16,6 +18,7 @@ using store::verdicts::Compliance;
 
 constexpr std::uint32_t kNodesAtOnce = 200;
 constexpr std::size_t kReasonsMax = 5;
+constexpr std::size_t kNodesTold = 20;  // in the words of a notice; its document has all
 
 // What is kept with the execution.
 struct SweepState {
@@ -82,6 +85,7 @@ Result<ExecutionKind::Advance> RemedyRun::advance(const store::executions::Execu
   BELAY_TRY_ASSIGN(auto state, json::decode_text<SweepState>(execution.state));
   std::set<std::string> nodes;
   for (const auto& event : events) {
+    if (take_notice_answer(event)) continue;
     BELAY_TRY_ASSIGN(const auto body, json::parse(event.body));
     const std::string node_id = json::text_or_empty(body, "node_id");
     if (node_id.empty()) state = {};  // the policy changed: look at every node anew
@@ -197,11 +201,53 @@ Status RemedyRun::act() {
   switch (policy_.action) {
     case remedy::Action::notice:
       for (auto& episode : to_act_) BELAY_TRY(done(episode, "noticed", {}));
-      return {};
-    case remedy::Action::command: return send();
-    case remedy::Action::next_window: return place();
+      break;
+    case remedy::Action::command: BELAY_TRY(send()); break;
+    case remedy::Action::next_window: BELAY_TRY(place()); break;
   }
-  return {};
+  return tell();
+}
+
+// Of all that was acted on in this turn, in one notice.
+Status RemedyRun::tell() {
+  if (policy_.notify.empty()) return {};
+  const auto recipients = recipients_of(sql_, policy_.notify, "Notify");
+  if (!recipients.ok() && recipients.error().code() != Code::invalid_argument) return recipients.error();
+  if (!recipients.ok()) {  // checked when the policy was put; since then the server lost its program for mail
+    log::warning("notice-not-sent", {{"policy", policy_.name}, {"why", recipients.error()}});
+    return {};
+  }
+  Notice notice;
+  notice.key = "remedy";
+  json::Array nodes;
+  for (std::size_t i = 0; i < to_act_.size(); ++i) {
+    const auto& episode = to_act_[i];
+    const auto node = store::nodes::get(sql_, episode.node_id);
+    if (!node.ok() && node.error().code() != Code::not_found) return node.error();
+    const std::string name = node.ok() ? node->name : "";
+    json::Object row{{"node", episode.node_id},
+                     {"name", name},
+                     {"since", to_iso8601(episode.opened_at)},
+                     {"compliance", episode.compliance},
+                     {"severity", episode.severity},
+                     {"outcome", episode.outcome}};
+    if (!episode.command_id.empty()) row["command"] = episode.command_id;
+    BELAY_TRY_ASSIGN(row["detail"], json::parse(episode.detail));
+    nodes.push_back(std::move(row));
+    if (i < kNodesTold)
+      notice.text += episode.node_id + " " + name + " " + episode.compliance + " since " +
+                     to_iso8601(episode.opened_at) + ", severity " + episode.severity + ": " + episode.outcome + "\n";
+  }
+  if (to_act_.size() > kNodesTold) notice.text += "and " + std::to_string(to_act_.size() - kNodesTold) + " more\n";
+  const auto count = std::to_string(to_act_.size()) + (to_act_.size() == 1 ? " node" : " nodes");
+  notice.subject = "Belay: remedy policy " + policy_.name + ": " + count;
+  notice.text = "The remedy policy " + policy_.name + " (" + word(policy_.action) + ") acted on " + count + ":\n\n" +
+                notice.text + "\nbelay remedy log --policy " + policy_.name + "\n";
+  notice.document = {{"policy", policy_.name},
+                     {"action", word(policy_.action)},
+                     {"at", to_iso8601(now_)},
+                     {"nodes", std::move(nodes)}};
+  return queue_notice(sql_, kRemedyKind, kept_.policy_id, *recipients, notice, now_);
 }
 
 // Keeps what was done with the episode, and says it in the audit log.

@@ -38,6 +38,7 @@ class RemedyRun {
   Status act();
   Status send();
   Status place();
+  Status tell();
   Status done(Episode& episode, std::string outcome, json::Object detail);
 
   store::Sql& sql_;

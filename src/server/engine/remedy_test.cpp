@@ -1,6 +1,9 @@
 // Remedy policies over the real engine and store: what is done, when, once; killed at every write.
 #include "server/engine/fixture_test.hpp"
+#include "server/engine/mail.hpp"
+#include "server/engine/notices.hpp"
 #include "server/engine/remedy_kind.hpp"
+#include "server/engine/webhooks.hpp"
 #include "store/audit.hpp"
 #include "store/compliance_items.hpp"
 #include "store/windows.hpp"
@@ -53,6 +56,63 @@ class RemedyTest : public EngineTest {
     });
   }
 };
+
+TEST_F(RemedyTest, WhoIsNamedIsToldOnceAnEpisode) {
+  auto& node = with_openssl(add_node("web-1"));
+  scan(node);
+  auto wanted = policy(remedy::Action::notice, kHour);
+  wanted.notify = {"https://chat.example/x", "ops@example.org"};
+  ASSERT_TRUE(disk_->write([&](store::Sql& sql) { return note_sends_mail(sql, true, clock_.now()); }).ok());
+  put(wanted);
+  const auto effects = [&] {
+    return disk_
+        ->write([&](store::Sql& sql) {
+          return store::executions::claim_effects(sql, "test", clock_.now(), Duration(1'000'000'000), 10);
+        })
+        .value();
+  };
+  settle();
+  EXPECT_TRUE(effects().empty()) << "it has not lasted yet";
+  pass(kHour);
+  const auto sent = effects();
+  ASSERT_EQ(sent.size(), 2U);
+  const auto webhook = json::decode_text<Webhook>(sent[0].body).value();
+  EXPECT_EQ(webhook.url, "https://chat.example/x");
+  const auto told = json::parse(webhook.body).value();
+  EXPECT_EQ(json::text_or_empty(told, "policy"), "late");
+  ASSERT_EQ(told.at("nodes").get_array().size(), 1U);
+  EXPECT_EQ(told.at("nodes").at(0).at("node"), node.id);
+  EXPECT_EQ(told.at("nodes").at(0).at("outcome"), "noticed");
+  EXPECT_FALSE(told.at("nodes").at(0).at("detail").at("reasons").get_array().empty());
+  const auto mail = json::decode_text<Mail>(sent[1].body).value();
+  EXPECT_EQ(mail.to, std::vector<std::string>{"ops@example.org"});
+  EXPECT_NE(mail.text.find("web-1 non_compliant"), std::string::npos) << mail.text;
+  // What came of it is passed over, and makes no new one.
+  store::executions::Event answer;
+  answer.key = "webhook " + webhook.step + " " + std::to_string(webhook.attempt);
+  answer.body = R"({"kind": "failed", "why": "unreachable"})";
+  answer.at = clock_.now();
+  ASSERT_TRUE(disk_
+                  ->write([&](store::Sql& sql) {
+                    return store::executions::post(sql, kRemedyKind, sent[0].execution_id, answer);
+                  })
+                  .ok());
+  pass(10 * kHour);
+  EXPECT_TRUE(effects().empty());
+  EXPECT_EQ(episodes()[0].outcome, "noticed");
+}
+
+TEST_F(RemedyTest, WhoCannotBeToldIsRefused) {
+  with_openssl(add_node("web-1"));
+  auto wanted = policy(remedy::Action::notice, kHour);
+  for (const char* word : {"http://chat/x", "https://me:pw@chat/x", "https://", "ops", "ops@example.org"}) {
+    wanted.notify = {word};
+    const auto refused = rehearse(wanted);
+    EXPECT_NE(refused.error().chain().find("Notify: "), std::string::npos) << word << ": " << refused.error().chain();
+  }
+  wanted.notify = {"https://chat/x"};
+  EXPECT_EQ(rehearse(wanted).error().message(), "undone");
+}
 
 TEST_F(RemedyTest, ANoticeIsGivenOnceAnEpisode) {
   auto& node = with_openssl(add_node("web-1"));
