@@ -42,25 +42,60 @@ Result<int> show(Context& context, const Arguments& arguments) {
   return kExitOk;
 }
 
-Result<int> create(Context& context, const Arguments& arguments) {
-  json::Object request{{"AssociationName", arguments.one("NAME")},
-                       {"Name", arguments.one("document")},
-                       {"Targets", plain_targets(arguments.all("TARGET"))},
-                       {"ComplianceSeverity", arguments.one("severity")}};
+// What create and update have alike.
+Status add_settings(const Arguments& arguments, json::Object& request) {
   BELAY_TRY_ASSIGN(auto parameters, parameters_of(arguments.all("parameter")));
   if (!parameters.empty()) request["Parameters"] = std::move(parameters);
-  if (arguments.has("schedule")) request["ScheduleExpression"] = arguments.one("schedule");
+  for (const auto& [option, member] : {std::pair{"schedule", "ScheduleExpression"},
+                                       {"max-concurrency", "MaxConcurrency"},
+                                       {"max-errors", "MaxErrors"},
+                                       {"severity", "ComplianceSeverity"},
+                                       {"document-version", "DocumentVersion"}})
+    if (arguments.has(option)) request[member] = arguments.one(option);
   if (arguments.has("only-at-schedule")) request["ApplyOnlyAtCronInterval"] = true;
-  if (arguments.has("max-concurrency")) request["MaxConcurrency"] = arguments.one("max-concurrency");
-  if (arguments.has("max-errors")) request["MaxErrors"] = arguments.one("max-errors");
   if (arguments.has("calendar")) request["CalendarNames"] = json::encode(arguments.all("calendar"));
   if (arguments.has("hours")) {
     BELAY_TRY_ASSIGN(const auto hours, number_of(arguments, "hours"));
     request["Duration"] = hours;
   }
+  return {};
+}
+
+Result<int> create(Context& context, const Arguments& arguments) {
+  json::Object request{{"AssociationName", arguments.one("NAME")},
+                       {"Name", arguments.one("document")},
+                       {"Targets", plain_targets(arguments.all("TARGET"))}};
+  BELAY_TRY(add_settings(arguments, request));
   BELAY_TRY_ASSIGN(const auto made, call(context, "CreateAssociation", request));
   const std::string id = json::text_or_empty(made.at("AssociationDescription"), "AssociationId");
   print(context, {{"ASSOCIATION"}, {{id}}}, made, std::cout);
+  return kExitOk;
+}
+
+// SSM takes away what an update does not name: so what stands is sent along, at the version it was read as.
+Result<int> update(Context& context, const Arguments& arguments) {
+  BELAY_TRY_ASSIGN(const auto found, call(context, "DescribeAssociation", by_id(arguments)));
+  const auto& before = found.at("AssociationDescription");
+  auto request = by_id(arguments);
+  for (const char* member :
+       {"AssociationVersion", "AssociationName", "Name", "DocumentVersion", "Parameters", "Targets",
+        "ScheduleExpression", "ScheduleOffset", "ApplyOnlyAtCronInterval", "MaxConcurrency", "MaxErrors",
+        "ComplianceSeverity", "SyncCompliance", "CalendarNames", "Duration"})
+    if (const auto* value = json::find(before, member)) request[member] = *value;
+  const auto as_it_was = request;
+  if (arguments.has("name")) request["AssociationName"] = arguments.one("name");
+  if (arguments.has("target")) request["Targets"] = plain_targets(arguments.all("target"));
+  BELAY_TRY(add_settings(arguments, request));
+  if (arguments.has("at-once-too")) request["ApplyOnlyAtCronInterval"] = false;
+  for (const auto& [option, member] :
+       {std::pair{"no-schedule", "ScheduleExpression"}, {"no-calendars", "CalendarNames"}})
+    if (arguments.has(option)) request.erase(member);
+  if (request == as_it_was)
+    return Error(Code::invalid_argument, "nothing to change is named; see belay association update --help");
+  BELAY_TRY_ASSIGN(const auto changed, call(context, "UpdateAssociation", request));
+  const std::string version = json::text_or_empty(changed.at("AssociationDescription"), "AssociationVersion");
+  say(context, "changed " + arguments.one("ASSOCIATION") + ": it is version " + version + " now",
+      {{"AssociationId", arguments.one("ASSOCIATION")}, {"AssociationVersion", version}}, std::cout);
   return kExitOk;
 }
 
@@ -109,7 +144,7 @@ Result<int> history(Context& context, const Arguments& arguments) {
 CommandSpec association_command() {
   const PositionalSpec id{"ASSOCIATION", "its id"};
   return {"association",
-          "associations (State Manager): list, show, create, window, delete, run, history",
+          "associations (State Manager): list, show, create, update, window, delete, run, history",
           {},
           {},
           {},
@@ -119,6 +154,7 @@ CommandSpec association_command() {
             "keep nodes as a document says: it runs at once, on new nodes, and by its schedule",
             {{"NAME", "what it is called"}, {"TARGET", "nodes, tag:Key=Value, or all", Takes::values}},
             {{"--document", "the Command document that it runs", Takes::one_value, true},
+             {"--document-version", "a number, $LATEST or $DEFAULT (the default)"},
              {"--parameter", "NAME=VALUE; may be repeated", Takes::values},
              {"--schedule", "cron(…), rate(…) or at(…), in UTC"},
              {"--only-at-schedule", "not at once, and not on new nodes", Takes::nothing},
@@ -128,6 +164,25 @@ CommandSpec association_command() {
              {"--max-errors", "stop after more failures than this (default: never)"},
              {"--calendar", "a change calendar that holds it back while closed; may be repeated", Takes::values}},
             create,
+            {}},
+           {"update",
+            "change what is named, and nothing else; it runs again at once, unless only by its schedule",
+            {id},
+            {{"--name", "what it is called"},
+             {"--target", "in place of its targets: nodes, tag:Key=Value, or all; may be repeated", Takes::values},
+             {"--document-version", "a number, $LATEST or $DEFAULT"},
+             {"--parameter", "in place of its parameters: NAME=VALUE; may be repeated", Takes::values},
+             {"--schedule", "cron(…), rate(…) or at(…), in UTC"},
+             {"--no-schedule", "it has none any more", Takes::nothing},
+             {"--only-at-schedule", "not at once, and not on new nodes", Takes::nothing},
+             {"--at-once-too", "at once and on new nodes, too", Takes::nothing},
+             {"--severity", "CRITICAL, HIGH, MEDIUM, LOW or UNSPECIFIED"},
+             {"--hours", "stop it after so many hours, 1 to 24"},
+             {"--max-concurrency", "nodes at a time"},
+             {"--max-errors", "stop after more failures than this"},
+             {"--calendar", "in place of its calendars; may be repeated", Takes::values},
+             {"--no-calendars", "no calendar holds it back any more", Takes::nothing}},
+            update,
             {}},
            {"window",
             "let it run only in a maintenance window, or set its cut-off; without options both are taken away",

@@ -76,12 +76,35 @@ Result<int> cancel(Context& context, const Arguments& arguments) {
   return kExitOk;
 }
 
-Result<int> run_shell(Context& context, const Arguments& arguments) {
+// What is run: shell lines, or a document with its parameters.
+Result<json::Object> work_of(const Arguments& arguments) {
+  const bool document = arguments.has("document");
+  if (document == arguments.has("line"))
+    return Error(Code::invalid_argument, "say what to run: either --line SHELL or --document NAME");
+  if (!document) {
+    for (const char* option : {"parameter", "document-version"})
+      if (arguments.has(option))
+        return Error(Code::invalid_argument, "--" + std::string(option) + " belongs to --document, not to --line");
+    return json::Object{{"DocumentName", "AWS-RunShellScript"},
+                        {"Parameters", json::Object{{"commands", json::encode(arguments.all("line"))}}}};
+  }
+  json::Object request{{"DocumentName", arguments.one("document")}};
+  if (arguments.has("document-version")) request["DocumentVersion"] = arguments.one("document-version");
+  BELAY_TRY_ASSIGN(auto parameters, parameters_of(arguments.all("parameter")));
+  if (!parameters.empty()) request["Parameters"] = std::move(parameters);
+  return request;
+}
+
+Result<int> run(Context& context, const Arguments& arguments) {
+  BELAY_TRY_ASSIGN(auto request, work_of(arguments));
+  request["MaxConcurrency"] = arguments.one("max-concurrency");
+  request["MaxErrors"] = arguments.one("max-errors");
+  if (arguments.has("comment")) request["Comment"] = arguments.one("comment");
+  if (arguments.has("timeout")) {
+    BELAY_TRY_ASSIGN(const auto timeout, parse_duration(arguments.one("timeout")).within("--timeout"));
+    request["TimeoutSeconds"] = timeout.count() / 1000;
+  }
   BELAY_TRY_ASSIGN(const auto targets, resolve_targets(context, arguments.all("TARGET")));
-  json::Object request{{"DocumentName", "AWS-RunShellScript"},
-                       {"Parameters", json::Object{{"commands", json::encode(arguments.all("line"))}}},
-                       {"MaxConcurrency", arguments.one("max-concurrency")},
-                       {"MaxErrors", arguments.one("max-errors")}};
   targets.add_to(request);
   return send_command(context, request, arguments.has("wait"));
 }
@@ -96,13 +119,18 @@ CommandSpec command_command() {
           {},
           {},
           {{"run",
-            "run shell lines on nodes",
+            "run shell lines or a document on nodes",
             {{"TARGET", "nodes, tag:Key=Value, or all", Takes::values}},
-            {{"-c,--line", "a line of the script; may be repeated", Takes::values, true},
+            {{"-c,--line", "a line of the script; may be repeated", Takes::values},
+             {"-d,--document", "a Command document in place of lines (belay document list)"},
+             {"--document-version", "a number, $LATEST or $DEFAULT (the default)"},
+             {"-p,--parameter", "of the document: NAME=VALUE; may be repeated", Takes::values},
+             {"--timeout", "how long it may wait for a node to take it, such as 10m"},
+             {"--comment", "a note for people"},
              {"--max-concurrency", "nodes at a time", Takes::one_value, false, "50"},
              {"--max-errors", "stop after more failures than this", Takes::one_value, false, "0"},
              {"--wait", "follow it to its end", Takes::nothing}},
-            run_shell,
+            run,
             {}},
            {"list", "the newest commands", {}, {}, list, {}},
            {"show", "a command, node by node", {id}, {{"--wait", "follow it to its end", Takes::nothing}}, show, {}},

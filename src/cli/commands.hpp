@@ -13,6 +13,7 @@ CommandSpec patch_command();
 CommandSpec baseline_command();
 CommandSpec compliance_command();
 CommandSpec command_command();
+CommandSpec document_command();
 CommandSpec tag_command();
 CommandSpec audit_command();
 CommandSpec inventory_command();

@@ -7,6 +7,7 @@
 #include "cli/ids.hpp"
 #include "cli/output.hpp"
 #include "cli/targets.hpp"
+#include "cli/window_change.hpp"
 
 namespace belay::cli {
 namespace {
@@ -188,10 +189,12 @@ Result<int> preview(Context& context, const Arguments& arguments) {
   return status;
 }
 
+// Also of a window that was deleted: its history stays for a while.
 Result<int> history(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::window, arguments.one("WINDOW")));
   BELAY_TRY_ASSIGN(const auto executions,
                    call_all(context, "DescribeMaintenanceWindowExecutions", {{"WindowId", id}}, "WindowExecutions"));
+  if (executions.empty()) BELAY_TRY(call(context, "GetMaintenanceWindow", {{"WindowId", id}}));
   Table table{{"EXECUTION", "STARTED (UTC)", "ENDED (UTC)", "STATUS", "DETAILS"}, {}};
   for (const auto& e : executions)
     table.rows.push_back({cell(e, "WindowExecutionId"), time_cell(json::find(e, "StartTime")),
@@ -204,9 +207,9 @@ Result<int> history(Context& context, const Arguments& arguments) {
 
 CommandSpec window_command() {
   const PositionalSpec id{"WINDOW", "its id (mw-…)"};
-  return {
+  CommandSpec spec{
       "window",
-      "maintenance windows: list, show, create, delete, preview, history",
+      "maintenance windows: list, show, create, update, enable, disable, cancel, delete, preview, history",
       {},
       {},
       {},
@@ -237,6 +240,8 @@ CommandSpec window_command() {
         preview,
         {}},
        {"history", "what it did", {id}, {}, history, {}}}};
+  for (auto& change : window_changes()) spec.subcommands.push_back(std::move(change));
+  return spec;
 }
 
 }  // namespace belay::cli
