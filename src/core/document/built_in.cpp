@@ -17,6 +17,7 @@ constexpr Alias kAliases[] = {
     {"AWS-ConfigureAWSPackage", "Belay-ConfigurePackage"},
     {"AWS-UpdateSSMAgent", "Belay-UpdateAgent"},
     {"AWS-ApplyAnsiblePlaybooks", "Belay-RunAnsiblePlaybook"},
+    {"AWS-RunAnsiblePlaybook", "Belay-RunAnsiblePlaybook"},  // its name before; lists show the one above
     {"AWS-GatherSoftwareInventory", "Belay-GatherInventory"},
     {"AWS-RefreshAssociation", "Belay-RefreshAssociation"},
     {"AWS-Noop", "Belay-Noop"},

@@ -37,6 +37,8 @@ TEST(BuiltIn, AwsNamesAnswerToo) {
   EXPECT_EQ(aws_name_of("Belay-UpdateAgent"), "AWS-UpdateSSMAgent");
   EXPECT_EQ(aws_name_of("Belay-RestartServices"), "");
   EXPECT_EQ(find_built_in("AWS-RunPowerShellScript"), nullptr);
+  EXPECT_EQ(find_built_in("AWS-RunAnsiblePlaybook"), find_built_in("AWS-ApplyAnsiblePlaybooks"));
+  EXPECT_EQ(aws_name_of("Belay-RunAnsiblePlaybook"), "AWS-ApplyAnsiblePlaybooks");
 }
 
 struct Row {

@@ -210,9 +210,19 @@ std::vector<std::string> platform_types(const CommandDocument& document) {
   for (const auto& step : document.steps) {
     const bool says =
         step.precondition && (step.precondition->left == "platformType" || step.precondition->right == "platformType");
-    if (!says) types.insert("Linux");
-    else types.insert(step.precondition->left == "platformType" ? step.precondition->right : step.precondition->left);
+    if (!says) {
+      types.insert("Linux");
+      continue;
+    }
+    const auto& said = step.precondition->left == "platformType" ? step.precondition->right : step.precondition->left;
+    const auto name = whole_reference(said);
+    if (name.empty()) types.insert(said);
+    else if (const auto* parameter = find_parameter(document.parameters, name))
+      for (const auto& value : parameter->allowed_values)
+        if (value.is_string()) types.insert(std::string(value.get_string()));
   }
+  std::erase_if(types, [](const std::string& type) { return type != "Linux" && type != "Windows" && type != "MacOS"; });
+  if (types.empty()) types.insert("Linux");
   return {types.begin(), types.end()};
 }
 

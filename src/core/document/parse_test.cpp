@@ -38,6 +38,21 @@ mainSteps:
   EXPECT_EQ(platform_types(*document), (std::vector<std::string>{"Linux", "Windows"}));
 }
 
+TEST(ParseDocument, PlatformsThatAParameterNames) {
+  const auto platforms = [](const std::string& parameter) {
+    const auto document =
+        parse_command_document("schemaVersion: '2.2'\nparameters: {P: {type: String" + parameter +
+                                   "}}\nmainSteps:\n- {action: 'aws:runShellScript', name: a, precondition: "
+                                   "{StringEquals: [platformType, '{{ P }}']}, inputs: {runCommand: [ls]}}\n",
+                               Format::YAML);
+    EXPECT_TRUE(document.ok()) << document.error().chain();
+    return document.ok() ? platform_types(*document) : std::vector<std::string>();
+  };
+  EXPECT_EQ(platforms(", allowedValues: [Windows, Linux]"), (std::vector<std::string>{"Linux", "Windows"}));
+  EXPECT_EQ(platforms(", allowedValues: [MacOS, Amiga]"), std::vector<std::string>{"MacOS"});
+  EXPECT_EQ(platforms(""), std::vector<std::string>{"Linux"});
+}
+
 TEST(ParseDocument, SchemaOneTwoAndTwoZero) {
   const auto old = parse_command_document(R"({
   "schemaVersion": "1.2", "description": "old",
