@@ -322,7 +322,8 @@ Status Server::run(const std::function<void(const std::string&)>& ready) {
   BELAY_TRY(server::install_predefined_baselines(*store_, clock_.now()));
   BELAY_TRY(store_->write([&](store::Sql& sql) -> Status {
     BELAY_TRY(server::ensure_coverage(sql, clock_.now()));
-    return server::note_sends_mail(sql, !settings_.sendmail.empty(), clock_.now());
+    BELAY_TRY(server::note_sends_mail(sql, !settings_.sendmail.empty(), clock_.now()));
+    return server::note_agent_program(sql, program_ ? &*program_ : nullptr, clock_.now());
   }));
   workers_ =
       std::make_unique<io::WorkerPool>(std::clamp(std::thread::hardware_concurrency() * 2, 4U, 16U), kWorkerQueueMax);

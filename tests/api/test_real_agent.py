@@ -178,9 +178,9 @@ class UpdateTest(RealAgentCase):
 
     def test_the_agent_updates_itself_and_is_taken_back_where_it_does_not_return(self):
         self.agent.allow("")
-        refused = self.run_to_end("AWS-UpdateSSMAgent")
-        self.assertEqual(refused["Status"], "Failed")
-        self.assertIn("start belayd with --agent FILE", self.errors())
+        with self.assertRaises(self.ssm.exceptions.ClientError) as refused:
+            self.run_to_end("AWS-UpdateSSMAgent")
+        self.assertIn("start belayd with --agent FILE", str(refused.exception))
 
         old, first = self.agent.program.read_bytes(), self.begun()
         new = self.give_out(old + b"another build")

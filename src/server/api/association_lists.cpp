@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "core/document/built_in.hpp"
 #include "server/api/association_wire.hpp"
+#include "server/api/filters.hpp"
 #include "server/api/reply_parts.hpp"
 #include "server/api/window_wire.hpp"
 #include "store/commands.hpp"
@@ -53,8 +54,10 @@ Status add_filter(const WireFilter& wire, associations::Filter& filter) {
   if (wire.key == "Name") filter.documents.push_back(wire.value);
   else if (wire.key == "AssociationId") filter.association_ids.push_back(wire.value);
   else if (wire.key == "AssociationName") filter.names.push_back(wire.value);
-  else if (wire.key == "AssociationStatusName") filter.statuses.push_back(wire.value);
-  else return refuse("AssociationFilterList: " + wire.key + " is not supported: Belay has no resource groups");
+  else if (wire.key == "AssociationStatusName") {
+    BELAY_TRY(check_enum<association::Status>(wire.key, wire.value));
+    filter.statuses.push_back(wire.value);
+  } else return refuse("AssociationFilterList: " + wire.key + " is not supported: Belay has no resource groups");
   return {};
 }
 
@@ -68,6 +71,7 @@ Result<associations::ExecutionFilter> execution_filter(const std::vector<Executi
       continue;
     }
     if (each.Type != "EQUAL") return refuse("Filters: " + each.Key + " takes EQUAL only");
+    if (each.Key == "Status") BELAY_TRY(check_enum<association::Status>(each.Key, each.Value));
     (each.Key == "Status" ? filter.statuses : filter.execution_ids).push_back(each.Value);
   }
   return filter;
@@ -185,8 +189,10 @@ Result<json::Object> describe_association_execution_targets(const Call& call) {
   BELAY_TRY_ASSIGN(const auto page, page_of(call, 50, 50));
   std::vector<std::string> statuses, nodes;
   for (const auto& each : request.Filters) {
-    if (each.Key == "Status") statuses.push_back(each.Value);
-    else if (each.Key == "ResourceId") nodes.push_back(each.Value);
+    if (each.Key == "Status") {
+      BELAY_TRY(check_enum<association::Status>(each.Key, each.Value));
+      statuses.push_back(each.Value);
+    } else if (each.Key == "ResourceId") nodes.push_back(each.Value);
     else if (each.Value != "ManagedInstance") return refuse("Filters: ResourceType is always ManagedInstance here");
   }
   return call.read([&](store::Sql& sql) -> Result<json::Object> {

@@ -5,8 +5,14 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "core/document/versions.hpp"
+#include "io/crypto.hpp"
+#include "server/api/aws_members.hpp"
+#include "server/api/document_wire.hpp"
+#include "server/api/filters.hpp"
 #include "server/api/handlers.hpp"
 #include "server/api/reply_parts.hpp"
+#include "server/engine/documents.hpp"
 
 namespace belay::server {
 namespace {
@@ -48,12 +54,32 @@ struct CancelRequest {
 };
 BOOST_DESCRIBE_STRUCT(CancelRequest, (), (CommandId, InstanceIds))
 
-// What SSM hands to other services of AWS; saying yes and doing nothing would be a lie.
-Status refuse_what_is_not_there(const Call& call) {
-  for (const char* member : {"OutputS3BucketName", "OutputS3KeyPrefix", "OutputS3Region", "ServiceRoleArn",
-                             "NotificationConfig", "CloudWatchOutputConfig", "AlarmConfiguration", "DocumentHash"})
-    if (json::find(call.request, member))
-      return failure("ValidationException", std::string(member) + " is not supported: leave it out; " + kOutputIsKept);
+// The sender's hash of the text that it means, by SSM's rule: another text is not sent.
+Status check_document_hash(store::Sql& sql, const Call& call) {
+  const std::string hash = call.text("DocumentHash"), type = call.text("DocumentHashType");
+  if (hash.empty()) return {};
+  if (!type.empty() && type != "Sha256")
+    return failure("ValidationException",
+                   "DocumentHashType is " + sanitize(type, 20) + ": only Sha256 is checked here");
+  const auto name = document_name_of(call.text("DocumentName"));
+  const auto found = find_document(sql, name, call.text("DocumentVersion"));
+  if (!found.ok()) return document_failure(found.error());
+  const auto known =
+      found->built_in ? io::sha256_hex(found->content) : io::sha256_hex(document::content_to_hash(found->content));
+  if (to_lower(hash) == known) return {};
+  return failure("InvalidDocument", "DocumentHash is not that of version " + found->version + " of document " +
+                                        found->name + ", whose Sha256 is " + known);
+}
+
+Status check_words(const WireCommandFilter& filter) {
+  static constexpr std::string_view kStages[] = {"Executing", "Complete"};
+  static constexpr std::string_view kStatuses[] = {
+      "Pending",         "InProgress",       "Delayed",           "Success",          "Cancelled",
+      "Cancelling",      "Failed",           "TimedOut",          "AccessDenied",     "Incomplete",
+      "LimitExceeded",   "DeliveryTimedOut", "ExecutionTimedOut", "NoInstancesInTag", "Undeliverable",
+      "InvalidPlatform", "Terminated"};
+  if (filter.key == "ExecutionStage") return check_word("ExecutionStage", filter.value, kStages);
+  if (filter.key == "Status") return check_word("Status", filter.value, kStatuses);
   return {};
 }
 
@@ -183,6 +209,7 @@ Result<commands::Filter> store_filter(const ListRequest& request) {
   out.command_id = request.CommandId;
   out.node_id = request.InstanceId;
   for (const auto& filter : request.Filters) {
+    BELAY_TRY(check_words(filter));
     if (filter.key == "DocumentName") out.document_name = filter.value;
     if (filter.key == "Status") out.statuses = {filter.value};
     if (filter.key == "ExecutionStage" && filter.value == "Executing")
@@ -221,7 +248,7 @@ std::string iso_or_empty(const std::optional<Instant>& at) { return at ? to_iso8
 }  // namespace
 
 Result<json::Object> send_command(const Call& call) {
-  BELAY_TRY(refuse_what_is_not_there(call));
+  BELAY_TRY(refuse_aws_members(call.request, ""));
   BELAY_TRY_ASSIGN(auto request, call.as<SendRequest>());
   BELAY_TRY(refuse_repeats(request.InstanceIds));
   if (request.InstanceIds.empty() == request.Targets.empty())
@@ -237,7 +264,10 @@ Result<json::Object> send_command(const Call& call) {
   send.max_errors = request.MaxErrors;
   send.timeout_seconds = request.TimeoutSeconds;
   send.requested_by = call.principal;
-  BELAY_TRY(call.read([&](store::Sql& sql) { return require_named_nodes(sql, send.targets); }));
+  BELAY_TRY(call.read([&](store::Sql& sql) -> Status {
+    BELAY_TRY(check_document_hash(sql, call));
+    return require_named_nodes(sql, send.targets);
+  }));
   BELAY_TRY_ASSIGN(const auto command, call.services.commands.send(send));
   return json::Object{{"Command", command_reply(command)}};
 }
@@ -245,6 +275,16 @@ Result<json::Object> send_command(const Call& call) {
 Result<json::Object> cancel_command(const Call& call) {
   BELAY_TRY_ASSIGN(const auto request, call.as<CancelRequest>());
   BELAY_TRY(refuse_repeats(request.InstanceIds));
+  BELAY_TRY(call.read([&](store::Sql& sql) -> Status {
+    BELAY_TRY(known_command(sql, request.CommandId));
+    for (const auto& id : request.InstanceIds) {
+      const auto invocation = commands::get_invocation(sql, request.CommandId, id);
+      if (invocation.ok()) continue;
+      if (invocation.error().code() != Code::not_found) return invocation.error();
+      return failure("InvalidInstanceId", "the command " + request.CommandId + " was not sent to the node " + id);
+    }
+    return {};
+  }));
   BELAY_TRY(call.services.commands.cancel(request.CommandId, request.InstanceIds, call.principal));
   return json::Object();
 }

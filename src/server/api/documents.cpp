@@ -361,6 +361,10 @@ Result<json::Object> modify_document_permission(const Call& call) {
     if (const auto* value = json::find(call.request, member)) {
       BELAY_TRY_ASSIGN(*list, json::decode<std::vector<std::string>>(*value, member));
     }
+  for (const auto& account : changes.add)
+    if (std::ranges::find(changes.remove, account) != changes.remove.end())
+      return failure("ValidationException", "the account " + sanitize(account, 20) +
+                                                " is in AccountIdsToAdd and in AccountIdsToRemove; name it in one");
   if (const auto version = call.text("SharedDocumentVersion"); !version.empty() && version != "$DEFAULT")
     return failure("ValidationException", "SharedDocumentVersion: it is the default version that is shared, $DEFAULT");
   return call.write([&](store::Sql& sql) -> Result<json::Object> {

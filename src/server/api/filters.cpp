@@ -46,6 +46,15 @@ Result<std::vector<Filter>> filters_of(const json::Value& request, std::initiali
   return out;
 }
 
+Status refuse_word(const Error& error, std::string_view exception) { return failure(exception, error.message()); }
+
+Status check_word(std::string_view key, std::string_view value, std::span<const std::string_view> known,
+                  std::string_view exception) {
+  if (std::ranges::find(known, value) != known.end()) return {};
+  return failure(exception, "the filter " + std::string(key) + " does not know '" + sanitize(value, 60) +
+                                "'; there are " + join(std::vector<std::string>(known.begin(), known.end()), ", "));
+}
+
 Result<std::vector<store::tags::Tag>> tags_of(const json::Value& request) {
   BELAY_TRY_ASSIGN(const auto wire, json::decode<TagsRequest>(request));
   std::vector<store::tags::Tag> out;

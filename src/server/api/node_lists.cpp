@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "core/inventory/query.hpp"
+#include "server/api/filters.hpp"
 #include "server/api/handlers.hpp"
 #include "server/api/reply_parts.hpp"
 #include "server/engine/inventory_view.hpp"
@@ -71,6 +72,31 @@ bool fits(std::string_view op, std::string_view key, std::string_view value, con
     return value == each;
   });
   return op == "NotEqual" ? !any : any;
+}
+
+// Of what has a closed set of values.
+Status check_values(std::string_view key, std::string_view op, const std::vector<std::string>& values,
+                    std::string_view exception) {
+  static constexpr std::string_view kPlatforms[] = {"Linux", "Windows", "MacOS"},
+                                    kManaged[] = {"All", "Managed", "Unmanaged"},
+                                    kResources[] = {"EC2Instance", "ManagedInstance"},
+                                    kPings[] = {"Online", "ConnectionLost", "Inactive"},
+                                    kStatuses[] = {"Active", "ConnectionLost", "Inactive", "Stopped", "Terminated"};
+  if (op == "BeginWith") return {};
+  std::span<const std::string_view> known;
+  if (key == "PlatformType" || key == "PlatformTypes") known = kPlatforms;
+  else if (key == "ManagedStatus") known = kManaged;
+  else if (key == "ResourceType") known = kResources;
+  else if (key == "PingStatus") known = kPings;
+  else if (key == "InstanceStatus") known = kStatuses;
+  else return {};
+  for (const auto& value : values) BELAY_TRY(check_word(key, value, known, exception));
+  return {};
+}
+
+Status check_filters(const std::vector<NodeFilter>& filters) {
+  for (const auto& filter : filters) BELAY_TRY(check_values(filter.Key, filter.Type, filter.Values, "InvalidFilter"));
+  return {};
 }
 
 bool passes(const NodeFilter& filter, const Attributes& attributes) {
@@ -189,6 +215,7 @@ Result<std::vector<OperatorFilter>> property_filters(const PropertiesRequest& re
 
 Result<json::Object> list_nodes(const Call& call) {
   BELAY_TRY_ASSIGN(const auto request, call.as<ListRequest>());
+  BELAY_TRY(check_filters(request.Filters));
   BELAY_TRY(no_sync(request.SyncName));
   BELAY_TRY_ASSIGN(const auto page, page_of(call, 50, 50));
   return call.read([&](store::Sql& sql) -> Result<json::Object> {
@@ -208,6 +235,7 @@ Result<json::Object> list_nodes(const Call& call) {
 
 Result<json::Object> list_nodes_summary(const Call& call) {
   BELAY_TRY_ASSIGN(const auto request, call.as<ListRequest>());
+  BELAY_TRY(check_filters(request.Filters));
   BELAY_TRY(no_sync(request.SyncName));
   BELAY_TRY_ASSIGN(const auto page, page_of(call, 50, 50));
   std::vector<std::vector<std::string>> chains;
@@ -241,6 +269,8 @@ Result<json::Object> describe_instance_properties(const Call& call) {
   BELAY_TRY_ASSIGN(const auto request, call.as<PropertiesRequest>());
   BELAY_TRY_ASSIGN(const auto page, page_of(call, 50, 1'000));
   BELAY_TRY_ASSIGN(const auto filters, property_filters(request));
+  for (const auto& filter : filters)
+    BELAY_TRY(check_values(filter.Key, filter.Operator, filter.Values, "InvalidInstancePropertyFilterValue"));
   return call.read([&](store::Sql& sql) -> Result<json::Object> {
     json::Array rows;
     BELAY_TRY_ASSIGN(const auto next, each_node(sql, page.after, [&](const store::nodes::Node& node) {

@@ -141,8 +141,6 @@ Result<bool> add_filter(const Call& call, const Filter& asked, nodes::NodeFilter
     if (holds(values, "Online")) into.seen.push_back({online, {}});
     if (holds(values, "ConnectionLost")) into.seen.push_back({lost, online});
     if (holds(values, "Inactive")) into.seen.push_back({{}, lost});
-    if (into.seen.empty())
-      return failure("InvalidInstanceInformationFilterValue", "PingStatus is Online, ConnectionLost or Inactive");
   }
   return true;
 }
@@ -156,6 +154,17 @@ Result<std::vector<Filter>> information_filters(const Call& call) {
   BELAY_TRY_ASSIGN(auto old, call.as<OldFiltersRequest>());
   for (auto& filter : old.InstanceInformationFilterList)
     filters.push_back({std::move(filter.key), std::move(filter.valueSet)});
+  static constexpr std::string_view kPings[] = {"Online", "ConnectionLost", "Inactive"},
+                                    kPlatforms[] = {"Linux", "Windows", "MacOS"},
+                                    kResources[] = {"ManagedInstance", "EC2Instance"};
+  for (const auto& [key, values] : filters) {
+    const std::span<const std::string_view> known = key == "PingStatus"      ? std::span<const std::string_view>(kPings)
+                                                    : key == "PlatformTypes" ? kPlatforms
+                                                    : key == "ResourceType"  ? kResources
+                                                                             : std::span<const std::string_view>();
+    if (known.empty()) continue;
+    for (const auto& value : values) BELAY_TRY(check_word(key, value, known, "InvalidInstanceInformationFilterValue"));
+  }
   return filters;
 }
 

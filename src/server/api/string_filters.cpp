@@ -6,6 +6,7 @@
 #include "core/inventory/query.hpp"
 #include "core/remedy/remedy.hpp"
 #include "server/api/errors.hpp"
+#include "server/api/filters.hpp"
 
 namespace belay::server {
 namespace {
@@ -31,6 +32,16 @@ bool fits(const StringFilter& filter, std::string_view value, const std::string&
   return value == wanted;
 }
 
+Status check_values(const StringFilter& filter) {
+  static constexpr std::string_view kStatuses[] = {"COMPLIANT", "NON_COMPLIANT"};
+  const bool severity = filter.Key == "Severity" || filter.Key == "OverallSeverity", status = filter.Key == "Status";
+  if ((!severity && !status) || filter.Type == "BEGIN_WITH") return {};
+  for (const auto& value : filter.Values)
+    BELAY_TRY(severity ? check_enum<remedy::Severity>(filter.Key, value, "InvalidFilter")
+                       : check_word(filter.Key, value, kStatuses, "InvalidFilter"));
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<StringFilter>> string_filters(const json::Value& request,
@@ -41,6 +52,7 @@ Result<std::vector<StringFilter>> string_filters(const json::Value& request,
       return failure("InvalidFilter", "the filter key '" + sanitize(filter.Key, 128) + "' is not valid here: use " +
                                           join(std::vector<std::string>(allowed.begin(), allowed.end()), ", "));
     if (filter.Values.empty()) return failure("InvalidFilter", "the filter " + filter.Key + " has no values");
+    BELAY_TRY(check_values(filter));
   }
   return std::move(wire.Filters);
 }

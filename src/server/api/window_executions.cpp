@@ -81,6 +81,10 @@ Result<history::Task> task_of(store::Sql& sql, const Call& call) {
 Result<std::vector<std::string>> statuses_of(const Call& call) {
   BELAY_TRY_ASSIGN(const auto asked, filters_of(call.request, {"STATUS"}));
   std::vector<std::string> statuses;
+  static constexpr std::string_view kStatuses[] = {"PENDING",   "IN_PROGRESS", "SUCCESS",   "FAILED",
+                                                   "TIMED_OUT", "CANCELLING",  "CANCELLED", "SKIPPED_OVERLAPPING"};
+  for (const auto& filter : asked)
+    for (const auto& value : filter.values) BELAY_TRY(check_word(filter.key, value, kStatuses));
   for (const auto& filter : asked) statuses.insert(statuses.end(), filter.values.begin(), filter.values.end());
   return statuses;
 }

@@ -4,6 +4,7 @@
 #include "base/ids.hpp"
 #include "base/text.hpp"
 #include "io/crypto.hpp"
+#include "server/api/aws_members.hpp"
 #include "server/api/filters.hpp"
 #include "server/api/window_wire.hpp"
 #include "server/engine/automation_kind.hpp"
@@ -39,21 +40,24 @@ Status refuse_what_is_not_there(const Call& call, const std::string& type) {
   if (type == "LAMBDA" || type == "STEP_FUNCTIONS")
     return failure("FeatureNotAvailableException",
                    "TaskType " + type + " runs inside AWS: use RUN_COMMAND or AUTOMATION here");
-  for (const char* member : {"LoggingInfo", "AlarmConfiguration"})
+  // A ServiceRoleArn of the task itself is kept and does nothing: AWS's tools send one always.
+  for (const auto& [member, why] :
+       {std::pair{"LoggingInfo", kOutputIsKept}, {"AlarmConfiguration", "Belay reads no CloudWatch alarms"}})
     if (json::find(call.request, member))
-      return invalid(std::string(member) + " is not supported: leave it out; " + kOutputIsKept);
+      return invalid(std::string(member) + " is not supported: leave it out; " + why);
   const auto* given = json::find(call.request, "TaskInvocationParameters");
   if (!given) return {};
   for (const auto& member : given->get_object())
     if (member.key() != (type == "RUN_COMMAND" ? "RunCommand" : "Automation"))
       return invalid("TaskInvocationParameters." + std::string(member.key()) + " does not go with TaskType " + type);
-  if (const auto* run = json::find(*given, "RunCommand"))
-    for (const char* member : {"OutputS3BucketName", "OutputS3KeyPrefix", "NotificationConfig",
-                               "CloudWatchOutputConfig", "DocumentHash", "ServiceRoleArn"})
-      if (json::find(*run, member))
-        return invalid("TaskInvocationParameters.RunCommand." + std::string(member) +
-                       " is not supported: leave it out; " + kOutputIsKept);
-  return {};
+  const auto* run = json::find(*given, "RunCommand");
+  if (!run) return {};
+  const std::string path = "TaskInvocationParameters.RunCommand.";
+  if (json::find(*run, "DocumentHash"))
+    return invalid(path +
+                   "DocumentHash is not supported: leave it out, and name a DocumentVersion, whose text never "
+                   "changes");
+  return refuse_aws_members(*run, path);
 }
 
 Status take_parameters(const Call& call, bool replaces, WindowTask& task) {

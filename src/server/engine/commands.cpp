@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "core/command/rate.hpp"
 #include "io/crypto.hpp"
+#include "server/engine/agent_program.hpp"
 #include "server/engine/audit.hpp"
 #include "server/engine/command_options.hpp"
 #include "server/engine/node_event.hpp"
@@ -94,6 +95,7 @@ Result<Draft> draft_of(Sql& sql, const SendCommandRequest& request, const Fetchi
   BELAY_TRY_ASSIGN(const auto found, find_document(sql, request.document_name, request.document_version));
   Draft draft;
   BELAY_TRY_ASSIGN(draft.options, command_options(found, request.parameters, document_resolver(sql), fetching, now));
+  BELAY_TRY(require_agent_program(sql, draft.options.steps).within("document " + found.name));
   BELAY_TRY(send_documents_along(sql, draft.options.steps));
   draft.plugin = plugin_name_of(draft.options, found.built_in);
   draft.command_id = make_uuid(io::random_bytes(kIdRandomBytes));

@@ -3,6 +3,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "core/window/pseudo.hpp"
+#include "server/engine/agent_program.hpp"
 #include "server/engine/change_calendars.hpp"
 #include "server/engine/command_options.hpp"
 #include "server/engine/window_kind.hpp"
@@ -137,7 +138,10 @@ Status check_command_task(Sql& sql, std::string_view document_name, const Window
       text = window::substitute(text, values);
     }
   const auto options = command_options(*document, parameters, document_resolver(sql), Fetching::refused, now);
-  return options.ok() ? Status() : refuse("Parameters: " + options.error().chain());
+  if (!options.ok()) return refuse("Parameters: " + options.error().chain());
+  const Status given = require_agent_program(sql, options->steps);
+  if (sql.failure()) return *sql.failure();
+  return given.ok() ? given : refuse("TaskArn: " + given.error().chain());
 }
 
 Result<std::vector<Target>> targets_of_text(std::string_view text) {
