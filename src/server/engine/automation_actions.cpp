@@ -151,15 +151,15 @@ Status AutomationRun::tell_approvers(const Action& action, const automation::App
   Notice notice;
   notice.key = key_of(action);
   notice.document = {{"automation", row_.execution_id},
-                     {"document", row_.document_name},
+                     {"document", row_.document},
                      {"step", action.step},
                      {"state", "Waiting"},
                      {"approvers", json::encode(wanted.approvers)},
                      {"needed", wanted.approvals_needed},
                      {"message", wanted.message},
                      {"at", to_iso8601(now_)}};
-  notice.subject = "Belay: " + row_.document_name + " waits for approval";
-  notice.text = "The automation " + row_.document_name + " (" + row_.execution_id + ") waits at its step " +
+  notice.subject = "Belay: " + row_.document + " waits for approval";
+  notice.text = "The automation " + row_.document + " (" + row_.execution_id + ") waits at its step " +
                 action.step + " for " + std::to_string(wanted.approvals_needed) + " of " +
                 join(wanted.approvers, ", ") + (wanted.message.empty() ? "" : ":\n" + wanted.message) +
                 "\n\nbelay automation approve " + row_.execution_id + "\n";
