@@ -5,6 +5,8 @@
 #include "server/engine/windows_fixture_test.hpp"
 #include "store/audit.hpp"
 #include "store/documents.hpp"
+#include "store/inventory.hpp"
+#include "store/orders.hpp"
 #include "store/principals.hpp"
 
 namespace belay::server {
