@@ -52,12 +52,17 @@ Result<patchrun::Decision> RunDriver::first_decision(RunJournal& journal, const 
 }
 
 Happened RunDriver::perform(const patchrun::Decision& decision) {
-  if (may_be_cancelled(decision.state.state) && is_cancelled(decision.state)) {
+  const auto cancelled = [&] {
     Happened happened{Event::cancelled, {}};
     happened.findings.detail = "cancelled before anything was changed";
     return happened;
-  }
-  return RunActions(tools_, paths_).perform(decision.action, decision.state);
+  };
+  if (may_be_cancelled(decision.state.state) && is_cancelled(decision.state)) return cancelled();
+  auto happened = RunActions(tools_, paths_).perform(decision.action, decision.state);
+  // A download may take long, and the change itself comes next: this is the last place where nothing was changed.
+  if (decision.state.state == State::downloading && happened.event == Event::succeeded && is_cancelled(decision.state))
+    return cancelled();
+  return happened;
 }
 
 bool RunDriver::is_cancelled(const patchrun::RunState& run) const {

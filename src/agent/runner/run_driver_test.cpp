@@ -142,6 +142,57 @@ TEST(RunDriver, ACancelIsHeardBeforeTheChange) {
   EXPECT_EQ(machine.installed(), kBefore);
 }
 
+// What a person does meanwhile, while the files are fetched.
+class Interrupted final : public PackageManager {
+ public:
+  Interrupted(FakePackageManager inner, std::function<void()> meanwhile)
+      : inner_(std::move(inner)), meanwhile_(std::move(meanwhile)) {}
+  std::string_view name() const override { return inner_.name(); }
+  Result<ScanResult> scan() override { return inner_.scan(); }
+  Result<RefreshReport> refresh(Duration timeout, const OutputLine& output) override {
+    return inner_.refresh(timeout, output);
+  }
+  Result<TransactionPlan> simulate(const InstallOrder& order) override { return inner_.simulate(order); }
+  Status download(const InstallOrder& order, const OutputLine& output) override {
+    meanwhile_();
+    return inner_.download(order, output);
+  }
+  Result<std::vector<fleet::Problem>> hold_old_versions(const InstallOrder& order, const std::string& into) override {
+    return inner_.hold_old_versions(order, into);
+  }
+  Result<InstallReport> install(const InstallOrder& order, const OutputLine& output) override {
+    return inner_.install(order, output);
+  }
+  std::string held_name(const fleet::PackageChange& change) const override { return inner_.held_name(change); }
+  std::string package_file(const InstallOrder& order, const fleet::PackageChange& change) const override {
+    return inner_.package_file(order, change);
+  }
+  Result<std::optional<fleet::Problem>> in_use() override { return inner_.in_use(); }
+  Result<std::vector<std::string>> installed_files(const std::vector<fleet::PackageChange>& changes) override {
+    return inner_.installed_files(changes);
+  }
+  Result<std::vector<fleet::Problem>> check_health() override { return inner_.check_health(); }
+  Result<std::vector<fleet::Problem>> repair(Duration timeout, const OutputLine& output) override {
+    return inner_.repair(timeout, output);
+  }
+
+ private:
+  FakePackageManager inner_;
+  std::function<void()> meanwhile_;
+};
+
+TEST(RunDriver, ACancelIsHeardAtTheEndOfTheDownload) {
+  Machine machine;
+  Interrupted packages(machine.packages(), [&] { machine.disk.put(machine.paths.cancel(kRunId), ""); });
+  RunTools tools{machine.disk, packages, machine.host, machine.clock, {}, {}, {}};
+  const auto run =
+      RunDriver(tools, machine.paths).run(kRunId, order_for_both(), machine.clock.now() + std::chrono::hours(1));
+  ASSERT_TRUE(run.ok());
+  EXPECT_EQ(run->outcome, Outcome::refused) << told(*run);
+  EXPECT_TRUE(run->cancelled);
+  EXPECT_EQ(machine.installed(), kBefore);
+}
+
 TEST(RunDriver, RebootsWhereItIsNeededAndGoesOnInTheNextBoot) {
   Machine machine;
   machine.host.needs_reboot = true;
