@@ -147,11 +147,12 @@ void print_storage(std::ostream& out, const json::Value& node) {
   else line(out, "ok", std::to_string(well) + " of " + std::to_string(storage.size()) + " that were asked");
 }
 
-void print_problems(std::ostream& out, const json::Value& verdict, const json::Value& node) {
+// Of the scan that was judged: as of a time, what was told then.
+void print_problems(std::ostream& out, const json::Value& verdict, const json::Value* source) {
   std::vector<const json::Value*> problems;
   for (const auto& p : list_of(verdict, "Reasons")) problems.push_back(&p);
-  if (const auto* scan = json::find(node, "NewestScan"))
-    for (const auto& p : list_of(*scan, "Problems")) problems.push_back(&p);
+  if (source)
+    for (const auto& p : list_of(*source, "Problems")) problems.push_back(&p);
   out << "\nWhat could not be judged, or needs a look\n";
   if (problems.empty()) out << "  nothing\n";
   std::vector<std::string> said;
@@ -200,7 +201,7 @@ Result<int> print_node_report(Context& context, const std::string& node_id, cons
     print_counts(out, verdict);
     print_patches(out, patches);
     if (as_of.empty()) print_restarts(out, node), print_storage(out, node);
-    print_problems(out, verdict, node);
+    print_problems(out, verdict, json::find(evidence, "Evidence"));
   }
   return json::text_or_empty(verdict, "Status") == "COMPLIANT" ? kExitOk : kExitNonCompliant;
 }

@@ -10,6 +10,7 @@
 #include "agent/runner/order_desk.hpp"
 #include "agent/runner/order_work.hpp"
 #include "agent/runner/set_store.hpp"
+#include "agent/snapshots/snapshot_provider.hpp"
 #include "base/bytes.hpp"
 #include "base/ids.hpp"
 #include "base/json.hpp"
@@ -77,7 +78,7 @@ class DeskTest : public testing::Test {
                     clock_,
                     packages,
                     host_,
-                    {},
+                    snapshots_,
                     {},
                     [] { return fleet::NodeFacts{}; },
                     {files_, io::real_processes(), {}},
@@ -157,6 +158,7 @@ class DeskTest : public testing::Test {
   io::Files& files_ = io::real_files();
   fakes::ManualClock clock_;
   FakeHost host_;
+  std::vector<SnapshotProvider*> snapshots_;
   StatePaths paths_{(directory_ / "state").string()};
   io::SigningKeyPair keys_ = io::make_signing_key();
   std::unique_ptr<Outbox> outbox_;

@@ -37,7 +37,8 @@ bool is_same(const KeptSnapshot& kept, const std::string& provider, const std::s
 
 fleet::Problem leftover(const std::string& provider, const std::string& id, const std::string& why) {
   return {fleet::Reason::other, sanitize(provider + ":" + id, 300), "the snapshot " + why,
-          "remove it with the provider's own tools when it is not needed any more", false};
+          "when it is not needed any more, on the node: belay-agent snapshots remove " + sanitize(id, 200) + " --yes",
+          false};
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "agent/runner/desk_fixture_test.hpp"
 #include "agent/runner/journal.hpp"
+#include "agent/snapshots/fake_snapshots.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"
 
@@ -375,6 +376,25 @@ TEST_F(DeskTest, ItsOwnScanHasNoOrderAndNoResult) {
   ASSERT_EQ(sent<wire::ScanReport>().size(), 1u);
   EXPECT_EQ(sent<wire::ScanReport>()[0].order_id, "");
   EXPECT_TRUE(desk_->scanned_at());
+}
+
+// Nothing is kept silently: what no run accounts for travels with every scan.
+TEST_F(DeskTest, AScanTellsTheServerOfSnapshotsThatWereLeft) {
+  FakeSnapshots snapshots(clock_);
+  ASSERT_TRUE(snapshots.create("belay-11111111-2222-4333-8444-999999999999", {"/"}).ok());
+  snapshots_ = {&snapshots};
+  ASSERT_TRUE(desk_->scan_self(true).ok());
+  finish();
+  ASSERT_EQ(sent<wire::ScanReport>().size(), 1u);
+  const auto report = sent<wire::ScanReport>()[0];
+  ASSERT_EQ(report.problems.size(), 1u);
+  EXPECT_NE(report.problems[0].detail.find("belongs to no run"), std::string::npos) << report.problems[0].detail;
+  EXPECT_EQ(report.problems[0].subject, "fake:belay-11111111-2222-4333-8444-999999999999");
+  EXPECT_FALSE(report.problems[0].blocks_judgement);
+  ASSERT_TRUE(snapshots.remove(snapshots.list()->front()).ok());
+  ASSERT_TRUE(desk_->scan_self(true).ok());
+  finish();
+  EXPECT_TRUE(sent<wire::ScanReport>().back().problems.empty());
 }
 
 }  // namespace

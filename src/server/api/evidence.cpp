@@ -75,6 +75,7 @@ json::Object source_reply(const Judgement& judgement) {
     out["ObservedDate"] = epoch(judgement.scan->observed_at);
     out["PackageSetHash"] = judgement.scan->package_set_hash;
     out["OfferSetHash"] = judgement.scan->offer_set_hash;
+    out["Problems"] = problems_reply(judgement.scan->problems);
   }
   return out;
 }

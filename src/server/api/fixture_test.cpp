@@ -176,7 +176,8 @@ void ApiTest::add_node(const std::string& node_id, const std::string& name, cons
   expect_ok(store_->write([&](store::Sql& sql) { return store::nodes::create(sql, node); }), "node");
 }
 
-void ApiTest::add_scan(const std::string& node_id, const fleet::PackageSet& packages, const fleet::OfferSet& offers) {
+void ApiTest::add_scan(const std::string& node_id, const fleet::PackageSet& packages, const fleet::OfferSet& offers,
+                       std::vector<fleet::Problem> problems) {
   expect_ok(store_->write([&](store::Sql& sql) -> Status {
     store::scans::Scan scan;
     scan.scan_id = make_uuid(io::random_bytes(kIdRandomBytes));
@@ -192,6 +193,7 @@ void ApiTest::add_scan(const std::string& node_id, const fleet::PackageSet& pack
     BELAY_TRY(store::contents::note_first_seen(sql, "DEBIAN", versions, clock_.now()));
     scan.packages = static_cast<std::uint32_t>(packages.packages.size());
     scan.offers = static_cast<std::uint32_t>(offers.offers.size());
+    scan.problems = std::move(problems);
     const auto added = store::scans::add(sql, scan);
     return added.ok() ? Status() : added.error();
   }),

@@ -45,7 +45,8 @@ class ApiTest : public testing::Test {
   void add_principal(const std::string& name, std::vector<std::string> permissions, const std::string& token);
   void add_node(const std::string& node_id, const std::string& name, const std::string& os_version = "12");
   // The node's scan, observed now, with these sets.
-  void add_scan(const std::string& node_id, const fleet::PackageSet& packages, const fleet::OfferSet& offers);
+  void add_scan(const std::string& node_id, const fleet::PackageSet& packages, const fleet::OfferSet& offers,
+                std::vector<fleet::Problem> problems = {});
   std::int64_t audit_entries();
 
   fakes::ManualClock clock_;

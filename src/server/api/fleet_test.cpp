@@ -239,6 +239,22 @@ TEST_F(FleetTest, ANodeInFull) {
   expect_error("InvalidInstanceId", "GetNode", json::Object{{"InstanceId", "mi-ffffffffffffffff0"}});
 }
 
+// It judges nothing, and is told all the same: as of a time, too.
+TEST_F(FleetTest, ALeftSnapshotIsShownOnItsNode) {
+  const Instant then = clock_.now();
+  clock_.advance(Duration(1'000));
+  const fleet::Problem left{fleet::Reason::other, "lvm:belay-1", "the snapshot belongs to no run", "look", false};
+  add_scan(kNode, debian_packages(), debian_offers(), {left});
+  const auto evidence = ok("GetNodeEvidence", of_node()).body;
+  EXPECT_TRUE(evidence.at("Verdict").at("Reasons").as_array().empty());
+  const auto told = ok("GetNode", of_node()).body.at("Node").at("NewestScan").at("Problems");
+  EXPECT_EQ(told, evidence.at("Evidence").at("Problems"));
+  ASSERT_EQ(told.as_array().size(), 1u);
+  EXPECT_EQ(told.as_array()[0].at("Subject"), "lvm:belay-1");
+  const auto before = ok("GetNodeEvidence", json::Object{{"InstanceId", kNode}, {"AsOf", to_iso8601(then)}}).body;
+  EXPECT_TRUE(before.at("Evidence").at("Problems").as_array().empty());
+}
+
 TEST_F(FleetTest, ActivationsRolesAndFarewell) {
   const auto made =
       ok("CreateActivation",
