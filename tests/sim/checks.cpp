@@ -115,6 +115,7 @@ void Checks::change_begins(const Node& node, const RunRecord& record, const patc
   };
   say(whose(rules::two_runs(others)));
   say(whose(rules::below_class(run)));
+  say(whose(rules::goes_on_though_stopped(record)));
   const auto& patch = *record.order.patch;
   if (patch.end_by && !node.clock_was_wrong)
     say(whose(rules::changed_outside_window(record, world_.time_of(*patch.end_by))));

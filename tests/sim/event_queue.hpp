@@ -15,6 +15,7 @@ class EventQueue {
 
   Duration now() const { return now_; }
   bool empty() const { return events_.empty(); }
+  Duration next() const { return events_.front().when; }  // not where it is empty
   void at(Duration when, Run run);
   void after(Duration wait, Run run) { at(now_ + wait, std::move(run)); }
   // False where nothing is left.

@@ -22,7 +22,9 @@ fleet::Offer security_update(const std::string& name, const std::string& version
   offer.component = "main";
   offer.section = "libs";
   offer.priority = "optional";
-  offer.sha256 = io::sha256_hex(name + version);
+  const auto file = agent::FakePackageManager::file_content(name, version);
+  offer.sha256 = io::sha256_hex(file);
+  offer.size_bytes = file.size();
   offer.security = true;
   return offer;
 }
@@ -90,7 +92,11 @@ Machine::Machine(const NodePlan& the_plan, const Scenario& the_scenario, Random 
   disk.spare("/output");  // what a run prints is flushed by a destructor
   manager = std::make_unique<Manager>(*this, agent::Host{disk, processes, clock});
   snapshots.on_create = [this] { kept_packages_ = disk.read(kState, 64 << 20).value(); };
-  snapshots.on_restore = [this] { disk.put(kState, kept_packages_), note_versions(); };
+  snapshots.on_restore = [this] {
+    disk.put(kState, kept_packages_);
+    if (archive_moved_) move_archive();
+    note_versions();
+  };
   processes.on("*", fakes::prints(plan.primary ? "primary\n" : "replica\n"));
   note_versions();
 }
@@ -114,6 +120,15 @@ void Machine::change_packages(const std::function<void(agent::FakeState&)>& chan
   auto state = packages();
   change(state);
   disk.put(kState, json::encode_text(state));
+}
+
+void Machine::move_archive() {
+  archive_moved_ = true;
+  change_packages([](auto& state) {
+    state.offers.offers.clear();
+    for (const auto& package : state.installed.packages)
+      state.offers.offers.push_back(security_update(package.name, "3"));
+  });
 }
 
 void Machine::note_versions() {

@@ -32,6 +32,8 @@ class Machine {
   fleet::NodeFacts facts() const;
   void change_packages(const std::function<void(agent::FakeState&)>& change);
   std::vector<agent::SnapshotProvider*> snapshot_providers();
+  // From now on its archives offer "3", and nothing older.
+  void move_archive();
   // After a death: what is left of the disk, and the next boot where it takes one.
   void come_back(Dies how);
 
@@ -63,6 +65,7 @@ class Machine {
 
  private:
   void note_versions();
+  bool archive_moved_ = false;
   std::string kept_packages_;              // as the newest snapshot has them
   std::map<std::string, Duration> since_;  // "package=version", since when it is installed
   friend class Manager;

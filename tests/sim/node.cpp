@@ -21,8 +21,15 @@ std::string new_id() { return make_uuid(io::random_bytes(kIdRandomBytes)); }
 }  // namespace
 
 Node::Node(World& world, std::size_t index, const NodePlan& plan, const std::string& folder)
-    : machine(plan, world.scenario, world.random.fork()), world_(world), index_(index), paths_(folder) {
-  machine.on_progress = [this] { tell_progress(); };
+    : machine(plan, world.scenario, world.random.fork()),
+      world_(world),
+      index_(index),
+      paths_(folder),
+      pool_(machine.disk, world.pool, [this] { return world_.network->is_up(index_) && world_.server->is_up(); }) {
+  machine.on_progress = [this] {
+    tell_progress();
+    if (watched_) world_.catch_up(machine.elapsed());
+  };
   machine.on_install = [this](const auto&) { about_to_install(); };
 }
 
@@ -90,6 +97,10 @@ void Node::boot() {
 void Node::lose_power(Duration away) {
   if (!up_) return;
   world_.note(machine.plan.name + " loses power", machine.elapsed());
+  if (watched_) {  // this is said from within its run
+    machine.dies = Dies::power;
+    throw fakes::Killed{"power"};
+  }
   machine.come_back(Dies::power);
   go_away(away);
 }
@@ -164,6 +175,9 @@ void Node::beat() {
 }
 
 void Node::hear(const std::string& text) {
+  if (watched_)
+    if (const auto message = wire::parse_envelope(text).value(); wire::unpack<wire::CancelOrder>(message).ok())
+      return hear_amid_run(message);
   at(world_.queue.now(), [this, text, connection = world_.network->connection(index_)] {
     if (!up_ || connection != world_.network->connection(index_)) return;
     receive(wire::parse_envelope(text).value());

@@ -10,6 +10,7 @@
 #include "agent/runner/order_desk.hpp"
 #include "agent/runner/set_store.hpp"
 #include "tests/sim/machine.hpp"
+#include "tests/sim/pool.hpp"
 
 namespace belay::sim {
 
@@ -23,7 +24,8 @@ struct RunRecord {
   std::optional<Duration> ended;
   std::optional<Duration> changed_at;  // the first byte moved
   std::optional<wire::OrderResult> result;
-  bool left = false;  // its journal has ended: `after` stands
+  std::optional<patchrun::State> stopped_in;  // where the run stood when the agent was told to stop it
+  bool left = false;                          // its journal has ended: `after` stands
 };
 
 class Node {
@@ -73,6 +75,7 @@ class Node {
   void dial();
   void beat();
   void receive(const wire::Envelope& message);
+  void hear_amid_run(const wire::Envelope& message);
   Status act_on(const wire::Envelope& message);
   void welcomed(const wire::Welcome& words);
   void refused(const wire::Refused& words);
@@ -92,6 +95,7 @@ class Node {
   World& world_;
   const std::size_t index_;
   agent::StatePaths paths_;
+  Pool pool_;
   InlineLauncher launcher_{*this};
   std::unique_ptr<agent::OrderVerifier> verifier_;
   std::unique_ptr<agent::Outbox> outbox_;
@@ -104,6 +108,7 @@ class Node {
   Duration skew_{};
   std::string nonce_, facts_told_;
   std::string working_on_;
+  bool watched_ = false;  // in the middle of a run that the rest of the world goes on beside
   std::map<std::string, RunRecord> runs_;
   std::map<std::string, Duration> acknowledged_;
 };

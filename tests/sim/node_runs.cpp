@@ -34,6 +34,10 @@ void Node::plan_trouble() {
   const auto& rates = world_.scenario.rates;
   machine.ignores_reboot = world_.faults && random.chance(rates.reboot_ignored);
   if (!world_.faults) return;
+  watched_ = !world_.is_catching_up() && random.chance(rates.stopped);
+  if (watched_)
+    world_.operators->stop(runs_.at(working_on_).order.patch->change_set_id,
+                           machine.elapsed() + random.between(Duration(0), random.chance(0.5) ? kSecond : 3 * kMinute));
   if (random.chance(rates.manager_fails))
     machine.change_packages([&](auto& state) {
       state.faults.push_back({random.pick(kFaults), "", static_cast<int>(random.between(1, 2))});
@@ -46,11 +50,21 @@ void Node::plan_trouble() {
   machine.dies = random.pick(std::vector{Dies::run, Dies::agent, Dies::power});
 }
 
+// The agent and a run are two processes: what the agent hears meanwhile, the run finds on the disk.
+void Node::hear_amid_run(const wire::Envelope& message) {
+  const auto run = agent::RunJournal(machine.disk, paths_, working_on_).load();
+  receive(message);
+  if (const auto found = runs_.find(working_on_); found != runs_.end() && !found->second.stopped_in &&
+                                                  agent::OrderBook(machine.disk, paths_).is_cancelled(working_on_))
+    found->second.stopped_in = run.ok() && *run ? (*run)->state : patchrun::State::accepted;
+}
+
 // A process of its own in the real world: it may die without the agent.
 Status Node::work_on(const std::string& order_id, wire::OrderKind kind) {
   std::filesystem::create_directories(paths_.order_directory(order_id));  // its lock is a real one
   working_on_ = order_id;
   told_state_.clear();
+  watched_ = false;
   if (kind == wire::OrderKind::patch) {
     note_begin(order_id);
     plan_trouble();
@@ -60,19 +74,22 @@ Status Node::work_on(const std::string& order_id, wire::OrderKind kind) {
     for (const auto& spec : wanted) made.push_back(std::make_unique<ServiceProbe>(machine, spec.name));
     return Result(std::move(made));
   };
-  const agent::WorkTools tools{machine.disk,
-                               machine.processes,
-                               machine.clock,
-                               *machine.manager,
-                               machine.host,
-                               machine.snapshot_providers(),
-                               probes,
-                               [this] { return machine.facts(); },
-                               {machine.disk, machine.processes, {}}};
+  agent::WorkTools tools{machine.disk,
+                         machine.processes,
+                         machine.clock,
+                         *machine.manager,
+                         machine.host,
+                         machine.snapshot_providers(),
+                         probes,
+                         [this] { return machine.facts(); },
+                         {machine.disk, machine.processes, {}}};
+  tools.pool = &pool_;
   try {
     const auto done = agent::work_on_order(tools, paths_, order_id);
     if (!done.ok()) world_.note(machine.plan.name + "'s process gives up: " + done.error().chain(), machine.elapsed());
+    watched_ = false;
   } catch (const fakes::Killed&) {
+    watched_ = false;
     note_versions(order_id);
     if (machine.dies != Dies::run) throw;
     world_.note(machine.plan.name + "'s run is killed", machine.elapsed());

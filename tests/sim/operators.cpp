@@ -89,6 +89,21 @@ void Operators::meddle() {
   });
 }
 
+void Operators::stop(const std::string& change_set_id, Duration at) {
+  world_.queue.at(at, [this, change_set_id, aborts = random_.chance(0.5)] {
+    world_.server->act([&] {
+      auto& api = world_.server->rollouts();
+      for (const auto& id : rollouts_) {
+        const auto view = api.get(id);
+        if (!view.ok() || view->row.change_set_id != change_set_id) continue;
+        if (aborts) said("abort " + view->row.name + " amid a run", api.abort(id, "", "operator"));
+        else said("pause " + view->row.name + " amid a run", api.pause(id, "", "operator"));
+      }
+      world_.server->look_soon();
+    });
+  });
+}
+
 void Operators::roll_back(const std::string& rollout_id) {
   auto& api = world_.server->rollouts();
   server::RollbackRequest request;

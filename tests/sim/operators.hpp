@@ -19,6 +19,8 @@ class Operators {
   void make_window();
   void start();
   void remove(Node& node);
+  // Somebody looks at that time, and pauses or aborts the rollout of a change set.
+  void stop(const std::string& change_set_id, Duration at);
   const std::vector<std::string>& rollouts() const { return rollouts_; }
 
  private:

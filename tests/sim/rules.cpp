@@ -148,6 +148,17 @@ std::string changed_outside_window(const RunRecord& record, Duration end_by) {
   return "it is changed after the window's cut-off";
 }
 
+// Heard while nothing was changed: then nothing is.
+std::string goes_on_though_stopped(const RunRecord& record) {
+  using patchrun::State;
+  if (!record.stopped_in) return "";
+  const auto heard = *record.stopped_in;
+  if (heard != State::accepted && heard != State::checking && heard != State::protecting && heard != State::downloading)
+    return "";
+  return std::string("it is changed though it was told to stop when it was ") +
+         boost::describe::enum_to_string(heard, "?");
+}
+
 std::string ships_something_else(const RunRecord& record, const std::string& change_set) {
   if (!record.order.patch->undoes.empty()) return "";
   const auto content = json::decode_text<server::ChangeSetView>(change_set);

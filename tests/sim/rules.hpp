@@ -29,6 +29,7 @@ std::string came_back_to_life(const RolloutSeen& before, const RolloutSeen& now)
 std::string two_runs(const std::vector<patchrun::RunState>& others);
 std::string below_class(const patchrun::RunState& run);
 std::string changed_outside_window(const RunRecord& record, Duration end_by);
+std::string goes_on_though_stopped(const RunRecord& record);
 std::string ships_something_else(const RunRecord& record, const std::string& change_set);
 std::string lies(const RunRecord& record, const std::map<std::string, std::string>& broken);
 

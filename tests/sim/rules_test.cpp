@@ -93,5 +93,17 @@ TEST(PromotedWithoutGreen, FindsWhatAWrongServerWouldDo) {
   }
 }
 
+TEST(GoesOnThoughStopped, OnlyWhereNothingWasChangedYet) {
+  using patchrun::State;
+  RunRecord record;
+  EXPECT_EQ(goes_on_though_stopped(record), "");
+  for (const auto heard : {State::accepted, State::checking, State::protecting, State::downloading}) {
+    record.stopped_in = heard;
+    EXPECT_THAT(goes_on_though_stopped(record), HasSubstr("told to stop"));
+  }
+  record.stopped_in = State::installing;
+  EXPECT_EQ(goes_on_though_stopped(record), "");
+}
+
 }  // namespace
 }  // namespace belay::sim::rules

@@ -34,13 +34,14 @@ void spoil_packages(Random& random, Scenario& scenario) {
 
 Rates make_rates(Random& random) {
   Rates rates;
-  const auto kind = random.between(0, 5);
+  const auto kind = random.between(0, 6);
   const bool all = kind == 0;
   if (all || kind == 1) rates.lost = 0.02, rates.late = 0.05, rates.doubled = 0.05, rates.cut_off = 0.02;
   if (all || kind == 2) rates.server_killed = 0.03;
   if (all || kind == 3) rates.run_killed = 0.3, rates.goes_away = 0.1;
   if (all || kind == 4) rates.manager_fails = 0.3, rates.disk_full = 0.1;
   if (all || kind == 5) rates.bad_reboot = 0.3, rates.reboot_ignored = 0.1, rates.clock_jumps = 0.3, rates.leaves = 0.1;
+  if (all || kind == 6) rates.stopped = 0.3, rates.late = std::max(rates.late, 0.2);
   if (kind != 0) rates.doubled = std::max(rates.doubled, 0.01), rates.run_killed = std::max(rates.run_killed, 0.03);
   return rates;
 }
@@ -87,6 +88,7 @@ Scenario make_scenario(Random& random) {
   scenario.rates = make_rates(random);
   scenario.window = random.chance(0.35);
   scenario.operators_act = random.chance(0.5) ? 0.03 : 0;
+  if (random.chance(0.3)) scenario.archive_moves = random.between(5 * kMinute, kHour);
   const auto rollouts = random.between(1, 10) / 5 + 1;  // one, two, seldom three
   for (std::int64_t i = 0; i < rollouts; ++i) {
     RolloutPlan plan;

@@ -2,6 +2,7 @@
 // What one seed sets up: the fleet, what is wrong with the packages, the rollouts as their authors wrote them, and how
 // often what fails.
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,7 @@ struct Rates {
   double server_killed = 0;                           // of a look
   double run_killed = 0;                              // of a run: the process, the agent or the power
   double manager_fails = 0, disk_full = 0;            // of a run
+  double stopped = 0;                                 // of a run: its rollout, by a person, while it goes on
   double bad_reboot = 0, reboot_ignored = 0;          // of a reboot
   double clock_jumps = 0, goes_away = 0, leaves = 0;  // of a node, in the active time
   double cut_off = 0;                                 // of a link, a minute
@@ -48,7 +50,8 @@ struct Scenario {
   std::map<std::string, std::string> failing_scripts;
   std::string wants_reboot;  // the package after which a reboot is needed; "" none
   std::vector<RolloutPlan> rollouts;
-  bool window = false;  // "mw-1" opens every second hour for one
+  std::optional<Duration> archive_moves;  // from then on archives offer "3", and nothing older
+  bool window = false;                    // "mw-1" opens every second hour for one
   Rates rates;
   double operators_act = 0;  // a minute
 };

@@ -56,7 +56,7 @@ void Server::boot() {
   server::EngineSettings settings;
   settings.owner = "server " + std::to_string(life_);
   engine_ = std::make_unique<server::Engine>(store_, clock, settings);
-  engine_->add(server::make_change_set_kind(authority_));
+  engine_->add(server::make_change_set_kind(authority_, true));
   engine_->add(server::make_rollout_kind({authority_, *judge_, *windows_}));
   engine_->on_progress = [this] { world_.checks->server_moved(); };
   up_ = to_deliver_ = true;

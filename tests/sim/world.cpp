@@ -74,6 +74,11 @@ void World::enroll() {
 // What happens to hosts and lines by itself; what fails in a run is decided when it begins.
 void World::plan_faults() {
   const auto& rates = scenario.rates;
+  if (scenario.archive_moves)
+    queue.at(*scenario.archive_moves, [this] {
+      note("the archive moves on", queue.now());
+      for (auto& node : nodes) node->machine.move_archive();
+    });
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     auto* node = nodes[i].get();
     const auto sometime = [&] { return random.between(kMinute, kActive); };
@@ -102,6 +107,20 @@ void World::look_whether_at_rest() {
   });
   at_rest_ = nodes_rest && server->is_up() && network->on_the_way() == 0 && checks->rollouts_rest();
   if (!at_rest_) queue.after(kMinute, [this] { look_whether_at_rest(); });
+}
+
+// The end of the faults finds no run in its middle: it heals hosts.
+void World::catch_up(Duration at) {
+  if (catching_up_) return;
+  struct Flag {
+    bool& flag;
+    explicit Flag(bool& one) : flag(one) { flag = true; }
+    ~Flag() { flag = false; }
+  } const busy(catching_up_);
+  while (wrong.empty() && !queue.empty() && queue.next() < std::min(at, kActive)) {
+    queue.step();
+    ++events;
+  }
 }
 
 void World::run() {

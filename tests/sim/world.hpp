@@ -11,6 +11,7 @@
 #include "tests/sim/network.hpp"
 #include "tests/sim/node.hpp"
 #include "tests/sim/operators.hpp"
+#include "tests/sim/pool.hpp"
 #include "tests/sim/scenario.hpp"
 #include "tests/sim/server.hpp"
 
@@ -29,6 +30,9 @@ class World {
   Instant wall(Duration at) const { return kStart + at; }
   Duration time_of(Instant wall) const { return std::chrono::duration_cast<Duration>(wall - kStart); }
   const std::string& order_key() const { return authority_.order_public_key; }
+  // What happens elsewhere while a host works: everything up to that time. Runs that begin meanwhile are done at once.
+  void catch_up(Duration at);
+  bool is_catching_up() const { return catching_up_; }
   bool answers(std::size_t node) { return server->is_up() && server->knows(node); }
   Node* node_named(std::string_view id);
   std::size_t index_of(const Node& node) const;
@@ -37,6 +41,7 @@ class World {
   Random random;
   const Scenario scenario;
   bool faults = true;
+  PoolContent pool;
   std::vector<std::unique_ptr<Node>> nodes;
   std::unique_ptr<Network> network;
   std::unique_ptr<Server> server;
@@ -55,7 +60,7 @@ class World {
   void look_whether_at_rest();
 
   const server::Authority& authority_;
-  bool at_rest_ = false;
+  bool at_rest_ = false, catching_up_ = false;
 };
 
 }  // namespace belay::sim
