@@ -107,6 +107,15 @@ def service(version: str, *, works: bool = True) -> Deb:
     return Deb("tservice", version, files={"/usr/lib/systemd/system/tservice.service": unit}, scripts={"postinst": postinst})
 
 
+def daemon(version: str) -> Deb:
+    """Brings a program that a service may run; nobody restarts that."""
+    return Deb("tdaemon", version, scripts={"postinst": """
+        mkdir -p /usr/lib/tdaemon
+        cp /bin/sleep /usr/lib/tdaemon/run.new
+        mv /usr/lib/tdaemon/run.new /usr/lib/tdaemon/run
+    """})
+
+
 def pushing_out(version: str, victim: str) -> Deb:
     """Cannot stay beside `victim`: an upgrade to it would remove that."""
     return Deb("tpush", version, fields={"Conflicts": victim})

@@ -29,7 +29,7 @@ from lab.keys import SigningKey
 from lab.system import LabError, run
 from lab.vm import Vm
 
-Fault = Literal["missing", "hang", "tamper", "truncate", "error"]
+Fault = Literal["missing", "hang", "tamper", "reword", "unframe", "unsplit", "truncate", "error"]
 _HANG_SECONDS_MAX = 600
 
 
@@ -155,6 +155,12 @@ class RepositoryServer:
                 if fault == "tamper" and content:
                     middle = len(content) // 2
                     content = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1:]
+                elif fault == "reword":  # a signed text that says something else, in a whole frame
+                    content = content.replace(b"\nComponents: main", b"\nComponents:  main", 1)
+                elif fault == "unframe":  # no clear-signed text any more
+                    content = content.replace(b"-----BEGIN PGP SIGNED MESSAGE-----", b"-----BEGIN PGP SIGNED MESSAGF-----", 1)
+                elif fault == "unsplit":  # a clear-signed text whose signature cannot be found
+                    content = content.replace(b"-----BEGIN PGP SIGNATURE-----", b"-----BEGIN PGP SIGNATURF-----", 1)
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()

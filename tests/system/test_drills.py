@@ -1,7 +1,8 @@
 """The drill list: every way apt and dpkg have been seen to fail, on a booted host, each with the reason Belay must name.
 
-apt's own exit status is no witness here: with a tampered index, an expired key or a hung mirror it is 0. Each drill has a
-host and an archive of its own; they run side by side when the class begins, and each test then looks at one of them.
+apt's own exit status is no witness here: with a reworded index, an expired key or a hung mirror it is 0, and the drills
+make sure that it still is. Each drill has a host and an archive of its own; they run side by side when the class begins,
+and each test then looks at one of them.
 """
 
 from __future__ import annotations
@@ -66,13 +67,34 @@ def _scan(stage: Stage, **more: str) -> Seen:
     return Seen(stage.scan(), stage, more)
 
 
+def _what_apt_says(stage: Stage) -> dict[str, str]:
+    """apt's own answer to the fault, before Belay looks."""
+    update = stage.host.run(["apt-get", "-q", "-o", "Acquire::http::Timeout=3", "-o", "Acquire::Retries=0", "update"], check=False)
+    return {"apt_status": str(update.status), "apt_text": update.text}
+
+
 @drill
-def index_tampered(_: Drills, stage: Stage) -> Seen:
+def index_reworded(_: Drills, stage: Stage) -> Seen:
     stage.begin(debs.library("1.0"))
     stage.offer(debs.library("1.1"))
-    stage.fail("InRelease$", "tamper")
-    lie = stage.host.run(["apt-get", "-q", "update"], check=False)
-    return _scan(stage, apt_status=str(lie.status))
+    stage.fail("InRelease$", "reword")
+    return _scan(stage, **_what_apt_says(stage))
+
+
+@drill
+def index_unframed(_: Drills, stage: Stage) -> Seen:
+    stage.begin(debs.library("1.0"))
+    stage.offer(debs.library("1.1"))
+    stage.fail("InRelease$", "unframe")
+    return _scan(stage, **_what_apt_says(stage))
+
+
+@drill
+def index_unsplit(_: Drills, stage: Stage) -> Seen:
+    stage.begin(debs.library("1.0"))
+    stage.offer(debs.library("1.1"))
+    stage.fail("InRelease$", "unsplit")
+    return _scan(stage, **_what_apt_says(stage))
 
 
 @drill
@@ -97,7 +119,7 @@ def key_expired(drills: Drills, stage: Stage) -> Seen:
     stage.archive.add(debs.library("1.1"))
     stage.archive.publish(key=drills.expired_key)
     stage.archive.offer_to(stage.host, stage.server.url, key=drills.expired_key, only=False)
-    return _scan(stage)
+    return _scan(stage, **_what_apt_says(stage))
 
 
 @drill
@@ -118,7 +140,7 @@ def release_of_tomorrow(_: Drills, stage: Stage) -> Seen:
 def mirror_hangs(_: Drills, stage: Stage) -> Seen:
     stage.begin(debs.library("1.0"))
     stage.fail("InRelease$", "hang")
-    return _scan(stage)
+    return _scan(stage, **_what_apt_says(stage))
 
 
 @drill
@@ -236,6 +258,24 @@ def conffile_changed(_: Drills, stage: Stage) -> Seen:
                                  "text": stage.host.run(["cat", "/etc/tconf.conf"]).stdout,
                                  "beside": stage.host.shell("ls /etc/tconf.conf.dpkg-*", check=False).stdout,
                                  "said": stage.patch_result.text})
+
+
+@drill
+def service_on_old_files(_: Drills, stage: Stage) -> Seen:
+    stage.begin(debs.daemon("1.0"))
+    stage.host.put_text("/etc/systemd/system/tdaemon.service", "[Service]\nExecStart=/usr/lib/tdaemon/run infinity\n")
+    stage.host.shell("systemctl daemon-reload; systemctl start tdaemon")
+
+    def process() -> str:
+        return stage.host.run(["systemctl", "show", "tdaemon", "--property=MainPID", "--value"]).stdout.strip()
+
+    before = process()
+    stage.offer(debs.daemon("1.1"))
+    stage.scan()
+    reasons = stage.patch()
+    return Seen(reasons, stage, {"tdaemon": stage.version("tdaemon"), "before": before, "after": process(),
+                                 "file": stage.host.run(["readlink", f"/proc/{before}/exe"], check=False).stdout.strip(),
+                                 "said": stage.patch_result.stdout})
 
 
 @drill
@@ -365,12 +405,21 @@ class DrillList(LabCase):
         self.assertNotEqual(seen.stage.report["Verdict"]["Status"], "COMPLIANT", "a scan that cannot be judged passed as compliant")
 
     # ---- repositories
-    def test_index_tampered(self) -> None:
-        seen = self.expect("index_tampered", "signature_bad")
-        # apt itself ends with 0 or 100, by whether the changed byte still leaves a clear-signed file. The
-        # node must name the reason in both.
-        self.assertIn(seen.more["apt_status"], ("0", "100"))
+    def refused(self, name: str, reason: str, apt_status: str, apt_text: str) -> None:
+        """The node names the reason, whatever apt's exit status makes of it."""
+        seen = self.expect(name, reason)
+        self.assertEqual(seen.more["apt_status"], apt_status, seen.more["apt_text"])
+        self.assertRegex(seen.more["apt_text"], apt_text)
         self.not_compliant(seen)
+
+    def test_index_reworded(self) -> None:
+        self.refused("index_reworded", "signature_bad", "0", "BADSIG")
+
+    def test_index_unframed(self) -> None:
+        self.refused("index_unframed", "signature_bad", "100", "Clearsigned file isn't valid")
+
+    def test_index_unsplit(self) -> None:
+        self.refused("index_unsplit", "signature_bad", "0", "into data and signature failed")
 
     def test_packages_tampered(self) -> None:
         self.not_compliant(self.expect("packages_tampered", "signature_bad"))
@@ -379,7 +428,7 @@ class DrillList(LabCase):
         self.not_compliant(self.expect("stranger_signed", "key_missing"))
 
     def test_key_expired(self) -> None:
-        self.not_compliant(self.expect("key_expired", "key_expired"))
+        self.refused("key_expired", "key_expired", "0", "EXPKEYSIG")
 
     def test_release_expired(self) -> None:
         self.not_compliant(self.expect("release_expired", "release_expired"))
@@ -388,7 +437,7 @@ class DrillList(LabCase):
         self.not_compliant(self.expect("release_of_tomorrow", "clock_wrong"))
 
     def test_mirror_hangs(self) -> None:
-        self.not_compliant(self.expect("mirror_hangs", "repository_unreachable"))
+        self.refused("mirror_hangs", "repository_unreachable", "0", "Connection (failed|timed out)")
 
     def test_mirror_gone(self) -> None:
         self.not_compliant(self.expect("mirror_gone", "repository_unreachable"))
@@ -433,6 +482,13 @@ class DrillList(LabCase):
         self.assertEqual((more["tconf"], more["status"], more["text"]), ("1.1 ii", "0", "setting = mine\n"))
         self.assertIn("dpkg-dist", more["beside"])
         self.assertIn("/etc/tconf.conf", more["said"])
+
+    def test_service_on_old_files(self) -> None:
+        more = self.seen("service_on_old_files").more
+        self.assertEqual((more["tdaemon"], more["file"]), ("1.1 ii", "/usr/lib/tdaemon/run (deleted)"))
+        self.assertGreater(int(more["before"]), 0)
+        self.assertEqual(more["after"], more["before"], "a service was restarted behind the operator's back")
+        self.assertIn("restart needed: tdaemon.service", more["said"])
 
     def test_dependency_unmet(self) -> None:
         more = self.expect("dependency_unmet", "dependency_broken").more

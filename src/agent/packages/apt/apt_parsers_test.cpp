@@ -11,6 +11,7 @@
 #include "agent/packages/apt/preferences.hpp"
 #include "agent/packages/apt/release_file.hpp"
 #include "agent/packages/apt/sources.hpp"
+#include "base/text.hpp"
 
 namespace belay::agent::apt {
 namespace {
@@ -229,6 +230,22 @@ TEST(AptOutput, Simulation) {
   EXPECT_EQ(changes[3].arch, "amd64");
 }
 
+TEST(AptOutput, ServicesThatWantARestart) {
+  const std::pair<std::string, std::vector<std::string>> rows[] = {
+      {"", {}},
+      {"NEEDRESTART-VER: 3.6\nNEEDRESTART-KCUR: 6.1.0-40-amd64\nNEEDRESTART-KSTA: 1\n", {}},
+      {"NEEDRESTART-VER: 3.6\nNEEDRESTART-SVC: cron.service\nNEEDRESTART-SVC: user@1000.service\n",
+       {"cron.service", "user@1000.service"}},
+      {"NEEDRESTART-SVC:nginx.service\r\n", {"nginx.service"}},
+      {"see NEEDRESTART-SVC: x.service\nNEEDRESTART-SESS: root @ session #1\n", {}},
+      {"NEEDRESTART-SVC: a\x1b[31mb.service\n", {sanitize("a\x1b[31mb.service", 200)}},
+  };
+  for (const auto& [text, services] : rows) EXPECT_EQ(services_of_needrestart(text), services) << text;
+  std::string many;
+  for (int i = 0; i < 2'000; ++i) many += "NEEDRESTART-SVC: s" + std::to_string(i) + ".service\n";
+  EXPECT_EQ(services_of_needrestart(many).size(), 1'000u) << "a list without end";
+}
+
 TEST(AptOutput, WhatUpdateSaysHasNames) {
   struct Row {
     std::string_view text;
@@ -237,6 +254,11 @@ TEST(AptOutput, WhatUpdateSaysHasNames) {
   };
   const Row rows[] = {
       {"W: GPG error: http://h/debian bookworm InRelease: The following signatures were invalid: BADSIG 123 Debian\n",
+       Reason::signature_bad, "http://h/debian bookworm"},
+      {"W: GPG error: http://h/debian bookworm InRelease: Splitting up /var/lib/apt/lists/partial/x_InRelease into "
+       "data "
+       "and signature failed\nW: Failed to fetch http://h/debian/dists/bookworm/InRelease  Splitting up "
+       "/var/lib/apt/lists/partial/x_InRelease into data and signature failed\n",
        Reason::signature_bad, "http://h/debian bookworm"},
       {"W: GPG error: http://h/debian bookworm InRelease: The following signatures couldn't be verified because the "
        "public key is not available: NO_PUBKEY 5399\n",

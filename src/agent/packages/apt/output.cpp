@@ -20,6 +20,8 @@ constexpr std::array kUpdateMeanings{
     Meaning{"BADSIG", Reason::signature_bad, "do not trust this mirror; fetch from another one"},
     Meaning{"Clearsigned file isn't valid", Reason::signature_bad,
             "something between here and the mirror changes files; look at proxies"},
+    Meaning{"into data and signature failed", Reason::signature_bad,
+            "something between here and the mirror changes files; look at proxies"},
     Meaning{"Hash Sum mismatch", Reason::signature_bad, "run the update again; if it stays, the mirror is damaged"},
     Meaning{"File has unexpected size", Reason::signature_bad,
             "run the update again; if it stays, the mirror is damaged"},
