@@ -106,6 +106,11 @@ void MemoryFiles::set_space(io::Space space) {
   space_ = space;
 }
 
+void MemoryFiles::set_space_of(const std::string& path, std::optional<io::Space> space) {
+  const std::scoped_lock lock(mutex_);
+  spaces_[path] = space;
+}
+
 void MemoryFiles::fail_reads_of(const std::string& path, Error error) {
   const std::scoped_lock lock(mutex_);
   read_failures_.insert_or_assign(path, std::move(error));
@@ -313,8 +318,12 @@ Result<std::string> MemoryFiles::read_link(const std::string& path) const {
   return node->content;
 }
 
-Result<io::Space> MemoryFiles::space(const std::string&) const {
+Result<io::Space> MemoryFiles::space(const std::string& path) const {
   const std::scoped_lock lock(mutex_);
+  if (const auto own = spaces_.find(path); own != spaces_.end()) {
+    if (!own->second) return absent("cannot measure", path);
+    return *own->second;
+  }
   auto space = space_;
   if (bytes_free_) space.bytes_free = *bytes_free_;
   return space;

@@ -44,6 +44,7 @@ class MemoryFiles final : public io::Files {
   // Bytes that still fit; writes beyond fail with reason "disk-full". nullopt: no limit.
   void set_bytes_free(std::optional<std::uint64_t> bytes);
   void set_space(io::Space space);  // what space() says where there is no limit
+  void set_space_of(const std::string& path, std::optional<io::Space> space);  // of one path; nullopt: it is not there
   // Each read of this path fails so.
   void fail_reads_of(const std::string& path, Error error);
 
@@ -100,6 +101,7 @@ class MemoryFiles final : public io::Files {
   std::string spared_;
   std::optional<std::uint64_t> bytes_free_;
   io::Space space_{100ull << 30, 50ull << 30, 1'000'000};
+  std::map<std::string, std::optional<io::Space>> spaces_;
   std::map<std::string, Error> read_failures_;
 };
 

@@ -1,9 +1,12 @@
 #include "agent/runner/space_check.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "agent/runner/problems.hpp"
+#include "base/text.hpp"
 #include "core/patchrun/way_back.hpp"
 
 namespace belay::agent {
@@ -12,16 +15,35 @@ namespace {
 // A kernel with its initial ram disk, built once more while the old one is still there.
 constexpr std::uint64_t kKernelBytes = 160u << 20;
 constexpr std::uint64_t kMebibyte = 1u << 20;
+constexpr std::size_t kMountsBytesMax = 1u << 20;
 
 struct Need {
   std::string path;
   std::uint64_t bytes;
   io::Space space;
+  std::string device;
 };
 
-// Two paths on one file system answer with the same figures.
-bool same_file_system(const io::Space& a, const io::Space& b) {
-  return a.bytes_total == b.bytes_total && a.bytes_free == b.bytes_free && a.inodes_free == b.inodes_free;
+// "254:0" of the mount that holds a path, by the kernel's own table; empty where that cannot be told. The table has one
+// number for all subvolumes of a btrfs, where stat() gives each its own though they share their space.
+std::string device_of(std::string_view mounts, std::string_view path) {
+  std::string_view device, holder;
+  for (const auto line : split(mounts, '\n')) {
+    const auto fields = split(line, ' ');
+    if (fields.size() < 5) continue;
+    const auto point = fields[4];
+    if ((point != "/" && point != path) || point.size() < holder.size()) continue;
+    holder = point;
+    device = fields[2];
+  }
+  return std::string(device);
+}
+
+// What is free is no witness: it changes between two looks at a busy disk. A size alone may be shared by two disks, and
+// a directory may be a link to another one: both must agree.
+bool same_file_system(const Need& a, const Need& b) {
+  const bool devices_differ = !a.device.empty() && !b.device.empty() && a.device != b.device;
+  return !devices_differ && a.space.bytes_total == b.space.bytes_total;
 }
 
 std::string mebibytes(std::uint64_t bytes) { return std::to_string((bytes + kMebibyte - 1) / kMebibyte) + " MiB"; }
@@ -30,10 +52,11 @@ std::string mebibytes(std::uint64_t bytes) { return std::to_string((bytes + kMeb
 
 std::vector<fleet::Problem> check_space(const io::Files& files, const TransactionPlan& plan,
                                         const patchrun::PatchRunOrder& order) {
-  std::vector<Need> needs{{"/", plan.disk_bytes, {}},
-                          {"/var", 2 * plan.download_bytes, {}}};  // the new and the old packages
+  std::vector<Need> needs{{"/", plan.disk_bytes, {}, {}},
+                          {"/var", 2 * plan.download_bytes, {}, {}}};  // the new and the old packages
   if (std::ranges::any_of(plan.changes, [](const auto& change) { return patchrun::touches_boot(change.name); }))
-    needs.push_back({"/boot", kKernelBytes, {}});
+    needs.push_back({"/boot", kKernelBytes, {}, {}});
+  const auto mounts = files.read("/proc/self/mountinfo", kMountsBytesMax);
   std::vector<fleet::Problem> problems;
   std::vector<Need> disks;
   for (auto& need : needs) {
@@ -44,9 +67,14 @@ std::vector<fleet::Problem> check_space(const io::Files& files, const Transactio
       continue;
     }
     need.space = *space;
-    const auto disk = std::ranges::find_if(disks, [&](const Need& d) { return same_file_system(d.space, need.space); });
-    if (disk == disks.end()) disks.push_back(need);
-    else disk->bytes += need.bytes;
+    if (mounts.ok()) need.device = device_of(*mounts, need.path);
+    const auto disk = std::ranges::find_if(disks, [&](const Need& d) { return same_file_system(d, need); });
+    if (disk == disks.end()) {
+      disks.push_back(need);
+      continue;
+    }
+    disk->bytes += need.bytes;
+    disk->space.bytes_free = std::min(disk->space.bytes_free, need.space.bytes_free);  // somebody else writes, too
   }
   for (const auto& disk : disks) {
     const auto wanted = disk.bytes + order.space_reserve_bytes;
