@@ -1,4 +1,5 @@
 """What an enrolled node may try: it is refused by name, nothing of it is stored, and the others go on."""
+import hashlib
 import json
 import uuid
 
@@ -64,15 +65,28 @@ class HostileNode(ApiTestCase):
         self.assertEqual(status, 400, reply)
         self.assertIn("messages has more than", reply["message"])
 
+    def upload_of_a_million(self, row):
+        """The bytes of an upload whose hash is right, and that hash."""
+        rows = b'{"format":"deb","packages":[' + b",".join([row] * 1_000_000) + b"]}"
+        name = hashlib.sha256(rows).hexdigest()
+        head = json.dumps(self.node.message("package_set_upload", {"hash": name, "set": 0})).encode()
+        return b'{"messages":[' + head.replace(b'"set": 0', b'"set": ' + rows) + b"]}", name
+
     def test_a_list_of_a_million_rows(self):
-        for row in (b'{"name":"a","arch":"b","version":"1"}', b'{"name":"a"}'):  # over the message's bound, and within it
-            upload = json.dumps(self.node.message("package_set_upload", {"hash": HASH, "set": {"format": "deb", "packages": []}})).encode()
-            body = b'{"messages":[' + upload.replace(b'"packages": []', b'"packages": [' + b",".join([row] * 1_000_000) + b"]") + b"]}"
-            try:
-                status, reply = self.node.post("/agent/v1/exchange", body)
-            except OSError:
-                continue  # cut off while it was still sending
-            self.assertTrue(status == 413 or "more than 50000 entries" in json.dumps(reply), str(reply)[:300])
+        before = self.newest_scan()
+        too_long, _ = self.upload_of_a_million(b'{"name":"a","arch":"b","version":"1"}')
+        try:  # over the message's bound: it may be cut off while it is still sending
+            status, reply = self.node.post("/agent/v1/exchange", too_long)
+            self.assertEqual(status, 413, str(reply)[:300])
+        except OSError:
+            pass
+        within, name = self.upload_of_a_million(b'{"name":"a"}')
+        status, reply = self.node.post("/agent/v1/exchange", within)
+        self.assertIn("more than 50000 entries", json.dumps(reply), f"{status} {str(reply)[:300]}")
+        self.assertEqual(self.newest_scan(), before)
+        answers = self.node.exchange(self.node.message("scan_report", self.scan_report(package_set_hash=name)))
+        needed = [each for answer in answers if answer["type"] == "need_sets" for each in answer["body"]["package_set_hashes"]]
+        self.assertEqual(needed, [name], "the set was kept")
         self.node.scan()
 
     def test_what_enrols_is_checked_by_name(self):

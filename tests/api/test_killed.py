@@ -1,4 +1,5 @@
 """belayd is killed under load, again and again: whatever it acknowledged is there, and what was under way goes on."""
+import hashlib
 import http.client
 import random
 import threading
@@ -6,6 +7,7 @@ import time
 
 from tests.api.support import ApiTestCase
 from tests.support.binaries import wait_until
+from tests.support.scripted_node import ScriptedNode, canonical, package
 
 KILLS = 6
 CLIENTS = 4
@@ -53,7 +55,69 @@ class Client(threading.Thread):
                 self.commands.add(sent["Command"]["CommandId"])
 
 
+class Newcomer(threading.Thread):
+    """Enrols machines, and lets each report scans, as fast as it is answered."""
+
+    def __init__(self, test, number):
+        super().__init__(daemon=True)
+        self.test, self.number = test, number
+        self.stop = threading.Event()
+        self.enrolled, self.tried, self.scanned, self.odd = {}, {}, {}, []
+
+    def run(self):
+        turn = 0
+        while not self.stop.is_set():
+            turn += 1
+            name = f"newcomer-{self.number}-{turn}"
+            try:
+                status, made = self.test.post("CreateActivation", {"IamRole": "r", "DefaultInstanceName": name})
+                if status != 200:
+                    raise ConnectionError(made)
+                node = ScriptedNode(self.test.server, name)
+                self.test.addCleanup(node.__exit__)
+                node.enroll(made["ActivationId"], made["ActivationCode"])
+                self.enrolled[node.node_id] = name
+                node.hello()
+                for version in range(3):  # a package set that nobody else has
+                    node.installed = [package("bash", f"5.{self.number}.{turn}.{version}")]
+                    self.tried[node.node_id] = hashlib.sha256(canonical(node.package_set()).encode()).hexdigest()
+                    node.scan()
+                    self.scanned[node.node_id] = self.tried[node.node_id]
+            except (OSError, http.client.HTTPException, RuntimeError):
+                self.stop.wait(0.02)  # it is not known what became of it
+            except ValueError as error:
+                self.odd.append(repr(error))
+
+
 class Killed(ApiTestCase):
+    def test_no_machine_and_no_scan_is_lost(self):
+        chance = random.Random(SEED + 1)
+        newcomers = [Newcomer(self, i) for i in range(3)]
+        for each in newcomers:
+            each.start()
+        for _ in range(KILLS):
+            time.sleep(chance.uniform(0.3, 1.2))
+            self.server.kill()
+            self.server.start()
+        wait_until(lambda: all(each.scanned for each in newcomers))
+        self.server.kill()
+        for each in newcomers:
+            each.stop.set()
+        for each in newcomers:
+            each.join(90)
+        self.server.start()
+        self.assertEqual([each.odd for each in newcomers], [[]] * len(newcomers), "refused, though nothing was wrong with it")
+        enrolled = {node: name for each in newcomers for node, name in each.enrolled.items()}
+        scanned = {node: {told, each.tried[node]} for each in newcomers for node, told in each.scanned.items()}
+        print(f"seed {SEED + 1}: {len(enrolled)} machines enrolled, {len(scanned)} of them scanned, over {KILLS + 1} kills", flush=True)
+        self.assertGreaterEqual(len(scanned), len(newcomers))
+        kept = {row["InstanceId"]: row["ComputerName"] for row in
+                self.everything("DescribeInstanceInformation", "InstanceInformationList", {"MaxResults": 50})}
+        self.assertEqual(set(enrolled) - set(kept), set(), "enrolled, and lost")
+        for node, newest in scanned.items():
+            found = self.post("GetNode", {"InstanceId": node})[1]["Node"].get("NewestScan", {})
+            self.assertIn(found.get("PackageSetHash"), newest, "older than the scan that was acknowledged")
+
     def test_nothing_acknowledged_is_lost(self):
         chance = random.Random(SEED)
         nodes = [self.new_node(f"worker-{i}") for i in range(2)]
