@@ -23,9 +23,10 @@ constexpr Row kRows[] = {
     {InProgress, EventKind::timed_out, Turn::time_out}, {InProgress, EventKind::cancelled, Turn::stopped_outside},
     {InProgress, EventKind::stop_step, Turn::stop},     {Waiting, EventKind::approve, Turn::decide},
     {Waiting, EventKind::reject, Turn::decide},         {Waiting, EventKind::resume, Turn::resume},
-    {Waiting, EventKind::stop_step, Turn::stop},        {Pending, EventKind::start_step, Turn::allow},
-    {Cancelling, EventKind::succeeded, Turn::succeed},  {Cancelling, EventKind::failed, Turn::stopped},
-    {Cancelling, EventKind::timed_out, Turn::stopped},  {Cancelling, EventKind::cancelled, Turn::stopped},
+    {Waiting, EventKind::stop_step, Turn::stop},        {Waiting, EventKind::failed, Turn::fail},
+    {Pending, EventKind::start_step, Turn::allow},      {Cancelling, EventKind::succeeded, Turn::succeed},
+    {Cancelling, EventKind::failed, Turn::stopped},     {Cancelling, EventKind::timed_out, Turn::stopped},
+    {Cancelling, EventKind::cancelled, Turn::stopped},
 };
 
 bool is_failure(Status status) { return status == Failed || status == TimedOut || status == Cancelled; }

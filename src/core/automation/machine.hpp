@@ -109,8 +109,8 @@ BOOST_DESCRIBE_STRUCT(Event, (), (kind, step, attempt, outputs, why, who, commen
 
 enum class ActionKind { send, withdraw };
 // send: carry out `request` for (execution, step, attempt), once however often it is said; answer with succeeded,
-// failed or timed_out (an Approve only tells the approvers and has no answer). withdraw: stop it; answer with
-// cancelled, or with how it ended after all.
+// failed or timed_out (an Approve only tells the approvers: it is answered with failed where that cannot be, else not).
+// withdraw: stop it; answer with cancelled, or with how it ended after all.
 struct Action {
   ActionKind kind = ActionKind::send;
   std::string step;

@@ -134,6 +134,7 @@ const Story kStories[] = {
      "Success"},
     {"pause", kPause, "resume ok", "a#1 Success"},
     {"pause too long", kPause, "+60", "TimedOut"},
+    {"approvers cannot be told", kAsk, "fail", "ask#1 Failed"},
     {"approved", kAsk, "yes:ann yes:ann yes:dan yes:arn:x:user/bob ok", "ask#1 a#1 Success"},
     {"one changes her mind", kAsk, "yes:ann no:ann", "ask#1 Failed"},
     {"nobody answers", kAsk, "+604800", "ask#1 TimedOut"},

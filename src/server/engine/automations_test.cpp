@@ -155,7 +155,7 @@ mainSteps:
 constexpr std::string_view kTold = R"(schemaVersion: '0.3'
 parameters: {Whom: {type: String, default: ''}}
 mainSteps:
-- {name: ask, action: 'aws:approve', inputs: {Approvers: [bob], Message: Now?, NotificationArn: '{{ Whom }}'}}
+- {name: ask, action: 'aws:approve', inputs: {Approvers: [bob], Message: 'Now?', NotificationArn: '{{ Whom }}'}}
 )";
 
 TEST_F(AutomationsTest, WhoIsAskedIsToldWhereTheStepSaysSo) {

@@ -81,7 +81,7 @@ TEST_F(RemedyTest, WhoIsNamedIsToldOnceAnEpisode) {
   const auto told = json::parse(webhook.body).value();
   EXPECT_EQ(json::text_or_empty(told, "policy"), "late");
   ASSERT_EQ(told.at("nodes").get_array().size(), 1U);
-  EXPECT_EQ(told.at("nodes").at(0).at("node"), node.id);
+  EXPECT_EQ(json::text_or_empty(told.at("nodes").at(0), "node"), node.id);
   EXPECT_EQ(told.at("nodes").at(0).at("outcome"), "noticed");
   EXPECT_FALSE(told.at("nodes").at(0).at("detail").at("reasons").get_array().empty());
   const auto mail = json::decode_text<Mail>(sent[1].body).value();
