@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "core/document/built_in.hpp"
 #include "server/api/document_wire.hpp"
+#include "server/api/filters.hpp"
 #include "server/api/reply_parts.hpp"
 #include "server/engine/change_calendars.hpp"
 #include "server/engine/documents.hpp"
@@ -49,6 +50,13 @@ Result<std::vector<WireFilter>> filters_of(const Call& call) {
       return failure("InvalidFilterKey",
                      "there is no filter '" + sanitize(filter.key, 60) +
                          "'; there are Name, Owner, DocumentType, TargetType, PlatformTypes and SearchKeyword");
+  static constexpr std::string_view kPlatforms[] = {"Linux", "Windows", "MacOS"},
+                                    kOwners[] = {"Amazon", "Belay", "Private", "Public", "Self", "All", "ThirdParty"};
+  for (const auto& filter : filters)
+    for (const auto& value : filter.values) {
+      if (filter.key == "PlatformTypes") BELAY_TRY(check_word(filter.key, value, kPlatforms));
+      if (filter.key == "Owner") BELAY_TRY(check_word(filter.key, value, kOwners));
+    }
   return filters;
 }
 

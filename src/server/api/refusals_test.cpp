@@ -35,11 +35,11 @@ TEST_F(RefusalsTest, EachMemberForAwsHasItsOwnReason) {
     json::Value value;
     const char* says;
   } rows[] = {
-      {"OutputS3BucketName", "bucket", "belay command output"},
+      {"OutputS3BucketName", "bucket", "GetCommandOutput"},
       {"ServiceRoleArn", "arn:aws:iam::123456789012:role/x", "no roles of AWS"},
       {"NotificationConfig", json::Object{{"NotificationArn", "arn:aws:sns:eu-west-1:123456789012:t"}}, "SNS topics"},
       {"AlarmConfiguration", json::Object{{"Alarms", json::Array{json::Object{{"Name", "a"}}}}}, "alarms"},
-      {"CloudWatchOutputConfig", json::Object{{"CloudWatchOutputEnabled", true}}, "belay command output"},
+      {"CloudWatchOutputConfig", json::Object{{"CloudWatchOutputEnabled", true}}, "GetCommandOutput"},
   };
   for (const auto& row : rows) {
     const auto said = expect_error("ValidationException", "SendCommand", shell(row.member, row.value));
@@ -104,6 +104,8 @@ TEST_F(RefusalsTest, WordsOfClosedSets) {
          json::Array{json::Object{{"key", "PlatformTypes"}, {"valueSet", json::Array{"Linux"}}}}}}},
       {"ListComplianceItems", "InvalidFilter", filters("Status", "Complaint"), filters("Status", "NON_COMPLIANT")},
       {"ListComplianceItems", "InvalidFilter", filters("Severity", "Dire"), filters("Severity", "HIGH")},
+      {"ListDocuments", "ValidationException", filters("Owner", "Me"), filters("Owner", "Self")},
+      {"ListDocuments", "ValidationException", filters("PlatformTypes", "Amiga"), filters("PlatformTypes", "Linux")},
   };
   for (const auto& row : rows) {
     expect_error(row.error, row.operation, row.wrong);
