@@ -31,12 +31,14 @@
 #include "server/engine/mail.hpp"
 #include "server/engine/metrics_text.hpp"
 #include "server/engine/notices.hpp"
+#include "server/engine/rejudge.hpp"
 #include "server/engine/remedy_kind.hpp"
 #include "server/engine/rollout_kind.hpp"
 #include "server/engine/services.hpp"
 #include "server/engine/webhooks.hpp"
 #include "server/engine/window_kind.hpp"
 #include "server/gateway/gateway.hpp"
+#include "store/audit.hpp"
 #include "store/executions.hpp"
 #include "store/orders.hpp"
 #include "store/postgres/postgres_store.hpp"
@@ -114,6 +116,7 @@ class Server {
     engine_.add(server::make_window_kind(windows));
     engine_.add(server::make_window_execution_kind(windows));
     engine_.add(server::make_remedy_kind(judge_));
+    engine_.add(server::make_rejudge_kind(judge_));
     engine_.add(server::make_rollout_kind({keys_.authority(), judge_, windows_}));
     engine_.add(server::make_backup_kind(
         {keys_.authority(), [](std::string_view name) { return io::read_zone_file(io::real_files(), name); }}));
@@ -321,6 +324,7 @@ void Server::drain() {
 Status Server::run(const std::function<void(const std::string&)>& ready) {
   BELAY_TRY(server::install_predefined_baselines(*store_, clock_.now()));
   BELAY_TRY(store_->write([&](store::Sql& sql) -> Status {
+    BELAY_TRY(server::ensure_rejudge(sql, clock_.now()));
     BELAY_TRY(server::ensure_coverage(sql, clock_.now()));
     BELAY_TRY(server::note_sends_mail(sql, !settings_.sendmail.empty(), clock_.now()));
     return server::note_agent_program(sql, program_ ? &*program_ : nullptr, clock_.now());

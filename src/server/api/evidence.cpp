@@ -1,4 +1,6 @@
 // GetNodeEvidence: the verdict on a node with everything it rests on, now or as of a time.
+#include "server/engine/evidence.hpp"
+
 #include <algorithm>
 
 #include "io/crypto.hpp"
@@ -8,6 +10,7 @@
 #include "server/api/reply_parts.hpp"
 #include "server/api/shapes/validate.hpp"
 #include "store/baselines.hpp"
+#include "store/contents.hpp"
 
 namespace belay::server {
 namespace {
@@ -65,10 +68,20 @@ bool wanted(const EvidenceRequest& request, const baseline::PatchVerdict& verdic
   return holds(request.PackageNames, verdict.name) && holds(request.States, verdict.state);
 }
 
-json::Object source_reply(const Judgement& judgement) {
-  json::Object out{{"JudgedDate", epoch(judgement.judged_at)},
-                   {"RuleVersion", kRuleVersion},
-                   {"EvidenceSha256", io::sha256_hex(json::to_canonical_text(json::encode(judgement.evaluation)))}};
+// The hash of what is kept for ever and named in the audit log; "" where this judgement was never kept: it is about
+// another baseline than the one in force, or newer than the last look at the fleet (rejudge.hpp).
+Result<std::string> kept_hash(const Call& call, const Judgement& judgement) {
+  const std::string hash = io::sha256_hex(evidence_text(judgement));
+  BELAY_TRY_ASSIGN(const auto missing, call.read([&](store::Sql& sql) {
+    return store::contents::missing(sql, store::contents::Kind::evidence, std::span(&hash, 1));
+  }));
+  return missing.empty() ? hash : std::string();
+}
+
+Result<json::Object> source_reply(const Call& call, const Judgement& judgement) {
+  json::Object out{{"JudgedDate", epoch(judgement.judged_at)}, {"RuleVersion", kRuleVersion}};
+  BELAY_TRY_ASSIGN(auto hash, kept_hash(call, judgement));
+  put(out, "EvidenceSha256", json::Value(hash));
   if (judgement.baseline_generation != 0) out["BaselineGeneration"] = judgement.baseline_generation;
   if (judgement.scan) {
     out["ScanId"] = judgement.scan->scan_id;
@@ -127,8 +140,8 @@ Result<json::Object> get_node_evidence(const Call& call) {
     patches.push_back(patch_reply(row));
     last = key;
   }
-  json::Object reply{
-      {"Verdict", std::move(verdict)}, {"Evidence", source_reply(judgement)}, {"Patches", std::move(patches)}};
+  BELAY_TRY_ASSIGN(auto source, source_reply(call, judgement));
+  json::Object reply{{"Verdict", std::move(verdict)}, {"Evidence", std::move(source)}, {"Patches", std::move(patches)}};
   BELAY_TRY_ASSIGN(auto baseline, applied_baseline(call, judgement));
   if (baseline) reply["Baseline"] = std::move(*baseline);
   put_next(reply, call, next);

@@ -10,6 +10,7 @@
 #include "server/api/baseline_wire.hpp"
 #include "server/api/filters.hpp"
 #include "server/api/handlers.hpp"
+#include "server/engine/rejudge.hpp"
 #include "store/baselines.hpp"
 #include "store/tags.hpp"
 
@@ -133,6 +134,7 @@ Result<json::Object> update_patch_baseline(const Call& call) {
     change.at = call.now;
     BELAY_TRY(baselines::update(sql, change));
     BELAY_TRY(audit_change(sql, call, version.baseline_id, audit_detail(call)));
+    BELAY_TRY(tell_rejudge(sql, call.now));
     return baseline_reply(content);
   });
 }
@@ -181,6 +183,7 @@ Result<json::Object> register_default_patch_baseline(const Call& call) {
     BELAY_TRY_ASSIGN(const auto version, find_baseline(sql, call));
     BELAY_TRY(baselines::set_default(sql, version.operating_system, version.baseline_id, call.now));
     BELAY_TRY(audit_change(sql, call, version.baseline_id, {{"OperatingSystem", version.operating_system}}));
+    BELAY_TRY(tell_rejudge(sql, call.now));
     return json::Object{{"BaselineId", version.baseline_id}};
   });
 }
@@ -203,6 +206,7 @@ Result<json::Object> register_patch_baseline_for_patch_group(const Call& call) {
                   .within("patch group " + group + " has another patch baseline for " + version.operating_system +
                           ": deregister that first"));
     BELAY_TRY(audit_change(sql, call, version.baseline_id, {{"PatchGroup", group}}));
+    BELAY_TRY(tell_rejudge(sql, call.now));
     return json::Object{{"BaselineId", version.baseline_id}, {"PatchGroup", group}};
   });
 }
@@ -214,6 +218,7 @@ Result<json::Object> deregister_patch_baseline_for_patch_group(const Call& call)
     BELAY_TRY(baselines::unbind_group(sql, group, id, call.now));
     if (std::ranges::find(groups, group) != groups.end())
       BELAY_TRY(audit_change(sql, call, id, {{"PatchGroup", group}}));
+    BELAY_TRY(tell_rejudge(sql, call.now));
     return json::Object{{"BaselineId", id}, {"PatchGroup", group}};
   });
 }

@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "server/api/handlers.hpp"
+#include "server/engine/rejudge.hpp"
 #include "store/settings.hpp"
 
 namespace belay::server {
@@ -79,6 +80,7 @@ Result<json::Object> setting_reply(store::Sql& sql, const SettingRow& row) {
 Status note_change(store::Sql& sql, const Call& call, const SettingRow& row, const std::string& value) {
   BELAY_TRY(
       store::settings::set(sql, changed_key(row), json::encode_text(Changed{call.now, call.principal}), call.now));
+  BELAY_TRY(tell_rejudge(sql, call.now));
   return audit_change(sql, call, row.id, {{"Value", value}});
 }
 

@@ -11,6 +11,7 @@
 #include "server/engine/associations.hpp"
 #include "server/engine/automations.hpp"
 #include "server/engine/documents.hpp"
+#include "server/engine/rejudge.hpp"
 #include "store/baselines.hpp"
 #include "store/documents.hpp"
 #include "store/windows.hpp"
@@ -78,6 +79,12 @@ struct RemoveRequest {
 };
 BOOST_DESCRIBE_STRUCT(RemoveRequest, (), (TagKeys))
 
+// Associations choose nodes by their tags, and a tag names the patch group.
+Status tags_changed(store::Sql& sql, const Call& call, const std::string& node_id) {
+  BELAY_TRY(node_changed(sql, node_id, call.now));
+  return tell_rejudge(sql, call.now);
+}
+
 }  // namespace
 
 Result<json::Object> add_tags_to_resource(const Call& call) {
@@ -85,7 +92,7 @@ Result<json::Object> add_tags_to_resource(const Call& call) {
   return call.write([&](store::Sql& sql) -> Result<json::Object> {
     BELAY_TRY_ASSIGN(const auto resource, find_resource(sql, call));
     BELAY_TRY(store::tags::set(sql, resource.type, resource.id, tags));
-    if (resource.type == store::tags::kManagedInstance) BELAY_TRY(node_changed(sql, resource.id, call.now));
+    if (resource.type == store::tags::kManagedInstance) BELAY_TRY(tags_changed(sql, call, resource.id));
     BELAY_TRY(audit_change(sql, call, resource.id, {{"ResourceType", resource.type}, {"Tags", tags_reply(tags)}}));
     return json::Object();
   });
@@ -96,7 +103,7 @@ Result<json::Object> remove_tags_from_resource(const Call& call) {
   return call.write([&](store::Sql& sql) -> Result<json::Object> {
     BELAY_TRY_ASSIGN(const auto resource, find_resource(sql, call));
     BELAY_TRY(store::tags::remove(sql, resource.type, resource.id, request.TagKeys));
-    if (resource.type == store::tags::kManagedInstance) BELAY_TRY(node_changed(sql, resource.id, call.now));
+    if (resource.type == store::tags::kManagedInstance) BELAY_TRY(tags_changed(sql, call, resource.id));
     BELAY_TRY(audit_change(sql, call, resource.id,
                            {{"ResourceType", resource.type}, {"TagKeys", texts_reply(request.TagKeys)}}));
     return json::Object();

@@ -7,6 +7,7 @@
 #include "server/engine/automation_run.hpp"
 #include "server/engine/notices.hpp"
 #include "server/engine/permissions.hpp"
+#include "server/engine/rejudge.hpp"
 #include "server/engine/webhooks.hpp"
 #include "store/principals.hpp"
 #include "store/tags.hpp"
@@ -140,6 +141,7 @@ AutomationRun::Answer AutomationRun::begin(const Action& action, const automatio
     BELAY_TRY(note_in_audit(sql_, now_, "automation " + row_.execution_id, "ssm:AddTagsToResource", node_id,
                             {{"ResourceType", store::tags::kManagedInstance}, {"Tags", json::encode(wanted.tags)}}));
   }
+  BELAY_TRY(tell_rejudge(sql_, now_));
   return std::optional(answer_to(action, EventKind::succeeded));
 }
 

@@ -4,6 +4,8 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "io/crypto.hpp"
+#include "server/engine/evidence.hpp"
 #include "store/settings.hpp"
 
 namespace belay::server {
@@ -96,7 +98,9 @@ Result<ComplianceStanding> ComplianceView::patch(const std::string& node_id) {
     standing.execution.execution_type = verdict->command_id.empty() ? verdict->operation : "Command";
     if (!verdict->snapshot_id.empty()) standing.execution.execution_id = verdict->snapshot_id;
     else if (!verdict->command_id.empty()) standing.execution.execution_id = verdict->command_id;
-    standing.evidence_sha256 = verdict->evidence_hash;
+    // After a change the judgement is ahead of the newest verdict until rejudge.hpp has appended its own.
+    if (io::sha256_hex(evidence_text(*judgement)) == verdict->evidence_hash)
+      standing.evidence_sha256 = verdict->evidence_hash;
   }
   if (standing.compliance != Compliance::compliant) {
     BELAY_TRY_ASSIGN(standing.since, store::verdicts::not_compliant_since(sql_, node_id));

@@ -18,7 +18,8 @@ struct ComplianceStanding {
   store::verdicts::Compliance compliance = store::verdicts::Compliance::unknown;
   std::string severity = "UNSPECIFIED";  // the highest of what is non-compliant
   store::compliance_items::ExecutionSummary execution;
-  std::string evidence_sha256;                          // of the verdict's evidence, or of the items reported
+  // Of the evidence kept that says exactly this, or of the items reported; "" where the judgement was not kept yet.
+  std::string evidence_sha256;
   std::string source;                                   // of the evidence: a scan, who reported
   std::optional<Instant> since;                         // the node has not complied without a break since then
   std::vector<fleet::Problem> reasons;                  // why it is unknown

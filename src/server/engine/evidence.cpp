@@ -10,6 +10,17 @@ bool plainly_fine(const baseline::PatchVerdict& verdict) {
       verdict.state == baseline::PatchState::INSTALLED || verdict.state == baseline::PatchState::INSTALLED_OTHER;
   return installed && verdict.compliant && !verdict.held_back && verdict.blocked_by.empty();
 }
+
+// Of these two the sentence tells an age; from when on they hold follows from the scan's time and the policy.
+json::Array reasons_of(const Judgement& judgement) {
+  json::Array reasons;
+  for (auto problem : judgement.reasons) {
+    if (problem.reason == fleet::Reason::scan_stale || problem.reason == fleet::Reason::agent_dark)
+      problem.detail.clear();
+    reasons.push_back(json::encode(problem));
+  }
+  return reasons;
+}
 }  // namespace
 
 std::string evidence_text(const Judgement& judgement) {
@@ -17,19 +28,18 @@ std::string evidence_text(const Judgement& judgement) {
   for (const auto& verdict : judgement.evaluation.verdicts) {
     if (plainly_fine(verdict)) continue;
     auto row = json::encode(verdict);
-    row.as_object().erase("age");  // follows from its date and judged_at
+    row.as_object().erase("age");  // follows from its date and the verdict's time
     rows.push_back(std::move(row));
   }
   json::Object evidence{
       {"node_id", judgement.node_id},
-      {"judged_at", json::encode(judgement.judged_at)},
       {"baseline_id", judgement.choice.baseline_id},
       {"baseline_generation", judgement.baseline_generation},
       {"chosen_by", json::encode(judgement.choice.by)},
       {"patch_group", judgement.choice.patch_group},
       {"rule_version", kRuleVersion},
       {"compliance", json::encode(judgement.compliance)},
-      {"reasons", json::encode(judgement.reasons)},
+      {"reasons", reasons_of(judgement)},
       {"counts", json::encode(judgement.evaluation.counts)},
       {"rows", std::move(rows)},
   };

@@ -10,6 +10,7 @@
 #include "server/engine/evaluation_cache.hpp"
 #include "server/engine/evidence.hpp"
 #include "server/engine/node_state.hpp"
+#include "server/engine/rejudge.hpp"
 #include "server/engine/remedy_kind.hpp"
 #include "store/baselines.hpp"
 #include "store/contents.hpp"
@@ -366,7 +367,7 @@ Result<std::shared_ptr<const fleet::OfferSet>> Judge::offers(Sql& sql, const std
   return load_set(sql, impl_->offer_sets, store::contents::Kind::offer_set, hash);
 }
 
-Result<std::int64_t> Judge::record(Sql& sql, const Judgement& judgement, const VerdictContext& context) {
+Result<KeptVerdict> keep_verdict(Sql& sql, const Judgement& judgement, const VerdictContext& context) {
   const auto& scan = judgement.scan;
   store::verdicts::Verdict verdict;
   verdict.node_id = judgement.node_id;
@@ -394,13 +395,18 @@ Result<std::int64_t> Judge::record(Sql& sql, const Judgement& judgement, const V
   BELAY_TRY_ASSIGN(const auto sequence, store::verdicts::add(sql, verdict));
   if (!verdict.ad_hoc && (!before || before->compliance != verdict.compliance || before->severity != verdict.severity))
     BELAY_TRY(tell_remedies(sql, judgement.node_id, judgement.judged_at));
-  json::Object detail{{"baseline", verdict.baseline_id},
-                      {"compliance", json::encode(verdict.compliance)},
-                      {"evidence", verdict.evidence_hash},
-                      {"operation", verdict.operation},
-                      {"verdict", sequence}};
-  BELAY_TRY(note_in_audit(sql, judgement.judged_at, context.actor, "node:judge", judgement.node_id, detail));
-  return sequence;
+  return KeptVerdict{sequence, verdict.evidence_hash};
+}
+
+Result<std::int64_t> Judge::record(Sql& sql, const Judgement& judgement, const VerdictContext& context) {
+  BELAY_TRY_ASSIGN(const auto kept, keep_verdict(sql, judgement, context));
+  const json::Object detail{{"baseline", judgement.choice.baseline_id},
+                            {"compliance", json::encode(judgement.compliance)},
+                            {"evidence", kept.evidence_hash},
+                            {"operation", context.operation},
+                            {"verdict", kept.sequence}};
+  BELAY_TRY(note_in_audit(sql, judgement.judged_at, context.actor, kVerdictEntry, judgement.node_id, detail));
+  return kept.sequence;
 }
 
 Result<JudgePolicy> read_judge_policy(Sql& sql) {
