@@ -104,7 +104,7 @@ class Server {
         owner_(host_name() + " " + to_hex(io::random_bytes(6))),
         engine_(*store_, clock_, {.owner = owner_}),
         courier_(*store_, clock_, {.owner = owner_}),
-        status_page_(*store_, clock_, {BELAY_VERSION, services_.online_within}) {
+        status_page_(*store_, judge_, clock_, {BELAY_VERSION, services_.online_within}) {
     engine_.add(server::make_command_kind(keys_.authority(), judge_, program_ ? &*program_ : nullptr));
     engine_.add(server::make_change_set_kind(keys_.authority(), settings_.pool_bytes > 0));
     engine_.add(server::make_inventory_deletion_kind());

@@ -1,9 +1,10 @@
 #include "server/console/status_page.hpp"
 
 #include <map>
+#include <set>
+#include <tuple>
 
 #include "base/bytes.hpp"
-#include "base/json.hpp"
 #include "base/text.hpp"
 #include "core/fleet/problem.hpp"
 #include "server/engine/judge.hpp"
@@ -12,24 +13,14 @@
 #include "store/commands.hpp"
 #include "store/nodes.hpp"
 #include "store/principals.hpp"
-#include "store/verdicts.hpp"
 
 namespace belay::server {
 namespace {
 
 constexpr std::string_view kReadPermission = "ssm:DescribeInstanceInformation";
 
-std::uint32_t number(const json::Value& object, std::string_view member) {
-  const auto* value = json::find(object, member);
-  return value && value->is_number() ? value->to_number<std::uint32_t>() : 0;
-}
-
-std::string why_of(const store::verdicts::Verdict& verdict) {
-  const auto reasons = json::decode_text<std::vector<fleet::Problem>>(verdict.reasons);
-  if (!reasons.ok() || reasons->empty()) return {};
-  const auto& first = reasons->front();
-  return std::string(boost::describe::enum_to_string(first.reason, "")) + ": " + first.detail;
-}
+// First those that need somebody.
+int need_of(Verdict verdict) { return verdict == Verdict::non_compliant ? 0 : verdict == Verdict::unknown ? 1 : 2; }
 
 Verdict verdict_of(store::verdicts::Compliance compliance) {
   switch (compliance) {
@@ -50,36 +41,21 @@ NodeRow row_of(const store::nodes::Node& node, const StatusPageSettings& setting
   row.online = node.last_seen_at && now - *node.last_seen_at <= settings.online_within;
   row.reboot_required = node.facts.reboot_required;
   row.clone_suspected = node.clone_seen_at.has_value();
-  row.why = "never scanned";
   return row;
 }
 
-void add_verdict(NodeRow& row, const store::verdicts::Verdict& verdict) {
-  row.verdict = verdict_of(verdict.compliance);
-  row.baseline_id = verdict.baseline_id;
-  if (!verdict.scan_id.empty()) row.scanned_at = verdict.observed_at;
-  row.why = why_of(verdict);
-  const auto counters = json::parse(verdict.counters);
-  if (!counters.ok()) return;
-  row.missing = number(*counters, "missing");
-  row.failed = number(*counters, "failed");
-  row.pending_reboot = number(*counters, "installed_pending_reboot");
-  row.held_back = number(*counters, "available_security_update");
-}
-
-// From when on a scan and a sign of life count.
-struct Policy {
-  Instant observed_from{}, seen_from{};
-};
-
-void mind_age(NodeRow& row, const store::nodes::Node& node, const Policy& policy, Instant now) {
-  const Instant heard = node.last_seen_at.value_or(node.registered_at);
-  if (row.scanned_at && *row.scanned_at < policy.observed_from)
-    row.why = "scan_stale: the newest scan is " + humanize(now - *row.scanned_at) + " old";
-  else if (heard < policy.seen_from)
-    row.why = "agent_dark: the agent was last heard of " + humanize(now - heard) + " ago";
-  else return;
-  row.verdict = Verdict::unknown;
+void add_verdict(NodeRow& row, const JudgedCounts& judged) {
+  row.verdict = verdict_of(judged.compliance);
+  row.baseline_id = judged.choice.baseline_id;
+  row.scanned_at = judged.observed_at;
+  if (!judged.reasons.empty()) {
+    const auto& first = judged.reasons.front();
+    row.why = std::string(boost::describe::enum_to_string(first.reason, "")) + ": " + first.detail;
+  }
+  row.missing = judged.counts.missing;
+  row.failed = judged.counts.failed;
+  row.pending_reboot = judged.counts.installed_pending_reboot;
+  row.held_back = judged.counts.available_security_update;
 }
 
 // One question for each baseline, not for each node.
@@ -97,34 +73,71 @@ Status name_baselines(store::Sql& sql, StatusView& view) {
   return {};
 }
 
-// Those that need somebody first.
-Status add_nodes(store::Sql& sql, const StatusPageSettings& settings, const Policy& policy, StatusView& view) {
-  BELAY_TRY_ASSIGN(const auto ids, store::verdicts::by_need(sql, policy.observed_from, policy.seen_from, kNodesShown));
+// What is kept of a node while the fleet is walked through: its place in the list, and what is said of it.
+struct Candidate {
+  int need = 0;
+  std::string name;
+  JudgedCounts judged;
+  bool operator<(const Candidate& other) const {
+    return std::tie(need, name, judged.node_id) < std::tie(other.need, other.name, other.judged.node_id);
+  }
+};
+
+void count(StatusView& view, Verdict verdict) {
+  ++view.nodes_total;
+  ++(verdict == Verdict::compliant       ? view.compliant
+     : verdict == Verdict::non_compliant ? view.non_compliant
+                                         : view.unknown);
+}
+
+// The whole fleet judged now, as GetFleetReport does: summed up, and the kNodesShown that need somebody most.
+Result<std::set<Candidate>> judge_fleet(store::Store& store, Judge& judge, StatusView& view) {
+  std::set<Candidate> first;
+  store::Page page{store::kPageLimitMax, {}};
+  do {
+    BELAY_TRY_ASSIGN(const auto nodes,
+                     store.read([&](store::Sql& sql) { return store::nodes::list_briefs(sql, {}, page); }));
+    std::vector<std::string> ids;
+    std::map<std::string, std::string> names;
+    for (const auto& node : nodes.items) ids.push_back(node.node_id), names[node.node_id] = node.name;
+    BELAY_TRY_ASSIGN(auto judged, judge.counts(ids));
+    for (auto& counts : judged) {
+      const auto verdict = verdict_of(counts.compliance);
+      count(view, verdict);
+      std::string name = std::move(names[counts.node_id]);
+      first.insert({need_of(verdict), std::move(name), std::move(counts)});
+      if (first.size() > kNodesShown) first.erase(std::prev(first.end()));
+    }
+    page.after = nodes.next;
+  } while (!page.after.empty());
+  return first;
+}
+
+Status add_nodes(store::Sql& sql, const std::set<Candidate>& first, const StatusPageSettings& settings,
+                 StatusView& view) {
+  std::vector<std::string> ids;
+  for (const auto& candidate : first) ids.push_back(candidate.judged.node_id);
   BELAY_TRY_ASSIGN(const auto nodes, store::nodes::get_many(sql, ids));
-  BELAY_TRY_ASSIGN(const auto verdicts, store::verdicts::newest_of(sql, ids));
   std::map<std::string, NodeRow> rows;
   for (const auto& node : nodes) rows[node.node_id] = row_of(node, settings, view.now);
-  for (const auto& verdict : verdicts) add_verdict(rows[verdict.node_id], verdict);
-  for (const auto& node : nodes) mind_age(rows[node.node_id], node, policy, view.now);
-  for (const auto& id : ids) view.nodes.push_back(std::move(rows[id]));
+  for (const auto& candidate : first) {
+    auto& row = rows[candidate.judged.node_id];
+    add_verdict(row, candidate.judged);
+    view.nodes.push_back(std::move(row));
+  }
   return name_baselines(sql, view);
 }
 
 // Sums over the whole fleet, not over what is shown.
-Status add_totals(store::Sql& sql, const StatusPageSettings& settings, const Policy& policy, StatusView& view) {
+Status add_presence(store::Sql& sql, const StatusPageSettings& settings, StatusView& view) {
   store::nodes::NodeFilter heard_of;
   heard_of.seen = {{.from = view.now - settings.online_within, .before = std::nullopt}};
   BELAY_TRY_ASSIGN(const auto online, store::nodes::count(sql, heard_of));
-  BELAY_TRY_ASSIGN(const auto totals, store::verdicts::totals(sql, policy.observed_from, policy.seen_from));
   store::nodes::NodeFilter in_doubt;
   in_doubt.only_in_doubt = true;
   BELAY_TRY_ASSIGN(const auto cloned, store::nodes::count(sql, in_doubt));
   view.online_total = static_cast<std::uint64_t>(online);
   view.cloned = static_cast<std::uint64_t>(cloned);
-  view.compliant = static_cast<std::uint64_t>(totals.compliant);
-  view.non_compliant = static_cast<std::uint64_t>(totals.non_compliant);
-  view.unknown = static_cast<std::uint64_t>(totals.unknown);
-  view.nodes_total = view.compliant + view.non_compliant + view.unknown;
   return {};
 }
 
@@ -151,17 +164,17 @@ io::HttpResponse answer(int status, std::string_view type, std::string body) {
 
 }  // namespace
 
-Result<StatusView> gather_status(store::Store& store, const StatusPageSettings& settings, Instant now) {
+Result<StatusView> gather_status(store::Store& store, Judge& judge, const StatusPageSettings& settings, Instant now) {
+  StatusView view;
+  view.version = settings.version;
+  view.now = now;
+  BELAY_TRY_ASSIGN(const auto first, judge_fleet(store, judge, view));
   return store.read([&](store::Sql& sql) -> Result<StatusView> {
-    StatusView view;
-    view.version = settings.version;
-    view.now = now;
-    BELAY_TRY_ASSIGN(const auto judged_by, read_judge_policy(sql));
-    const Policy policy{now - judged_by.stale_after, now - judged_by.dark_after};
-    BELAY_TRY(add_nodes(sql, settings, policy, view));
-    BELAY_TRY(add_totals(sql, settings, policy, view));
-    BELAY_TRY(add_commands(sql, view));
-    return view;
+    StatusView whole = view;  // the reading may be done twice
+    BELAY_TRY(add_nodes(sql, first, settings, whole));
+    BELAY_TRY(add_presence(sql, settings, whole));
+    BELAY_TRY(add_commands(sql, whole));
+    return whole;
   });
 }
 
@@ -193,7 +206,7 @@ io::HttpResponse StatusPage::handle(const io::HttpRequest& request) {
   if (request.path() == "/console/style.css") return answer(200, "text/css; charset=utf-8", std::string(style_sheet()));
   if (request.path() != "/" && request.path() != "/console" && request.path() != "/console/")
     return answer(404, "text/plain; charset=utf-8", "there is no such page; the status page is at /\n");
-  const auto view = gather_status(store_, settings_, clock_.now());
+  const auto view = gather_status(store_, judge_, settings_, clock_.now());
   if (!view.ok()) return answer(503, "text/plain; charset=utf-8", "the store cannot be read now; try again\n");
   return answer(200, "text/html; charset=utf-8", to_html(*view));
 }
