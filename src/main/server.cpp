@@ -49,6 +49,7 @@ namespace {
 
 constexpr Duration kDrainWithin{10'000};
 constexpr Duration kCertificateLook{12LL * 3600 * 1000};
+constexpr Duration kAuditHeadEvery{3600 * 1000};
 constexpr std::size_t kWorkerQueueMax = 20'000;
 constexpr std::size_t kPlainBodyMax = 4u << 20;
 // Before anybody is known: the API's bodies end at a megabyte, an enrolment says a few facts.
@@ -144,6 +145,7 @@ class Server {
   io::HttpResponse health();
   io::HttpResponse metrics();
   void renew_certificate();
+  void note_audit_head();
   void drain();
 
   Clock& clock_ = io::system_clock();
@@ -309,6 +311,17 @@ void Server::renew_certificate() {
   loop_.run_after(kCertificateLook, [this] { renew_certificate(); });
 }
 
+// The journal of the system, and where it is sent to, are a witness outside the store (`belay audit verify --head`).
+void Server::note_audit_head() {
+  const bool taken = workers_->submit([this] {
+    const auto head = store_->read([](store::Sql& sql) { return store::audit::head(sql); });
+    if (head.ok() && head->sequence > 0)
+      log::info("audit-head", {{"head", std::to_string(head->sequence) + ":" + head->hash}});
+  });
+  if (!taken) log::info("audit-head-not-noted", {{"why", "the workers are busy"}});
+  loop_.run_after(kAuditHeadEvery, [this] { note_audit_head(); });
+}
+
 void Server::drain() {
   if (draining_ > 0) return;
   log::info("stopping", {});
@@ -357,6 +370,7 @@ Status Server::run(const std::function<void(const std::string&)>& ready) {
   courier_.start();
   loop_.on_termination([this] { drain(); });
   loop_.run_after(kCertificateLook, [this] { renew_certificate(); });
+  note_audit_head();
   log::info("started", {{"url", url()}, {"store", store_->describe()}, {"version", BELAY_VERSION}});
   ready("belayd ready: " + url() + " (data " + settings_.data + ")");
   loop_.run();

@@ -3,6 +3,7 @@
 
 #include "server/api/handlers.hpp"
 #include "server/api/shapes/validate.hpp"
+#include "server/engine/audit_check.hpp"
 
 namespace belay::server {
 namespace {
@@ -17,6 +18,67 @@ json::Object entry_reply(const store::audit::Entry& entry) {
 std::int64_t number_or(const Call& call, std::string_view member, std::int64_t otherwise) {
   const auto* value = json::find(call.request, member);
   return value ? value->get_int64() : otherwise;
+}
+
+constexpr std::int64_t kEntriesAtOnce = 100'000;  // store::audit::verify's
+
+struct Checked {
+  std::int64_t entries = 0, verdicts = 0, last_sequence = 0;
+  std::string last_hash, why;
+  std::optional<std::int64_t> broken_at;
+  void fail(std::int64_t sequence, std::string reason) {
+    if (!broken_at) broken_at = sequence, why = std::move(reason);
+  }
+};
+
+// The head that somebody wrote down must still be an entry of the log. Without it nobody can tell that the newest
+// entries are gone, for the log's own note of its head lies in the same store.
+Status check_head(const Call& call, Checked& checked) {
+  const std::int64_t sequence = number_or(call, "HeadSequence", 0);
+  const std::string hash = call.text("HeadHash");
+  if (sequence == 0 && hash.empty()) return {};
+  if (sequence == 0 || hash.empty())
+    return failure("ValidationException", "HeadSequence and HeadHash are one head: give both");
+  BELAY_TRY_ASSIGN(const auto kept,
+                   call.read([&](store::Sql& sql) { return store::audit::verify(sql, sequence + 1, 0, 0); }));
+  if (kept.broken_at)
+    checked.fail(sequence, "entry " + std::to_string(sequence) + " is gone, and it was the head once");
+  else if (kept.last_hash != hash)
+    checked.fail(sequence, "entry " + std::to_string(sequence) + " is another than the head that was written down");
+  return {};
+}
+
+// A part of the log at a time, so that no transaction lasts long.
+Status check_chain(const Call& call, Checked& checked) {
+  const std::int64_t to = number_or(call, "ToSequence", 0);
+  std::int64_t from = std::max<std::int64_t>(1, number_or(call, "FromSequence", 1));
+  for (;;) {
+    BELAY_TRY_ASSIGN(const auto part, call.read([&](store::Sql& sql) { return store::audit::verify(sql, from, to); }));
+    checked.entries += part.checked;
+    checked.last_sequence = part.last_sequence;
+    checked.last_hash = part.last_hash;
+    if (part.broken_at) return checked.fail(*part.broken_at, part.why), Status();
+    if (part.checked < kEntriesAtOnce || (to != 0 && part.last_sequence >= to)) return {};
+    BELAY_TRY_ASSIGN(const auto head, call.read([](store::Sql& sql) { return store::audit::head(sql); }));
+    if (part.last_sequence >= head.sequence) return {};
+    from = part.last_sequence + 1;
+  }
+}
+
+Status check_told(const Call& call, Checked& checked) {
+  VerdictQuestion question;
+  question.from = number_or(call, "FromSequence", 1);
+  question.to = checked.last_sequence;
+  if (const auto* evidence = json::find(call.request, "Evidence")) question.evidence = evidence->get_bool();
+  do {
+    BELAY_TRY_ASSIGN(const auto part, call.read([&](store::Sql& sql) { return check_verdicts(sql, question); }));
+    checked.verdicts += part.verdicts;
+    if (part.broken_at)
+      return checked.fail(*part.broken_at, "entry " + std::to_string(*part.broken_at) + " told otherwise: " + part.why),
+             Status();
+    question.after = part.next;
+  } while (!question.after.empty());
+  return {};
 }
 
 }  // namespace
@@ -41,26 +103,18 @@ Result<json::Object> list_audit(const Call& call) {
 }
 
 Result<json::Object> verify_audit(const Call& call) {
-  const std::int64_t to = number_or(call, "ToSequence", 0);
-  std::int64_t from = std::max<std::int64_t>(1, number_or(call, "FromSequence", 1)), checked = 0;
-  for (;;) {  // a part of the log at a time, so that no transaction lasts long
-    BELAY_TRY_ASSIGN(const auto part, call.read([&](store::Sql& sql) { return store::audit::verify(sql, from, to); }));
-    checked += part.checked;
-    const bool more =
-        !part.broken_at && part.checked > 0 && part.last_sequence >= from && (to == 0 || part.last_sequence < to);
-    if (more) {
-      BELAY_TRY_ASSIGN(const auto head, call.read([](store::Sql& sql) { return store::audit::head(sql); }));
-      if (part.last_sequence < head.sequence && part.checked >= 100'000) {
-        from = part.last_sequence + 1;
-        continue;
-      }
-    }
-    json::Object reply{{"Checked", checked}, {"Intact", !part.broken_at}, {"LastSequence", part.last_sequence}};
-    put(reply, "LastHash", json::Value(part.last_hash));
-    put(reply, "Why", json::Value(part.why));
-    if (part.broken_at) reply["BrokenAt"] = *part.broken_at;
-    return reply;
-  }
+  Checked checked;
+  BELAY_TRY(check_head(call, checked));
+  BELAY_TRY(check_chain(call, checked));
+  if (!checked.broken_at) BELAY_TRY(check_told(call, checked));
+  json::Object reply{{"Checked", checked.entries},
+                     {"VerdictsChecked", checked.verdicts},
+                     {"Intact", !checked.broken_at},
+                     {"LastSequence", checked.last_sequence}};
+  put(reply, "LastHash", json::Value(checked.last_hash));
+  put(reply, "Why", json::Value(checked.why));
+  if (checked.broken_at) reply["BrokenAt"] = *checked.broken_at;
+  return reply;
 }
 
 }  // namespace belay::server
