@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
@@ -61,6 +62,8 @@ Arguments arguments_of(const CommandSpec& spec, const Capture& capture) {
   return arguments;
 }
 
+constexpr int kExitUnwritten = 1;  // as Code::internal
+
 struct Chosen {
   const CommandSpec* spec = nullptr;
   const Capture* capture = nullptr;
@@ -83,7 +86,9 @@ void add_command(CLI::App& parent, const CommandSpec& spec, std::vector<std::uni
 }
 
 std::string exit_statuses() {
-  std::string text = "Exit status:\n   0  done\n   9  answered: a node is not compliant, or a node failed\n";
+  std::string text =
+      "Exit status:\n   0  done, and what was printed is written\n   9  answered: a node is not compliant, or a node "
+      "failed\n";
   for (const auto& row : kErrorTable)
     text += (row.exit_status < 10 ? "   " : "  ") + std::to_string(row.exit_status) + "  " +
             std::string(name(row.code)) + ": " + std::string(row.what_to_do) + "\n";
@@ -106,6 +111,16 @@ int run(const Chosen& chosen, const std::string& format) {
   else if (format == "csv") context.format = Format::csv;
   const auto status = chosen.spec->run(context, arguments_of(*chosen.spec, *chosen.capture));
   return status.ok() ? *status : report(status.error());
+}
+
+// What was printed but could not be written is no answer: a report on a full disk would pass for a whole one.
+int after_writing(int status) {
+  std::cout.flush();
+  if (std::cout.good() && std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+  std::cerr << "belay: what it had to say could not be written to standard output, or not all of it\n"
+               "  what to do: make room where it goes. What was ordered was done all the same; a secret that is shown "
+               "once\n  (an activation's code, a token) is lost with it: delete what it belongs to, and make another\n";
+  return status == kExitOk || status == kExitNonCompliant ? kExitUnwritten : status;
 }
 
 // The first word that should name a command and does not, as an error; CLI11 only says that a command is required.
@@ -164,10 +179,10 @@ int run_command_line(int argc, char** argv) {
     if (e.get_exit_code() != 0)
       if (const Status words = check_command_words(commands, argc, argv); !words.ok()) return report(words.error());
     const int status = app.exit(e, std::cout, std::cerr);
-    return status == 0 ? kExitOk : kExitUsage;
+    return after_writing(status == 0 ? kExitOk : kExitUsage);
   }
   BELAY_ASSERT(chosen.spec != nullptr);
-  return run(chosen, format);
+  return after_writing(run(chosen, format));
 }
 
 }  // namespace belay::cli

@@ -211,8 +211,9 @@ int scan(const Options& options) {
   if (!settings.ok()) return fail(settings.error());
   const auto packages = package_manager(options, *settings);
   if (!packages.ok()) return fail(packages.error());
-  const auto scanned = scan_locally(**packages, facts(), io::system_clock().now(), options.refresh);
+  auto scanned = scan_locally(**packages, facts(), io::system_clock().now(), options.refresh);
   if (!scanned.ok()) return fail(scanned.error().within("this machine could not be scanned"));
+  scanned->processes_unseen = agent::processes_out_of_sight(io::real_files());
   print(options.output == "json" ? to_json(*scanned) : to_table(*scanned));
   return kExitOk;
 }
@@ -460,6 +461,13 @@ std::vector<AgentCommand> commands_of_the_agent(Options& options, const std::str
 
 }  // namespace
 
+// A report that could not be written, or not all of it, is no success.
+static int after_writing(int status) {
+  if ((std::fflush(stdout) == 0 && std::ferror(stdout) == 0) || status != kExitOk) return status;
+  print_error("belay-agent: what it had to say could not be written to standard output\n");
+  return 1;
+}
+
 int run_agent_program(int argc, char** argv, PackageManagerMaker make_packages, SnapshotsMaker make_snapshots) {
   io::prepare_static_process();
   const auto program = own_program();
@@ -473,9 +481,9 @@ int run_agent_program(int argc, char** argv, PackageManagerMaker make_packages, 
     print_error(chosen.error().message() + "\nRun with --help for more information.\n");
     return kExitUsage;
   }
-  if (chosen->help.empty()) return chosen->command->act();
+  if (chosen->help.empty()) return after_writing(chosen->command->act());
   print(chosen->help);
-  return kExitOk;
+  return after_writing(kExitOk);
 }
 
 }  // namespace belay

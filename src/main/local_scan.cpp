@@ -101,7 +101,7 @@ std::string lists_text(const LocalScan& scan) {
   return number + " repositories, lists at most " + humanize(scan.observed_at - *oldest) + " old";
 }
 
-std::string pending_text(const fleet::NodeFacts& machine) {
+std::string pending_text(const fleet::NodeFacts& machine, std::size_t unseen) {
   std::string text = "Reboot:    ";
   text += machine.reboot_required ? "needed: " + join(machine.reboot_reasons, "; ") : "not needed";
   text += "\nRestarts:  ";
@@ -114,7 +114,9 @@ std::string pending_text(const fleet::NodeFacts& machine) {
   const auto more =
       names.size() > kNamesMax ? " and " + std::to_string(names.size() - kNamesMax) + " more" : std::string();
   if (names.size() > kNamesMax) names.resize(kNamesMax);
-  text += names.empty() ? "none seen" : "old libraries in use by " + join(names, ", ") + more;
+  if (!names.empty()) text += "old libraries in use by " + join(names, ", ") + more;
+  else text += unseen == 0 ? "none seen" : "not known";
+  if (unseen > 0) text += "; " + std::to_string(unseen) + " processes could not be looked at without root";
   return text + "\n";
 }
 
@@ -182,7 +184,7 @@ std::string to_table(const LocalScan& scan) {
   text +=
       "Baseline:  " + (scan.baseline_id.empty() ? "none" : scan.baseline_name + " (" + scan.baseline_id + ")") + "\n";
   text += "Observed:  " + to_iso8601(scan.observed_at) + ", " + lists_text(scan) + "\n";
-  text += pending_text(m);
+  text += pending_text(m, scan.processes_unseen);
   text += "Verdict:   ";
   if (!scan.judged) text += "UNKNOWN: it could not be judged, see the problems; the counts are what was seen";
   else
@@ -215,6 +217,7 @@ std::string to_json(const LocalScan& scan) {
              {"problems", json::encode(scan.problems)},
              {"repositories", std::move(repositories)},
              {"machine", json::encode(scan.machine)},
+             {"processes_unseen", scan.processes_unseen},
          }) +
          "\n";
 }

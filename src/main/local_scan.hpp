@@ -12,6 +12,7 @@ namespace belay {
 
 struct LocalScan {
   fleet::NodeFacts machine;
+  std::size_t processes_unseen = 0;  // of which `machine` cannot tell whether they need a restart; the caller's to set
   std::string baseline_id, baseline_name;
   Instant observed_at{};
   std::vector<agent::RepositoryState> repositories;

@@ -20,6 +20,10 @@ constexpr std::size_t kTextBytesMax = 4 << 20;
 constexpr std::size_t kProcessesMax = 5'000;
 constexpr std::size_t kStaleMax = 500;
 
+bool is_process(const std::string& name) {
+  return !name.empty() && name.size() <= 10 && std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
+}
+
 class Collector {
  public:
   Collector(const io::Files& files, io::Processes& processes, const InventoryOptions& options)
@@ -109,11 +113,10 @@ class Collector {
   void stale_processes() {
     std::size_t looked_at = 0;
     for (const auto& name : names("/proc")) {
-      if (name.empty() || !std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; }) || name.size() > 10)
-        continue;
+      if (!is_process(name)) continue;
       if (++looked_at > kProcessesMax || facts_.stale_processes.size() >= kStaleMax) return;
       const std::string folder = "/proc/" + name;
-      auto libraries = deleted_libraries(read(folder + "/maps"));  // empty where we may not read it
+      auto libraries = deleted_libraries(read(folder + "/maps"));  // where we may not: processes_out_of_sight
       if (libraries.empty() || is_a_containers(folder)) continue;
       facts_.stale_processes.push_back({std::stoll(name), line(folder + "/comm"),
                                         service_of_cgroup(read(folder + "/cgroup")), std::move(libraries)});
@@ -148,6 +151,18 @@ class Collector {
 };
 
 }  // namespace
+
+std::size_t processes_out_of_sight(const io::Files& files, const std::string& root) {
+  std::size_t count = 0;
+  const auto names = files.list(root + "/proc");
+  if (!names.ok()) return 0;
+  for (const auto& name : *names) {
+    if (!is_process(name)) continue;
+    const auto maps = files.read(root + "/proc/" + name + "/maps", kTextBytesMax);
+    count += !maps.ok() && maps.error().code() == Code::permission_denied;
+  }
+  return count;
+}
 
 fleet::NodeFacts collect_facts(const io::Files& files, io::Processes& processes, const InventoryOptions& options) {
   return Collector(files, processes, options).collect();

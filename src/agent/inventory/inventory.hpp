@@ -18,4 +18,8 @@ struct InventoryOptions {
 // May be repeated. What cannot be read is left empty; there is no error, since half of the facts beat none.
 fleet::NodeFacts collect_facts(const io::Files& files, io::Processes& processes, const InventoryOptions& options = {});
 
+// Processes whose mapped files may not be read, so that stale_processes says nothing of them: those of others where we
+// are not root. May be repeated.
+std::size_t processes_out_of_sight(const io::Files& files, const std::string& root = {});
+
 }  // namespace belay::agent

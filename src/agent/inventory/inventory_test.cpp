@@ -1,6 +1,8 @@
 #include "agent/inventory/inventory.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "agent/inventory/proc_text.hpp"
 #include "tests/fakes/memory_files.hpp"
@@ -94,6 +96,23 @@ TEST(Inventory, CollectsWhatIsThereAndLeavesTheRestEmpty) {
   EXPECT_EQ(facts.stale_processes[0].service, "nginx.service");
   EXPECT_TRUE(facts.services.empty());
   EXPECT_FALSE(facts.booted_at);
+}
+
+// A child gives up root where it is root; process 1 is root's.
+TEST(Inventory, WhatMayNotBeLookedAtIsCounted) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const bool other = ::geteuid() != 0 || ::setresuid(65534, 65534, 65534) == 0;
+    ::_exit(other && processes_out_of_sight(io::real_files()) > 0 ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  fakes::MemoryFiles files;
+  files.put("/proc/77/maps", "7f00-7f01 r-xp 00000000 08:01 1 /usr/lib/libssl.so.3\n");
+  files.put("/proc/78/comm", "ended meanwhile\n");
+  EXPECT_EQ(processes_out_of_sight(files), 0U);
 }
 
 TEST(Inventory, OfThisMachine) {
