@@ -129,6 +129,9 @@ class MainJob(AwsTestCase):
         self.assertEqual(invocation["Status"], "Success", invocation)
         self.assertIn(package("openssl", "3.0.2-1"), node.installed)
         self.assertEqual(self.states(node)["openssl.amd64"], ("Installed", "openssl.amd64:3.0.2-1"))
+        rows = self.ask("describe-instance-patches", "--instance-id", node.node_id)["Patches"]
+        known = {row["KBId"]: str(row["InstalledTime"])[:4] not in ("0", "0.0", "1970") for row in rows}
+        self.assertEqual(known, {"openssl.amd64": True, "bash.amd64": False}, rows)  # of what Belay did not install nothing is known
         state = self.ask("describe-instance-patch-states", "--instance-ids", node.node_id)["InstancePatchStates"][0]
         self.assertEqual((state["Operation"], state["RebootOption"], state["MissingCount"]), ("Install", "NoReboot", 0))
 

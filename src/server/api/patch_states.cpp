@@ -1,5 +1,6 @@
 // What SSM tells of the patches on nodes: counters a node, rows a package, counts a group.
 #include <algorithm>
+#include <map>
 
 #include "server/api/filters.hpp"
 #include "server/api/handlers.hpp"
@@ -109,13 +110,36 @@ std::vector<std::string> distinct(std::vector<std::string> ids) {
   return ids;
 }
 
-json::Object patch_reply(const baseline::PatchVerdict& verdict) {
-  json::Object row{{"Title", baseline::patch_title(verdict)},
-                   {"KBId", baseline::patch_id(verdict)},
-                   {"Classification", verdict.classification},
-                   {"Severity", verdict.severity},
-                   {"State", baseline::api_text(verdict.state)},
-                   {"InstalledTime", 0}};  // no package manager we read tells it; SSM answers 0 likewise
+// When a run of ours brought a package to a version: by "name\x1farch\x1fversion", the newest.
+using InstalledTimes = std::map<std::string, Instant>;
+
+constexpr std::uint32_t kRunsLookedAt = 50;
+
+std::string version_key(std::string_view name, std::string_view arch, std::string_view version) {
+  return std::string(name) + '\x1f' + std::string(arch) + '\x1f' + std::string(version);
+}
+
+Result<InstalledTimes> installed_times(store::Sql& sql, const std::string& node_id) {
+  InstalledTimes times;
+  BELAY_TRY_ASSIGN(const auto runs, store::runs::history(sql, node_id, {kRunsLookedAt, {}}));  // newest first
+  for (const auto& run : runs.items)
+    for (const auto& change : run.report.changed)
+      if (!change.to_version.empty())
+        times.try_emplace(version_key(change.name, change.arch, change.to_version), run.finished_at);
+  return times;
+}
+
+// What came before Belay, or by another hand, has no time here: 0, as SSM answers where it knows none. A scan does not
+// bring one along, for package sets are shared by nodes that installed the same at different times.
+json::Value installed_time(const InstalledTimes& times, const baseline::PatchVerdict& verdict) {
+  const auto at = times.find(version_key(verdict.name, verdict.arch, verdict.installed_version));
+  return at == times.end() ? json::Value(0) : epoch(at->second);
+}
+
+json::Object patch_reply(const baseline::PatchVerdict& verdict, const InstalledTimes& times) {
+  json::Object row{{"Title", baseline::patch_title(verdict)},    {"KBId", baseline::patch_id(verdict)},
+                   {"Classification", verdict.classification},   {"Severity", verdict.severity},
+                   {"State", baseline::api_text(verdict.state)}, {"InstalledTime", installed_time(times, verdict)}};
   std::string cves;
   for (const auto& cve : verdict.cve_ids) cves += (cves.empty() ? "" : ",") + cve;
   put(row, "CVEIds", json::Value(cves));
@@ -151,9 +175,9 @@ Result<json::Object> describe_instance_patches(const Call& call) {
                    filters_of(call.request, {"Classification", "KBId", "Severity", "State"}, "InvalidFilter"));
   JudgeQuestion question;
   question.node_id = call.text("InstanceId");
-  BELAY_TRY(call.read([&](store::Sql& sql) -> Status {
+  BELAY_TRY_ASSIGN(const auto times, call.read([&](store::Sql& sql) -> Result<InstalledTimes> {
     BELAY_TRY_ASSIGN(const auto node, active_node(sql, question.node_id));
-    return {};
+    return installed_times(sql, question.node_id);
   }));
   BELAY_TRY_ASSIGN(const auto judgement, call.services.judge.judge(question));
   json::Array rows;
@@ -161,7 +185,7 @@ Result<json::Object> describe_instance_patches(const Call& call) {
   for (const auto& verdict : judgement.evaluation.verdicts) {  // sorted by name and architecture
     const std::string key = verdict.name + '\x1f' + verdict.arch;
     if (!page.after.empty() && key <= page.after) continue;
-    auto row = patch_reply(verdict);
+    auto row = patch_reply(verdict, times);
     if (!std::ranges::all_of(filters, [&](const auto& f) { return passes(f, row); })) continue;
     if (rows.size() == page.limit) {
       next = last;
