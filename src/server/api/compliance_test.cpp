@@ -15,6 +15,17 @@ class ComplianceApiTest : public ApiTest {
     add_node(kOther, "db-1");
     add_scan(kNode, debian_packages(), debian_offers());
   }
+  // As the intake does with a scan.
+  void keep_verdict_on(const char* node_id) {
+    const auto kept = store_->write([&](store::Sql& sql) -> Status {
+      JudgeQuestion question;
+      question.node_id = node_id;
+      BELAY_TRY_ASSIGN(const auto judgement, judge_->judge(sql, question));
+      BELAY_TRY(judge_->record(sql, judgement, {}));
+      return {};
+    });
+    EXPECT_TRUE(kept.ok()) << kept.error().chain();
+  }
   json::Object put_request(json::Array items, const char* upload = "COMPLETE") {
     return {{"ResourceId", kNode},
             {"ResourceType", "ManagedInstance"},
@@ -57,6 +68,7 @@ TEST_F(ComplianceApiTest, PatchComesFromTheVerdicts) {
 }
 
 TEST_F(ComplianceApiTest, EvidenceStandsOnEveryItem) {
+  keep_verdict_on(kNode);
   auto forged = item("b", "NON_COMPLIANT");
   forged["Details"].as_object()["EvidenceSha256"] = "mine";
   ok("PutComplianceItems", put_request({item("a", "COMPLIANT"), forged}));
