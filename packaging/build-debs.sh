@@ -1,12 +1,14 @@
 #!/bin/sh
 # Makes belay-server, belay-agent and belay (the command line) as .deb files under build/packages.
+# BELAY_BIN and BELAY_PACKAGES name other folders of the binaries and of what is made.
 # Dependencies are read off the binaries, so they are those of the Debian release this runs on.
 set -eu
 cd "$(dirname "$0")/.."
 version=$(sed -n 's/^project(belay VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
 architecture=$(dpkg --print-architecture)
-out=build/packages
-stage=build/packages/stage
+bin=${BELAY_BIN:-build/bin}
+out=${BELAY_PACKAGES:-build/packages}
+stage=$out/stage
 rm -rf "$out"
 mkdir -p "$stage"
 
@@ -36,7 +38,7 @@ TEXT
 
 install_binary() { # package, binary
   mkdir -p "$stage/$1/usr/bin"
-  cp "build/bin/$2" "$stage/$1/usr/bin/$2"
+  cp "$bin/$2" "$stage/$1/usr/bin/$2"
   strip "$stage/$1/usr/bin/$2"
   chmod 755 "$stage/$1/usr/bin/$2"
 }
@@ -53,7 +55,7 @@ TEXT
   chmod 755 "$stage/$1/DEBIAN/prerm"
 }
 
-control belay-server "patch management server for Linux fleets" "$(depends_of build/bin/belayd), adduser, tzdata"
+control belay-server "patch management server for Linux fleets" "$(depends_of "$bin/belayd"), adduser, tzdata"
 install_binary belay-server belayd
 unit belay-server belayd.service
 cat >"$stage/belay-server/DEBIAN/postinst" <<'TEXT'
@@ -82,7 +84,7 @@ fi
 TEXT
 chmod 755 "$stage/belay-agent/DEBIAN/postinst"
 
-control belay "command line of the Belay patch management server" "$(depends_of build/bin/belay), tzdata"
+control belay "command line of the Belay patch management server" "$(depends_of "$bin/belay"), tzdata"
 install_binary belay belay
 
 for package in belay-server belay-agent belay; do
