@@ -177,7 +177,9 @@ Result<int> pause(Context& context, const Arguments& arguments) {
 
 Result<int> resume(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto id, id_of(arguments));
-  BELAY_TRY(call(context, "ResumeRollout", {{"RolloutId", id}, {"RetryHeld", arguments.has("retry-held")}}));
+  json::Object request{{"RolloutId", id}, {"RetryHeld", arguments.has("retry-held")}};
+  if (arguments.has("reason")) request["Reason"] = arguments.one("reason");
+  BELAY_TRY(call(context, "ResumeRollout", std::move(request)));
   say(context, "resumed " + id, {{"RolloutId", id}}, std::cout);
   return kExitOk;
 }
@@ -273,9 +275,10 @@ std::vector<CommandSpec> subcommands() {
            {}},
           {"pause", "begin no node until it is resumed", {id}, {reason}, pause, {}},
           {"resume",
-           "go on; of one that halted: its errors so far are accepted",
+           "go on; of one whose ring halted, with a reason: what halted it is accepted",
            {id},
-           {{"--retry-held", "try the ring's held nodes again", Takes::nothing}},
+           {{"--retry-held", "try the ring's held nodes again", Takes::nothing},
+            {"--reason", "why what halted its ring is accepted; it stands in the audit log"}},
            resume,
            {}},
           {"abort", "end it; nodes that took the change keep it", {id}, {reason}, abort, {}},

@@ -79,7 +79,7 @@ void Operators::meddle() {
   world_.server->act([&] {
     auto& api = world_.server->rollouts();
     if (what <= 1) said("pause", api.pause(id, "", "operator"));
-    else if (what <= 5) said("resume", api.resume(id, again, "operator"));
+    else if (what <= 5) said("resume", api.resume(id, again, "operator", "tried"));
     else if (what == 6) said("abort", api.abort(id, "", "operator"));
     else if (what == 7) roll_back(id);
     else if (what == 8) put_into_quarantine();

@@ -117,6 +117,7 @@ struct Ring {
   Duration delivery{};                // an order not taken by then is withdrawn
   Duration patience{};                // for one node, from its taking the order to its end
   std::uint32_t errors_accepted = 0;  // by who resumed it
+  std::optional<std::uint32_t> sample_accepted{};  // as many took the change, and who resumed it said why that does
   RingState state = RingState::Waiting;
   std::optional<Instant> begun_at, soak_until;
   bool demands_proof = false;  // nodes begin only where they stand among the proven ones
@@ -124,8 +125,8 @@ struct Ring {
 };
 BOOST_DESCRIBE_STRUCT(Ring, (),
                       (name, concurrency_max, errors_max, sample_size, soak, approvals_wanted, approved_by, budgets,
-                       ordered, delivery, patience, errors_accepted, state, begun_at, soak_until, demands_proof,
-                       restores_data))
+                       ordered, delivery, patience, errors_accepted, sample_accepted, state, begun_at, soak_until,
+                       demands_proof, restores_data))
 
 struct Rollout {
   State state = State::Planned;
@@ -189,7 +190,7 @@ enum class EventKind {
   joined,         // a new node for the last ring: `node_id`, `groups`
   quarantined,    // what it ships is quarantined elsewhere; `why`
   pause,
-  resume,  // also of a halted one: its errors so far are accepted
+  resume,  // also of a halted one: with `why`, that by which its ring halted is accepted
   abort,
   roll_back,  // `node_id` "": all; else that node; with `ring`: that ring
 };

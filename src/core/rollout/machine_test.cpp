@@ -75,10 +75,69 @@ TEST(Rollout, ResumingAcceptsWhatFailedAndTriesHeldOnesAgain) {
   ASSERT_EQ(world.rollout.state, State::Halted);
   auto resume = World::say(EventKind::resume);
   resume.again = true;
+  resume.why = "n0-0 has a broken disk";
   world.turn({resume});
   EXPECT_EQ(world.sent(), std::vector<std::string>{"n0-1"});
   world.all_at_work(EventKind::committed);
   EXPECT_EQ(world.sent(), std::vector<std::string>{"n1-0"});
+}
+
+// What a person may wave through: that by which the ring halted, with a reason, and never what nobody took.
+TEST(Rollout, ResumingWaivesOnlyWhatHaltedAndNeverARingThatNobodyTook) {
+  constexpr auto took = EventKind::committed, held = EventKind::held, failed = EventKind::rolled_back;
+  struct Case {
+    std::string_view name;
+    std::vector<EventKind> nodes;
+    std::string why;
+    bool again;
+    std::vector<EventKind> then;  // of what is tried again
+    bool green;
+  };
+  const std::vector<Case> cases = {
+      {"nobody took it", {held, held}, "seen", false, {}, false},
+      {"held ones again, held again", {held, held}, "seen", true, {held, held}, false},
+      {"held ones again, taken", {held, held}, "", true, {took, took}, true},
+      {"held ones again, one too few", {took, held}, "seen", true, {held}, false},
+      {"too few, with a reason", {took, held}, "seen", false, {}, true},
+      {"too few, without one", {took, held}, "", false, {}, false},
+      {"errors and too few: only the errors", {took, failed}, "seen", false, {}, false},
+      {"all failed", {failed, failed}, "seen", false, {}, false},
+  };
+  for (const auto& one : cases) {
+    SCOPED_TRACE(one.name);
+    World world({2, 1});
+    world.rollout.rings[0].sample_size = 2;
+    world.turn();
+    world.turn({world.of("n0-0", one.nodes[0]), world.of("n0-1", one.nodes[1])});
+    ASSERT_EQ(world.rollout.state, State::Halted);
+    auto resume = World::say(EventKind::resume);
+    resume.again = one.again;
+    resume.why = one.why;
+    world.turn({resume});
+    std::vector<Event> events;
+    for (const auto& node : world.rollout.nodes)
+      if (node.ring == 0 && is_at_work(node.state)) events.push_back(world.of(node.node_id, one.then[events.size()]));
+    ASSERT_EQ(events.size(), one.then.size());
+    if (!events.empty()) world.turn(events);
+    EXPECT_EQ(world.rollout.rings[0].state == RingState::Green, one.green);
+    EXPECT_EQ(world.rollout.state, one.green ? State::Running : State::Halted) << world.rollout.why;
+    EXPECT_EQ(world.rollout.rings[0].sample_size, 2u) << "what was asked for stays on record";
+  }
+}
+
+// Halted from outside, before anything ran: resuming is no word about a sample that nobody missed.
+TEST(Rollout, ResumingAfterAQuarantineWasLiftedWaivesNothing) {
+  World world({1, 1});
+  world.rollout.started = false;
+  world.turn();
+  world.turn({World::say(EventKind::quarantined)});
+  ASSERT_EQ(world.rollout.state, State::Halted);
+  auto resume = World::say(EventKind::resume);
+  resume.why = "a false alarm";
+  world.turn({resume, World::say(EventKind::start)});
+  world.all_at_work(EventKind::held);
+  EXPECT_EQ(world.rollout.state, State::Halted);
+  EXPECT_EQ(world.node("n1-0").state, NodeState::Pending);
 }
 
 TEST(Rollout, WaitsForApprovals) {
@@ -399,7 +458,7 @@ TEST_P(AnyCourse, KeepsThePromises) {
       if (below(4) == 0) events.push_back(events.back());  // told twice
     }
     if (below(25) == 0) events.push_back(World::say(EventKind::pause));
-    if (below(6) == 0) events.push_back(World::say(EventKind::resume));
+    if (below(6) == 0) events.push_back(World::say(EventKind::resume)), events.back().why = below(2) ? "seen" : "";
     if (below(120) == 0) events.push_back(World::say(EventKind::roll_back));
     if (below(120) == 0) events.push_back(World::say(EventKind::abort));
     const auto before = world.rollout;

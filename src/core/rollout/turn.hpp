@@ -26,6 +26,7 @@ class Turn {
   void take_of_node(const Event& event, Node& node);
   void take_join(const Event& event);
   void take_resume(const Event& event);
+  void accept_halt(Ring& ring, bool held_ones_again);
   void take_roll_back(const Event& event);
   void ended(const Event& event, Node& node);
   bool restores_data(const Event& event, const Node& node) const;
@@ -41,6 +42,7 @@ class Turn {
   bool soak(Ring& ring);
   void conclude_ring(Ring& ring, const RingCounts& counts);
   bool over_budget(const Ring& ring, const RingCounts& counts) const;
+  std::uint32_t sample_wanted(const Ring& ring, const RingCounts& counts) const;
   void halt(Ring& ring, std::string why);
   void pass_on(const Ring& ring);
   void fill(Ring& ring, const RingCounts& counts);

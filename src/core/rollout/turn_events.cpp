@@ -108,9 +108,10 @@ void Turn::take_resume(const Event& event) {
     rollout_.why.clear();
   } else if (rollout_.state == State::Halted && rollout_.ring < rollout_.rings.size()) {
     auto& ring = rollout_.rings[rollout_.ring];
-    ring.errors_accepted = count(rollout_, rollout_.ring).failed;
-    if (ring.state == RingState::Halted) ring.state = RingState::Running;
-    ring.sample_size = 0;  // who resumes has seen how few there are
+    if (ring.state == RingState::Halted) {
+      ring.state = RingState::Running;
+      if (!event.why.empty()) accept_halt(ring, event.again);
+    }
     rollout_.state = rollout_.ready && rollout_.started ? State::Running : State::Planned;
     rollout_.why.clear();
   } else {
@@ -125,6 +126,18 @@ void Turn::take_resume(const Event& event) {
       if (node.rank == kRankUnknown && node.asked) node.asked = false, ++node.attempt;  // asked by another order
       touch(node);
     }
+}
+
+// Only that by which the ring halted, and only as far as it has come by now: what fails later halts it again. A ring in
+// which nobody took the change shows nothing that could be accepted, and held nodes that are tried again have to show it.
+void Turn::accept_halt(Ring& ring, bool held_ones_again) {
+  const auto counts = count(rollout_, rollout_.ring);
+  if (over_budget(ring, counts)) {
+    ring.errors_accepted = counts.failed;
+    return;
+  }
+  if (counts.pending == 0 && counts.at_work == 0 && counts.committed > 0 && !held_ones_again)
+    ring.sample_accepted = counts.committed;
 }
 
 void Turn::take_roll_back(const Event& event) {

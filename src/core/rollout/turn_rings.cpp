@@ -72,6 +72,11 @@ bool Turn::over_budget(const Ring& ring, const RingCounts& counts) const {
   return counts.failed > ring.errors_max + ring.errors_accepted;
 }
 
+std::uint32_t Turn::sample_wanted(const Ring& ring, const RingCounts& counts) const {
+  const auto sample = std::min(ring.sample_size, counts.nodes);
+  return std::min(sample, ring.sample_accepted.value_or(sample));
+}
+
 bool Turn::run_ring(Ring& ring) {
   auto counts = count(rollout_, rollout_.ring);
   if (over_budget(ring, counts)) {
@@ -90,7 +95,7 @@ bool Turn::run_ring(Ring& ring) {
 
 // Every node has ended, and errors are within the budget.
 void Turn::conclude_ring(Ring& ring, const RingCounts& counts) {
-  const auto sample = std::min(ring.sample_size, counts.nodes);
+  const auto sample = sample_wanted(ring, counts);
   if (counts.committed < sample && !nobody_had_anything(counts))
     return halt(ring,
                 "in the ring " + ring.name + " " + of(counts.committed, counts.nodes, "nodes took the change") +

@@ -283,7 +283,29 @@ Status Rollouts::pause(std::string_view rollout_id, std::string_view why, std::s
   return post(rollout_id, {EventKind::pause, "", std::string(by), std::string(why), ""}, "PauseRollout");
 }
 
-Status Rollouts::resume(std::string_view rollout_id, bool held_ones_again, std::string_view by) {
+namespace {
+
+// What there is to accept of a ring that halted, and who says why.
+Status check_resume(const store::rollouts::Rollout& row, const rollout::Rollout& machine, bool held_ones_again,
+                    std::string_view why) {
+  if (machine.state != State::Halted || held_ones_again || machine.ring >= machine.rings.size()) return {};
+  const auto& ring = machine.rings[machine.ring];
+  if (ring.state != rollout::RingState::Halted) return {};
+  BELAY_TRY_ASSIGN(const auto rings, json::decode_text<std::vector<RingView>>(row.rings));
+  const auto& counts = rings[machine.ring].counts;
+  if (counts.committed == 0 && counts.pending == 0 && counts.at_work == 0 && ring.sample_size > 0)
+    return wrong_rollout_state("in the ring " + ring.name + " of " + row.rollout_id +
+                               " nobody took the change, so it shows nothing that could be accepted: mend what held "
+                               "its nodes and resume with RetryHeld, or start a new rollout");
+  if (why.empty())
+    return refused_rollout("the ring " + ring.name + " halted (" + row.why +
+                           "); say why it may go on all the same (Reason): it stands in the audit log");
+  return {};
+}
+
+}  // namespace
+
+Status Rollouts::resume(std::string_view rollout_id, bool held_ones_again, std::string_view by, std::string_view why) {
   const auto may = store_.read([&](Sql& sql) -> Status {
     BELAY_TRY_ASSIGN(const auto row, rollout_named(sql, rollout_id));
     BELAY_TRY_ASSIGN(const auto execution, store::executions::get(sql, kRolloutKind, rollout_id));
@@ -291,6 +313,7 @@ Status Rollouts::resume(std::string_view rollout_id, bool held_ones_again, std::
     if (state.machine.rolled_back)
       return wrong_rollout_state("the rollout " + row.rollout_id +
                                  " was rolled back; it is not resumed: start a new one");
+    BELAY_TRY(check_resume(row, state.machine, held_ones_again, why));
     const auto frozen = frozen_change_set(sql, row.change_set_id);
     if (!frozen.ok()) return {};
     BELAY_TRY_ASSIGN(const auto in_force, store::rollouts::in_quarantine(sql));
@@ -301,7 +324,7 @@ Status Rollouts::resume(std::string_view rollout_id, bool held_ones_again, std::
     return {};
   });
   if (!may.ok()) return may;
-  return post(rollout_id, {EventKind::resume, "", std::string(by), "", "", held_ones_again}, "ResumeRollout");
+  return post(rollout_id, {EventKind::resume, "", std::string(by), std::string(why), "", held_ones_again}, "ResumeRollout");
 }
 
 Status Rollouts::abort(std::string_view rollout_id, std::string_view why, std::string_view by) {

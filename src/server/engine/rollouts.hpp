@@ -106,7 +106,9 @@ class Rollouts {
   // person counts.
   Status approve_ring(std::string_view rollout_id, std::string_view ring, std::string_view by);
   Status pause(std::string_view rollout_id, std::string_view why, std::string_view by);
-  Status resume(std::string_view rollout_id, bool held_ones_again, std::string_view by);
+  // Of one whose ring halted: what halted it is accepted, which wants a reason; the reason stands in the audit log.
+  // Refused where nobody took the change in that ring and nobody is to try again.
+  Status resume(std::string_view rollout_id, bool held_ones_again, std::string_view by, std::string_view why = {});
   Status abort(std::string_view rollout_id, std::string_view why, std::string_view by);
   // The node, by id or name, is well: it takes no place in any budget any more for what failed there. Returns its id.
   Result<std::string> settle(std::string_view instance_id, std::string_view reason, std::string_view by);
