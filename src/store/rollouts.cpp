@@ -189,6 +189,12 @@ Result<std::vector<Node>> open_of_node(Sql& sql, std::string_view node_id) {
   return detail::read_all<Node>(rows, read_node);
 }
 
+Result<std::vector<Node>> all_of_node(Sql& sql, std::string_view node_id) {
+  BELAY_TRY_ASSIGN(const auto rows,
+                   sql.query(select_nodes("rollout_nodes n WHERE n.node_id = $1 ORDER BY n.rollout_id"), {node_id}));
+  return detail::read_all<Node>(rows, read_node);
+}
+
 Result<std::vector<Node>> open_in_states(Sql& sql, std::string_view but_rollout_id,
                                          std::span<const std::string> states) {
   BELAY_TRY(detail::check_lists(states));

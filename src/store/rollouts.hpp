@@ -61,6 +61,8 @@ struct NodeFilter {
 Result<Listed<Node>> list_nodes(Sql& sql, std::string_view rollout_id, const NodeFilter& filter, const Page& page);
 // Rows of open rollouts (not finished) that the node takes part in.
 Result<std::vector<Node>> open_of_node(Sql& sql, std::string_view node_id);
+// The same of all rollouts that are remembered, open and over.
+Result<std::vector<Node>> all_of_node(Sql& sql, std::string_view node_id);
 // Of all open rollouts but one: nodes in any of `states`. For budgets over rollouts, as are the unsettled nodes.
 Result<std::vector<Node>> open_in_states(Sql& sql, std::string_view but_rollout_id,
                                          std::span<const std::string> states);

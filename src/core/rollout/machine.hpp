@@ -185,6 +185,7 @@ enum class EventKind {
   undeliverable,  // the node is not there any more
   withdrawn,      // the order was taken back before the node had it
   regressed,      // ill or silent after its commit; `why`
+  taken_back,     // by a run that is none of this rollout's: it is as it was before; `why`
   settled,        // what failed there burdens no budget any more
   role_told,      // `rank`
   joined,         // a new node for the last ring: `node_id`, `groups`
@@ -196,7 +197,7 @@ enum class EventKind {
 };
 BOOST_DESCRIBE_ENUM(EventKind, start, frozen, approved, not_plannable, ring_approved, taken, committed, nothing_to_do,
                     held, rolled_back, rollback_failed, inconsistent, put_back, not_put_back, data_back, data_not_back,
-                    undeliverable, withdrawn, regressed, settled, role_told, joined, quarantined, pause, resume, abort,
+                    undeliverable, withdrawn, regressed, taken_back, settled, role_told, joined, quarantined, pause, resume, abort,
                     roll_back)
 
 struct Event {

@@ -385,6 +385,39 @@ TEST(Rollout, ARegressionDuringTheSoakHalts) {
   EXPECT_THAT(world.rollout.why, HasSubstr("fell ill"));
 }
 
+TEST(Rollout, ANodeThatWasTakenBackByHandFailedInItsRing) {
+  World soaking({1, 1});
+  soaking.rollout.rings[0].soak = 10min;
+  soaking.turn();
+  soaking.all_at_work(EventKind::committed);
+  soaking.turn({soaking.of("n0-0", EventKind::taken_back, "taken back by ro-2")});
+  EXPECT_EQ(soaking.node("n0-0").state, NodeState::RolledBack);
+  EXPECT_EQ(soaking.rollout.state, State::Halted);
+  EXPECT_EQ(soaking.sent(ActionKind::quarantine).size(), 1u);
+  soaking.now += 1h;
+  soaking.turn();
+  EXPECT_EQ(soaking.node("n1-0").state, NodeState::Pending);
+
+  // A ring that was passed: what is under way stops, and resuming with a reason goes on where it was.
+  World passed({2, 2});
+  passed.rollout.rings[1].concurrency_max = 1;
+  passed.turn();
+  passed.all_at_work(EventKind::committed);
+  const auto gone = passed.of("n0-1", EventKind::taken_back, "taken back by ro-2");
+  passed.turn({gone, gone});
+  EXPECT_EQ(passed.rollout.state, State::Halted);
+  EXPECT_THAT(passed.rollout.why, HasSubstr("the ring ring0 was green, and 1 of 2 nodes"));
+  EXPECT_EQ(passed.sent(ActionKind::quarantine).size(), 1u);
+  EXPECT_EQ(passed.sent(ActionKind::withdraw), std::vector<std::string>{"n1-0"});
+  passed.turn({World::say(EventKind::resume)});
+  EXPECT_EQ(passed.rollout.state, State::Halted) << "nobody said why";
+  auto resume = World::say(EventKind::resume);
+  resume.why = "it was the wrong node";
+  passed.turn({resume, passed.of("n1-0", EventKind::committed)});
+  EXPECT_EQ(passed.rollout.state, State::Running);
+  EXPECT_EQ(passed.sent(), std::vector<std::string>{"n1-1"});
+}
+
 TEST(Rollout, WhoJoinsLateTakesPartInTheLastRing) {
   World world({1, 1});
   world.turn();

@@ -44,6 +44,8 @@ class Turn {
   bool over_budget(const Ring& ring, const RingCounts& counts) const;
   std::uint32_t sample_wanted(const Ring& ring, const RingCounts& counts) const;
   void halt(Ring& ring, std::string why);
+  void halt_rollout(std::uint32_t blamed, std::string why);
+  bool passed_rings_hold();
   void pass_on(const Ring& ring);
   void fill(Ring& ring, const RingCounts& counts);
   bool roles_known(const Ring& ring);

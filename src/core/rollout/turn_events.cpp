@@ -22,6 +22,7 @@ bool is_of_node(EventKind kind) {
     case EventKind::undeliverable:
     case EventKind::withdrawn:
     case EventKind::regressed:
+    case EventKind::taken_back:
     case EventKind::settled:
     case EventKind::role_told: return true;
     default: return false;
@@ -108,6 +109,9 @@ void Turn::take_resume(const Event& event) {
     rollout_.why.clear();
   } else if (rollout_.state == State::Halted && rollout_.ring < rollout_.rings.size()) {
     auto& ring = rollout_.rings[rollout_.ring];
+    for (std::uint32_t i = 0; i < rollout_.ring && !event.why.empty(); ++i)  // taken back there since they were green
+      if (const auto failed = count(rollout_, i).failed; failed > rollout_.rings[i].errors_max)
+        rollout_.rings[i].errors_accepted = failed;
     if (ring.state == RingState::Halted) {
       ring.state = RingState::Running;
       if (!event.why.empty()) accept_halt(ring, event.again);
@@ -182,6 +186,12 @@ void Turn::take_of_node(const Event& event, Node& node) {
       node.settled = false;
       node.why = event.why;
       return touch(node);
+    case EventKind::taken_back:  // whoever did it found fault with the change: it failed there
+      if (node.state != NodeState::Committed) return;
+      node.put_back = false;
+      end_node(node, NodeState::RolledBack, event.why);
+      node.settled = true;  // seen to have gone back well
+      return;
     case EventKind::settled:
       if (node.settled || !(is_failed(node.state) || node.regressed)) return;
       node.settled = true;

@@ -18,7 +18,7 @@ std::string of(std::uint32_t some, std::uint32_t all, std::string_view what) {
 void Turn::decide() {
   put_back_wanted();
   if (rollout_.state == State::RollingBack) return roll_back();
-  if (!may_begin()) return;
+  if (!may_begin() || !passed_rings_hold()) return;
   while (rollout_.ring < rollout_.rings.size())
     if (!ring_goes_on(rollout_.rings[rollout_.ring])) return;
   std::vector<std::string> untried;
@@ -141,8 +141,12 @@ bool Turn::soak(Ring& ring) {
 
 void Turn::halt(Ring& ring, std::string why) {
   ring.state = RingState::Halted;
+  halt_rollout(rollout_.ring, std::move(why));
+}
+
+void Turn::halt_rollout(std::uint32_t blamed, std::string why) {
   withdraw_untaken();
-  if (count(rollout_, rollout_.ring).failed > 0) out_.actions.push_back({ActionKind::quarantine, "", 0, {}, why});
+  if (count(rollout_, blamed).failed > 0) out_.actions.push_back({ActionKind::quarantine, "", 0, {}, why});
   enter(State::Halted, why);
   if (rollout_.on_failure != FailureAction::rollback_all) return;
   skip_pending("the rollout was rolled back before its turn");
@@ -151,6 +155,19 @@ void Turn::halt(Ring& ring, std::string why) {
   mark_for_rollback({});
   enter(State::RollingBack, std::move(why));
   roll_back();
+}
+
+// A ring that was green may be so no more: its nodes were taken back by hand since.
+bool Turn::passed_rings_hold() {
+  for (std::uint32_t i = 0; i < rollout_.ring; ++i) {
+    const auto& ring = rollout_.rings[i];
+    const auto counts = count(rollout_, i);
+    if (!over_budget(ring, counts)) continue;
+    halt_rollout(i, "the ring " + ring.name + " was green, and " + of(counts.failed, counts.nodes, "nodes") +
+                        " failed or were taken back there since");
+    return false;
+  }
+  return true;
 }
 
 // ---- who begins

@@ -91,6 +91,7 @@ Status RolloutRun::translate(const store::executions::Event& posted, Events& eve
   event.who = wanted.who;
   event.why = wanted.why;
   event.again = wanted.again;
+  event.order_id = wanted.run_id;
   for (std::uint32_t i = 0; i < spec_.rings.size(); ++i)
     if (!wanted.ring_name.empty() && spec_.rings[i].name == wanted.ring_name) event.ring = i;
   return {};

@@ -312,6 +312,42 @@ Status RolloutRun::put_back(const Action& action, rollout::Node& node, Events& a
   return {};
 }
 
+// The rollouts that brought what was put back: one that is open is told, of one that is over the node's row says it.
+Status RolloutRun::tell_taken_back(const rollout::Node& node) {
+  const auto back_to = execution_.back_before_run.empty() ? node.undoes : execution_.back_before_run;
+  const auto runs = runs_back(sql_, node.node_id, back_to);
+  if (!runs.ok()) return runs.error().code() == Code::not_found ? Status() : Status(runs.error());
+  BELAY_TRY_ASSIGN(const auto rows, store::rollouts::all_of_node(sql_, node.node_id));
+  const auto what = execution_.package.empty() ? std::string("its change") : execution_.package + " of its change";
+  for (const auto& row : rows) {
+    if (row.rollout_id == row_.rollout_id || row.state != "Committed") continue;
+    const auto run = std::ranges::find(*runs, row.order_id, &store::runs::Run::run_id);
+    if (run == runs->end()) continue;
+    if (!execution_.package.empty() &&
+        std::ranges::find(run->report.changed, execution_.package, &fleet::PackageChange::name) ==
+            run->report.changed.end())
+      continue;
+    const auto why =
+        what + " was taken back by the run " + node.order_id + " of " + row_.rollout_id + ": " + execution_.machine.why;
+    BELAY_TRY_ASSIGN(const auto rollout, store::rollouts::get_brief(sql_, row.rollout_id));
+    if (rollout.finished_at) {
+      auto said = row;
+      said.why = why.substr(0, store::rollouts::kWhyBytesMax);
+      BELAY_TRY(store::rollouts::put_nodes(sql_, std::span(&said, 1)));
+      continue;
+    }
+    RolloutEvent event;
+    event.kind = EventKind::taken_back;
+    event.node_id = node.node_id;
+    event.who = "belayd";
+    event.why = why;
+    event.run_id = row.order_id;
+    const auto key = std::string(kRolloutEventKey) + "taken-back " + node.order_id;
+    BELAY_TRY(store::executions::post(sql_, kRolloutKind, row.rollout_id, {0, key, json::encode_text(event), now_}));
+  }
+  return {};
+}
+
 Status RolloutRun::ask_role(const Action& action, rollout::Node& node, Events& answers) {
   const auto& wanted = *ring_spec(node).order;
   auto order = draft(action, node.node_id, execution_.machine.rings[node.ring].delivery);

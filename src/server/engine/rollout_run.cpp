@@ -98,6 +98,9 @@ Status RolloutRun::save(const std::map<std::string, rollout::Node>& before) {
     const auto known = before.find(node.node_id);
     if (known != before.end() && same(known->second, node)) continue;
     changed.push_back(row_of(row_.rollout_id, node));
+    if (node.state == rollout::NodeState::RolledBack && !node.undoes.empty() && known != before.end() &&
+        known->second.state != rollout::NodeState::RolledBack)
+      BELAY_TRY(tell_taken_back(node));
     BELAY_TRY(
         note_unsettled(sql_, row_.rollout_id, known == before.end() ? rollout::Node() : known->second, node, now_));
   }

@@ -54,6 +54,7 @@ class RolloutRun {
   Status put_back(const rollout::Action& action, rollout::Node& node, Events& answers);
   Status ask_role(const rollout::Action& action, rollout::Node& node, Events& answers);
   Status withdraw(const rollout::Node& node, Events& answers);
+  Status tell_taken_back(const rollout::Node& node);
   Status report(const std::string& why);
   // ---- what is told and remembered (rollout_notices.cpp)
   Status quarantine(const rollout::Action& action);

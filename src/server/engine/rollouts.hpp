@@ -49,8 +49,9 @@ struct RolloutEvent {
   rollout::EventKind kind = rollout::EventKind::start;
   std::string node_id, who, why, ring_name;
   bool again = false;
+  std::string run_id{};  // of taken_back: the run that was
 };
-BOOST_DESCRIBE_STRUCT(RolloutEvent, (), (kind, node_id, who, why, ring_name, again))
+BOOST_DESCRIBE_STRUCT(RolloutEvent, (), (kind, node_id, who, why, ring_name, again, run_id))
 inline constexpr std::string_view kRolloutEventKey = "operator ";  // begins the key of such an event
 
 struct CreateRolloutRequest {

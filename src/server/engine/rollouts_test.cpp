@@ -220,6 +220,55 @@ TEST_F(RolloutsTest, APutBackNodeHasItsOldVersionsAgain) {
   EXPECT_EQ(version(node("dev"), "openssl"), "1");
 }
 
+constexpr const char* kSoaksInDev = R"(
+name: october
+approvals: 1
+rings:
+  - {name: dev, targets: ["tag:Env=dev"], soak: 10m}
+  - {name: staging, targets: ["tag:Env=staging"]}
+)";
+
+TEST_F(RolloutsTest, ANodeThatIsTakenBackInTheSoakHaltsItsRollout) {
+  const auto id = carried_out(kSoaksInDev);
+  ASSERT_EQ(state(id), "Soaking") << why(id);
+  RollbackRequest request;
+  request.instance_ids = {node("dev").id};
+  request.requested_by = "operator";
+  request.reason = "it breaks the shop";
+  const auto back = rollouts_->roll_back(request);
+  ASSERT_TRUE(back.ok()) << back.error().chain();
+  pass(15min);
+  EXPECT_EQ(state(*back), "RolledBack") << why(*back);
+  EXPECT_EQ(state_of(id, "dev"), "RolledBack");
+  EXPECT_EQ(state(id), "Halted") << why(id);
+  EXPECT_EQ(orders("staging", wire::OrderKind::patch), 0u);
+  const auto in_force = store_->read([](store::Sql& sql) { return store::rollouts::in_quarantine(sql); });
+  ASSERT_TRUE(in_force.ok());
+  EXPECT_EQ(in_force->size(), 2u) << "its change set, and the version";
+  EXPECT_EQ(rollouts_->resume(id, false, "operator").error().code(), Code::conflict) << "nobody has it any more";
+}
+
+// What a rollout that is over brought and somebody took back since: its list says so.
+TEST_F(RolloutsTest, ARolloutThatIsOverSaysWhatWasTakenBackSince) {
+  const auto id = carried_out();
+  ASSERT_EQ(state(id), "Completed") << why(id);
+  RollbackRequest request;
+  request.instance_ids = {node("dev").id};
+  request.requested_by = "operator";
+  request.reason = "slow";
+  const auto back = rollouts_->roll_back(request);
+  ASSERT_TRUE(back.ok());
+  pass(10s);
+  const auto nodes = rollouts_->nodes(id, {}, {});
+  ASSERT_TRUE(nodes.ok());
+  for (const auto& one : nodes->items) {
+    EXPECT_EQ(one.row.state, "Committed");
+    const bool gone = one.row.why.find("was taken back by the run") != std::string::npos;
+    EXPECT_EQ(gone, one.row.node_id == node("dev").id) << one.row.why;
+    if (gone) EXPECT_NE(one.row.why.find(*back + ": slow"), std::string::npos) << one.row.why;
+  }
+}
+
 TEST_F(RolloutsTest, ARunningRolloutRollsBackWhole) {
   const auto id = create();
   pass(10s);
