@@ -113,6 +113,17 @@ void Turn::enter(State state, std::string why) {
   if (told && rollout_.state != state) out_.actions.push_back({ActionKind::report, "", 0, {}, why});
   rollout_.state = state;
   rollout_.why = std::move(why);
+  if (is_over(state)) end_rings();
+}
+
+// Nothing runs, soaks or waits in what is over. A ring that was green or halted says that as before, but not over nodes
+// that are back as they were.
+void Turn::end_rings() {
+  for (std::uint32_t i = 0; i < rollout_.rings.size(); ++i) {
+    auto& ring = rollout_.rings[i];
+    if (rollout_.state == State::RolledBack && ring.begun_at) ring.state = RingState::RolledBack;
+    else if (ring.state != RingState::Green && ring.state != RingState::Halted) ring.state = RingState::Ended;
+  }
 }
 
 // Orders that their nodes may not have yet; those that run are left to their own end, which is safer than any stop.

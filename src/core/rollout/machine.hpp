@@ -57,8 +57,8 @@ BOOST_DESCRIBE_ENUM(NodeState, Pending, Checking, Held, Protecting, Installing, 
 bool is_at_work(NodeState state);  // has an order that has not ended
 bool is_failed(NodeState state);   // RolledBack, RollbackFailed, Inconsistent: counts against the error budget
 
-enum class RingState { Waiting, AwaitingApproval, Running, Soaking, Green, Halted };
-BOOST_DESCRIBE_ENUM(RingState, Waiting, AwaitingApproval, Running, Soaking, Green, Halted)
+enum class RingState { Waiting, AwaitingApproval, Running, Soaking, Green, Halted, RolledBack, Ended };
+BOOST_DESCRIBE_ENUM(RingState, Waiting, AwaitingApproval, Running, Soaking, Green, Halted, RolledBack, Ended)
 
 // The last rung of a node's ladder back: its data, put back as it was just before the change (data_rung.hpp). A node
 // that has it failed, whatever comes of it.

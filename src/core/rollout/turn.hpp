@@ -29,6 +29,7 @@ class Turn {
   void accept_halt(Ring& ring, bool held_ones_again);
   void take_roll_back(const Event& event);
   void ended(const Event& event, Node& node);
+  bool has_no_turn_any_more(const Node& node) const;
   bool restores_data(const Event& event, const Node& node) const;
   void begin_data(const Event& event, Node& node);
   void take_of_data(const Event& event, Node& node);
@@ -72,6 +73,7 @@ class Turn {
   void wake(std::optional<Instant> at);
   void end_node(Node& node, NodeState state, std::string why);
   void enter(State state, std::string why);
+  void end_rings();
   void withdraw_untaken();
   void skip_pending(const std::string& why);
 

@@ -199,7 +199,7 @@ void Turn::take_of_node(const Event& event, Node& node) {
     case EventKind::withdrawn:  // also of a node that had it, and stopped before anything was changed
       if (!is_at_work(node.state)) return;
       node.deadline.reset();
-      if (is_over(rollout_.state)) return end_node(node, NodeState::Skipped, "its order was taken back unread");
+      if (has_no_turn_any_more(node)) return end_node(node, NodeState::Skipped, "its order was taken back unread");
       node.state = NodeState::Pending;
       return touch(node);
     case EventKind::undeliverable:
@@ -208,6 +208,12 @@ void Turn::take_of_node(const Event& event, Node& node) {
       return end_node(node, node.taken ? NodeState::Inconsistent : NodeState::Skipped, "is no node any more");
     default: return ended(event, node);
   }
+}
+
+// Over, or on the way back as a whole or in its ring: an order that comes back unread is not given again.
+bool Turn::has_no_turn_any_more(const Node& node) const {
+  if (is_over(rollout_.state)) return true;
+  return rollout_.rolled_back && (!rollout_.rollback_ring || *rollout_.rollback_ring == node.ring);
 }
 
 // Once for a node. One that was given up waits for whom it was told to: what was mended there since is not known.

@@ -52,7 +52,9 @@ bool Turn::ring_goes_on(Ring& ring) {
     case RingState::Running: return run_ring(ring);
     case RingState::Soaking: return soak(ring);
     case RingState::Green: return pass_on(ring), true;
-    case RingState::Halted: return false;
+    case RingState::Halted:
+    case RingState::RolledBack:
+    case RingState::Ended: return false;
   }
   return false;
 }
