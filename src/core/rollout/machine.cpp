@@ -63,12 +63,13 @@ RingCounts count(const Rollout& rollout, std::uint32_t ring) {
     if (has_failed(node)) ++out.failed;
     if (node.state == NodeState::RolledBack) ++out.rolled_back;
     if (node.state == NodeState::Skipped && node.had_nothing) ++out.had_nothing;
+    if (node.state == NodeState::Skipped && node.excused) ++out.excused;
   }
   return out;
 }
 
 bool nobody_had_anything(const RingCounts& counts) {
-  return counts.had_nothing > 0 && counts.skipped == counts.nodes;  // the other skipped ones are no nodes any more
+  return counts.had_nothing > 0 && counts.excused == 0 && counts.skipped == counts.nodes;  // the other skipped ones are no nodes any more
 }
 
 Step step(Rollout& rollout, std::span<const Event> events, const Surroundings& surroundings, Instant now) {
@@ -101,7 +102,7 @@ void Turn::wake(std::optional<Instant> at) {
 void Turn::end_node(Node& node, NodeState state, std::string why) {
   node.state = state;
   node.why = std::move(why);
-  node.settled = node.had_nothing = false;
+  node.settled = node.had_nothing = node.excused = false;
   node.ended_at = now_;
   node.deadline.reset();
   touch(node);

@@ -91,6 +91,7 @@ struct Node {
   bool taken = false;               // the node has the order
   bool regressed = false;           // after its commit, during the soak
   bool had_nothing = false;         // Skipped: nothing of what is shipped was to be done there
+  bool excused = false;             // Skipped: it had something to take, and is excepted or on hold
   bool settled = false;             // it failed, and was seen well again since, or somebody said that it is
   bool asked = false;               // for its role
   std::vector<std::string> ailing;  // the caller's: units that were failed when it committed
@@ -100,7 +101,7 @@ struct Node {
 };
 BOOST_DESCRIBE_STRUCT(Node, (),
                       (node_id, ring, groups, rank, state, why, order_id, undoes, put_back, taken, regressed,
-                       had_nothing, settled, asked, ailing, attempt, started_at, ended_at, deadline, data))
+                       had_nothing, excused, settled, asked, ailing, attempt, started_at, ended_at, deadline, data))
 inline constexpr std::uint32_t kRankUnknown = 0xffff'ffff;
 bool has_failed(const Node& node);    // is_failed(), or ill since its commit, or on its last rung
 bool is_unsettled(const Node& node);  // RollbackFailed, Inconsistent, or Committed and ill since; and not settled
@@ -174,6 +175,7 @@ enum class EventKind {
   taken,          // the node has its order
   committed,
   nothing_to_do,
+  excused,  // it has something to do, and is to be left alone; `why`
   held,  // refused before anything was changed; `why`
   rolled_back,
   rollback_failed,
@@ -196,7 +198,7 @@ enum class EventKind {
   roll_back,  // `node_id` "": all; else that node; with `ring`: that ring
 };
 BOOST_DESCRIBE_ENUM(EventKind, start, frozen, approved, not_plannable, ring_approved, taken, committed, nothing_to_do,
-                    held, rolled_back, rollback_failed, inconsistent, put_back, not_put_back, data_back, data_not_back,
+                    excused, held, rolled_back, rollback_failed, inconsistent, put_back, not_put_back, data_back, data_not_back,
                     undeliverable, withdrawn, regressed, taken_back, settled, role_told, joined, quarantined, pause, resume, abort,
                     roll_back)
 
@@ -251,10 +253,10 @@ bool is_finished(const Rollout& rollout);
 
 struct RingCounts {
   std::uint32_t nodes = 0, pending = 0, at_work = 0, committed = 0, held = 0, skipped = 0, failed = 0, rolled_back = 0;
-  std::uint32_t had_nothing = 0;  // of the skipped ones
+  std::uint32_t had_nothing = 0, excused = 0;  // of the skipped ones
 };
 BOOST_DESCRIBE_STRUCT(RingCounts, (),
-                      (nodes, pending, at_work, committed, held, skipped, failed, rolled_back, had_nothing))
+                      (nodes, pending, at_work, committed, held, skipped, failed, rolled_back, had_nothing, excused))
 RingCounts count(const Rollout& rollout, std::uint32_t ring);
 // Nobody took the change, and that is no sign of a fault: there was nothing to take, wherever a node is left to ask.
 bool nobody_had_anything(const RingCounts& counts);

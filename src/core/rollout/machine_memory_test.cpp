@@ -17,7 +17,7 @@ TEST(Rollout, NothingChangedMeansNothingToSoakAndIsSaid) {
 
 TEST(Rollout, ARingInWhichNobodyTookTheChangeIsGreenOnlyIfNobodyHadAnythingToTake) {
   constexpr auto took = EventKind::committed, nothing = EventKind::nothing_to_do, held = EventKind::held,
-                 failed = EventKind::rolled_back, gone = EventKind::undeliverable;
+                 failed = EventKind::rolled_back, gone = EventKind::undeliverable, excused = EventKind::excused;
   struct Case {
     std::vector<EventKind> nodes;
     std::uint32_t sample;
@@ -34,6 +34,9 @@ TEST(Rollout, ARingInWhichNobodyTookTheChangeIsGreenOnlyIfNobodyHadAnythingToTak
       {{took, took, nothing}, 2, true},
       {{nothing, nothing}, 2, true},
       {{took, held}, 1, true},
+      {{excused}, 1, false},
+      {{excused, nothing}, 1, false},
+      {{excused, took}, 1, true},
   };
   for (const auto& one : cases) {
     World world({static_cast<std::uint32_t>(one.nodes.size()), 1});
@@ -48,6 +51,14 @@ TEST(Rollout, ARingInWhichNobodyTookTheChangeIsGreenOnlyIfNobodyHadAnythingToTak
     EXPECT_EQ(world.rollout.state, one.green ? State::Running : State::Halted) << world.rollout.why << at;
     EXPECT_EQ(world.sent().empty(), !one.green) << at;
   }
+}
+
+TEST(Rollout, InTheLastRingAllMayBeExcused) {
+  World world({1, 2});
+  world.turn();
+  world.all_at_work(EventKind::committed);
+  world.turn({world.of("n1-0", EventKind::excused), world.of("n1-1", EventKind::nothing_to_do)});
+  EXPECT_EQ(world.rollout.state, State::Completed) << world.rollout.why;
 }
 
 TEST(Rollout, AFailedNodeKeepsItsPlaceInTheBudgetUntilItIsSettled) {

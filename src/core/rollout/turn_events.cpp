@@ -11,6 +11,7 @@ bool is_of_node(EventKind kind) {
     case EventKind::taken:
     case EventKind::committed:
     case EventKind::nothing_to_do:
+    case EventKind::excused:
     case EventKind::held:
     case EventKind::rolled_back:
     case EventKind::rollback_failed:
@@ -293,6 +294,10 @@ void Turn::ended(const Event& event, Node& node) {
     case EventKind::nothing_to_do:
       end_node(node, NodeState::Skipped, event.why);
       node.had_nothing = true;
+      return;
+    case EventKind::excused:
+      end_node(node, NodeState::Skipped, event.why);
+      node.excused = true;
       return;
     case EventKind::held: return end_node(node, NodeState::Held, event.why);
     case EventKind::rolled_back: return end_node(node, NodeState::RolledBack, event.why);

@@ -98,10 +98,14 @@ bool Turn::run_ring(Ring& ring) {
 // Every node has ended, and errors are within the budget.
 void Turn::conclude_ring(Ring& ring, const RingCounts& counts) {
   const auto sample = sample_wanted(ring, counts);
-  if (counts.committed < sample && !nobody_had_anything(counts))
+  // Behind the last ring nobody rests on it: there it may be that all are excused.
+  const bool all_excused = rollout_.ring + 1 == rollout_.rings.size() && counts.excused > 0 &&
+                           counts.had_nothing + counts.excused == counts.nodes;
+  if (counts.committed < sample && !nobody_had_anything(counts) && !all_excused)
     return halt(ring,
                 "in the ring " + ring.name + " " + of(counts.committed, counts.nodes, "nodes took the change") +
                     (counts.had_nothing ? ", " + std::to_string(counts.had_nothing) + " had nothing to take" : "") +
+                    (counts.excused ? ", " + std::to_string(counts.excused) + " are excepted or on hold" : "") +
                     ", and " + std::to_string(sample) + " are wanted before it is trusted");
   if (counts.committed == 0 || ring.soak == Duration::zero()) {
     ring.state = RingState::Green;  // nothing was changed that could show its fault later

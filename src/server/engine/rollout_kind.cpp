@@ -136,7 +136,7 @@ std::vector<RingView> views_of(const rollout::Rollout& machine) {
     view.soak_until = ring.soak_until;
     if (ring.state == rollout::RingState::Green && view.counts.committed == 0)
       view.why = rollout::nobody_had_anything(view.counts) ? std::string(rollout::kNobodyHadAnything)
-                                                           : "nobody took the change, and sampleSize asks for nobody";
+                                                           : "nobody took the change: all are excepted or on hold";
     out.push_back(std::move(view));
   }
   return out;

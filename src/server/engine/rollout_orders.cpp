@@ -173,7 +173,7 @@ Status RolloutRun::send(const Action& action, rollout::Node& node, Events& answe
   if (!shipment.why_not.empty())
     return answers.push_back(answer(EventKind::held, node, shipment.why_not + "; scan it, then resume")), Status();
   if (shipment.changes.empty())
-    return answers.push_back(answer(EventKind::nothing_to_do, node,
+    return answers.push_back(answer(remarks.empty() ? EventKind::nothing_to_do : EventKind::excused, node,
                                     remarks.empty() ? "has what the change set ships, or none of it" : remarks)),
            Status();
   BELAY_TRY_ASSIGN(const auto in_force, store::rollouts::in_quarantine(sql_));
