@@ -249,6 +249,29 @@ std::vector<fleet::PackageChange> reversed(const std::vector<store::runs::Run>& 
   return out;
 }
 
+// Takes back the oldest of the runs alone: what later ones brought stays. Where one of them changed a package of that run
+// again, it stands on top of it: why nothing is put back then; else "".
+std::string leave_what_came_later(const std::vector<store::runs::Run>& newest_first,
+                                  std::vector<fleet::PackageChange>& changes) {
+  const auto& own = newest_first.back().report.changed;
+  const auto of_own = [&](const fleet::PackageChange& change) {
+    return std::ranges::find_if(
+        own, [&](const auto& one) { return one.name == change.name && one.arch == change.arch; });
+  };
+  std::erase_if(changes, [&](const auto& change) { return of_own(change) == own.end(); });
+  for (const auto& change : changes) {
+    if (change.from_version == of_own(change)->to_version) continue;
+    for (const auto& run : newest_first)
+      if (std::ranges::any_of(run.report.changed, [&](const auto& one) {
+            return one.name == change.name && one.arch == change.arch;
+          }))
+        return "the later run " + run.run_id + " changed " + change.name + " again, to " + change.from_version +
+               ": nothing was put back; take that run back first, or say so: belay rollback NODE --to " +
+               newest_first.back().run_id;
+  }
+  return {};
+}
+
 // Gives each change the checksum that the run's order knew of the old file, so that the pool can serve what a node does
 // not hold any more.
 void name_old_files(const std::vector<fleet::PackageChange>& old_files, std::vector<fleet::PackageChange>& changes) {
@@ -286,6 +309,10 @@ Status RolloutRun::put_back(const Action& action, rollout::Node& node, Events& a
   node.order_id = order_id_for(kRolloutKind, row_.rollout_id, node.node_id, rollout::order_name(action));
   if (!runs.ok()) return answers.push_back(answer(EventKind::not_put_back, node, runs.error().message())), Status();
   auto changes = reversed(*runs, execution_.package);
+  if (execution_.back_before_run.empty()) {
+    const auto later = leave_what_came_later(*runs, changes);
+    if (!later.empty()) return answers.push_back(answer(EventKind::not_put_back, node, later)), Status();
+  }
   if (changes.empty())
     return answers.push_back(answer(EventKind::put_back, node, "nothing that was changed is left to put back")),
            Status();
@@ -314,9 +341,10 @@ Status RolloutRun::put_back(const Action& action, rollout::Node& node, Events& a
 
 // The rollouts that brought what was put back: one that is open is told, of one that is over the node's row says it.
 Status RolloutRun::tell_taken_back(const rollout::Node& node) {
-  const auto back_to = execution_.back_before_run.empty() ? node.undoes : execution_.back_before_run;
-  const auto runs = runs_back(sql_, node.node_id, back_to);
+  const bool only_one = execution_.back_before_run.empty();
+  auto runs = runs_back(sql_, node.node_id, only_one ? node.undoes : execution_.back_before_run);
   if (!runs.ok()) return runs.error().code() == Code::not_found ? Status() : Status(runs.error());
+  if (only_one) runs->erase(runs->begin(), runs->end() - 1);  // what came later was left
   BELAY_TRY_ASSIGN(const auto rows, store::rollouts::all_of_node(sql_, node.node_id));
   const auto what = execution_.package.empty() ? std::string("its change") : execution_.package + " of its change";
   for (const auto& row : rows) {

@@ -248,6 +248,39 @@ TEST_F(RolloutsTest, ANodeThatIsTakenBackInTheSoakHaltsItsRollout) {
   EXPECT_EQ(rollouts_->resume(id, false, "operator").error().code(), Code::conflict) << "nobody has it any more";
 }
 
+// What another change brought meanwhile is no part of this one; where it stands on top of it, a person decides.
+TEST_F(RolloutsTest, AnOpenRolloutTakesBackOnlyWhatItBrought) {
+  for (const auto* later : {"nginx", "openssl"}) {
+    for (auto& [id, node] : fleet_) scan(with_openssl(node));
+    const auto id = carried_out(kSoaksInDev);
+    ASSERT_EQ(state(id), "Soaking") << why(id);
+    const auto upgraded = node("dev").done.back();
+    store::runs::Run run;
+    run.run_id = "later-" + std::string(later);
+    run.node_id = node("dev").id;
+    run.started_at = run.finished_at = run.received_at = clock_.now();
+    run.report.run_id = run.run_id;
+    run.report.outcome = patchrun::Outcome::committed;
+    run.report.changed = {{later, upgraded.patch->changes[0].arch, "2", "3", "", 0}};
+    ASSERT_TRUE(store_->write([&](store::Sql& sql) { return store::runs::add(sql, run); }).ok());
+    RollbackRequest whole;
+    whole.rollout_id = id;
+    whole.requested_by = "operator";
+    whole.quarantine = false;
+    ASSERT_EQ(rollouts_->roll_back(whole).value(), id);
+    pass(20s);
+    if (later == std::string("openssl")) {
+      EXPECT_EQ(state_of(id, "dev"), "RollbackFailed");
+      EXPECT_EQ(node("dev").done.back().order_id, upgraded.order_id) << "nothing was ordered";
+      continue;
+    }
+    EXPECT_EQ(state(id), "RolledBack") << why(id);
+    const auto& changes = node("dev").done.back().patch->changes;
+    ASSERT_EQ(changes.size(), 1u) << "nginx stays";
+    EXPECT_EQ(changes[0].name, "openssl");
+  }
+}
+
 // What a rollout that is over brought and somebody took back since: its list says so.
 TEST_F(RolloutsTest, ARolloutThatIsOverSaysWhatWasTakenBackSince) {
   const auto id = carried_out();
