@@ -63,4 +63,15 @@ Result<std::vector<CalendarHold>> held_by_calendars(store::Sql& sql, const sched
   return holds;
 }
 
+Result<std::optional<Instant>> closing_of_calendars(store::Sql& sql, const schedule::ReadZone& read_zone,
+                                                    const std::vector<std::string>& names, Instant at) {
+  std::vector<calendar::Calendar> calendars;
+  for (const auto& name : names) {
+    BELAY_TRY_ASSIGN(auto one, read_change_calendar(sql, read_zone, name));
+    calendars.push_back(std::move(one));
+  }
+  if (calendars.empty()) return std::optional<Instant>();
+  return calendar::calendar_state(calendars, at).next_transition;
+}
+
 }  // namespace belay::server

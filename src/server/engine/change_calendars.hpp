@@ -30,4 +30,8 @@ struct CalendarHold {
 Result<std::vector<CalendarHold>> held_by_calendars(store::Sql& sql, const schedule::ReadZone& read_zone,
                                                     const std::vector<std::string>& names, Instant at);
 
+// Where all of them are open at `at`: when the first of them closes; nothing: not within two years.
+Result<std::optional<Instant>> closing_of_calendars(store::Sql& sql, const schedule::ReadZone& read_zone,
+                                                    const std::vector<std::string>& names, Instant at);
+
 }  // namespace belay::server

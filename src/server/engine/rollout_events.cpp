@@ -296,6 +296,12 @@ Result<rollout::RingClock> RolloutRun::clock_of(const rollout::RingSpec& ring) {
     calendars.insert(calendars.end(), window->calendars.begin(), window->calendars.end());
   }
   BELAY_TRY_ASSIGN(const auto holds, held_by_calendars(sql_, parts_.windows.read_zone(), calendars, now_));
+  if (holds.empty() && clock.open) {
+    // The beginning of what it forbids is a cut-off as a window's is.
+    BELAY_TRY_ASSIGN(const auto closing, closing_of_calendars(sql_, parts_.windows.read_zone(), calendars, now_));
+    if (closing && (!clock.begin_until || *closing < *clock.begin_until)) clock.begin_until = *closing;
+    if (closing && (!clock.next_look || *closing < *clock.next_look)) clock.next_look = *closing;
+  }
   if (holds.empty()) return clock;
   clock.open = false;
   clock.why = holds.front().why;

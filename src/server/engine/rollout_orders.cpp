@@ -191,6 +191,7 @@ Status RolloutRun::send(const Action& action, rollout::Node& node, Events& answe
       return {};
     }
   auto order = draft(action, node.node_id, execution_.machine.rings[node.ring].delivery);
+  if (action.end_by) order.expires_at = std::min(order.expires_at, *action.end_by);  // not begun behind the cut-off
   order.kind = wire::OrderKind::patch;
   order.patch.emplace();
   order.patch->changes = std::move(shipment.changes);

@@ -9,6 +9,7 @@
 #include "io/crypto.hpp"
 #include "server/engine/approvals.hpp"
 #include "server/engine/audit.hpp"
+#include "server/engine/change_calendars.hpp"
 #include "server/engine/quarantine.hpp"
 #include "server/engine/rollout_kind.hpp"
 #include "server/engine/rollout_rows.hpp"
@@ -93,6 +94,16 @@ Status check_window(Sql& sql, const rollout::Spec& spec, std::uint32_t index,
                          " on " + whose + ": it would never begin");
 }
 
+Status check_calendars(Sql& sql, const rollout::Spec& spec, std::uint32_t index) {
+  for (const auto& name : spec.rings[index].calendars) {
+    const auto found = find_change_calendar(sql, name);
+    if (found.ok()) continue;
+    if (!is_no_calendar(found.error())) return found.error();
+    return refused_rollout("rings[" + std::to_string(index) + "].calendars: " + found.error().message());
+  }
+  return {};
+}
+
 struct Plan {
   rollout::Spec spec;
   std::vector<rollout::Node> nodes;
@@ -111,7 +122,10 @@ Result<Plan> plan_of(Sql& sql, const std::string& content) {
     BELAY_TRY_ASSIGN(plan.baseline_id, baseline_named(sql, plan.spec.baseline));
   }
   BELAY_TRY_ASSIGN(plan.nodes, members_of(sql, plan.spec, plan.warnings));
-  for (std::uint32_t i = 0; i < plan.spec.rings.size(); ++i) BELAY_TRY(check_window(sql, plan.spec, i, plan.nodes));
+  for (std::uint32_t i = 0; i < plan.spec.rings.size(); ++i) {
+    BELAY_TRY(check_window(sql, plan.spec, i, plan.nodes));
+    BELAY_TRY(check_calendars(sql, plan.spec, i));
+  }
   for (const auto& ring : plan.spec.rings)
     if (ring.soak > Duration::zero() && ring.soak < kSilenceShows)
       plan.warnings.push_back("the ring '" + ring.name + "' soaks for " + humanize(ring.soak) +

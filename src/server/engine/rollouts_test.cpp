@@ -220,88 +220,6 @@ TEST_F(RolloutsTest, APutBackNodeHasItsOldVersionsAgain) {
   EXPECT_EQ(version(node("dev"), "openssl"), "1");
 }
 
-constexpr const char* kSoaksInDev = R"(
-name: october
-approvals: 1
-rings:
-  - {name: dev, targets: ["tag:Env=dev"], soak: 10m}
-  - {name: staging, targets: ["tag:Env=staging"]}
-)";
-
-TEST_F(RolloutsTest, ANodeThatIsTakenBackInTheSoakHaltsItsRollout) {
-  const auto id = carried_out(kSoaksInDev);
-  ASSERT_EQ(state(id), "Soaking") << why(id);
-  RollbackRequest request;
-  request.instance_ids = {node("dev").id};
-  request.requested_by = "operator";
-  request.reason = "it breaks the shop";
-  const auto back = rollouts_->roll_back(request);
-  ASSERT_TRUE(back.ok()) << back.error().chain();
-  pass(15min);
-  EXPECT_EQ(state(*back), "RolledBack") << why(*back);
-  EXPECT_EQ(state_of(id, "dev"), "RolledBack");
-  EXPECT_EQ(state(id), "Halted") << why(id);
-  EXPECT_EQ(orders("staging", wire::OrderKind::patch), 0u);
-  const auto in_force = store_->read([](store::Sql& sql) { return store::rollouts::in_quarantine(sql); });
-  ASSERT_TRUE(in_force.ok());
-  EXPECT_EQ(in_force->size(), 2u) << "its change set, and the version";
-  EXPECT_EQ(rollouts_->resume(id, false, "operator").error().code(), Code::conflict) << "nobody has it any more";
-}
-
-// What another change brought meanwhile is no part of this one; where it stands on top of it, a person decides.
-TEST_F(RolloutsTest, AnOpenRolloutTakesBackOnlyWhatItBrought) {
-  for (const auto* later : {"nginx", "openssl"}) {
-    for (auto& [id, node] : fleet_) scan(with_openssl(node));
-    const auto id = carried_out(kSoaksInDev);
-    ASSERT_EQ(state(id), "Soaking") << why(id);
-    const auto upgraded = node("dev").done.back();
-    store::runs::Run run;
-    run.run_id = "later-" + std::string(later);
-    run.node_id = node("dev").id;
-    run.started_at = run.finished_at = run.received_at = clock_.now();
-    run.report.run_id = run.run_id;
-    run.report.outcome = patchrun::Outcome::committed;
-    run.report.changed = {{later, upgraded.patch->changes[0].arch, "2", "3", "", 0}};
-    ASSERT_TRUE(store_->write([&](store::Sql& sql) { return store::runs::add(sql, run); }).ok());
-    RollbackRequest whole;
-    whole.rollout_id = id;
-    whole.requested_by = "operator";
-    whole.quarantine = false;
-    ASSERT_EQ(rollouts_->roll_back(whole).value(), id);
-    pass(20s);
-    if (later == std::string("openssl")) {
-      EXPECT_EQ(state_of(id, "dev"), "RollbackFailed");
-      EXPECT_EQ(node("dev").done.back().order_id, upgraded.order_id) << "nothing was ordered";
-      continue;
-    }
-    EXPECT_EQ(state(id), "RolledBack") << why(id);
-    const auto& changes = node("dev").done.back().patch->changes;
-    ASSERT_EQ(changes.size(), 1u) << "nginx stays";
-    EXPECT_EQ(changes[0].name, "openssl");
-  }
-}
-
-// What a rollout that is over brought and somebody took back since: its list says so.
-TEST_F(RolloutsTest, ARolloutThatIsOverSaysWhatWasTakenBackSince) {
-  const auto id = carried_out();
-  ASSERT_EQ(state(id), "Completed") << why(id);
-  RollbackRequest request;
-  request.instance_ids = {node("dev").id};
-  request.requested_by = "operator";
-  request.reason = "slow";
-  const auto back = rollouts_->roll_back(request);
-  ASSERT_TRUE(back.ok());
-  pass(10s);
-  const auto nodes = rollouts_->nodes(id, {}, {});
-  ASSERT_TRUE(nodes.ok());
-  for (const auto& one : nodes->items) {
-    EXPECT_EQ(one.row.state, "Committed");
-    const bool gone = one.row.why.find("was taken back by the run") != std::string::npos;
-    EXPECT_EQ(gone, one.row.node_id == node("dev").id) << one.row.why;
-    if (gone) EXPECT_NE(one.row.why.find(*back + ": slow"), std::string::npos) << one.row.why;
-  }
-}
-
 TEST_F(RolloutsTest, ARunningRolloutRollsBackWhole) {
   const auto id = create();
   pass(10s);
@@ -386,25 +304,6 @@ TEST_F(RolloutsTest, ExceptedPackagesStayAsTheyAre) {
   EXPECT_EQ(version(node("staging"), "openssl"), "2");
   EXPECT_EQ(version(node("prod"), "openssl"), "1");
   EXPECT_EQ(state_of(id, "prod"), "Skipped");
-}
-
-// It had something to take: nothing was shown there that the next ring could rest on.
-TEST_F(RolloutsTest, ARingThatIsExceptedIsNotGreen) {
-  store::rollouts::Exception exception;
-  exception.exception_id = "ex-1";
-  exception.package = "openssl";
-  exception.target = "tag:Env=dev";
-  exception.owner = "dba";
-  exception.reason = "certified on 1";
-  exception.created_by = "operator";
-  exception.created_at = clock_.now();
-  exception.expires_at = clock_.now() + 24h;
-  ASSERT_TRUE(store_->write([&](store::Sql& sql) { return store::rollouts::add_exception(sql, exception); }).ok());
-  const auto id = carried_out();
-  EXPECT_EQ(state(id), "Halted");
-  EXPECT_THAT(why(id), HasSubstr("1 are excepted or on hold"));
-  EXPECT_EQ(state_of(id, "dev"), "Skipped");
-  EXPECT_EQ(version(node("staging"), "openssl"), "1");
 }
 
 TEST_F(RolloutsTest, WhatIsInQuarantineShipsUnderNoOtherIdAndIsNotResumed) {
