@@ -34,7 +34,8 @@ bool is_unsettled(const Node& node) {
 }
 
 bool disturbs(const Node& node) {
-  return is_at_work(node.state) || is_unsettled(node) || (node.state == NodeState::RolledBack && !node.settled);
+  return is_at_work(node.state) || is_unsettled(node) || (node.state == NodeState::RolledBack && !node.settled) ||
+         (node.state == NodeState::Held && node.down && !node.settled);
 }
 
 bool is_finished(const Rollout& rollout) {
@@ -102,7 +103,7 @@ void Turn::wake(std::optional<Instant> at) {
 void Turn::end_node(Node& node, NodeState state, std::string why) {
   node.state = state;
   node.why = std::move(why);
-  node.settled = node.had_nothing = node.excused = false;
+  node.settled = node.had_nothing = node.excused = node.down = false;
   node.ended_at = now_;
   node.deadline.reset();
   touch(node);

@@ -92,6 +92,7 @@ struct Node {
   bool regressed = false;           // after its commit, during the soak
   bool had_nothing = false;         // Skipped: nothing of what is shipped was to be done there
   bool excused = false;             // Skipped: it had something to take, and is excepted or on hold
+  bool down = false;                // Held: it was ill before, or did not take its order
   bool settled = false;             // it failed, and was seen well again since, or somebody said that it is
   bool asked = false;               // for its role
   std::vector<std::string> ailing;  // the caller's: units that were failed when it committed
@@ -101,11 +102,11 @@ struct Node {
 };
 BOOST_DESCRIBE_STRUCT(Node, (),
                       (node_id, ring, groups, rank, state, why, order_id, undoes, put_back, taken, regressed,
-                       had_nothing, excused, settled, asked, ailing, attempt, started_at, ended_at, deadline, data))
+                       had_nothing, excused, down, settled, asked, ailing, attempt, started_at, ended_at, deadline, data))
 inline constexpr std::uint32_t kRankUnknown = 0xffff'ffff;
 bool has_failed(const Node& node);    // is_failed(), or ill since its commit, or on its last rung
 bool is_unsettled(const Node& node);  // RollbackFailed, Inconsistent, or Committed and ill since; and not settled
-bool disturbs(const Node& node);      // uses up a place in its groups' budgets: at work, or failed and not settled
+bool disturbs(const Node& node);      // uses up a place in its groups' budgets: at work, or failed or down and not settled
 
 struct Ring {
   std::string name;
@@ -159,6 +160,7 @@ struct Surroundings {
   std::vector<RingClock> clocks;
   std::map<std::string, std::uint32_t> disrupted_elsewhere;  // by group: nodes that are none of this rollout's
   std::map<std::string, std::vector<std::string>> members_elsewhere{};  // its own nodes, disturbed elsewhere: groups
+  std::set<std::string> offline{};        // its own nodes that are not heard of for long
   std::map<std::string, Duration> takes;  // by node: measured, a rollback included; absent: not known
   Duration takes_by_default{};
   std::set<std::string> silent;    // nodes not heard of lately: no ring is green over them
@@ -210,10 +212,11 @@ struct Event {
   std::optional<std::uint32_t> ring{};
   std::uint32_t rank = 0;
   std::vector<std::string> groups{};
+  bool down = false;                    // of held: the node was ill before
   bool again = false;                   // of resume: nodes of the ring that were held back are tried again
   std::optional<Instant> data_until{};  // of rollback_failed: data is all that is left to put back, to this moment
 };
-BOOST_DESCRIBE_STRUCT(Event, (), (kind, node_id, order_id, who, why, ring, rank, groups, again, data_until))
+BOOST_DESCRIBE_STRUCT(Event, (), (kind, node_id, order_id, who, why, ring, rank, groups, down, again, data_until))
 
 enum class ActionKind {
   send,          // the order of the change to the node; the caller makes the order id: order_name()

@@ -86,6 +86,32 @@ TEST(Rollout, AFailedNodeKeepsItsPlaceInTheBudgetUntilItIsSettled) {
   }
 }
 
+// A replica that is down is one fewer of its quorum: its own patch waits, and so do its neighbours'.
+TEST(Rollout, WhoIsDownTakesItsPlaceInTheBudget) {
+  enum class How { was_ill, took_no_order, is_offline };
+  for (const auto how : {How::was_ill, How::took_no_order, How::is_offline}) {
+    World world({3});
+    auto& ring = world.rollout.rings[0];
+    ring.budgets = {{"Role", 1}};
+    for (auto& node : world.rollout.nodes) node.groups = {"Role=db"};
+    if (how == How::is_offline) world.around.offline = {"n0-1"};
+    world.turn();
+    if (how == How::is_offline) {
+      EXPECT_EQ(world.sent(), std::vector<std::string>{"n0-1"}) << "it is not in its own way, but in that of others";
+      continue;
+    }
+    ASSERT_EQ(world.sent(), std::vector<std::string>{"n0-0"});
+    auto ill = world.of("n0-0", EventKind::held, "was ill before");
+    ill.down = true;
+    if (how == How::took_no_order) world.now += 1h;
+    world.turn(how == How::was_ill ? std::vector<Event>{ill} : std::vector<Event>{});
+    EXPECT_EQ(world.node("n0-0").state, NodeState::Held);
+    EXPECT_TRUE(world.sent().empty());
+    world.turn({world.of("n0-0", EventKind::settled)});
+    EXPECT_EQ(world.sent(), std::vector<std::string>{"n0-1"});
+  }
+}
+
 TEST(Rollout, OneThatFellIllTakesItsPlaceToo) {
   World world({2, 1});
   for (auto& ring : world.rollout.rings) ring.budgets = {{"Role", 1}}, ring.errors_max = 1, ring.soak = 10min;

@@ -52,9 +52,11 @@ class Turn {
   bool roles_known(const Ring& ring);
   bool disturbs_too_many(const Ring& ring, const Node& node);
   void count_disturbed();
+  bool is_only_offline(const Node& node) const;
   void count_elsewhere(bool (*counts_here)(const Node&));
   bool anybody_elsewhere() const {
-    return !surroundings_.disrupted_elsewhere.empty() || !surroundings_.members_elsewhere.empty();
+    return !surroundings_.disrupted_elsewhere.empty() || !surroundings_.members_elsewhere.empty() ||
+           !surroundings_.offline.empty();
   }
   bool fits(const RingClock& clock, const Node& node);
   void begin(const Ring& ring, const RingClock& clock, Node& node);

@@ -126,6 +126,7 @@ void Turn::take_resume(const Event& event) {
   for (auto& node : rollout_.nodes)
     if (node.ring == rollout_.ring && node.state == NodeState::Held) {
       node.state = NodeState::Pending;
+      node.down = node.settled = false;
       node.why.clear();
       node.ended_at.reset();
       if (node.rank == kRankUnknown && node.asked) node.asked = false, ++node.attempt;  // asked by another order
@@ -194,7 +195,7 @@ void Turn::take_of_node(const Event& event, Node& node) {
       node.settled = true;  // seen to have gone back well
       return;
     case EventKind::settled:
-      if (node.settled || !(is_failed(node.state) || node.regressed)) return;
+      if (node.settled || !(is_failed(node.state) || node.regressed || node.down)) return;
       node.settled = true;
       return touch(node);
     case EventKind::withdrawn:  // also of a node that had it, and stopped before anything was changed
@@ -299,7 +300,10 @@ void Turn::ended(const Event& event, Node& node) {
       end_node(node, NodeState::Skipped, event.why);
       node.excused = true;
       return;
-    case EventKind::held: return end_node(node, NodeState::Held, event.why);
+    case EventKind::held:
+      end_node(node, NodeState::Held, event.why);
+      node.down = event.down;
+      return;
     case EventKind::rolled_back: return end_node(node, NodeState::RolledBack, event.why);
     case EventKind::rollback_failed:
       if (restores_data(event, node)) return begin_data(event, node);
@@ -337,6 +341,7 @@ void Turn::look_at_deadlines() {
       act(ActionKind::withdraw, node);
       end_node(node, undoing ? NodeState::RollbackFailed : NodeState::Held,
                "did not take its order within " + humanize(ring_of(node).delivery) + ": it may be off");
+      node.down = !undoing;
     }
   }
 }

@@ -205,13 +205,18 @@ void Turn::fill(Ring& ring, const RingCounts& counts) {
       waits = true;
       continue;
     }
-    if (disturbs_too_many(ring, node)) {
-      out_.waits_for = "a budget: as many of " + join(node.groups, ", ") + " as it allows are at work or failed";
+    // One that is offline itself may have its order: it is not in its own way.
+    const bool counted = is_only_offline(node);
+    for (const auto& group : node.groups) disturbed_[group] -= counted;
+    const bool too_many = disturbs_too_many(ring, node);
+    for (const auto& group : node.groups) disturbed_[group] += counted;
+    if (too_many) {
+      out_.waits_for = "a budget: as many of " + join(node.groups, ", ") + " as it allows are at work, failed or down";
       if (anybody_elsewhere()) wake(now_ + kLookAgain);
       continue;
     }
     begin(ring, clock, node);
-    for (const auto& group : node.groups) ++disturbed_[group];
+    for (const auto& group : node.groups) disturbed_[group] += !counted;
     ++at_work;
     ++begun;
   }
@@ -256,6 +261,15 @@ void Turn::count_disturbed() {
   for (const auto& node : rollout_.nodes)
     if (disturbs(node))
       for (const auto& group : node.groups) ++disturbed_[group];
+  for (const auto& node : rollout_.nodes)
+    if (is_only_offline(node))
+      for (const auto& group : node.groups) ++disturbed_[group];
+}
+
+// Not heard of for long, and not counted for another reason.
+bool Turn::is_only_offline(const Node& node) const {
+  return surroundings_.offline.contains(node.node_id) && !disturbs(node) &&
+         !surroundings_.members_elsewhere.contains(node.node_id);
 }
 
 bool Turn::disturbs_too_many(const Ring& ring, const Node& node) {

@@ -26,6 +26,7 @@ constexpr Duration kBootGrace{120'000};    // beyond the node's own patience wit
 constexpr Duration kRunTakes{1'800'000};   // where nothing was measured: install, reboot and a rollback
 constexpr std::size_t kLookedAtMax = 500;
 constexpr std::size_t kChunk = 500;
+constexpr std::size_t kGroupsMax = 500;  // that are looked at in one turn for nodes that are off
 constexpr std::size_t kUnsettledTold = 400;  // bytes, about
 
 rollout::Event event_of(EventKind kind, const rollout::Node& node, std::string why = {}) {
@@ -52,6 +53,15 @@ std::vector<std::string> failed_units(const fleet::NodeFacts& facts) {
   return out;
 }
 
+// Refused because the node was ill before: down, for those who count its group.
+bool was_ill_before(const wire::OrderResult& result) {
+  if (!result.run || result.run->outcome != patchrun::Outcome::refused) return false;
+  return std::ranges::any_of(result.run->probe_turns, [](const auto& turn) { return !turn.healthy; }) ||
+         std::ranges::any_of(result.run->problems, [](const auto& problem) {
+           return problem.reason == fleet::Reason::storage_degraded;
+         });
+}
+
 EventKind kind_of(patchrun::Outcome outcome, bool undoing) {
   using patchrun::Outcome;
   if (outcome == Outcome::committed) return undoing ? EventKind::put_back : EventKind::committed;
@@ -70,6 +80,7 @@ rollout::Event event_of_result(const wire::OrderResult& result, const std::strin
   event.node_id = node_id;
   event.order_id = result.order_id;
   event.why = first_problem(result);
+  event.down = was_ill_before(result);
   if (result.outcome == wire::OrderOutcome::cancelled) event.kind = EventKind::withdrawn;
   else if (result.run) event.kind = kind_of(result.run->outcome, undoing);
   else if (undoing) event.kind = EventKind::not_put_back;
@@ -338,7 +349,8 @@ Status RolloutRun::count_disrupted(const std::set<std::string>& tags, rollout::S
   std::vector<std::string> states;
   for (const auto state :
        {NodeState::Checking, NodeState::Protecting, NodeState::Installing, NodeState::Rebooting, NodeState::Verifying,
-        NodeState::RollingBack, NodeState::RolledBack, NodeState::RollbackFailed, NodeState::Inconsistent})
+        NodeState::RollingBack, NodeState::RolledBack, NodeState::RollbackFailed, NodeState::Inconsistent,
+        NodeState::Held})
     states.push_back(boost::describe::enum_to_string(state, "?"));
   BELAY_TRY_ASSIGN(const auto others, store::rollouts::open_in_states(sql_, row_.rollout_id, states));
   std::set<std::string> ids;
@@ -351,6 +363,7 @@ Status RolloutRun::count_disrupted(const std::set<std::string>& tags, rollout::S
   for (const auto& one : failed)
     if (one.rollout_id != row_.rollout_id) ids.insert(one.node_id);
     else own.insert(one.node_id);
+  BELAY_TRY(find_offline(tags, around.offline, ids));
   std::vector<std::string> listed;
   std::ranges::set_union(ids, own, std::back_inserter(listed));
   BELAY_TRY_ASSIGN(const auto tagged, store::tags::list_many(sql_, store::tags::kManagedInstance, listed));
@@ -369,6 +382,34 @@ Status RolloutRun::count_disrupted(const std::set<std::string>& tags, rollout::S
     if (counted.contains(one.node_id) && unsettled_there_.size() < kUnsettledTold)
       unsettled_there_ += (unsettled_there_.empty() ? "; not settled: " : ", ") + one.node_id + " (" + one.state +
                           " in " + one.rollout_id + ")";
+  return {};
+}
+
+// Members of the groups whose nodes wait to begin that are not heard of: a replica that is down is one fewer. Its own
+// nodes are told apart, for one that is off is not in its own way.
+Status RolloutRun::find_offline(const std::set<std::string>& tags, std::set<std::string>& own,
+                                std::set<std::string>& others) {
+  std::set<std::string> groups;
+  for (const auto& node : execution_.machine.nodes)
+    if (node.ring == execution_.machine.ring && node.state == NodeState::Pending && groups.size() < kGroupsMax)
+      groups.insert(node.groups.begin(), node.groups.end());
+  for (const auto& group : groups) {
+    const auto tag = group.substr(0, group.find('='));
+    if (!tags.contains(tag)) continue;
+    const auto ids = resolve_targets(sql_, {}, {{"tag:" + tag, {group.substr(tag.size() + 1)}}});
+    if (!ids.ok()) continue;  // nobody carries it any more
+    for (std::size_t from = 0; from < ids->size(); from += kChunk) {
+      const std::vector<std::string> some(ids->begin() + static_cast<std::ptrdiff_t>(from),
+                                          ids->begin() + static_cast<std::ptrdiff_t>(std::min(ids->size(), from + kChunk)));
+      BELAY_TRY_ASSIGN(const auto kept, store::nodes::get_many(sql_, some));
+      for (const auto& node : kept) {
+        const auto heard = std::max(node.last_seen_at.value_or(node.registered_at), *execution_.listening_since);
+        if (node.state != store::nodes::NodeState::active || now_ - heard <= kSilentFor) continue;
+        if (node_named(node.node_id)) own.insert(node.node_id);
+        else others.insert(node.node_id);
+      }
+    }
+  }
   return {};
 }
 

@@ -56,6 +56,31 @@ Error refuse(std::string what) { return Error(Code::invalid_argument, std::move(
 
 std::unique_ptr<ExecutionKind> make_rollout_kind(RolloutParts parts) { return std::make_unique<RolloutKind>(parts); }
 
+namespace {
+
+// Members that no budget of their ring counts.
+Status warn_of_untagged(const rollout::Spec& spec, const std::vector<rollout::Node>& nodes,
+                        std::vector<std::string>& warnings) {
+  for (std::uint32_t i = 0; i < spec.rings.size(); ++i)
+    for (const auto& budget : spec.rings[i].budgets) {
+      std::vector<std::string> without;
+      for (const auto& node : nodes)
+        if (node.ring == i && std::ranges::none_of(node.groups, [&](const auto& group) {
+              return group.starts_with(budget.tag + "=");
+            }))
+          without.push_back(node.node_id);
+      if (without.empty()) continue;
+      const auto some = std::min<std::size_t>(without.size(), 5);
+      warnings.push_back("the budget of the tag '" + budget.tag + "' does not count " + std::to_string(without.size()) +
+                         " members of the ring '" + spec.rings[i].name + "', which lack it: " +
+                         join({without.begin(), without.begin() + static_cast<std::ptrdiff_t>(some)}, ", ") +
+                         (some < without.size() ? ", …" : ""));
+    }
+  return {};
+}
+
+}  // namespace
+
 Result<std::vector<rollout::Node>> members_of(Sql& sql, const rollout::Spec& spec, std::vector<std::string>& warnings) {
   std::map<std::string, std::uint32_t> ring_of_node;
   std::vector<rollout::Node> nodes;
@@ -92,12 +117,18 @@ Result<std::vector<rollout::Node>> members_of(Sql& sql, const rollout::Spec& spe
   std::vector<std::string> ids;
   for (const auto& node : nodes) ids.push_back(node.node_id);
   BELAY_TRY_ASSIGN(const auto tagged, store::tags::list_many(sql, store::tags::kManagedInstance, ids));
+  std::set<std::string> carried;
   for (auto& node : nodes) {
     const auto found = tagged.find(node.node_id);
     if (found == tagged.end()) continue;
     for (const auto& tag : found->second)
-      if (std::ranges::find(tags, tag.key) != tags.end()) node.groups.push_back(tag.key + "=" + tag.value);
+      if (std::ranges::find(tags, tag.key) != tags.end()) node.groups.push_back(tag.key + "=" + tag.value), carried.insert(tag.key);
   }
+  for (const auto& tag : tags)
+    if (!carried.contains(tag))
+      return refuse("budget: no member has the tag '" + sanitize(tag, 128) +
+                    "', so this budget would protect nobody; is it spelt as in `belay nodes`?");
+  BELAY_TRY(warn_of_untagged(spec, nodes, warnings));
   return nodes;
 }
 

@@ -1,5 +1,6 @@
 // Rollbacks by hand: of nodes, of a ring, of a whole rollout.
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/ids.hpp"
@@ -129,6 +130,31 @@ Result<std::vector<rollout::Node>> nodes_of_ended(Sql& sql, const std::string& r
   return nodes;
 }
 
+// The way back keeps the budgets under which the runs came, whichever rollouts brought them.
+Result<std::vector<rollout::Budget>> budgets_of(Sql& sql, std::vector<rollout::Node>& nodes) {
+  std::vector<rollout::Budget> budgets;
+  std::map<std::string, rollout::Spec> specs;
+  for (auto& node : nodes) {
+    BELAY_TRY_ASSIGN(const auto rows, store::rollouts::all_of_node(sql, node.node_id));
+    const auto brought = std::ranges::find(rows, node.order_id, &store::rollouts::Node::order_id);
+    if (brought == rows.end()) continue;  // a command did, which has none
+    BELAY_TRY_ASSIGN(const auto there, json::decode_text<rollout::Node>(brought->machine));
+    node.groups = there.groups;
+    if (!specs.contains(brought->rollout_id)) {
+      BELAY_TRY_ASSIGN(const auto row, store::rollouts::get(sql, brought->rollout_id));
+      BELAY_TRY_ASSIGN(specs[brought->rollout_id], json::decode_text<rollout::Spec>(row.spec, {.bytes_max = 8u << 20}));
+    }
+    const auto& spec = specs[brought->rollout_id];
+    if (brought->ring >= spec.rings.size()) continue;
+    for (const auto& budget : spec.rings[brought->ring].budgets) {
+      const auto known = std::ranges::find(budgets, budget.tag, &rollout::Budget::tag);
+      if (known == budgets.end()) budgets.push_back(budget);
+      else known->disrupted_max = std::min(known->disrupted_max, budget.disrupted_max);
+    }
+  }
+  return budgets;
+}
+
 // Of a rollout its change set; of nodes the versions that their runs brought.
 Status remember_rollback(Sql& sql, const RollbackRequest& request, const store::rollouts::Rollout* rollout,
                          const std::vector<rollout::Node>& nodes, Instant now) {
@@ -217,7 +243,8 @@ Result<std::string> Rollouts::roll_back(const RollbackRequest& request) {
     if (request.rollout_id.empty()) {
       BELAY_TRY_ASSIGN(auto nodes, nodes_to_put_back(sql, request));
       BELAY_TRY(remember_rollback(sql, request, nullptr, nodes, now));
-      return keep_rollback(sql, request, std::move(nodes), {}, now);
+      BELAY_TRY_ASSIGN(auto budgets, budgets_of(sql, nodes));
+      return keep_rollback(sql, request, std::move(nodes), std::move(budgets), now);
     }
     BELAY_TRY_ASSIGN(const auto row, rollout_named(sql, request.rollout_id));
     BELAY_TRY_ASSIGN(const auto spec, json::decode_text<rollout::Spec>(row.spec, {.bytes_max = 8u << 20}));

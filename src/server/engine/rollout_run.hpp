@@ -46,6 +46,7 @@ class RolloutRun {
   Status look_for_data(Events& events);
   Status restore_data(rollout::Node& node, Events& answers);
   Status measure_again(const rollout::Action& action, rollout::Node& node, Events& answers);
+  Status find_offline(const std::set<std::string>& tags, std::set<std::string>& own, std::set<std::string>& others);
   Status count_disrupted(const std::set<std::string>& tags, rollout::Surroundings& surroundings);
 
   // ---- what to do (rollout_orders.cpp)

@@ -36,7 +36,7 @@ Result<bool> settle_node(Sql& sql, std::string_view node_id, std::string_view by
   std::string told;
   for (const auto& row : open) {
     BELAY_TRY_ASSIGN(const auto node, json::decode_text<rollout::Node>(row.machine));
-    if (!rollout::is_unsettled(node) && (node.state != rollout::NodeState::RolledBack || node.settled)) continue;
+    if (rollout::is_at_work(node.state) || !rollout::disturbs(node)) continue;
     RolloutEvent event;
     event.kind = rollout::EventKind::settled;
     event.node_id = node_id;
