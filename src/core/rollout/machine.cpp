@@ -46,6 +46,7 @@ bool is_finished(const Rollout& rollout) {
 std::string order_name(const Action& action) {
   const char* what = action.kind == ActionKind::put_back   ? "put-back"
                      : action.kind == ActionKind::measure  ? "measure"
+                     : action.kind == ActionKind::look     ? "look"
                      : action.kind == ActionKind::ask_role ? "role"
                                                            : "change";
   return what + ("-" + std::to_string(action.attempt));

@@ -95,6 +95,9 @@ struct Node {
   bool down = false;                // Held: it was ill before, or did not take its order
   bool settled = false;             // it failed, and was seen well again since, or somebody said that it is
   bool asked = false;               // for its role
+  std::uint32_t look = 0;           // at its probes, at the end of the soak: the newest that was ordered
+  std::optional<Instant> look_until{};  // until then its answer is waited for
+  bool looked_well = false;             // in this soak
   std::vector<std::string> ailing;  // the caller's: units that were failed when it committed
   std::uint32_t attempt = 0;
   std::optional<Instant> started_at, ended_at, deadline;
@@ -102,7 +105,7 @@ struct Node {
 };
 BOOST_DESCRIBE_STRUCT(Node, (),
                       (node_id, ring, groups, rank, state, why, order_id, undoes, put_back, taken, regressed,
-                       had_nothing, excused, down, settled, asked, ailing, attempt, started_at, ended_at, deadline, data))
+                       had_nothing, excused, down, settled, asked, look, look_until, looked_well, ailing, attempt, started_at, ended_at, deadline, data))
 inline constexpr std::uint32_t kRankUnknown = 0xffff'ffff;
 bool has_failed(const Node& node);    // is_failed(), or ill since its commit, or on its last rung
 bool is_unsettled(const Node& node);  // RollbackFailed, Inconsistent, or Committed and ill since; and not settled
@@ -124,11 +127,12 @@ struct Ring {
   std::optional<Instant> begun_at, soak_until;
   bool demands_proof = false;  // nodes begin only where they stand among the proven ones
   bool restores_data = false;  // where nothing else helped
+  bool reads_probes = false;   // at the end of the soak once more, of every node: not green before
 };
 BOOST_DESCRIBE_STRUCT(Ring, (),
                       (name, concurrency_max, errors_max, sample_size, soak, approvals_wanted, approved_by, budgets,
                        ordered, delivery, patience, errors_accepted, sample_accepted, state, begun_at, soak_until,
-                       demands_proof, restores_data))
+                       demands_proof, restores_data, reads_probes))
 
 struct Rollout {
   State state = State::Planned;
@@ -189,6 +193,7 @@ enum class EventKind {
   undeliverable,  // the node is not there any more
   withdrawn,      // the order was taken back before the node had it
   regressed,      // ill or silent after its commit; `why`
+  looked_well,    // the look at the node's probes that was ordered found it well
   taken_back,     // by a run that is none of this rollout's: it is as it was before; `why`
   settled,        // what failed there burdens no budget any more
   role_told,      // `rank`
@@ -201,7 +206,7 @@ enum class EventKind {
 };
 BOOST_DESCRIBE_ENUM(EventKind, start, frozen, approved, not_plannable, ring_approved, taken, committed, nothing_to_do,
                     excused, held, rolled_back, rollback_failed, inconsistent, put_back, not_put_back, data_back, data_not_back,
-                    undeliverable, withdrawn, regressed, taken_back, settled, role_told, joined, quarantined, pause, resume, abort,
+                    undeliverable, withdrawn, regressed, looked_well, taken_back, settled, role_told, joined, quarantined, pause, resume, abort,
                     roll_back)
 
 struct Event {
@@ -224,11 +229,13 @@ enum class ActionKind {
   put_back,      // a rollback of node.undoes
   restore_data,  // of the node to node.data->moment; answer with data_back or data_not_back when that has ended
   measure,       // an order that only reads the probes, as they were before node.undoes; answered as a put_back is
+  look,          // an order that only reads the probes, as they were before node.order_id; answer with looked_well or
+                 // regressed; with nothing where it did not happen: it is ordered again. `attempt` is node.look
   ask_role,      // run the ring's role command; answer with role_told
   quarantine,    // what was rolled back: `why`. With `ring`: within the errors that it bears, so only the versions
   report,        // write the report: it halted, or it is over
 };
-BOOST_DESCRIBE_ENUM(ActionKind, send, withdraw, put_back, restore_data, measure, ask_role, quarantine, report)
+BOOST_DESCRIBE_ENUM(ActionKind, send, withdraw, put_back, restore_data, measure, look, ask_role, quarantine, report)
 struct Action {
   ActionKind kind = ActionKind::send;
   std::string node_id;

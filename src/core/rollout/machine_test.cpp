@@ -398,6 +398,34 @@ TEST(Rollout, WhatIsPassedAndTakenBackInOneStepHadEndedFirst) {
   }
 }
 
+TEST(Rollout, ARingWithProbesIsGreenOnlyAfterALastLookAtThem) {
+  for (const bool well : {true, false}) {
+    World world({2, 1});
+    world.rollout.rings[0].soak = 10min;
+    world.rollout.rings[0].reads_probes = true;
+    world.turn();
+    world.all_at_work(EventKind::committed);
+    world.now += 9min;
+    world.turn();
+    EXPECT_TRUE(world.sent(ActionKind::look).empty()) << "at its end";
+    world.now += 1min;
+    const auto step = world.turn();
+    EXPECT_EQ(world.sent(ActionKind::look), (std::vector<std::string>{"n0-0", "n0-1"}));
+    EXPECT_EQ(step.wake_at, world.now + 1h);
+    EXPECT_THAT(step.waits_for, HasSubstr("2 of 2 nodes"));
+    world.turn({world.of("n0-0", EventKind::looked_well)});
+    EXPECT_EQ(world.rollout.state, State::Soaking);
+    EXPECT_TRUE(world.actions.empty());
+    world.now += 1h;
+    world.turn();
+    EXPECT_EQ(world.sent(ActionKind::look), std::vector<std::string>{"n0-1"}) << "what was not answered was no look";
+    EXPECT_EQ(world.actions[0].attempt, 2u);
+    world.turn({world.of("n0-1", well ? EventKind::looked_well : EventKind::regressed, "web answers 500")});
+    EXPECT_EQ(world.rollout.state, well ? State::Running : State::Halted);
+    EXPECT_EQ(world.sent().size(), well ? 1u : 0u);
+  }
+}
+
 TEST(Rollout, ARegressionDuringTheSoakHalts) {
   World world({1, 1});
   world.rollout.rings[0].soak = 10min;
@@ -490,6 +518,7 @@ TEST_P(AnyCourse, KeepsThePromises) {
     ring.soak = Duration(below(2) * 60'000);
     ring.budgets = {{"Role", 1 + below(2)}};
     ring.restores_data = below(2) > 0;
+    ring.reads_probes = below(2) > 0;
   }
   std::map<std::string, int> restored;
   world.rollout.on_failure = FailureAction(below(3));
@@ -517,6 +546,8 @@ TEST_P(AnyCourse, KeepsThePromises) {
     // The orders that the turn before took back, where their nodes never had them.
     for (const auto& action : world.actions)
       if (action.kind == ActionKind::withdraw && below(2)) events.push_back(world.of(action.node_id, EventKind::withdrawn));
+    for (const auto& node : world.rollout.nodes)
+      if (node.look_until && below(2)) events.push_back(world.of(node.node_id, EventKind::looked_well));
     for (const auto& node : world.rollout.nodes) {
       if (node.state != NodeState::Committed || below(60) > 0) continue;
       events.push_back(world.of(node.node_id, below(2) ? EventKind::regressed : EventKind::taken_back));

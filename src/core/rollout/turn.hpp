@@ -41,6 +41,7 @@ class Turn {
   bool ring_goes_on(Ring& ring);  // false: it waits for something, or the rollout halted
   bool run_ring(Ring& ring);
   bool soak(Ring& ring);
+  std::uint32_t look_at_probes(Ring& ring);
   void conclude_ring(Ring& ring, const RingCounts& counts);
   bool over_budget(const Ring& ring, const RingCounts& counts) const;
   std::uint32_t sample_wanted(const Ring& ring, const RingCounts& counts) const;

@@ -23,6 +23,7 @@ bool is_of_node(EventKind kind) {
     case EventKind::undeliverable:
     case EventKind::withdrawn:
     case EventKind::regressed:
+    case EventKind::looked_well:
     case EventKind::taken_back:
     case EventKind::settled:
     case EventKind::role_told: return true;
@@ -187,6 +188,11 @@ void Turn::take_of_node(const Event& event, Node& node) {
       node.regressed = true;
       node.settled = false;
       node.why = event.why;
+      return touch(node);
+    case EventKind::looked_well:
+      if (node.state != NodeState::Committed || node.looked_well) return;
+      node.looked_well = true;
+      node.look_until.reset();
       return touch(node);
     case EventKind::taken_back:  // whoever did it found fault with the change: it failed there
       if (node.state != NodeState::Committed) return;

@@ -113,6 +113,35 @@ void Turn::conclude_ring(Ring& ring, const RingCounts& counts) {
   }
   ring.state = RingState::Soaking;
   ring.soak_until = now_ + ring.soak;
+  for (auto& node : rollout_.nodes)
+    if (node.ring == rollout_.ring && (node.looked_well || node.look_until)) {
+      node.looked_well = false;
+      node.look_until.reset();
+      touch(node);
+    }
+}
+
+// How many nodes are not seen well yet. One whose look did not happen is asked again: silence is no look.
+std::uint32_t Turn::look_at_probes(Ring& ring) {
+  std::uint32_t unseen = 0, asked = 0;
+  for (auto& node : rollout_.nodes) {
+    if (node.ring != rollout_.ring || node.state != NodeState::Committed || has_failed(node) || node.looked_well) continue;
+    ++unseen;
+    if (!node.look_until || now_ >= *node.look_until) {
+      if (asked == command::kBegunAtOnce) {
+        wake(now_);
+        continue;
+      }
+      ++asked;
+      node.look += 1;
+      node.look_until = now_ + ring.delivery;
+      touch(node);
+      act(ActionKind::look, node);
+      out_.actions.back().attempt = node.look;
+    }
+    wake(node.look_until);
+  }
+  return unseen;
 }
 
 bool Turn::soak(Ring& ring) {
@@ -131,9 +160,14 @@ bool Turn::soak(Ring& ring) {
     for (const auto& node : rollout_.nodes)
       if (node.ring == rollout_.ring && node.state == NodeState::Committed && !node.regressed)
         silent += surroundings_.silent.contains(node.node_id) ? 1 : 0;
-    if (silent == 0) {
+    const auto unseen = silent == 0 && ring.reads_probes ? look_at_probes(ring) : 0;
+    if (silent == 0 && unseen == 0) {
       ring.state = RingState::Green;
       return true;
+    }
+    if (silent == 0) {
+      out_.waits_for = "waits for a last look at the probes of " + of(unseen, counts.nodes, "nodes");
+      return enter(State::Soaking, ""), false;
     }
     out_.waits_for = "waits to hear of " + of(silent, counts.nodes, "nodes") + " again";
     enter(State::Soaking, "");

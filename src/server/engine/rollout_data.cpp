@@ -162,4 +162,41 @@ Status RolloutRun::measure_again(const rollout::Action& action, rollout::Node& n
   return {};
 }
 
+// At the end of a soak: the same, against what they said before the change, and the node keeps the run it has.
+Status RolloutRun::look_at(const rollout::Action& action, const rollout::Node& node) {
+  auto order = draft(action, node.node_id, execution_.machine.rings[node.ring].delivery);
+  order.kind = wire::OrderKind::patch;
+  auto& patch = order.patch.emplace();
+  const auto changed = content_of(sql_, node.order_id);
+  if (!changed.ok() && !is_missing(changed.error())) return changed.error();
+  patch.change_set_id = execution_.change_set_id;
+  patch.undoes = node.order_id;
+  patch.probes = changed.ok() && changed->patch ? changed->patch->probes : spec_.probes;
+  patch.gate = changed.ok() && changed->patch ? changed->patch->gate : spec_.gate;
+  patch.reboot = patchrun::Reboot::never;
+  patch.hold_old_versions = false;
+  patch.protection.least = patchrun::ReversibilityClass::R0;
+  const auto queued = queue(std::move(order));
+  // One that cannot be ordered now is ordered again: the machine waits for its answer only so long.
+  const bool later = !queued.ok() && (queued.error().code() == Code::permission_denied ||
+                                      queued.error().code() == Code::resource_exhausted);
+  return later ? Status() : queued;
+}
+
+// Only probes that were read count: an older agent takes an order without changes for done.
+Status RolloutRun::translate_look(const NodeEvent& told, const rollout::Node& node, Events& events) {
+  if (told.kind != NodeEventKind::order_ended) return {};
+  BELAY_TRY_ASSIGN(const auto result, result_of(sql_, told.order_id));
+  if (!result || !result->run || result->run->probe_turns.empty()) return {};
+  auto event = answer(EventKind::looked_well, node, "");
+  if (result->run->outcome != patchrun::Outcome::nothing_to_do) {
+    event.kind = EventKind::regressed;
+    event.why = "was ill at the last look of its soak";
+    const auto& problems = result->run->problems;
+    if (!problems.empty()) event.why += ": " + problems.front().subject + ": " + problems.front().detail;
+  }
+  events.push_back(std::move(event));
+  return {};
+}
+
 }  // namespace belay::server

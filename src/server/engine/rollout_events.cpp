@@ -116,6 +116,13 @@ std::string RolloutRun::role_order_id(const rollout::Node& node) const {
   return order_id_for(kRolloutKind, row_.rollout_id, node.node_id, rollout::order_name(action));
 }
 
+std::string RolloutRun::look_order_id(const rollout::Node& node) const {
+  rollout::Action action;
+  action.kind = rollout::ActionKind::look;
+  action.attempt = node.look;
+  return order_id_for(kRolloutKind, row_.rollout_id, node.node_id, rollout::order_name(action));
+}
+
 Status RolloutRun::translate_node(const NodeEvent& told, Events& events) {
   auto* node = node_named(told.node_id);
   if (!node) return {};
@@ -136,6 +143,7 @@ Status RolloutRun::translate_node(const NodeEvent& told, Events& events) {
     events.push_back(std::move(event));
     return {};
   }
+  if (node->look > 0 && told.order_id == look_order_id(*node)) return translate_look(told, *node, events);
   if (told.order_id != node->order_id) return {};
   if (told.kind == NodeEventKind::order_taken) events.push_back(event_of(EventKind::taken, *node));
   if (told.kind != NodeEventKind::order_ended) return {};

@@ -144,6 +144,7 @@ rollout::Ring ring_of(const rollout::RingSpec& spec, const rollout::Spec& whole,
   ring.ordered = spec.order.has_value();
   ring.demands_proof = spec.proof.has_value();
   ring.restores_data = spec.restore_data;
+  ring.reads_probes = !whole.probes.empty();
   ring.delivery = Duration(3'600'000);
   // Everything a run may take at most, its rollback included.
   const patchrun::PatchRunOrder bounds;

@@ -120,6 +120,7 @@ Status RolloutRun::act(const Action& action, Events& answers) {
     case ActionKind::put_back: return put_back(action, *node, answers);
     case ActionKind::restore_data: return restore_data(*node, answers);
     case ActionKind::measure: return measure_again(action, *node, answers);
+    case ActionKind::look: return look_at(action, *node);
     case ActionKind::ask_role: return ask_role(action, *node, answers);
     case ActionKind::quarantine: return quarantine(action);
     case ActionKind::report: return report(action.why);

@@ -33,6 +33,8 @@ class RolloutRun {
   void note_listening();
   Status look_for_regressions(Events& events);
   Status look_for_reboots(Events& events);  // of machines that do not come back
+  std::string look_order_id(const rollout::Node& node) const;
+  Status translate_look(const NodeEvent& told, const rollout::Node& node, Events& events);
   std::string role_order_id(const rollout::Node& node) const;
   Result<std::uint32_t> rank_of(const wire::OrderResult& result) const;
   Result<rollout::Surroundings> look_around();
@@ -45,6 +47,7 @@ class RolloutRun {
   void judge_data(const wire::OrderResult& result, const rollout::Node& node, rollout::Event& event) const;
   Status look_for_data(Events& events);
   Status restore_data(rollout::Node& node, Events& answers);
+  Status look_at(const rollout::Action& action, const rollout::Node& node);
   Status measure_again(const rollout::Action& action, rollout::Node& node, Events& answers);
   Status find_offline(const std::set<std::string>& tags, std::set<std::string>& own, std::set<std::string>& others);
   Status count_disrupted(const std::set<std::string>& tags, rollout::Surroundings& surroundings);
