@@ -136,6 +136,22 @@ TEST_F(RolloutByHandTest, ARingThatIsExceptedIsNotGreen) {
   EXPECT_EQ(version(node("staging"), "openssl"), "1");
 }
 
+TEST_F(RolloutByHandTest, ARollbackOfNodesRebootsAsTheRolloutMay) {
+  for (const auto& [text, reboot] : {std::pair{"never", patchrun::Reboot::never}, {"always", patchrun::Reboot::always}}) {
+    for (auto& [id, node] : fleet_) scan(with_openssl(node));
+    const auto id = carried_out("name: x\nreboot: " + std::string(text) + "\nrings: [{name: dev, targets: ['tag:Env=dev']}]");
+    ASSERT_EQ(state(id), "Completed") << why(id);
+    RollbackRequest request;
+    request.instance_ids = {node("dev").id};
+    request.requested_by = "operator";
+    const auto back = rollouts_->roll_back(request);
+    ASSERT_TRUE(back.ok()) << back.error().chain();
+    pass(10s);
+    ASSERT_FALSE(node("dev").done.back().patch->undoes.empty());
+    EXPECT_EQ(node("dev").done.back().patch->reboot, reboot) << text;
+  }
+}
+
 // The beginning of what a calendar forbids is a cut-off: nothing begins that would not be back before it.
 TEST_F(RolloutByHandTest, ACalendarThatIsAboutToCloseIsACutOff) {
   const std::string content = "name: x\nrings: [{name: dev, targets: ['tag:Env=dev'], calendars: [freeze]}]";

@@ -329,8 +329,10 @@ Status RolloutRun::put_back(const Action& action, rollout::Node& node, Events& a
   order.patch->gate = undone.ok() && undone->patch ? undone->patch->gate : spec_.gate;
   order.patch->restart_services = undone.ok() && undone->patch && undone->patch->restart_services;
   order.patch->allow_downgrade = true;
-  order.patch->reboot = spec_.reboot;
-  order.patch->reboot_timeout = spec_.reboot_timeout;
+  // A rollback of nodes has no file of its own: what the change was not allowed, its way back is not either.
+  const bool as_undone = execution_.rolls_back_only && undone.ok() && undone->patch;
+  order.patch->reboot = as_undone ? undone->patch->reboot : spec_.reboot;
+  order.patch->reboot_timeout = as_undone ? undone->patch->reboot_timeout : spec_.reboot_timeout;
   order.patch->undoes = node.undoes;
   order.patch->use_pool = true;
   order.patch->protection.least = patchrun::ReversibilityClass::R0;  // the way back needs no way back of its own
