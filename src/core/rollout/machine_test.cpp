@@ -140,6 +140,24 @@ TEST(Rollout, ResumingAfterAQuarantineWasLiftedWaivesNothing) {
   EXPECT_EQ(world.node("n1-0").state, NodeState::Pending);
 }
 
+TEST(Rollout, WhatWasAcceptedIsNotQuarantinedAgainWhenTheRingIsPassed) {
+  for (const bool another_fails : {false, true}) {
+    World world({4, 1});
+    world.rollout.rings[0].errors_max = 1;
+    world.rollout.rings[0].concurrency_max = 2;
+    world.turn();
+    world.turn({world.of("n0-0", EventKind::rolled_back), world.of("n0-1", EventKind::rolled_back)});
+    ASSERT_EQ(world.sent(ActionKind::quarantine).size(), 1u);
+    auto resume = World::say(EventKind::resume);
+    resume.why = "two broken disks";
+    world.turn({resume});
+    world.turn({world.of("n0-2", another_fails ? EventKind::rolled_back : EventKind::committed),
+                world.of("n0-3", EventKind::committed)});
+    EXPECT_EQ(world.rollout.ring, 1u);
+    EXPECT_EQ(world.sent(ActionKind::quarantine).size(), another_fails ? 1u : 0u);
+  }
+}
+
 TEST(Rollout, WaitsForApprovals) {
   World world({1, 1});
   world.rollout.ready = false;

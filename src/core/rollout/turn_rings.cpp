@@ -59,10 +59,11 @@ bool Turn::ring_goes_on(Ring& ring) {
   return false;
 }
 
-// What failed within the errors that the ring bears is remembered all the same.
+// What failed within the errors that the ring bears is remembered all the same. What halted it was quarantined then; who
+// lifted that, and resumed with a reason, is not overruled.
 void Turn::pass_on(const Ring& ring) {
   const auto failed = count(rollout_, rollout_.ring).failed;
-  if (failed > 0) {
+  if (failed > ring.errors_accepted) {
     out_.actions.push_back({ActionKind::quarantine, "", 0, {}, "", rollout_.ring});
     out_.actions.back().why =
         std::to_string(failed) + " nodes of the ring " + ring.name + " failed, within the errors that it bears";
