@@ -9,6 +9,7 @@
 
 #include "base/assert.hpp"
 #include "core/backup/chains.hpp"
+#include "core/backup/proven.hpp"
 
 namespace belay::backup {
 namespace {
@@ -20,17 +21,12 @@ struct Candidate {
   std::size_t place = 0;
   Instant moment;
   local_days day;
-  int proven = 0;  // 2 restored, 1 proven by less than a restore, 0 not
+  Rank rank = Rank::unproven;
 };
 
 Instant moment_of(const RecoveryPoint& point) {
   if (point.recorded_at == Instant()) return point.made.taken_at;
   return std::min(point.made.taken_at, point.recorded_at);
-}
-
-int rank_of(const RecoveryPoint& point) {
-  if (!point.proven) return 0;
-  return *point.proven >= ProofLevel::P3 ? 2 : 1;
 }
 
 // ---- periods: where each begins, and what it is called
@@ -106,9 +102,9 @@ class Retention {
   }
 
   void keep_last_resorts() {
-    keep_first(2, "the newest restored");
-    keep_first(1, "the newest proven");
-    keep_first(0, "the newest whole");
+    keep_first(Rank::restored, "the newest restored");
+    keep_first(Rank::proven, "the newest proven");
+    keep_first(Rank::unproven, "the newest whole");
   }
 
   void keep_all() {
@@ -152,9 +148,9 @@ class Retention {
     kept_[i].because.push_back(std::move(because));
   }
 
-  void keep_first(int proven, const char* because) {
+  void keep_first(Rank rank, const char* because) {
     const auto found = std::find_if(candidates_.begin(), candidates_.end(),
-                                    [&](const Candidate& candidate) { return candidate.proven >= proven; });
+                                    [&](const Candidate& candidate) { return candidate.rank >= rank; });
     if (found != candidates_.end()) keep(found->place, because);
   }
 
@@ -164,7 +160,7 @@ class Retention {
       const local_days begin = rule.begins_at(at->day);
       auto best = at;
       for (; at != candidates_.end() && rule.begins_at(at->day) == begin; ++at)
-        if (at->proven > best->proven) best = at;
+        if (at->rank > best->rank) best = at;
       keep(best->place, std::string(rule.name) + " " + std::to_string(number) + " (" + rule.name_of(begin) + ")");
     }
   }

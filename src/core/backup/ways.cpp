@@ -5,6 +5,7 @@
 
 #include "base/json.hpp"
 #include "core/backup/chains.hpp"
+#include "core/backup/proven.hpp"
 
 namespace belay::backup {
 namespace {
@@ -92,9 +93,8 @@ std::string Ways::against(const Proof& proof) const {
     return "its point " + proof.point_id + " is " +
            (available ? std::string("not whole any more") : boost::describe::enum_to_string(proven->state, ""));
   }
-  for (const Proof& other : known.proofs)
-    if (is_ours(other) && other.point_id == proof.point_id && other.at >= proof.at && !other.passed)
-      return "a later test of its point failed" + (other.why.empty() ? "" : ": " + other.why);
+  if (const auto* failed = failed_since(proof, known.proofs))
+    return "a later test of its point failed" + (failed->why.empty() ? "" : ": " + failed->why);
   return "";
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "core/backup/proven.hpp"
 #include "server/engine/audit.hpp"
 #include "server/engine/backup_kind.hpp"
 #include "server/engine/backups.hpp"
@@ -15,18 +16,6 @@ namespace backups = store::backups;
 
 Error wrong_state(const RecoveryPoint& point, const std::string& what) {
   return Error(Code::conflict, "the recovery point " + point.point_id + " " + what, "InvalidStateException");
-}
-
-// Of all vaults of its plan and node: another one that is proven, and that one could go back to.
-bool is_last_proven(const RecoveryPoint& point, const std::vector<RecoveryPoint>& all) {
-  if (!point.proven || point.missing_from) return false;
-  return std::ranges::none_of(all, [&](const RecoveryPoint& other) {
-    if (other.point_id == point.point_id || !other.proven) return false;
-    std::vector<RecoveryPoint> beside;
-    for (const auto& one : all)
-      if (one.vault == other.vault) beside.push_back(one);
-    return other.state == PointState::available && backup::is_whole(other, beside);
-  });
 }
 
 Status check_removal(const RemovePointRequest& request, const RecoveryPoint& point,
@@ -48,10 +37,10 @@ Status check_removal(const RemovePointRequest& request, const RecoveryPoint& poi
     return Error(Code::invalid_argument,
                  "this deletes a recovery point for good: confirm it with its id (Confirm: " + point.point_id + ")",
                  "ValidationException");
-  if (is_last_proven(point, all) && !request.last_proven)
-    return wrong_state(point,
-                       "is the last one that a restore test proved; prove another one first, or say so once more "
-                       "(LastProven: true, --last-proven)");
+  if (point.missing_from || request.last_proven) return {};
+  if (const auto last = backup::last_of(point, all, now); !last.empty())
+    return wrong_state(point, "is the last one that a restore test " + std::string(last) +
+                                  "; prove another one first, or say so once more (LastProven: true, --last-proven)");
   return {};
 }
 

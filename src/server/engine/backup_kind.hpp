@@ -3,7 +3,10 @@
 // one job at a time for a repository, what came of it, copies, retention, alarms. And "backup-coverage", one for all:
 // databases that no plan covers.
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/schedule/tzif.hpp"
 #include "server/engine/backups.hpp"
@@ -44,6 +47,11 @@ Result<backup::Job> job_for(store::Sql& sql, const store::backups::Plan& plan, s
 // The escrow file opens this vault: noted, for proofs with an x. invalid_argument.
 Result<store::backups::Vault> note_escrow(store::Sql& sql, std::string_view vault, std::string_view text,
                                           std::string_view by, Instant now);
+// All that is kept of one point, newest first.
+Result<std::vector<backup::Proof>> proofs_of_point(store::Sql& sql, std::string_view point_id);
+// The newest ones of plan and node, and those that `points` stand by, however old; newest first.
+Result<std::vector<backup::Proof>> proofs_around(store::Sql& sql, std::string_view plan_id, std::string_view node_id,
+                                                 std::span<const backup::RecoveryPoint> points);
 // The point and all that it needs, filled in. invalid_argument where something of its chain is not there.
 Status with_point(store::Sql& sql, backup::Job& job, const backup::RecoveryPoint& point);
 

@@ -3,6 +3,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "core/backup/proven.hpp"
 #include "server/engine/audit.hpp"
 #include "server/engine/backup_kind.hpp"
 #include "server/engine/backups.hpp"
@@ -352,6 +353,8 @@ Status Backups::accept(std::string_view point_id, std::string_view reason, std::
     if (point.made.taken_at > now + Duration(120'000))
       return wrong_state("the recovery point " + point.point_id +
                          " is dated in the future: it would outlive every other; it stays apart");
+    BELAY_TRY_ASSIGN(const auto proofs, proofs_of_point(sql, point.point_id));
+    backup::take_proofs(point, proofs);  // what a failed test took away is not given back by a word
     point.state = PointState::available;
     point.why.push_back("accepted by " + std::string(by) + ": " + sanitize(reason, 500));
     BELAY_TRY(backups::update_point(sql, point));

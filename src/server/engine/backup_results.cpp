@@ -5,6 +5,7 @@
 #include "base/ids.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "core/backup/proven.hpp"
 #include "core/backup/suspicion.hpp"
 #include "io/crypto.hpp"
 #include "server/engine/audit.hpp"
@@ -31,11 +32,9 @@ constexpr std::string_view kComplianceType = "Custom:Backup";
 std::string_view word(auto value) { return boost::describe::enum_to_string(value, ""); }
 
 // What a failed test found stands until a test that climbed higher passes.
-Result<bool> outdoes_failures(store::Sql& sql, const std::string& point_id, std::optional<backup::ProofLevel> reached) {
-  BELAY_TRY_ASSIGN(const auto all, backups::list_proofs(sql, {.plan_id = {}, .node_id = {}, .point_id = point_id},
-                                                        store::Page{store::kPageLimitMax, {}}));
-  for (const auto& one : all.items)
-    if (!one.proof.passed && one.proof.level && (!reached || *reached <= *one.proof.level)) return false;
+bool outdoes_failures(std::span<const backup::Proof> proofs, std::optional<backup::ProofLevel> reached) {
+  for (const auto& proof : proofs)
+    if (!proof.passed && proof.level && (!reached || *reached <= *proof.level)) return false;
   return reached.has_value();
 }
 
@@ -250,7 +249,9 @@ Status BackupRun::keep_proof(const Job& job, const backup::JobReport& report) {
   proof.phases = report.phases;
   if (!proof.passed) proof.why = why_of(report);
   proof_failed_ = proof.passed ? "" : proof.proof_id + ": " + proof.why;
-  BELAY_TRY_ASSIGN(const bool outdoes, outdoes_failures(sql_, point.point_id, proof.level));
+  BELAY_TRY_ASSIGN(auto proofs, proofs_of_point(sql_, point.point_id));
+  const bool outdoes = outdoes_failures(proofs, proof.level);
+  proofs.push_back(proof);
   made.text = backup::canonical_text(proof);
   made.signature = to_base64(io::ed25519_sign(parts_.authority.order_private_key, made.text));
   BELAY_TRY(backups::add_proof(sql_, made));
@@ -261,15 +262,12 @@ Status BackupRun::keep_proof(const Job& job, const backup::JobReport& report) {
       point.state = PointState::available;
       point.why = {"the restore test " + proof.proof_id + " passed, and clears what an earlier one found"};
     }
-    point.proof_id = proof.proof_id;
-    point.proven = proof.level;
-    point.proven_offsite = proof.offsite;
-    point.proven_at = now_;
   } else if (backup::speaks_against(report.evidence)) {
     const bool only_checks = proof.level && *proof.level >= backup::ProofLevel::P4;
     point.state = only_checks ? PointState::suspect : PointState::damaged;
     point.why = {"the restore test " + proof.proof_id + " failed: " + proof.why};
   }
+  backup::take_proofs(point, proofs);
   return backups::update_point(sql_, point);
 }
 

@@ -38,6 +38,25 @@ class BackupTruthTest : public BackupsTest {
     report.problems.emplace_back().subject = "repository-gone";
     return report;
   }
+  void run_full() {
+    pass(Duration(600'000));
+    RunRequest request;
+    request.plan = "pg";
+    request.type = BackupType::full;
+    ASSERT_TRUE(backups_->start_runs(request).ok());
+    settle();
+  }
+  std::string prove(const std::string& point, ProofLevel level) {
+    pass(Duration(60'000), Duration(60'000));
+    repository().proves = level;
+    ProveRequest request;
+    request.point_id = point;
+    request.level = level;
+    const auto made = backups_->start_proofs(request);
+    EXPECT_TRUE(made.ok()) << (made.ok() ? "" : made.error().chain());
+    settle();
+    return made.ok() ? made->front() : "";
+  }
   kept::Job checked() {
     const auto made = backups_->check_vault("nas", "", "anna");
     EXPECT_TRUE(made.ok()) << made.error().chain();
@@ -98,6 +117,56 @@ TEST_F(BackupTruthTest, APassedTestClearsWhatALesserOneFound) {
   settle();
   EXPECT_EQ(points().front().state, PointState::available) << testing::PrintToString(points().front().why);
   EXPECT_EQ(posture().verdict, backup::Verdict::COMPLIANT) << testing::PrintToString(posture().reasons);
+}
+
+TEST_F(BackupTruthTest, ALowerTestTakesNothingFromWhatWasRestoredAndRetentionKeepsIt) {
+  given_vault();
+  std::string plan = kByHand;
+  plan.replace(plan.find("last: 3"), 7, "last: 1");
+  given_plan(plan);
+  run_full();
+  const auto restored = points().front().point_id;
+  ASSERT_EQ(job(prove(restored, ProofLevel::P4)).state, "Succeeded");
+  const auto proof = points().front().proof_id;
+  ASSERT_EQ(job(prove(restored, ProofLevel::P1)).state, "Succeeded");
+  EXPECT_EQ(points().front().proven, ProofLevel::P4);
+  EXPECT_EQ(points().front().proof_id, proof);
+  run_full();
+  const auto newest = points().front().point_id;
+  ASSERT_EQ(job(prove(newest, ProofLevel::P1)).state, "Succeeded");
+  EXPECT_EQ(repository().count(Task::forget), 0u) << "the last one that was restored stays";
+  ASSERT_EQ(points().size(), 2u);
+  EXPECT_EQ(points().back().state, PointState::available);
+  EXPECT_EQ(posture().proof_id, proof);
+  ASSERT_EQ(job(prove(newest, ProofLevel::P4)).state, "Succeeded");
+  EXPECT_EQ(points().size(), 1u) << "now it is needed no more";
+}
+
+TEST_F(BackupTruthTest, AcceptingAPointGivesBackNoProofThatATestTookAway) {
+  given_vault();
+  std::string plan = kByHand;
+  plan.replace(plan.find("last: 3"), 7, "last: 1");
+  given_plan(plan);
+  run_full();
+  const auto restored = points().front().point_id;
+  ASSERT_EQ(job(prove(restored, ProofLevel::P4)).state, "Succeeded");
+  const auto proof = points().front().proof_id;
+  ASSERT_TRUE(backups_->hold(restored, true, "for the moment", "anna").ok());
+  run_full();
+  const auto newest = points().front().point_id;
+  ASSERT_EQ(job(prove(newest, ProofLevel::P4)).state, "Succeeded");
+  node_says(test_says({{ProofLevel::P0, "bytes", false, "wrong"}}, "wrong"));
+  prove(newest, ProofLevel::P4);
+  node_works();
+  ASSERT_EQ(points().front().state, PointState::damaged);
+  EXPECT_FALSE(points().front().proven) << "the posture does not count it, either";
+  ASSERT_TRUE(backups_->hold(restored, false, "over", "anna").ok());
+  ASSERT_TRUE(backups_->accept(newest, "looked at it", "anna").ok());
+  run_full();
+  EXPECT_TRUE(std::ranges::any_of(points(), [&](const auto& one) {
+    return one.point_id == restored && one.state == PointState::available;
+  })) << "the only one whose proof counts";
+  EXPECT_EQ(posture().proof_id, proof);
 }
 
 TEST_F(BackupTruthTest, ADamagedPointIsAcceptedWithAReason) {
@@ -230,6 +299,19 @@ TEST_F(BackupTruthTest, APersonDeletesAPoint) {
   ASSERT_TRUE(remove(newest, true).ok());
   EXPECT_TRUE(points().empty());
   EXPECT_THAT(remove(newest, true).error().message(), HasSubstr("deleted already"));
+}
+
+TEST_F(BackupTruthTest, TheLastRestoredIsNotDeletedForAnotherThatAnEngineCalledGood) {
+  given_point();
+  const auto oldest = points().back().point_id;
+  ASSERT_EQ(job(prove(oldest, ProofLevel::P4)).state, "Succeeded");
+  run_full();
+  const auto newest = points().front().point_id;
+  ASSERT_NE(newest, oldest);
+  ASSERT_EQ(job(prove(newest, ProofLevel::P0)).state, "Succeeded");
+  EXPECT_THAT(remove(oldest).error().message(), HasSubstr("the last one that a restore test restored"));
+  ASSERT_EQ(job(prove(newest, ProofLevel::P3)).state, "Succeeded");
+  EXPECT_TRUE(remove(oldest).ok());
 }
 
 TEST_F(BackupTruthTest, WhatOthersBuildOnStaysAndWhatIsMissingIsForgottenAtOnce) {

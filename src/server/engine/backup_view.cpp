@@ -144,7 +144,7 @@ Result<backup::Known> known_of(Sql& sql, const backups::Plan& plan, std::string_
   known.plan_id = plan.plan_id;
   known.node_id = node_id;
   BELAY_TRY_ASSIGN(known.points, backups::points_of(sql, plan.plan_id, node_id));
-  BELAY_TRY_ASSIGN(known.proofs, backups::proofs_of(sql, plan.plan_id, node_id));
+  BELAY_TRY_ASSIGN(known.proofs, proofs_around(sql, plan.plan_id, node_id, known.points));
   const auto member = backups::get_member(sql, plan.plan_id, node_id);
   if (member.ok()) {
     known.watch = member->watch;

@@ -115,7 +115,7 @@ class Backups {
   // failed stands, and its proofs count again once another one passed.
   Status accept(std::string_view point_id, std::string_view reason, std::string_view by);
   // Deletes one by a person's will; the job that does it, "" where it was missing. Refused: on hold, locked, needed by
-  // others, not confirmed, and the last proven one of its plan and node unless `last_proven`.
+  // others, not confirmed, and the last restored or the last proven one of its plan and node unless `last_proven`.
   Result<std::string> remove_point(const RemovePointRequest& request);
   Result<std::vector<RetentionPreview>> preview_retention(std::string_view plan, std::string_view node_id);
 
