@@ -31,6 +31,23 @@ constexpr std::string_view kComplianceType = "Custom:Backup";
 
 std::string_view word(auto value) { return boost::describe::enum_to_string(value, ""); }
 
+constexpr std::string_view kNotAll = "not everything is in it: ", kNotWell = "its job did not go well: ";
+
+// What a job left behind that did not do all it was to do counts for nothing until somebody has looked at it.
+void doubt(RecoveryPoint& point, const backup::JobReport& report, bool stopped) {
+  if (report.outcome == JobOutcome::ok && !stopped) return;
+  const bool partial = report.outcome == JobOutcome::partial && !stopped;
+  point.why.push_back(partial ? std::string(kNotAll) + why_of(report)
+                              : std::string(kNotWell) + (stopped ? "somebody stopped it" : why_of(report)));
+  if (point.state == PointState::available) point.state = PointState::suspect;
+}
+
+bool is_half(const RecoveryPoint& point) {
+  return point.state == PointState::suspect && std::ranges::any_of(point.why, [](const auto& why) {
+           return why.starts_with(kNotAll) || why.starts_with(kNotWell);
+         });
+}
+
 // What a failed test found stands until a test that climbed higher passes.
 bool outdoes_failures(std::span<const backup::Proof> proofs, std::optional<backup::ProofLevel> reached) {
   for (const auto& proof : proofs)
@@ -66,8 +83,8 @@ Status BackupRun::take_result(Job& job, const wire::OrderResult& result) {
   const bool stopped = result.outcome == wire::OrderOutcome::cancelled;
   BELAY_TRY(note_gone(job, report));
   switch (job.job.task) {
-    case Task::backup: BELAY_TRY(keep_points(job, report)); break;
-    case Task::copy: BELAY_TRY(keep_copies(job, report)); break;
+    case Task::backup: BELAY_TRY(keep_points(job, report, stopped)); break;
+    case Task::copy: BELAY_TRY(keep_copies(job, report, stopped)); break;
     case Task::prove:
       // What was stopped half-way says nothing, and neither does what could not be looked at.
       if (!stopped && !backup::could_not_be_done(report)) BELAY_TRY(keep_proof(job, report));
@@ -158,7 +175,7 @@ Result<std::string> BackupRun::what_it_lacks(const Job& job, const backup::JobRe
          job.job.vault.name + "`";
 }
 
-Status BackupRun::keep_points(const Job& job, const backup::JobReport& report) {
+Status BackupRun::keep_points(const Job& job, const backup::JobReport& report, bool stopped) {
   BELAY_TRY_ASSIGN(auto history, backups::points_of(sql_, plan_.plan_id, job.job.source_node_id, job.job.vault.name));
   const auto newest = std::ranges::find(history, PointState::available, &RecoveryPoint::state);
   if (newest != history.end()) {  // with its fingerprints: a table that was emptied shows there
@@ -176,25 +193,30 @@ Status BackupRun::keep_points(const Job& job, const backup::JobReport& report) {
       if (!suspicion.grave || point.state == PointState::quarantined) continue;
       point.state = suspicion.what == "dated-in-the-future" ? PointState::quarantined : PointState::suspect;
     }
-    if (report.outcome == JobOutcome::partial) {
-      point.why.push_back("not everything is in it: " + why_of(report));
-      if (point.state == PointState::available) point.state = PointState::suspect;
-    }
+    doubt(point, report, stopped);
     points.push_back(std::move(point));
   }
   return backups::add_points(sql_, points);  // what is odd is told when the node is judged, in this very turn
 }
 
-Status BackupRun::keep_copies(const Job& job, const backup::JobReport& report) {
+Status BackupRun::keep_copies(const Job& job, const backup::JobReport& report, bool stopped) {
   if (!job.job.copy_to) return {};
   BELAY_TRY_ASSIGN(const auto originals,
                    backups::points_of(sql_, plan_.plan_id, job.job.source_node_id, job.job.vault.name));
+  BELAY_TRY_ASSIGN(auto there, backups::points_of(sql_, plan_.plan_id, job.job.source_node_id, job.job.copy_to->name));
   std::vector<RecoveryPoint> copies;
   for (const auto& made : report.points) {
     const auto original = std::ranges::find_if(originals, [&](const auto& point) {
       return point.made.taken_at == made.taken_at && point.made.type == made.type;
     });
     if (original == originals.end()) continue;
+    const auto half = std::ranges::find_if(
+        there, [&](const auto& one) { return one.made.reference == made.reference && is_half(one); });
+    if (half != there.end() && report.outcome == JobOutcome::ok && !stopped) {  // the rest of it came now
+      half->state = PointState::available;
+      half->why.clear();
+      BELAY_TRY(backups::update_point(sql_, *half));
+    }
     BELAY_TRY_ASSIGN(const auto whole, backups::get_point(sql_, original->point_id));
     BELAY_TRY_ASSIGN(auto copy, point_of(job, whole.made, job.job.copy_to->name));
     copy.made.reference = made.reference;
@@ -202,6 +224,7 @@ Status BackupRun::keep_copies(const Job& job, const backup::JobReport& report) {
     copy.made.needs = made.needs;
     copy.made.bytes_added = made.bytes_added;
     copy.copy_of = original->point_id;
+    doubt(copy, report, stopped);
     copies.push_back(std::move(copy));
   }
   return backups::add_points(sql_, copies);
@@ -277,7 +300,7 @@ Status BackupRun::want_copy(Member& member, const std::string& vault_name) {
   BELAY_TRY_ASSIGN(const auto ours, backups::points_of(sql_, plan_.plan_id, member.node_id, plan_.spec.vault));
   BELAY_TRY_ASSIGN(const auto there, backups::points_of(sql_, plan_.plan_id, member.node_id, vault_name));
   const auto copied = [&](const RecoveryPoint& point) {
-    return std::ranges::any_of(there, [&](const auto& one) { return one.copy_of == point.point_id; });
+    return std::ranges::any_of(there, [&](const auto& one) { return one.copy_of == point.point_id && !is_half(one); });
   };
   const auto newest = std::ranges::find_if(
       ours, [&](const auto& point) { return point.state == PointState::available && backup::is_whole(point, ours); });

@@ -53,8 +53,8 @@ class BackupRun {
   Status end(Job& job, std::string state, std::string why);
   // Why a backup that says it went well did not: it made nothing new. "" where it did.
   Result<std::string> what_it_lacks(const Job& job, const backup::JobReport& report);
-  Status keep_points(const Job& job, const backup::JobReport& report);
-  Status keep_copies(const Job& job, const backup::JobReport& report);
+  Status keep_points(const Job& job, const backup::JobReport& report, bool stopped);
+  Status keep_copies(const Job& job, const backup::JobReport& report, bool stopped);
   Status keep_proof(const Job& job, const backup::JobReport& report);
   Status keep_forgotten(const Job& job, const backup::JobReport& report);
   Status reconcile(const Job& job, const backup::JobReport& report);

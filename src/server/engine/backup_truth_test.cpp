@@ -255,6 +255,48 @@ TEST_F(BackupTruthTest, EachRepositoryIsListedOnceADay) {
   EXPECT_EQ(repository().count(Task::list), 2u);
 }
 
+TEST_F(BackupTruthTest, WhatAJobLeftThatDidNotGoWellCountsForNothing) {
+  given_point();
+  for (const auto outcome : {JobOutcome::failed, JobOutcome::unknown, JobOutcome::partial}) {
+    node_says([&](const backup::Job& job) {
+      auto report = repository().work(job);
+      report.outcome = outcome;
+      report.why = "the archive check failed";
+      return report;
+    });
+    run_full();
+    const auto left = points().front();
+    EXPECT_EQ(left.state, PointState::suspect) << static_cast<int>(outcome);
+    ASSERT_FALSE(left.why.empty());
+    EXPECT_THAT(left.why.front(), HasSubstr("the archive check failed"));
+  }
+  EXPECT_EQ(points().size(), 4u) << "and is kept for somebody to look at";
+}
+
+TEST_F(BackupTruthTest, ACopyThatDidNotGoWellIsNoneAndIsMadeAgain) {
+  given_vault();
+  given_vault("offsite", "offsite: true\nsite: other\n");
+  given_plan(std::string(kByHand) + "copies: [{vault: offsite, keep: {last: 5}}]\n");
+  bool fails = true;
+  node_says([&](const backup::Job& job) {
+    auto report = repository().work(job);
+    if (job.task == Task::copy && fails) report.outcome = JobOutcome::failed, report.why = "half of it";
+    return report;
+  });
+  run_now();
+  pass(Duration(120'000), Duration(60'000));
+  ASSERT_EQ(points("offsite").size(), 1u);
+  EXPECT_EQ(points("offsite").front().state, PointState::suspect);
+  EXPECT_THAT(points("offsite").front().why.front(), HasSubstr("half of it"));
+  const auto tried = repository().count(Task::copy);
+  fails = false;
+  pass(Duration(4LL * 3'600'000), Duration(600'000));
+  EXPECT_GT(repository().count(Task::copy), tried);
+  ASSERT_EQ(points("offsite").size(), 1u);
+  EXPECT_EQ(points("offsite").front().state, PointState::available);
+  EXPECT_TRUE(points("offsite").front().why.empty());
+}
+
 TEST_F(BackupTruthTest, OnlyTheDriveThatWasLookedAtIsJudged) {
   given_point();
   std::string drive = "A";
