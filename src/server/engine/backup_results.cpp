@@ -75,6 +75,7 @@ Status BackupRun::take_result(Job& job, const wire::OrderResult& result) {
   const auto& report = *result.backup;
   job.report = report;
   proof_failed_.clear();
+  wrong_.clear();
   std::string lacks;
   if (job.job.task == Task::backup) {
     BELAY_TRY_ASSIGN(lacks, what_it_lacks(job, report));
@@ -97,7 +98,7 @@ Status BackupRun::take_result(Job& job, const wire::OrderResult& result) {
   if (stopped) return end(job, "Cancelled", "somebody stopped it");
   if (!lacks.empty()) return end(job, "Failed", lacks);
   // The node did its work; who asked for it must see what it found.
-  if (job.job.task == Task::list && !wrong_.empty()) return end(job, "Failed", wrong_);
+  if (!wrong_.empty()) return end(job, "Failed", wrong_);
   if (job.job.task == Task::prove && backup::could_not_be_done(report))
     return end(job, "Failed", "could not be done: " + why_of(report));
   const std::string state = report.outcome == JobOutcome::ok        ? "Succeeded"
@@ -232,12 +233,27 @@ Status BackupRun::keep_copies(const Job& job, const backup::JobReport& report, b
 
 Status BackupRun::keep_forgotten(const Job& job, const backup::JobReport& report) {
   BELAY_TRY_ASSIGN(auto points, backups::points_of(sql_, plan_.plan_id, job.job.source_node_id, job.job.vault.name));
+  const auto was_ordered = [&](const std::string& reference) {
+    return std::ranges::find(job.job.points, reference, &backup::MadePoint::reference) != job.job.points.end();
+  };
+  std::vector<std::string> unasked;
   for (auto& point : points) {
     if (std::ranges::find(report.forgotten, point.made.reference) == report.forgotten.end()) continue;
+    if (!was_ordered(point.made.reference)) {
+      unasked.push_back(point.point_id);
+      continue;
+    }
     point.state = PointState::gone;
     BELAY_TRY(backups::update_point(sql_, point));
   }
-  return {};
+  if (unasked.empty()) return {};
+  // Believed where it is seen: a list marks what is missing, and keeps its record.
+  wrong_ = "the node says that it deleted " + join(unasked, ", ") +
+           ", which nobody ordered; look at `belay-agent` of " + job.job.node_id + ", and at what `belay vault check " +
+           job.job.vault.name + "` says";
+  BELAY_TRY_ASSIGN(auto list, job_for(sql_, plan_, job.job.node_id, Task::list));
+  list.vault = job.job.vault;
+  return want(std::move(list), "after a deletion");
 }
 
 // ---- proofs

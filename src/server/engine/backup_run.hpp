@@ -81,7 +81,7 @@ class BackupRun {
   schedule::ZoneRules zone_;
   std::string proof_failed_;       // of the job at hand: its restore test proved less than was wanted, and why
   std::set<std::string> to_look_;  // nodes that something happened to
-  std::string wrong_;              // about what the newest list found in its vault; "" nothing
+  std::string wrong_;              // about what the list or the deletion at hand says; "" nothing
 };
 
 // "3 files could not be read; …" of a report that is not ok, at most so many bytes.

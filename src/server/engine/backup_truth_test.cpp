@@ -380,6 +380,37 @@ TEST_F(BackupTruthTest, WhatOthersBuildOnStaysAndWhatIsMissingIsForgottenAtOnce)
   EXPECT_TRUE(repository().jobs.back().known_in.empty()) << "a new repository may be made now";
 }
 
+TEST_F(BackupTruthTest, ANodeMarksAsGoneOnlyWhatWasOrdered) {
+  given_vault();
+  std::string plan = kByHand;
+  plan.replace(plan.find("last: 3"), 7, "last: 1");
+  given_plan(plan);
+  run_full();
+  const auto held = points().front().point_id;
+  ASSERT_TRUE(backups_->hold(held, true, "case 4711", "anna").ok());
+  run_full();
+  const auto ordered = points().front().point_id;
+  node_says([this](const backup::Job& job) {
+    auto report = repository().work(job);
+    if (job.task == Task::forget)
+      for (const auto& point : repository().points) report.forgotten.push_back(point.reference);
+    return report;
+  });
+  run_full();
+  const auto newest = points().front().point_id;
+  std::vector<std::string> there;
+  for (const auto& point : points()) {
+    there.push_back(point.point_id);
+    EXPECT_EQ(point.state, PointState::available) << "they are there, as the list says";
+  }
+  EXPECT_EQ(there, (std::vector<std::string>{newest, held})) << ordered;
+  ASSERT_EQ(jobs(Task::forget).size(), 1u);
+  EXPECT_EQ(jobs(Task::forget).front().state, "Failed");
+  EXPECT_THAT(jobs(Task::forget).front().why, HasSubstr(held));
+  EXPECT_THAT(jobs(Task::forget).front().why, HasSubstr("nobody ordered"));
+  EXPECT_EQ(repository().count(Task::list), 1u);
+}
+
 TEST_F(BackupTruthTest, OfARetiredPlanAPersonStillDeletes) {
   given_point();
   ASSERT_TRUE(backups_->set_plan_state("pg", "Retired", "", "anna").ok());
