@@ -74,7 +74,7 @@ struct RecoveryPoint {
   Instant recorded_at{};  // by the server's clock: what retention counts by
   bool legal_hold = false;
   std::optional<Instant> locked_until;  // by its vault's lock
-  std::string proof_id;                 // of the highest proof that stands (proven.hpp); "" none
+  std::string proof_id;                 // of the newest passed proof; "" none
   std::optional<ProofLevel> proven;
   bool proven_offsite = false;  // x
   std::optional<Instant> proven_at;

@@ -29,7 +29,7 @@ Result<std::vector<backup::Proof>> proofs_around(store::Sql& sql, std::string_vi
     if (older.ok()) proofs.push_back(older->proof);
     else if (older.error().code() != Code::not_found) return older.error();
   }
-  std::ranges::stable_sort(proofs, std::ranges::greater(), &backup::Proof::at);
+  std::ranges::sort(proofs, std::ranges::greater(), &backup::Proof::at);
   return proofs;
 }
 
