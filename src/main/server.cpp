@@ -120,7 +120,8 @@ class Server {
     engine_.add(server::make_rejudge_kind(judge_));
     engine_.add(server::make_rollout_kind({keys_.authority(), judge_, windows_}));
     engine_.add(server::make_backup_kind(
-        {keys_.authority(), [](std::string_view name) { return io::read_zone_file(io::real_files(), name); }}));
+        {keys_.authority(), [](std::string_view name) { return io::read_zone_file(io::real_files(), name); },
+         clock_.now()}));
     engine_.add(server::make_coverage_kind());
     backups_.poke = [this] { engine_.poke(); };
     engine_.add(server::make_automation_kind());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/backup/given_up.hpp"
 #include "core/schedule/schedule.hpp"
 
 namespace belay::backup {
@@ -279,6 +280,30 @@ void job_begun(Progress& progress, std::string_view job_id, std::string_view tas
     progress.busy_since = now;
 }
 
+namespace {
+
+void backup_was_good(const PlanSpec& plan, Progress& progress, std::string_view task, Instant now) {
+  progress.last_ok_at = now;
+  progress.backups_failed = 0;
+  progress.backup_trouble.clear();
+  progress.backup_trouble_at.reset();
+  if (task == backup_task(BackupType::full)) progress.has_full = true;
+  for (const auto& copy : plan.copies)
+    if (copy.schedule.empty() &&
+        std::ranges::find(progress.copies_waiting, copy.vault) == progress.copies_waiting.end())
+      progress.copies_waiting.push_back(copy.vault);
+}
+
+}  // namespace
+
+void job_was_good_after_all(const PlanSpec& plan, Progress& progress, std::string_view task, Instant now) {
+  if (task.starts_with(kBackupTask)) backup_was_good(plan, progress, task, now);
+  if (progress.retry_task != task) return;
+  progress.retry_at.reset();
+  progress.retry_task.clear();
+  progress.failures = 0;
+}
+
 void job_ended(const PlanSpec& plan, Progress& progress, bool ok, Instant now, std::string_view why) {
   const auto task = std::exchange(progress.job_task, {});
   progress.job_id.clear();
@@ -287,17 +312,7 @@ void job_ended(const PlanSpec& plan, Progress& progress, bool ok, Instant now, s
   if (task == kProveTask) ++progress.proofs;
   if (ok) {
     if (!progress.retry_at) progress.failures = 0;
-    if (is_backup) {
-      progress.last_ok_at = now;
-      progress.backups_failed = 0;
-      progress.backup_trouble.clear();
-      progress.backup_trouble_at.reset();
-    }
-    if (task == backup_task(BackupType::full)) progress.has_full = true;
-    for (const auto& copy : plan.copies)
-      if (is_backup && copy.schedule.empty() &&
-          std::ranges::find(progress.copies_waiting, copy.vault) == progress.copies_waiting.end())
-        progress.copies_waiting.push_back(copy.vault);
+    if (is_backup) backup_was_good(plan, progress, task, now);
     return;
   }
   const bool is_known = is_backup || task == kProveTask || task.starts_with(kCopyTask);

@@ -23,6 +23,7 @@ inline constexpr std::string_view kBackupCompliance = "Custom:Backup", kUncovere
 struct BackupParts {
   const Authority& authority;
   schedule::ReadZone read_zone;
+  Instant started_at{};  // this server: nodes had nobody to tell before
 };
 std::unique_ptr<ExecutionKind> make_backup_kind(BackupParts parts);
 std::unique_ptr<ExecutionKind> make_coverage_kind();
@@ -30,6 +31,11 @@ Status ensure_coverage(store::Sql& sql, Instant now);  // the one execution; may
 
 // Whom its targets mean by now: nodes that came, and that went; `all`: look at every one anew.
 Status refresh_members(store::Sql& sql, const store::backups::Plan& plan, bool all, Instant now);
+
+// Of a plan that is changed to `spec`: refused where points that its rules keep now would be let go of, named, unless
+// the request confirms it and who asks may delete them; noted then. ValidationException; what may_delete says.
+Status check_let_go(store::Sql& sql, Zones& zones, const store::backups::Plan& before, const backup::PlanSpec& spec,
+                    const PutPlanRequest& request, Instant now);
 
 // Deletions of the plan that were sent: those that no node has yet are called back, and wait; nodes are asked to stop
 // the others.

@@ -14,6 +14,7 @@ using backup::Task;
 namespace backups = store::backups;
 
 constexpr std::string_view kMissing = "it is not in the vault any more, and nobody here deleted it";
+constexpr std::string_view kStrange = "it is in the vault, and no backup of this plan made it";
 constexpr std::string_view kRepositoryGone = "repository-gone";
 constexpr Duration kListEvery{24LL * 3'600'000};
 constexpr Duration kListSoon{600'000};         // after the node's watch says that the repository is gone
@@ -33,6 +34,10 @@ std::string named(const std::vector<std::string>& ids) {
 }
 
 }  // namespace
+
+bool is_stranger(const RecoveryPoint& point) {
+  return point.state == PointState::quarantined && point.why == std::vector{std::string(kStrange)};
+}
 
 bool is_found_again(RecoveryPoint& point) {
   if (!point.missing_from) return false;
@@ -54,7 +59,7 @@ Status BackupRun::reconcile(const Job& job, const backup::JobReport& report) {
     if (ours != known.end()) continue;
     BELAY_TRY_ASSIGN(auto point, point_of(job, made, job.job.vault.name));
     point.state = PointState::quarantined;
-    point.why = {"it is in the vault, and no backup of this plan made it"};
+    point.why = {std::string(kStrange)};
     strange.push_back(std::move(point));
   }
   BELAY_TRY(backups::add_points(sql_, strange));

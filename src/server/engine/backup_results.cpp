@@ -5,6 +5,7 @@
 #include "base/ids.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "core/backup/given_up.hpp"
 #include "core/backup/proven.hpp"
 #include "core/backup/suspicion.hpp"
 #include "io/crypto.hpp"
@@ -48,6 +49,15 @@ bool is_half(const RecoveryPoint& point) {
          });
 }
 
+// The point that a list found while the job that made it had yet to tell of it; nullptr where there is none.
+const RecoveryPoint* listed_first(const std::vector<RecoveryPoint>& known, const backups::Job& job,
+                                  const backup::MadePoint& made) {
+  for (const auto& point : known)
+    if (point.made.reference == made.reference && is_stranger(point) && point.recorded_at >= job.created_at)
+      return &point;
+  return nullptr;
+}
+
 // What a failed test found stands until a test that climbed higher passes.
 bool outdoes_failures(std::span<const backup::Proof> proofs, std::optional<backup::ProofLevel> reached) {
   for (const auto& proof : proofs)
@@ -82,7 +92,7 @@ Status BackupRun::take_result(Job& job, const wire::OrderResult& result) {
   }
   if (!job.begun_at) job.begun_at = result.started_at;
   const bool stopped = result.outcome == wire::OrderOutcome::cancelled;
-  BELAY_TRY(note_gone(job, report));
+  if (!late_) BELAY_TRY(note_gone(job, report));
   switch (job.job.task) {
     case Task::backup: BELAY_TRY(keep_points(job, report, stopped)); break;
     case Task::copy: BELAY_TRY(keep_copies(job, report, stopped)); break;
@@ -95,6 +105,7 @@ Status BackupRun::take_result(Job& job, const wire::OrderResult& result) {
     case Task::check:
     case Task::restore: break;
   }
+  if (stopped && late_) return end(job, late_->state, late_->why);
   if (stopped) return end(job, "Cancelled", "somebody stopped it");
   if (!lacks.empty()) return end(job, "Failed", lacks);
   // The node did its work; who asked for it must see what it found.
@@ -110,6 +121,9 @@ Status BackupRun::take_result(Job& job, const wire::OrderResult& result) {
 Status BackupRun::end(Job& job, std::string state, std::string why) {
   job.state = std::move(state);
   job.why = std::move(why);
+  if (late_ && late_->why != job.why)
+    job.why += (job.why.empty() ? "" : "; ") + ("its result came late; it was given up on " + to_iso8601(late_->at)) +
+               ": " + late_->why;
   job.finished_at = now_;
   BELAY_TRY(backups::update_job(sql_, job));
   BELAY_TRY(note_in_audit(sql_, now_, "belayd", "backup:" + std::string(word(job.job.task)), job.job.job_id,
@@ -120,7 +134,9 @@ Status BackupRun::end(Job& job, std::string state, std::string why) {
   if (!kept.ok()) return kept.error().code() == Code::not_found ? Status() : Status(kept.error());
   auto& member = *kept;
   const bool ok = job.state == "Succeeded";
-  if (const auto task = agenda_task(job.job); !task.empty()) {
+  if (late_) {
+    BELAY_TRY(end_late(member, job, ok));
+  } else if (const auto task = agenda_task(job.job); !task.empty()) {
     if (job.state == "Cancelled") settle(member);
     else backup::job_ended(plan_.spec, member.progress, ok, now_, job.why);
     if (ok && job.job.task == Task::backup) member.progress.last_ok_at = now_;
@@ -137,6 +153,13 @@ Status BackupRun::end(Job& job, std::string state, std::string why) {
     BELAY_TRY(follow_up(member));
   member.look_at = now_;
   return backups::put_members(sql_, std::span(&member, 1));
+}
+
+Status BackupRun::end_late(Member& member, const Job& job, bool ok) {
+  const auto task = agenda_task(job.job);
+  if (!ok || task.empty()) return {};
+  backup::job_was_good_after_all(plan_.spec, member.progress, task, now_);
+  return tell(member, backup::end_trouble(member.progress.alarms, backup::trouble_of_task(task)));
 }
 
 // ---- points
@@ -162,12 +185,15 @@ Result<std::string> BackupRun::what_it_lacks(const Job& job, const backup::JobRe
     return "the engine said that it went well, and named no recovery point: nothing was kept; look at its output "
            "(`belay backup job " +
            job.job.job_id + "`)";
+  BELAY_TRY_ASSIGN(const auto known,
+                   backups::points_of(sql_, plan_.plan_id, job.job.source_node_id, job.job.vault.name));
   std::vector<std::string> repeated;
   for (auto made = report.points.begin(); made != report.points.end(); ++made) {
     BELAY_TRY_ASSIGN(const bool there, backups::has_reference(sql_, plan_.plan_id, job.job.source_node_id,
                                                               job.job.vault.name, made->reference));
     const auto same = [&](const auto& other) { return other.reference == made->reference; };
-    if (there || std::any_of(report.points.begin(), made, same)) repeated.push_back(sanitize(made->reference, 200));
+    if ((there && !listed_first(known, job, *made)) || std::any_of(report.points.begin(), made, same))
+      repeated.push_back(sanitize(made->reference, 200));
   }
   if (repeated.empty()) return std::string();
   return "the engine named " + join(repeated, ", ") +
@@ -178,12 +204,23 @@ Result<std::string> BackupRun::what_it_lacks(const Job& job, const backup::JobRe
 
 Status BackupRun::keep_points(const Job& job, const backup::JobReport& report, bool stopped) {
   BELAY_TRY_ASSIGN(auto history, backups::points_of(sql_, plan_.plan_id, job.job.source_node_id, job.job.vault.name));
+  // What was made after it was given up comes behind it, and is no measure of it.
+  if (late_)
+    std::erase_if(history, [&](const auto& point) { return point.recorded_at > late_->at && !is_stranger(point); });
   const auto newest = std::ranges::find(history, PointState::available, &RecoveryPoint::state);
   if (newest != history.end()) {  // with its fingerprints: a table that was emptied shows there
     BELAY_TRY_ASSIGN(*newest, backups::get_point(sql_, newest->point_id));
   }
   std::vector<RecoveryPoint> points;
   for (const auto& made : report.points) {
+    if (const auto* stranger = listed_first(history, job, made)) {
+      auto point = *stranger;
+      point.state = PointState::available;
+      point.why.clear();
+      doubt(point, report, stopped);
+      BELAY_TRY(backups::update_point(sql_, point));
+      continue;
+    }
     BELAY_TRY_ASSIGN(const bool there, backups::has_reference(sql_, plan_.plan_id, job.job.source_node_id,
                                                               job.job.vault.name, made.reference));
     const auto same = [&](const auto& other) { return other.made.reference == made.reference; };

@@ -61,6 +61,11 @@ Result<std::vector<std::string>> nodes_of(Sql& sql, const backup::PlanSpec& plan
   return resolve_targets(sql, {}, targets);
 }
 
+// Ended by this server, which had no word of the node.
+bool was_given_up(const backups::Job& job) {
+  return !job.report && !job.order_id.empty() && (job.state == "Expired" || job.state == "Failed");
+}
+
 bool is_sent(const backups::Job& job) { return job.state == "Sent" || job.state == "Running"; }
 
 // The drives, or "" where the vault has none, on which points of the job's repository are known.
@@ -216,7 +221,8 @@ Status BackupRun::translate(const store::executions::Event& event) {
   }
   BELAY_TRY_ASSIGN(const auto told, json::decode_text<NodeEvent>(event.body));
   BELAY_TRY_ASSIGN(auto job, backups::job_of_order(sql_, told.order_id));
-  if (!job || is_over(*job)) return {};
+  if (!job) return {};
+  if (is_over(*job)) return was_given_up(*job) ? take_late_result(*job, told) : Status();
   to_look_.insert(job->job.node_id);
   if (told.kind == NodeEventKind::order_taken) {
     job->state = "Running";
@@ -228,6 +234,18 @@ Status BackupRun::translate(const store::executions::Event& event) {
   BELAY_TRY_ASSIGN(const auto result, result_of(sql_, told.order_id));
   if (result) return take_result(*job, *result);
   return end(*job, "Expired", "the node did not take the order in time: is its agent running? see `belay nodes`");
+}
+
+// What was given up while the node worked on it, or while this server was away, and went on all the same: what came of
+// it is there, whatever was thought of it. What a list saw is not: it is of a time that is over.
+Status BackupRun::take_late_result(Job& job, const NodeEvent& told) {
+  if (told.kind != NodeEventKind::order_ended || job.job.task == Task::list) return {};
+  BELAY_TRY_ASSIGN(const auto result, result_of(sql_, told.order_id));
+  if (!result || !result->backup) return {};
+  late_.emplace(job.state, job.why, *job.finished_at);
+  const auto taken = take_result(job, *result);
+  late_.reset();
+  return taken;
 }
 
 // A node that the plan does not cover, and that restores or tests one of its points: like one that has left.
@@ -292,7 +310,8 @@ Status BackupRun::watch_deadline(Job& job) {
     BELAY_TRY(end(job, "Expired",
                   "the node did not take the order by " + to_iso8601(order.expires_at) +
                       (cancelled.state == OrderState::delivered ? "; it may have begun it" : "")));
-  } else if (!untaken && job.begun_at && now_ >= *job.begun_at + job.job.limits.timeout + kSlack) {
+  } else if (!untaken && job.begun_at && now_ >= *job.begun_at + job.job.limits.timeout + kSlack &&
+             now_ >= parts_.started_at + kSlack) {  // what the node did while this server was away it has yet to say
     BELAY_TRY_ASSIGN(const auto asked, store::orders::cancel(sql_, job.order_id, now_));
     (void)asked;
     BELAY_TRY(end(job, "Failed",

@@ -23,6 +23,7 @@ class BackupRun {
   using Member = store::backups::Member;
 
   Status translate(const store::executions::Event& event);
+  Status take_late_result(Job& job, const NodeEvent& told);
   Status look(Member member);
   Status look_at_guest(const std::string& node_id);
   void settle(Member& member);
@@ -79,6 +80,14 @@ class BackupRun {
   const Instant now_;
   store::backups::Plan plan_;
   schedule::ZoneRules zone_;
+  // The job at hand was given up before its result came: its state and why then, and when.
+  struct GivenUp {
+    std::string state, why;
+    Instant at;
+  };
+  std::optional<GivenUp> late_;
+  // Of a member that may be at another job by now.
+  Status end_late(Member& member, const Job& job, bool ok);
   std::string proof_failed_;       // of the job at hand: its restore test proved less than was wanted, and why
   std::set<std::string> to_look_;  // nodes that something happened to
   std::string wrong_;              // about what the list or the deletion at hand says; "" nothing
@@ -86,6 +95,8 @@ class BackupRun {
 
 // "3 files could not be read; …" of a report that is not ok, at most so many bytes.
 std::string why_of(const backup::JobReport& report);
+// A list found it before its job had told of it.
+bool is_stranger(const backup::RecoveryPoint& point);
 // A point that was missing and is there: as it was before. False of one that was not missing.
 bool is_found_again(backup::RecoveryPoint& point);
 bool is_over(const store::backups::Job& job);

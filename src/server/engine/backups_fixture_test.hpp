@@ -108,9 +108,10 @@ class BackupsTest : public WindowsTest {
   void boot_backups() {
     boot_windows();
     backups_ = std::make_unique<Backups>(*store_, clock_, *zones_);
-    engine_->add(make_backup_kind({authority_, [](std::string_view name) -> Result<std::string> {
-                                     return Error(Code::not_found, std::string(name));
-                                   }}));
+    engine_->add(make_backup_kind(
+        {authority_,
+         [](std::string_view name) -> Result<std::string> { return Error(Code::not_found, std::string(name)); },
+         clock_.now()}));
     engine_->add(make_coverage_kind());
   }
   FakeNode& add(const std::string& name) {
