@@ -17,6 +17,12 @@ void warn(const json::Value& answer) {
       if (text.is_string()) std::cerr << "mind: " << sanitize(text.get_string(), 2'000) << "\n";
 }
 
+json::Object changed(const Arguments& arguments, const std::string& content) {
+  json::Object request{{"Content", content}};
+  if (arguments.has("confirm")) request["Confirm"] = arguments.one("confirm");
+  return request;
+}
+
 // Made where there is none of its name, else its next version.
 Result<int> apply(Context& context, const Arguments& arguments) {
   const std::string path = arguments.one("file");
@@ -24,7 +30,7 @@ Result<int> apply(Context& context, const Arguments& arguments) {
   auto answer = call(context, "CreateBackupPlan", {{"Content", content}});
   const bool made = answer.ok();
   if (!made && answer.error().code() == Code::already_exists)
-    answer = call(context, "UpdateBackupPlan", {{"Content", content}});
+    answer = call(context, "UpdateBackupPlan", changed(arguments, content));
   if (!answer.ok()) return answer.error().within(path);
   warn(*answer);
   const auto& plan = answer->at("Plan");
@@ -97,7 +103,8 @@ CommandSpec backup_plan_command() {
           {{"apply",
             "make the plan of a file, or change the one of its name",
             {},
-            {{"-f,--file", "the plan's file (YAML or JSON)", Takes::one_value, true}},
+            {{"-f,--file", "the plan's file (YAML or JSON)", Takes::one_value, true},
+             {"--confirm", "the plan's name: delete the points that the new rules let go of"}},
             apply,
             {}},
            {"list", "the plans there are", {}, {{"--retired", "also retired ones", Takes::nothing}}, list, {}},

@@ -111,6 +111,26 @@ class Vaults(BackupCase):
 
 
 class Plans(BackupCase):
+    def test_rules_that_keep_less_want_a_word_and_the_right_to_delete(self):
+        self.database("narrow-db", "narrow")
+        self.vault("narrow-nas")
+        plan_id = self.plan("narrow", "narrow", "narrow-nas")
+        for _ in range(3):
+            self.run_plan("narrow", Type="full")
+        newest, *older = [point["PointId"] for point in self.points("narrow")]
+        text = PLAN.format(name="narrow", role="narrow", vault="narrow-nas").replace("last: 3, daily: 7", "last: 1")
+        planner = self.ask("CreateUser", {"UserName": "planner", "Permissions": ["belay:Get*", "belay:*BackupPlan"]})["Token"]
+        file = self.file("narrow.yaml", text)
+        self.refused("AccessDeniedException", "UpdateBackupPlan", {"Content": text, "Confirm": "narrow"}, "belay:DeleteRecoveryPoint", token=planner)
+        said = self.belay("backup", "plan", "apply", "-f", file, status=2).stderr
+        for point in older:
+            self.assertIn(point, said)
+        self.assertNotIn(newest, said)
+        self.assertIn("--confirm narrow", said)
+        self.assertEqual(self.ask("GetBackupPlan", {"Plan": "narrow"})["Plan"]["Version"], 1)
+        self.assertIn("changed the plan narrow", self.belay("backup", "plan", "apply", "-f", file, "--confirm", "narrow").stdout)
+        self.assertIn("belay:DeleteRecoveryPoint", self.audit(plan_id))
+
     def test_apply_twice(self):
         self.vault("nas")
         file = self.file("pg.yaml", PLAN.format(name="pg", role="nobody-yet", vault="nas"))

@@ -17,7 +17,11 @@ std::string_view word(auto value) { return boost::describe::enum_to_string(value
 
 Result<json::Object> put_plan(const Call& call, PutPlan how) {
   BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
-  BELAY_TRY_ASSIGN(const auto view, service->put_plan({how, call.text("Content"), call.principal}));
+  PutPlanRequest request{how, call.text("Content"), call.principal, call.text("Confirm"), {}};
+  request.may_delete = [&](store::Sql& sql) {
+    return require_also(sql, call, "belay:DeleteRecoveryPoint", "a change that lets go of recovery points");
+  };
+  BELAY_TRY_ASSIGN(const auto view, service->put_plan(request));
   return json::Object{{"Plan", backup_plan_reply(view)}, {"Warnings", texts_reply(view.warnings)}};
 }
 
@@ -204,6 +208,7 @@ Result<json::Object> start_restore(const Call& call) {
   request.to.in_place = flag_of(call, "InPlace");
   request.to.preview = flag_of(call, "Preview");
   request.confirm = call.text("Confirm");
+  request.untrusted = flag_of(call, "Untrusted");
   request.requested_by = call.principal;
   BELAY_TRY_ASSIGN(const auto job, service->start_restore(request));
   return job_reply(call, job);

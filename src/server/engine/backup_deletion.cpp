@@ -1,8 +1,10 @@
-// Recovery points that a person deletes.
+// Recovery points that a person deletes: by name, or by rules that keep less.
 #include <algorithm>
+#include <map>
 
 #include "base/text.hpp"
 #include "core/backup/proven.hpp"
+#include "core/backup/retention.hpp"
 #include "server/engine/audit.hpp"
 #include "server/engine/backup_kind.hpp"
 #include "server/engine/backups.hpp"
@@ -62,7 +64,56 @@ Result<std::string> remove_in(Sql& sql, RecoveryPoint point, const RemovePointRe
   return want_job(sql, std::move(job), request.requested_by, request.reason, now);
 }
 
+constexpr std::size_t kNamedMax = 20;
+
+// Kept by the rules of before, and not by those of `after`.
+Result<std::vector<RecoveryPoint>> let_go(Sql& sql, const backups::Plan& before, const schedule::ZoneRules& zone_before,
+                                          const backup::PlanSpec& after, const schedule::ZoneRules& zone_after,
+                                          Instant now) {
+  std::vector<RecoveryPoint> gone;
+  BELAY_TRY_ASSIGN(const auto members, backups::members_of(sql, before.plan_id));
+  for (const auto& member : members) {
+    BELAY_TRY_ASSIGN(const auto all, backups::points_of(sql, before.plan_id, member.node_id));
+    std::map<std::string, std::vector<RecoveryPoint>> by_vault;
+    for (const auto& point : all) by_vault[point.vault].push_back(point);
+    for (const auto& [vault, points] : by_vault) {
+      const auto kept = backup::retain(points, backup::rules_of(before.spec, vault, points), zone_before, now);
+      const auto stays = backup::retain(points, backup::rules_of(after, vault, points), zone_after, now);
+      for (std::size_t i = 0; i < points.size(); ++i)
+        if (kept[i].keep && !stays[i].keep) gone.push_back(points[i]);
+    }
+  }
+  return gone;
+}
+
 }  // namespace
+
+Status check_let_go(Sql& sql, Zones& zones, const backups::Plan& before, const backup::PlanSpec& spec,
+                    const PutPlanRequest& request, Instant now) {
+  BELAY_TRY_ASSIGN(const auto zone_after, zones.of(spec.schedule.timezone));
+  const auto zone_before = zones.of(before.spec.schedule.timezone);
+  BELAY_TRY_ASSIGN(const auto gone,
+                   let_go(sql, before, zone_before.ok() ? **zone_before : *zone_after, spec, *zone_after, now));
+  if (gone.empty()) return {};
+  std::vector<std::string> named;
+  for (const auto& point : gone)
+    if (named.size() < kNamedMax)
+      named.push_back(point.point_id + " of " + to_iso8601(point.made.taken_at) + " (" + point.node_id + ", " +
+                      point.vault + ")");
+  const std::string more =
+      gone.size() > named.size() ? " and " + std::to_string(gone.size() - named.size()) + " more" : "";
+  const std::string which = join(named, ", ") + more;
+  if (request.may_delete) BELAY_TRY(request.may_delete(sql));
+  if (request.confirm != before.name)
+    return Error(Code::invalid_argument,
+                 "keep: by this change " + std::to_string(gone.size()) +
+                     " recovery points that are kept now would be deleted: " + which +
+                     "; where that is meant, confirm it with the plan's name (Confirm: " + before.name +
+                     ", --confirm " + before.name + ")",
+                 "ValidationException");
+  return note_in_audit(sql, now, request.requested_by, "belay:DeleteRecoveryPoint", before.plan_id,
+                       {{"plan", before.name}, {"points", gone.size()}, {"which", which}});
+}
 
 Result<std::string> Backups::remove_point(const RemovePointRequest& request) {
   const Instant now = clock_.now();

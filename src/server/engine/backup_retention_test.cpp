@@ -240,7 +240,7 @@ TEST_F(BackupRetentionTest, AfterAChangeOfVaultTheOldPointsStayUnderTheRules) {
   std::string moved = kByHand;
   moved.replace(moved.find("vault: nas"), 10, "vault: other");
   moved.replace(moved.find("last: 3"), 7, "last: 1");
-  ASSERT_TRUE(backups_->put_plan({PutPlan::update, moved, "anna"}).ok());
+  ASSERT_TRUE(backups_->put_plan({PutPlan::update, moved, "anna", "pg", {}}).ok());
   run(BackupType::full);
   pass(Duration(600'000));
   EXPECT_EQ(points("other").size(), 1u);
@@ -251,6 +251,35 @@ TEST_F(BackupRetentionTest, AfterAChangeOfVaultTheOldPointsStayUnderTheRules) {
   EXPECT_EQ(preview->at(0).vault, "other");
   EXPECT_EQ(preview->at(1).vault, "nas");
   EXPECT_EQ(preview->at(1).points.size(), 1u);
+}
+
+TEST_F(BackupRetentionTest, RulesThatKeepLessNameWhatTheyLetGoAndWantAWord) {
+  given_vault();
+  given_plan(kByHand);  // the last three
+  for (int i = 0; i < 3; ++i) run(BackupType::full);
+  const auto before = points();
+  ASSERT_EQ(before.size(), 3u);
+  std::string narrow = kByHand;
+  narrow.replace(narrow.find("last: 3"), 7, "last: 1");
+  const auto refused = backups_->put_plan({PutPlan::update, narrow, "anna"});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), Code::invalid_argument);
+  EXPECT_THAT(refused.error().message(), HasSubstr(before[1].point_id));
+  EXPECT_THAT(refused.error().message(), HasSubstr(before[2].point_id));
+  EXPECT_THAT(refused.error().message(), testing::Not(HasSubstr(before[0].point_id)));
+  const auto may_not = [](store::Sql&) -> Status { return Error(Code::permission_denied, "not you"); };
+  EXPECT_EQ(backups_->put_plan({PutPlan::update, narrow, "bert", "pg", may_not}).error().code(),
+            Code::permission_denied);
+  settle();
+  EXPECT_EQ(backups_->get_plan("pg")->plan.version, 1);
+  run(BackupType::full);
+  EXPECT_EQ(points().size(), 3u) << "by the rules that were";
+  std::string wider = kByHand;
+  wider.replace(wider.find("last: 3"), 7, "last: 9");
+  EXPECT_TRUE(backups_->put_plan({PutPlan::update, wider, "bert", "", may_not}).ok()) << "nothing is let go";
+  ASSERT_TRUE(backups_->put_plan({PutPlan::update, narrow, "anna", "pg", {}}).ok());
+  run(BackupType::full);
+  EXPECT_EQ(points().size(), 1u);
 }
 
 TEST_F(BackupRetentionTest, CopiesOfAVaultThatThePlanLeftAreKept) {

@@ -247,6 +247,7 @@ Result<PlanView> Backups::put_plan(const PutPlanRequest& request) {
         return refuse("source.engine: the plan " + spec.name + " uses " +
                       std::string(backup::text_of(plan.spec.source.engine)) +
                       ", and its points can be restored by that alone; give the new one another name");
+      BELAY_TRY(check_let_go(sql, zones_, *before, spec, request, now));
       ++plan.version;
     } else {
       plan.plan_id = make_id("bp", io::random_bytes(kIdRandomBytes));

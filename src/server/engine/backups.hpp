@@ -33,6 +33,9 @@ struct PutPlanRequest {
   PutPlan how = PutPlan::create;
   std::string content;
   std::string requested_by;
+  std::string confirm{};  // the plan's name, where the change lets go of points that were kept
+  // Whether who asks may delete points: asked where the change lets go of some, in its transaction.
+  std::function<Status(store::Sql&)> may_delete{};
 };
 struct PlanView {
   store::backups::Plan plan;
@@ -58,7 +61,8 @@ struct RestoreRequest {
   std::string point_id;
   std::string node_id;  // "" where it came from
   backup::RestoreTo to;
-  std::string confirm;  // the point's id again, where something is replaced
+  std::string confirm;     // the point's id again, where something is replaced
+  bool untrusted = false;  // by a suspect, quarantined or damaged point all the same
   std::string requested_by;
 };
 inline constexpr std::string_view kDeletedBy = "deleted by ";  // begins a reason of a point that a person deletes
@@ -97,7 +101,8 @@ class Backups {
   Result<std::vector<std::string>> check_vault(std::string_view name, std::string_view node_id, std::string_view by);
 
   // ---- plans
-  // A new one (already_exists where one has the name), or the next version of the one of this name (not_found).
+  // A new one (already_exists where one has the name), or the next version of the one of this name (not_found). A
+  // change that lets go of points which were kept names them, and is refused until it is confirmed and allowed.
   Result<PlanView> put_plan(const PutPlanRequest& request);
   Result<PlanView> get_plan(std::string_view plan);
   // "Active", "Paused" or "Retired"; a retired plan stays retired.
