@@ -27,6 +27,13 @@ Place place_of(const std::string& text) {
   return {text.substr(0, colon), text.substr(colon + 1)};
 }
 
+// "a copy of 2026-11-27T02:00:00Z that is available, proven P4": what one goes back to.
+std::string told(const json::Value& point) {
+  const auto proven = json::text_or_empty(point, "Proven");
+  return "a copy of " + time_cell(json::find(point, "TakenDate")) + " that is " + json::text_or_empty(point, "State") +
+         (proven.empty() ? ", never tested" : ", proven " + proven);
+}
+
 // Asked twice: what is replaced is somebody's data.
 Status confirm(const std::string& point, const std::string& what, bool yes) {
   if (yes) return {};
@@ -74,8 +81,15 @@ Result<int> restore(Context& context, const Arguments& arguments) {
   if (in_place) request["InPlace"] = true;
   if (arguments.has("preview")) return preview(context, request, point);
   if (over || in_place) {
-    const auto what = place.path.empty() ? std::string("the database's data") : "what is at " + place.path;
-    BELAY_TRY(confirm(point, what + (place.node.empty() ? "" : " on " + place.node), arguments.has("yes")));
+    auto what = place.path.empty() ? std::string("the database's data") : "what is at " + place.path;
+    if (!place.node.empty()) what += " on " + place.node;
+    const bool yes = arguments.has("yes");
+    if (!yes) {
+      BELAY_TRY_ASSIGN(const auto shown, call(context, "GetRecoveryPoint", {{"PointId", point}}));
+      what += " by " + told(shown.at("RecoveryPoint"));
+    }
+    BELAY_TRY(confirm(point, what, yes));
+    if (arguments.has("untrusted")) request["Untrusted"] = true;
     request["Confirm"] = point;
   }
   BELAY_TRY_ASSIGN(const auto answer, call(context, "StartRestore", request));
@@ -95,6 +109,7 @@ CommandSpec restore_command() {
            {"--time", "a database: to this moment (ISO 8601), at or after the point"},
            {"--preview", "say what would be done, do nothing", Takes::nothing},
            {"--yes", "replace without asking", Takes::nothing},
+           {"--untrusted", "replace it also by a suspect, quarantined or damaged point", Takes::nothing},
            {"--wait", "follow it to its end", Takes::nothing}},
           restore,
           {}};

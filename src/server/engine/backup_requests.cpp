@@ -123,6 +123,18 @@ bool stays_below(std::string_view path) {
          std::ranges::none_of(split(path, '/'), [](auto part) { return part == "." || part == ".."; });
 }
 
+// Nothing live is replaced by what nobody vouches for.
+Status check_trust(const RestoreRequest& request, const backup::RecoveryPoint& point) {
+  const auto& to = request.to;
+  const bool replaces = (to.over || to.in_place) && !to.preview;
+  if (!replaces || point.state == PointState::available || request.untrusted) return {};
+  return wrong_state("the recovery point " + point.point_id + " is " +
+                     boost::describe::enum_to_string(point.state, "?") +
+                     (point.why.empty() ? "" : " (" + point.why.front() + ")") +
+                     ", and this replaces what is there by it; restore it beside and look, choose another, or say that "
+                     "you want it all the same (Untrusted: true, --untrusted)");
+}
+
 Status check_restore(const RestoreRequest& request, const backup::RecoveryPoint& point, const backups::Plan& plan,
                      Instant now) {
   const auto& to = request.to;
@@ -145,7 +157,7 @@ Status check_restore(const RestoreRequest& request, const backup::RecoveryPoint&
   if ((to.over || to.in_place) && !to.preview && request.confirm != request.point_id)
     return refuse("this replaces what is there: confirm it with the recovery point's id (Confirm: " + request.point_id +
                   ")");
-  return {};
+  return check_trust(request, point);
 }
 
 struct WantedTest {
@@ -307,7 +319,8 @@ Result<std::string> Backups::start_restore(const RestoreRequest& request) {
                         {"path", request.to.path},
                         {"over", request.to.over},
                         {"inPlace", request.to.in_place},
-                        {"preview", request.to.preview}};
+                        {"preview", request.to.preview},
+                        {"state", boost::describe::enum_to_string(point.state, "?")}};
     if (request.to.time) detail["time"] = to_iso8601(*request.to.time);
     BELAY_TRY(note_in_audit(sql, now, request.requested_by, "belay:StartRestore", request.point_id, detail));
     return id;

@@ -411,6 +411,32 @@ TEST_F(BackupTruthTest, ANodeMarksAsGoneOnlyWhatWasOrdered) {
   EXPECT_EQ(repository().count(Task::list), 1u);
 }
 
+TEST_F(BackupTruthTest, NothingIsReplacedByAPointThatNobodyVouchesFor) {
+  given_point();
+  auto point = points().front();
+  const auto wanted = [&](bool preview, bool untrusted, bool in_place = true) {
+    RestoreRequest request;
+    request.point_id = request.confirm = point.point_id;
+    request.to.in_place = in_place;
+    if (!in_place) request.to.path = "/srv/beside";
+    request.to.preview = preview;
+    request.untrusted = untrusted;
+    return backups_->start_restore(request);
+  };
+  for (const auto state : {PointState::suspect, PointState::quarantined, PointState::damaged}) {
+    point.state = state;
+    point.why = {"half the usual size"};
+    ASSERT_TRUE(store_->write([&](store::Sql& sql) { return kept::update_point(sql, point); }).ok());
+    const auto refused = wanted(false, false);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code(), Code::conflict);
+    EXPECT_THAT(refused.error().message(), HasSubstr("half the usual size"));
+    EXPECT_TRUE(wanted(true, false).ok()) << "a preview replaces nothing";
+    EXPECT_TRUE(wanted(false, false, false).ok()) << "nor does what is put beside";
+    EXPECT_TRUE(wanted(false, true).ok()) << "somebody said so";
+  }
+}
+
 TEST_F(BackupTruthTest, OfARetiredPlanAPersonStillDeletes) {
   given_point();
   ASSERT_TRUE(backups_->set_plan_state("pg", "Retired", "", "anna").ok());
