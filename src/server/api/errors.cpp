@@ -59,8 +59,10 @@ constexpr std::string_view kOfAnyRequest[] = {"AccessDeniedException",
 struct BesidesRow {
   std::string_view operation, type;
 };
-// The model has no word for a node that is not there.
-constexpr BesidesRow kBesides[] = {{"GetDeployablePatchSnapshotForInstance", "InvalidInstanceId"}};
+// What the model of the operation has no word for: a node that is not there, and a window that others need, which AWS
+// deletes all the same.
+constexpr BesidesRow kBesides[] = {{"DeleteMaintenanceWindow", "ResourceInUseException"},
+                                   {"GetDeployablePatchSnapshotForInstance", "InvalidInstanceId"}};
 
 struct SynonymRow {
   std::string_view type, instead;
@@ -69,6 +71,8 @@ struct SynonymRow {
 constexpr SynonymRow kSynonyms[] = {
     {"InvalidTarget", "InvalidParameters"},
     {"InvalidDocumentVersion", "InvalidDocument"},
+    {"IdempotentParameterMismatch", "InvalidDeleteInventoryParametersException"},
+    {"DoesNotExistException", "ValidationException"},
     {"InvalidNextToken", "ValidationException"},
 };
 
