@@ -29,7 +29,7 @@ class Silent(VmCase):
 
     def test_one_that_does_not_come_back_is_told_from_outside(self) -> None:
         fleet = self.outside.fleet
-        fleet.set("/belay/rollout/approvals-least", "0")
+        fleet.set("rollout.approvals-least", "0")
         guest = self.outside.guest("silent", self.image.plain, wants_reboot("1.0"))
         self.addCleanup(guest.close)
         guest.shell("rm -f /run/reboot-required*")
