@@ -74,6 +74,14 @@ bool is_empty(const BackupHost& host, const std::string& path) {
   return names.ok() ? names->empty() : names.error().code() == Code::not_found;
 }
 
+// Directories that a running system cannot do without for a moment.
+bool holds_the_system(const std::string& path) {
+  static constexpr std::string_view kHeld[] = {"/bin",   "/boot",    "/dev",     "/etc",    "/lib", "/lib32",
+                                               "/lib64", "/proc",    "/run",     "/sbin",   "/sys", "/usr",
+                                               "/var",   "/usr/lib", "/usr/bin", "/var/lib"};
+  return std::ranges::find(kHeld, path) != std::end(kHeld);
+}
+
 // Of single files only those; "/" itself cannot be put aside. What belongs to a file by its name goes with it, also
 // where the file itself went already: an older log beside a newer database would spoil it.
 Result<std::vector<InTheWay>> in_the_way(const BackupHost& host, const Job& job,
@@ -91,6 +99,12 @@ Result<std::vector<InTheWay>> in_the_way(const BackupHost& host, const Job& job,
   if (to.paths.empty() && to.path == "/")
     return Error(Code::unsupported,
                  "a whole system cannot be restored over the one that runs; restore to a directory, or name paths",
+                 "target-in-use");
+  if (to.paths.empty() && holds_the_system(to.path))
+    return Error(Code::unsupported,
+                 to.path +
+                     " cannot be put aside as a whole: the system that runs lives in it. Restore to another "
+                     "directory, or name the paths below it that are to come back",
                  "target-in-use");
   if (to.paths.empty() && !is_empty(host, to.path)) places.push_back({to.path, to.path + put});
   auto paths = to.paths;

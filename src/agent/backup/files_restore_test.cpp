@@ -119,6 +119,18 @@ TEST_F(FilesRestore, PathsThatLeadOutAreRefused) {
   EXPECT_EQ(files_.change_count(), before);
 }
 
+TEST_F(FilesRestore, WhatTheSystemLivesInIsNotPutAside) {
+  const auto before = files_.change_count();
+  job_.restore->paths = {};
+  for (const char* path : {"/etc", "/usr", "/var", "/boot", "/"}) {
+    job_.restore->path = path;
+    const auto report = run();
+    EXPECT_EQ(report.problems.at(0).subject, "target-in-use") << path;
+    EXPECT_THAT(report.why, HasSubstr("name ")) << path;
+  }
+  EXPECT_EQ(files_.change_count(), before);
+}
+
 TEST_F(FilesRestore, WhatIsNotInThePointStaysWhereItIs) {
   const auto before = files_.change_count();
   job_.restore->paths = {"/b", "/newer"};

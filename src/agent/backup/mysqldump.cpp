@@ -78,6 +78,24 @@ Result<std::string> put_database_aside(const BackupHost& host, const Job& job, c
   return file;
 }
 
+// What was dumped before comes back where the new one could not be loaded whole.
+Status bring_database_back(const Source& source, const std::string& name, const std::string& aside, const Error& why) {
+  const auto back = [&]() -> Status {
+    BELAY_TRY_ASSIGN(const auto dropped, ask(source.client, "drop database if exists " + sql_name(name)));
+    std::string creation;
+    {
+      BELAY_TRY_ASSIGN(const auto mapped, io::MappedFile::open(aside));
+      creation = creation_of(mapped.text(), name);
+    }
+    BELAY_TRY_ASSIGN(const auto made, ask(source.client, creation));
+    return load(source.client, aside, name);
+  }();
+  if (!back.ok())
+    return why.within("database " + name + " is loaded in part, and what was there (" + aside +
+                      ") could not be loaded back (" + back.error().chain() + "): load it by hand");
+  return why.within("database " + name + " could not be loaded, and is what it was before");
+}
+
 Status load_databases(const BackupHost& host, const Job& job, const Source& source, const std::string& dump,
                       JobReport& report) {
   std::vector<std::pair<std::string, std::string>> wanted;  // name, how it is created
@@ -105,14 +123,17 @@ Status load_databases(const BackupHost& host, const Job& job, const Source& sour
       report.output += "load database " + name + (exists(name) ? ", after what is there was dumped" : "") + "\n";
       continue;
     }
+    std::string aside;
     if (exists(name)) {
-      BELAY_TRY_ASSIGN(const auto aside, put_database_aside(host, job, source, name, label));
+      BELAY_TRY_ASSIGN(aside, put_database_aside(host, job, source, name, label));
       report.output += "what was in database " + name + " is now in " + aside + "\n";
       report.put_aside.push_back(aside);
       BELAY_TRY_ASSIGN(const auto dropped, ask(source.client, "drop database " + sql_name(name)));
     }
-    BELAY_TRY_ASSIGN(const auto made, ask(source.client, creation));
-    BELAY_TRY(load(source.client, dump, name).within("database " + name + " is loaded in part"));
+    const auto made = ask(source.client, creation);
+    auto loaded = made.ok() ? load(source.client, dump, name) : Status(made.error());
+    if (!loaded.ok() && !aside.empty()) return bring_database_back(source, name, aside, loaded.error());
+    BELAY_TRY(loaded.within("database " + name + " is loaded in part"));
     report.output += "loaded database " + name + "\n";
   }
   return {};

@@ -92,6 +92,16 @@ TEST_F(Mysqldump, ADumpThatWasCutIsNoPoint) {
   EXPECT_TRUE(failed_at(report, "comparison")) << told(report);
 }
 
+TEST_F(Mysqldump, ADatabaseThatCannotBeLoadedIsWhatItWasBefore) {
+  sql("create table other.large (b longblob); insert into other.large values (repeat('x', 2000000))");
+  const auto point = dump();
+  sql("delete from other.large; insert into other.x values (77); set global max_allowed_packet = 1048576");
+  const auto report = run(into_server(point, "other", true));
+  EXPECT_EQ(report.outcome, JobOutcome::failed) << told(report);
+  EXPECT_THAT(report.why, HasSubstr("is what it was before"));
+  EXPECT_EQ(sql("select count(*) from other.large; select count(*) from other.x where a = 77"), "0\n1");
+}
+
 TEST_F(Mysqldump, RestoresBesideIntoDatabasesAndToAPointInTime) {
   const auto point = dump();
   sql("insert into other.x values (4)");

@@ -46,7 +46,7 @@ Result<Manifest> read_manifest(const BackupHost& host, const std::string& direct
 // Into a database that is not there yet, as it was: its owner, encoding and locale.
 Status load(const PgServer& server, const std::string& dump, const std::string& database, std::uint32_t processes,
             bool with_tablespaces, const std::string& as_name = {});
-// Roles of the cluster; those that are there already are passed over.
-Status load_globals(const PgServer& server, const std::string& file, bool with_tablespaces);
+// Into a server of our own: the roles of the cluster, with all that they may. Tablespaces are left out.
+Status load_globals(const PgServer& server, const std::string& file);
 
 }  // namespace belay::agent::backups::dumps

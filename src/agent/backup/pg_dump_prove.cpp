@@ -33,9 +33,11 @@ Status init_cluster(const BackupHost& host, const backup::Job& job, const PgDril
   return made.ok() ? Status() : Status(made.error());
 }
 
+constexpr std::size_t kGlobalsBytesMax = 16u << 20;
+
 }  // namespace
 
-Status load_globals(const PgServer& server, const std::string& file, bool with_tablespaces) {
+Status load_globals(const PgServer& server, const std::string& file) {
   Call what;
   what.argv = server.reach("psql");
   what.argv.insert(what.argv.end(), {"-X", "-q", "-d", "postgres", "-f", file});
@@ -47,7 +49,7 @@ Status load_globals(const PgServer& server, const std::string& file, bool with_t
   for (const auto line : split(outcome.standard_error, '\n')) {
     const auto at = line.find("ERROR:");
     if (at == line.npos || (line.find("role \"") != line.npos && line.find("already exists") != line.npos)) continue;
-    if (!with_tablespaces && (line.find("tablespace") != line.npos || line.find("directory \"") != line.npos)) continue;
+    if (line.find("tablespace") != line.npos || line.find("directory \"") != line.npos) continue;
     return Error(Code::conflict, "the roles of the cluster cannot be restored: " + sanitize(line.substr(at), 500));
   }
   return {};
@@ -91,7 +93,7 @@ Result<PgDrillPlace> place_of(const BackupHost& host, const Manifest& manifest, 
 
 Status load_all(JobReport& report, const PgServer& server, const Manifest& manifest, const std::string& directory,
                 const backup::Job& job) {
-  BELAY_TRY(load_globals(server, directory + "/globals.sql", false));
+  BELAY_TRY(load_globals(server, directory + "/globals.sql"));
   for (const auto& one : manifest.databases) {
     const auto loaded = load(server, directory + "/" + one.file, one.database, job.limits.processes, false);
     if (loaded.ok()) pass(report, ProofLevel::P3, "pg_restore " + one.database, "to its end, without an error");
@@ -204,11 +206,36 @@ Status restore_files(const BackupHost& host, const backup::Job& job, Repository&
   return {};
 }
 
+// What the dump has of `what` and the server has not.
+Result<std::vector<std::string>> missing_here(const PgServer& server, std::string_view globals, std::string_view what,
+                                              const std::string& known) {
+  BELAY_TRY_ASSIGN(const auto text, server.ask("postgres", known));
+  const auto there = split(text, '\n');
+  std::vector<std::string> missing;
+  for (auto& name : names_created(globals, what))
+    if (std::find(there.begin(), there.end(), name) == there.end()) missing.push_back(std::move(name));
+  return missing;
+}
+
+// A live server's roles stay as they are: the dump's would bring back passwords that were changed and rights that were
+// taken since. What owns something and is not there is made without a login and without rights.
+Status make_missing_roles(const PgServer& server, std::string_view globals, bool preview, JobReport& report) {
+  BELAY_TRY_ASSIGN(const auto roles,
+                   missing_here(server, globals, "ROLE", "select quote_ident(rolname) from pg_roles;"));
+  for (const auto& role : roles)
+    if (!preview) BELAY_TRY(server.ask("postgres", "create role " + role + " nologin;"));
+  if (!roles.empty())
+    report.output += std::string(preview ? "would make" : "made") +
+                     " the roles that are missing here, without login or rights: " + sanitize(join(roles, ", "), 1000) +
+                     "\n";
+  report.output += "roles that are there keep their passwords and rights; globals.sql of the point has those of then\n";
+  return {};
+}
+
 // Into the server beside what it has: shop_restored_0123abcd. Where it is to be in the place of the old one, both are
 // renamed once the new one is whole.
-Status restore_database(const BackupHost& host, const PgServer& server, const backup::Job& job, const std::string& file,
-                        const Dumped& one, JobReport& report) {
-  static_cast<void>(host);
+Status restore_database(const PgServer& server, const backup::Job& job, const std::string& file, const Dumped& one,
+                        bool with_tablespaces, JobReport& report) {
   const auto tail = job.job_id.substr(job.job_id.size() > 8 ? job.job_id.size() - 8 : 0);
   const auto name = one.database.substr(0, 40) + "_restored_" + tail;
   const auto old = one.database.substr(0, 40) + "_before_" + tail;
@@ -227,7 +254,7 @@ Status restore_database(const BackupHost& host, const PgServer& server, const ba
                                     sql_literal(one.database) + ";"));
   }
   BELAY_TRY(server.ask("postgres", "create database " + sql_identifier(name) + " " + like + ";"));
-  const auto loaded = load(server, file, one.database, job.limits.processes, true, name);
+  const auto loaded = load(server, file, one.database, job.limits.processes, with_tablespaces, name);
   if (!loaded.ok()) {
     static_cast<void>(server.ask("postgres", "drop database " + sql_identifier(name) + ";"));
     return loaded;
@@ -276,7 +303,13 @@ Status restore(const BackupHost& host, const backup::Job& job, const Secrets& se
   BELAY_TRY_ASSIGN(const auto manifest, read_manifest(host, scratch.path()));
   BELAY_TRY_ASSIGN(const auto owner, system_user(host, server.user()));
   BELAY_TRY(give_to(host, owner, scratch.path(), true));
-  if (!job.restore->preview) BELAY_TRY(load_globals(server, scratch.path() + "/globals.sql", true));
+  BELAY_TRY_ASSIGN(const auto globals, host.files.read(scratch.path() + "/globals.sql", kGlobalsBytesMax));
+  BELAY_TRY(make_missing_roles(server, globals, job.restore->preview, report));
+  BELAY_TRY_ASSIGN(const auto places,
+                   missing_here(server, globals, "TABLESPACE", "select quote_ident(spcname) from pg_tablespace;"));
+  if (!places.empty())
+    report.output +=
+        "everything goes to the default tablespace: there is no " + sanitize(join(places, ", "), 500) + " here\n";
   for (const auto& one : manifest.databases) {
     if (!is_wanted(*job.restore, one.database)) continue;
     report.bytes += one.bytes;
@@ -286,7 +319,7 @@ Status restore(const BackupHost& host, const backup::Job& job, const Secrets& se
                                           : " as a database beside the one that is there\n");
       continue;
     }
-    BELAY_TRY(restore_database(host, server, job, scratch.path() + "/" + one.file, one, report));
+    BELAY_TRY(restore_database(server, job, scratch.path() + "/" + one.file, one, places.empty(), report));
   }
   watch.end();
   if (!job.restore->preview) {

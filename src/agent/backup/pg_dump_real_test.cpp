@@ -79,6 +79,25 @@ TEST_F(PgDumpReal, IntoTheServerBesideAndInPlace) {
   EXPECT_EQ(stand->psql("select pg_get_userbyid(datdba) from pg_database where datname = 'shop'"), "app");
 }
 
+TEST_F(PgDumpReal, NoRightThatWasTakenComesBackToALiveServer) {
+  stand->psql("create role leaked superuser login password 'old-and-known'");
+  stand->psql("create role gone superuser login password 'old'");
+  const auto point = back_up();
+  stand->psql("alter role leaked nosuperuser password 'new-after-the-incident'");
+  stand->psql("drop role gone");
+  const auto hash = stand->psql("select rolpassword from pg_authid where rolname = 'leaked'");
+  auto job = stand->job(Task::restore, kEngine);
+  job.points = {point};
+  job.restore.emplace().in_place = true;
+  job.restore->paths = {"shop"};
+  const auto report = stand->run(*engine, job);
+  EXPECT_EQ(report.outcome, JobOutcome::ok) << seen(report);
+  EXPECT_EQ(stand->psql("select rolsuper from pg_roles where rolname = 'leaked'"), "f");
+  EXPECT_EQ(stand->psql("select rolpassword from pg_authid where rolname = 'leaked'"), hash);
+  EXPECT_EQ(stand->psql("select rolsuper, rolcanlogin from pg_roles where rolname = 'gone'"), "f|f");
+  EXPECT_THAT(report.output, testing::HasSubstr("without login or rights: gone"));
+}
+
 TEST_F(PgDumpReal, ADatabaseThatIsNotThereIsNamed) {
   auto job = stand->job(Task::backup, kEngine);
   job.source.databases = {"shop", "nowhere"};

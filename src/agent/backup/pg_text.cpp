@@ -189,4 +189,32 @@ std::optional<std::uint64_t> parse_dump_entries(std::string_view text) {
   return number(trim(digits.substr(0, digits.find('\n'))));
 }
 
+std::vector<std::string> names_created(std::string_view sql, std::string_view what) {
+  const std::string head = "CREATE " + std::string(what) + " ";
+  std::vector<std::string> names;
+  char quote = 0;  // doubled inside, as SQL does it, it closes and opens again
+  bool begins = true;
+  for (std::size_t i = 0; i < sql.size(); ++i) {
+    if (begins && !quote && sql.substr(i, head.size()) == head) {
+      auto end = i + head.size();
+      const bool quoted = end < sql.size() && sql[end] == '"';
+      if (quoted)
+        for (++end; end < sql.size() && (sql[end] != '"' || sql.substr(end, 2) == "\"\""); ++end)
+          end += sql[end] == '"';
+      else end = std::min(sql.find_first_of(" ;\n", end), sql.size());
+      names.emplace_back(sql.substr(i + head.size(), end - i - head.size() + (quoted ? 1 : 0)));
+      i = std::min(end, sql.size() - 1);
+      begins = false;
+      continue;
+    }
+    const char c = sql[i];
+    if (quote) quote = c == quote ? 0 : quote;
+    else if (c == '\'' || c == '"') quote = c;
+    else if (c == ';' || c == '\n') begins = true;
+    else begins = false;
+    if (quote) begins = false;
+  }
+  return names;
+}
+
 }  // namespace belay::agent::backups

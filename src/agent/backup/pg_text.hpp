@@ -48,6 +48,10 @@ std::string pg_time(Instant instant);                  // the same, in UTC
 // Those of a command line that a server was started with which a restart needs (postmaster.opts).
 std::vector<std::string> parse_server_options(std::string_view text);
 
+// The names, as SQL writes them, that statements of `pg_dumpall --globals-only` create: `what` is "ROLE" or
+// "TABLESPACE". What stands inside a literal (a comment on a role) is no statement.
+std::vector<std::string> names_created(std::string_view sql, std::string_view what);
+
 // `pg_restore --list`: how many entries its table of contents has; nothing where it is none.
 std::optional<std::uint64_t> parse_dump_entries(std::string_view text);
 

@@ -1,6 +1,7 @@
 // What pgBackRest 2.45 and PostgreSQL 15 print, as it was seen, and what is made of it.
 #include "agent/backup/pg_text.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "agent/backup/pg_control.hpp"
@@ -294,6 +295,17 @@ TEST(PgBackRestText, EndsAndComplaints) {
   EXPECT_EQ(complaints("P00   INFO: x\nERROR: [055]: unable to load\n       HINT: has a stanza\nWARN: y\n"),
             "ERROR: [055]: unable to load HINT: has a stanza");
   EXPECT_EQ(complaints("WARN: y\n", "WARN"), "WARN: y");
+}
+
+TEST(PgText, NamesThatGlobalsCreate) {
+  const auto* sql =
+      "SET standard_conforming_strings = on;\nCREATE ROLE app;\nALTER ROLE app WITH SUPERUSER PASSWORD 'x';\n"
+      "CREATE ROLE \"My \"\"own\"\"; role\";\nCOMMENT ON ROLE app IS 'it''s\nCREATE ROLE evil;\n';\n"
+      "CREATE TABLESPACE fast OWNER app LOCATION '/srv/CREATE TABLESPACE no';\nCREATE ROLE last";
+  EXPECT_THAT(names_created(sql, "ROLE"), testing::ElementsAre("app", "\"My \"\"own\"\"; role\"", "last"));
+  EXPECT_THAT(names_created(sql, "TABLESPACE"), testing::ElementsAre("fast"));
+  EXPECT_TRUE(names_created("CREATE ROLE \"unended", "ROLE").size() <= 1);
+  EXPECT_TRUE(names_created("", "ROLE").empty());
 }
 
 }  // namespace

@@ -223,6 +223,23 @@ TEST_F(PgBackRestReal, AFailedRestoreInPlacePutsTheServerBack) {
   EXPECT_EQ(stand->psql("select count(*) from customers where name = 'of today'"), "1") << seen(report);
 }
 
+TEST_F(PgBackRestReal, AVolumeOfItsOwnIsRefusedBeforeAnythingIsStopped) {
+  begin();
+  const auto made = back_up(BackupType::full);
+  ASSERT_EQ(made.outcome, JobOutcome::ok) << seen(made);
+  const auto data = stand->path("data");
+  if (stand->sh("mount --bind " + data + " " + data) != 0) GTEST_SKIP() << "nothing can be mounted here";
+  const auto started = stand->psql("select pg_postmaster_start_time()");
+  auto job = stand->job(Task::restore, kEngine);
+  job.points = made.points;
+  job.restore.emplace().in_place = true;
+  const auto report = stand->run(*engine, job);
+  EXPECT_EQ(report.outcome, JobOutcome::failed) << seen(report);
+  EXPECT_THAT(report.why, HasSubstr("volume of its own"));
+  EXPECT_EQ(stand->psql("select pg_postmaster_start_time()"), started);
+  EXPECT_EQ(stand->sh("umount --lazy " + data), 0);
+}
+
 TEST_F(PgBackRestReal, ARestoreInPlaceThatWasKilledIsPutBackByTheNext) {
   begin();
   const auto made = back_up(BackupType::full);

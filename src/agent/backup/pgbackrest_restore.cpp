@@ -186,11 +186,13 @@ class Restore {
     BELAY_TRY_ASSIGN(const auto major, major_of(host_, data_));
     const auto programs = pg_programs(host_, static_cast<std::uint32_t>(std::strtoul(major.c_str(), nullptr, 10)));
     BELAY_TRY_ASSIGN(const auto control, PgControl::of(host_, job_, session.user_name(), programs, data_, unit_noted_));
+    BELAY_TRY(must_be_movable());
     watch_.begin("stop");
     BELAY_TRY(host_.files.write_durable(restore_note(host_, job_), control.unit() + "\n" + aside() + "\n", 0600));
-    BELAY_TRY(control.stop());
+    if (const auto stopped = control.stop(); !stopped.ok()) return start_again(control, stopped.error());
     say("stopped the server: " + control.told());
-    BELAY_TRY(move_to(host_, job_, data_, aside()));
+    if (const auto moved = move_to(host_, job_, data_, aside()); !moved.ok())
+      return start_again(control, moved.error());
     say("what was in " + data_ + " is now " + aside());
     report_.put_aside = {aside()};
     watch_.begin("restore");
@@ -250,6 +252,30 @@ class Restore {
       std::this_thread::sleep_for(kLook);
     }
     return Error(Code::timed_out, "the restored server was not out of recovery in time");
+  }
+
+  // What is put aside is renamed, and nothing renames the root of a volume: asked before anything is stopped.
+  Status must_be_movable() const {
+    Call what;
+    what.argv = {"mountpoint", "--quiet", "--", data_};
+    what.timeout = Duration(10'000);
+    BELAY_TRY_ASSIGN(const auto outcome, call(host_, job_, std::move(what)));
+    if (!outcome.success()) return {};
+    return Error(Code::unsupported,
+                 data_ +
+                     " is a volume of its own, which cannot be put aside by its name; nothing was stopped. Restore "
+                     "beside it (--to a directory below another path), then stop the server and exchange what is in "
+                     "them by hand",
+                 "data-is-a-mount");
+  }
+
+  // Nothing was moved yet.
+  Status start_again(const PgControl& control, const Error& why) {
+    say("it failed: " + why.chain());
+    BELAY_TRY(control.start().within("what is in " + data_ +
+                                     " is as it was, and the server does not start: start it by hand"));
+    BELAY_TRY(host_.files.remove(restore_note(host_, job_)));
+    return why.within("nothing was restored; the server runs on what it had");
   }
 
   // The server as it was before; what was restored is kept for a look.
