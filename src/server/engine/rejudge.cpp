@@ -24,9 +24,10 @@ constexpr std::string_view kFleetId = "fleet";
 struct Walk {
   std::string after;  // the last node looked at
   bool walking = true;
+  bool again = false;  // something changed on the way: once more from the start, after the end
   std::optional<Instant> next_at;
 };
-BOOST_DESCRIBE_STRUCT(Walk, (), (after, walking, next_at))
+BOOST_DESCRIBE_STRUCT(Walk, (), (after, walking, again, next_at))
 
 // Its newest scan is being taken in: the verdict on it comes with its sets.
 bool is_arriving(const JudgedCounts& counts, const Verdict& said) {
@@ -61,12 +62,15 @@ class RejudgeKind : public ExecutionKind {
   Result<Advance> advance(Sql& sql, const store::executions::Execution& execution,
                           const std::vector<store::executions::Event>& events, Instant now) override {
     BELAY_TRY_ASSIGN(auto walk, json::decode_text<Walk>(execution.state));
-    if (!events.empty() || (!walk.walking && walk.next_at && *walk.next_at <= now)) walk = {};
+    // Not at once from the start, or changes that come all the time would keep it from ever reaching the end.
+    if (!events.empty() && walk.walking) walk.again = !walk.after.empty();
+    else if (!events.empty() || (!walk.walking && walk.next_at && *walk.next_at <= now)) walk = {};
     if (walk.walking) {
       BELAY_TRY_ASSIGN(const auto page, store::nodes::list_ids(sql, {}, {kRejudgedAtOnce, walk.after}));
       BELAY_TRY(look(sql, page.items, now));
       walk.after = page.next;
       walk.walking = !page.next.empty();
+      if (!walk.walking && walk.again) walk = {};
       if (!walk.walking) walk.next_at = now + kRejudgeEvery;
     }
     return Advance{json::encode_text(walk), walk.walking ? now : walk.next_at.value_or(now), false};

@@ -158,6 +158,24 @@ TEST_F(RejudgeTest, KilledAtEveryWriteItAppendsEachOnce) {
   EXPECT_EQ(entries(kFleetEntry).size(), 1U);
 }
 
+TEST_F(RejudgeTest, AChangeOnTheWayBeginsAnewAfterTheEnd) {
+  scan(with_openssl(add_node("web-1")));
+  const auto kind = make_rejudge_kind(*judge_);
+  store::executions::Execution under_way;
+  under_way.state = R"({"after":"mi-0","walking":true,"again":false})";
+  const auto step = [&](const std::vector<store::executions::Event>& events) {
+    const auto done =
+        store_->write([&](store::Sql& sql) { return kind->advance(sql, under_way, events, clock_.now()); });
+    EXPECT_TRUE(done.ok()) << (done.ok() ? "" : done.error().chain());
+    return done.value();
+  };
+  EXPECT_EQ(step({}).wake_at, clock_.now() + kRejudgeEvery);
+  const auto told = step({{1, "", "{}", clock_.now()}});
+  EXPECT_EQ(told.wake_at, clock_.now());
+  under_way.state = told.state;
+  EXPECT_EQ(step({}).wake_at, clock_.now() + kRejudgeEvery) << "once more, and no more";
+}
+
 TEST(Ranges, ComeBackAsTheyWere) {
   const struct {
     std::vector<std::int64_t> numbers;
