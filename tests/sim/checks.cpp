@@ -191,6 +191,13 @@ void Checks::at_the_end() {
       const auto record = runs.find(node.order_id);
       const auto wrong = rules::store_lies(node, record == runs.end() ? nullptr : &record->second);
       if (!wrong.empty()) say(seen.name + ": " + wrong);
+      if (rollout::is_over(seen.machine.state) && node.state == rollout::NodeState::Pending)
+        say(seen.name + ": it is over, and " + node.node_id + " is Pending");
+      if (rollout::is_over(seen.machine.state) || node.state != rollout::NodeState::Committed) continue;
+      for (const auto& [run_id, run] : runs)
+        if (run.order.patch->undoes == node.order_id && run.result && run.result->run &&
+            run.result->run->outcome == patchrun::Outcome::committed)
+          say(seen.name + ": " + node.node_id + " is Committed, and " + run_id + " took that back");
     }
 }
 

@@ -109,7 +109,11 @@ std::string promoted_without_green(const RolloutSeen& before, const RolloutSeen&
     const auto what = "the ring " + ring.name + " was passed ";
     if (counts.pending + counts.at_work > 0) return what + "while nodes of it had not ended";
     if (counts.failed > ring.errors_max + ring.errors_accepted) return what + "with too many failed nodes";
-    if (counts.committed < std::min(ring.sample_size, counts.nodes) && !rollout::nobody_had_anything(counts))
+    // Whoever resumed may have said why fewer do; that nobody took it, nobody can say.
+    const auto asked = std::min(ring.sample_size, counts.nodes);
+    const auto wanted = std::min(asked, std::max(ring.sample_accepted.value_or(asked), 1u));
+    const bool last = i + 1 == machine.rings.size() && counts.excused > 0;
+    if (counts.committed < wanted && !last && !rollout::nobody_had_anything(counts))
       return what + "with too small a sample";
     if (counts.committed == 0) continue;
     for (const auto& node : machine.nodes)
@@ -208,6 +212,7 @@ std::string store_lies(const rollout::Node& node, const RunRecord* record) {
     case NodeState::Committed: return ended && outcome == Outcome::committed && !undoing ? "" : said + really;
     case NodeState::RolledBack:
       if (!record) return "";  // nothing was left to put back
+      if (node.undoes.empty() && outcome == Outcome::committed && node.settled) return "";  // by a rollback of nodes
       return outcome == Outcome::rolled_back || (undoing && changed) ? "" : said + really;
     case NodeState::Skipped:
       return !record || outcome == Outcome::nothing_to_do || outcome == Outcome::refused ? "" : said + really;

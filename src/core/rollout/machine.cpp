@@ -71,7 +71,8 @@ RingCounts count(const Rollout& rollout, std::uint32_t ring) {
 }
 
 bool nobody_had_anything(const RingCounts& counts) {
-  return counts.had_nothing > 0 && counts.excused == 0 && counts.skipped == counts.nodes;  // the other skipped ones are no nodes any more
+  return counts.had_nothing > 0 && counts.excused == 0 &&
+         counts.skipped == counts.nodes;  // the other skipped ones are no nodes any more
 }
 
 Step step(Rollout& rollout, std::span<const Event> events, const Surroundings& surroundings, Instant now) {

@@ -84,32 +84,33 @@ struct Node {
   std::vector<std::string> groups;  // "Role=db", of the tags that budgets name
   std::uint32_t rank = 0;           // its place in the ring's order; kRankUnknown until its role is told
   NodeState state = NodeState::Pending;
-  std::string why;                  // for a person
-  std::string order_id;             // of its run; the newest
-  std::string undoes;               // run that its rollback takes back; "" before one
-  bool put_back = false;            // a rollback of this (committed) node is wanted
-  bool taken = false;               // the node has the order
-  bool regressed = false;           // after its commit, during the soak
-  bool had_nothing = false;         // Skipped: nothing of what is shipped was to be done there
-  bool excused = false;             // Skipped: it had something to take, and is excepted or on hold
-  bool down = false;                // Held: it was ill before, or did not take its order
-  bool settled = false;             // it failed, and was seen well again since, or somebody said that it is
-  bool asked = false;               // for its role
-  std::uint32_t look = 0;           // at its probes, at the end of the soak: the newest that was ordered
+  std::string why;                      // for a person
+  std::string order_id;                 // of its run; the newest
+  std::string undoes;                   // run that its rollback takes back; "" before one
+  bool put_back = false;                // a rollback of this (committed) node is wanted
+  bool taken = false;                   // the node has the order
+  bool regressed = false;               // after its commit, during the soak
+  bool had_nothing = false;             // Skipped: nothing of what is shipped was to be done there
+  bool excused = false;                 // Skipped: it had something to take, and is excepted or on hold
+  bool down = false;                    // Held: it was ill before, or did not take its order
+  bool settled = false;                 // it failed, and was seen well again since, or somebody said that it is
+  bool asked = false;                   // for its role
+  std::uint32_t look = 0;               // at its probes, at the end of the soak: the newest that was ordered
   std::optional<Instant> look_until{};  // until then its answer is waited for
   bool looked_well = false;             // in this soak
-  std::vector<std::string> ailing;  // the caller's: units that were failed when it committed
+  std::vector<std::string> ailing;      // the caller's: units that were failed when it committed
   std::uint32_t attempt = 0;
   std::optional<Instant> started_at, ended_at, deadline;
   std::optional<DataRung> data{};  // `undoes` is the run that failed then
 };
 BOOST_DESCRIBE_STRUCT(Node, (),
                       (node_id, ring, groups, rank, state, why, order_id, undoes, put_back, taken, regressed,
-                       had_nothing, excused, down, settled, asked, look, look_until, looked_well, ailing, attempt, started_at, ended_at, deadline, data))
+                       had_nothing, excused, down, settled, asked, look, look_until, looked_well, ailing, attempt,
+                       started_at, ended_at, deadline, data))
 inline constexpr std::uint32_t kRankUnknown = 0xffff'ffff;
 bool has_failed(const Node& node);    // is_failed(), or ill since its commit, or on its last rung
 bool is_unsettled(const Node& node);  // RollbackFailed, Inconsistent, or Committed and ill since; and not settled
-bool disturbs(const Node& node);      // uses up a place in its groups' budgets: at work, or failed or down and not settled
+bool disturbs(const Node& node);  // uses up a place in its groups' budgets: at work, or failed or down and not settled
 
 struct Ring {
   std::string name;
@@ -118,10 +119,10 @@ struct Ring {
   std::uint32_t approvals_wanted = 0;
   std::vector<std::string> approved_by;
   std::vector<Budget> budgets;
-  bool ordered = false;               // nodes tell their roles first
-  Duration delivery{};                // an order not taken by then is withdrawn
-  Duration patience{};                // for one node, from its taking the order to its end
-  std::uint32_t errors_accepted = 0;  // by who resumed it
+  bool ordered = false;                            // nodes tell their roles first
+  Duration delivery{};                             // an order not taken by then is withdrawn
+  Duration patience{};                             // for one node, from its taking the order to its end
+  std::uint32_t errors_accepted = 0;               // by who resumed it
   std::optional<std::uint32_t> sample_accepted{};  // as many took the change, and who resumed it said why that does
   RingState state = RingState::Waiting;
   std::optional<Instant> begun_at, soak_until;
@@ -164,7 +165,7 @@ struct Surroundings {
   std::vector<RingClock> clocks;
   std::map<std::string, std::uint32_t> disrupted_elsewhere;  // by group: nodes that are none of this rollout's
   std::map<std::string, std::vector<std::string>> members_elsewhere{};  // its own nodes, disturbed elsewhere: groups
-  std::set<std::string> offline{};        // its own nodes that are not heard of for long
+  std::set<std::string> offline{};                                      // its own nodes that are not heard of for long
   std::map<std::string, Duration> takes;  // by node: measured, a rollback included; absent: not known
   Duration takes_by_default{};
   std::set<std::string> silent;    // nodes not heard of lately: no ring is green over them
@@ -182,7 +183,7 @@ enum class EventKind {
   committed,
   nothing_to_do,
   excused,  // it has something to do, and is to be left alone; `why`
-  held,  // refused before anything was changed; `why`
+  held,     // refused before anything was changed; `why`
   rolled_back,
   rollback_failed,
   inconsistent,
@@ -205,9 +206,9 @@ enum class EventKind {
   roll_back,  // `node_id` "": all; else that node; with `ring`: that ring
 };
 BOOST_DESCRIBE_ENUM(EventKind, start, frozen, approved, not_plannable, ring_approved, taken, committed, nothing_to_do,
-                    excused, held, rolled_back, rollback_failed, inconsistent, put_back, not_put_back, data_back, data_not_back,
-                    undeliverable, withdrawn, regressed, looked_well, taken_back, settled, role_told, joined, quarantined, pause, resume, abort,
-                    roll_back)
+                    excused, held, rolled_back, rollback_failed, inconsistent, put_back, not_put_back, data_back,
+                    data_not_back, undeliverable, withdrawn, regressed, looked_well, taken_back, settled, role_told,
+                    joined, quarantined, pause, resume, abort, roll_back)
 
 struct Event {
   EventKind kind = EventKind::start;

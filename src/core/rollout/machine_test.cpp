@@ -1,5 +1,3 @@
-#include <random>
-
 #include "core/rollout/machine_fixture_test.hpp"
 
 namespace belay::rollout {
@@ -80,82 +78,6 @@ TEST(Rollout, ResumingAcceptsWhatFailedAndTriesHeldOnesAgain) {
   EXPECT_EQ(world.sent(), std::vector<std::string>{"n0-1"});
   world.all_at_work(EventKind::committed);
   EXPECT_EQ(world.sent(), std::vector<std::string>{"n1-0"});
-}
-
-// What a person may wave through: that by which the ring halted, with a reason, and never what nobody took.
-TEST(Rollout, ResumingWaivesOnlyWhatHaltedAndNeverARingThatNobodyTook) {
-  constexpr auto took = EventKind::committed, held = EventKind::held, failed = EventKind::rolled_back;
-  struct Case {
-    std::string_view name;
-    std::vector<EventKind> nodes;
-    std::string why;
-    bool again;
-    std::vector<EventKind> then;  // of what is tried again
-    bool green;
-  };
-  const std::vector<Case> cases = {
-      {"nobody took it", {held, held}, "seen", false, {}, false},
-      {"held ones again, held again", {held, held}, "seen", true, {held, held}, false},
-      {"held ones again, taken", {held, held}, "", true, {took, took}, true},
-      {"held ones again, one too few", {took, held}, "seen", true, {held}, false},
-      {"too few, with a reason", {took, held}, "seen", false, {}, true},
-      {"too few, without one", {took, held}, "", false, {}, false},
-      {"errors and too few: only the errors", {took, failed}, "seen", false, {}, false},
-      {"all failed", {failed, failed}, "seen", false, {}, false},
-  };
-  for (const auto& one : cases) {
-    SCOPED_TRACE(one.name);
-    World world({2, 1});
-    world.rollout.rings[0].sample_size = 2;
-    world.turn();
-    world.turn({world.of("n0-0", one.nodes[0]), world.of("n0-1", one.nodes[1])});
-    ASSERT_EQ(world.rollout.state, State::Halted);
-    auto resume = World::say(EventKind::resume);
-    resume.again = one.again;
-    resume.why = one.why;
-    world.turn({resume});
-    std::vector<Event> events;
-    for (const auto& node : world.rollout.nodes)
-      if (node.ring == 0 && is_at_work(node.state)) events.push_back(world.of(node.node_id, one.then[events.size()]));
-    ASSERT_EQ(events.size(), one.then.size());
-    if (!events.empty()) world.turn(events);
-    EXPECT_EQ(world.rollout.rings[0].state == RingState::Green, one.green);
-    EXPECT_EQ(world.rollout.state, one.green ? State::Running : State::Halted) << world.rollout.why;
-    EXPECT_EQ(world.rollout.rings[0].sample_size, 2u) << "what was asked for stays on record";
-  }
-}
-
-// Halted from outside, before anything ran: resuming is no word about a sample that nobody missed.
-TEST(Rollout, ResumingAfterAQuarantineWasLiftedWaivesNothing) {
-  World world({1, 1});
-  world.rollout.started = false;
-  world.turn();
-  world.turn({World::say(EventKind::quarantined)});
-  ASSERT_EQ(world.rollout.state, State::Halted);
-  auto resume = World::say(EventKind::resume);
-  resume.why = "a false alarm";
-  world.turn({resume, World::say(EventKind::start)});
-  world.all_at_work(EventKind::held);
-  EXPECT_EQ(world.rollout.state, State::Halted);
-  EXPECT_EQ(world.node("n1-0").state, NodeState::Pending);
-}
-
-TEST(Rollout, WhatWasAcceptedIsNotQuarantinedAgainWhenTheRingIsPassed) {
-  for (const bool another_fails : {false, true}) {
-    World world({4, 1});
-    world.rollout.rings[0].errors_max = 1;
-    world.rollout.rings[0].concurrency_max = 2;
-    world.turn();
-    world.turn({world.of("n0-0", EventKind::rolled_back), world.of("n0-1", EventKind::rolled_back)});
-    ASSERT_EQ(world.sent(ActionKind::quarantine).size(), 1u);
-    auto resume = World::say(EventKind::resume);
-    resume.why = "two broken disks";
-    world.turn({resume});
-    world.turn({world.of("n0-2", another_fails ? EventKind::rolled_back : EventKind::committed),
-                world.of("n0-3", EventKind::committed)});
-    EXPECT_EQ(world.rollout.ring, 1u);
-    EXPECT_EQ(world.sent(ActionKind::quarantine).size(), another_fails ? 1u : 0u);
-  }
 }
 
 TEST(Rollout, WaitsForApprovals) {
@@ -455,39 +377,6 @@ TEST(Rollout, ARegressionDuringTheSoakHalts) {
   EXPECT_THAT(world.rollout.why, HasSubstr("fell ill"));
 }
 
-TEST(Rollout, ANodeThatWasTakenBackByHandFailedInItsRing) {
-  World soaking({1, 1});
-  soaking.rollout.rings[0].soak = 10min;
-  soaking.turn();
-  soaking.all_at_work(EventKind::committed);
-  soaking.turn({soaking.of("n0-0", EventKind::taken_back, "taken back by ro-2")});
-  EXPECT_EQ(soaking.node("n0-0").state, NodeState::RolledBack);
-  EXPECT_EQ(soaking.rollout.state, State::Halted);
-  EXPECT_EQ(soaking.sent(ActionKind::quarantine).size(), 1u);
-  soaking.now += 1h;
-  soaking.turn();
-  EXPECT_EQ(soaking.node("n1-0").state, NodeState::Pending);
-
-  // A ring that was passed: what is under way stops, and resuming with a reason goes on where it was.
-  World passed({2, 2});
-  passed.rollout.rings[1].concurrency_max = 1;
-  passed.turn();
-  passed.all_at_work(EventKind::committed);
-  const auto gone = passed.of("n0-1", EventKind::taken_back, "taken back by ro-2");
-  passed.turn({gone, gone});
-  EXPECT_EQ(passed.rollout.state, State::Halted);
-  EXPECT_THAT(passed.rollout.why, HasSubstr("the ring ring0 was green, and 1 of 2 nodes"));
-  EXPECT_EQ(passed.sent(ActionKind::quarantine).size(), 1u);
-  EXPECT_EQ(passed.sent(ActionKind::withdraw), std::vector<std::string>{"n1-0"});
-  passed.turn({World::say(EventKind::resume)});
-  EXPECT_EQ(passed.rollout.state, State::Halted) << "nobody said why";
-  auto resume = World::say(EventKind::resume);
-  resume.why = "it was the wrong node";
-  passed.turn({resume, passed.of("n1-0", EventKind::committed)});
-  EXPECT_EQ(passed.rollout.state, State::Running);
-  EXPECT_EQ(passed.sent(), std::vector<std::string>{"n1-1"});
-}
-
 TEST(Rollout, WhoJoinsLateTakesPartInTheLastRing) {
   World world({1, 1});
   world.turn();
@@ -522,94 +411,6 @@ TEST(Rollout, OldNewsChangeNothing) {
   world.turn({late});
   EXPECT_EQ(world.node("n0-0").state, NodeState::Checking) << "that order is not the newest";
 }
-
-// Whatever happens in whatever order: the promises hold after every step, and every rollout comes to rest.
-class AnyCourse : public testing::TestWithParam<unsigned> {};
-
-TEST_P(AnyCourse, KeepsThePromises) {
-  std::mt19937 random(GetParam());
-  const auto below = [&](std::uint32_t n) { return std::uniform_int_distribution<std::uint32_t>(0, n - 1)(random); };
-  World world({1 + below(4), 1 + below(5), 1 + below(6)});
-  for (auto& ring : world.rollout.rings) {
-    ring.concurrency_max = 1 + below(3);
-    ring.errors_max = below(2);
-    ring.soak = Duration(below(2) * 60'000);
-    ring.budgets = {{"Role", 1 + below(2)}};
-    ring.restores_data = below(2) > 0;
-    ring.reads_probes = below(2) > 0;
-  }
-  std::map<std::string, int> restored;
-  world.rollout.on_failure = FailureAction(below(3));
-  for (auto& node : world.rollout.nodes) node.groups = {"Role=" + std::to_string(below(2))};
-  std::uint32_t furthest = 0;
-  for (int turns = 0; turns < 400 && !is_finished(world.rollout); ++turns) {
-    std::vector<Event> events;
-    for (const auto& node : world.rollout.nodes) {
-      if (!is_at_work(node.state) || below(3) > 0) continue;
-      const bool undoing = node.state == NodeState::RollingBack;
-      const EventKind ends[] = {EventKind::committed, EventKind::committed,   EventKind::committed,
-                                EventKind::held,      EventKind::rolled_back, EventKind::nothing_to_do};
-      const auto kind = undoing         ? (below(5) ? EventKind::put_back : EventKind::not_put_back)
-                        : below(3) == 0 ? EventKind::taken
-                                        : ends[below(6)];
-      events.push_back(world.of(node.node_id, kind));
-      if (node.data && node.data->step == DataStep::restoring)
-        events.back().kind = below(4) ? EventKind::data_back : EventKind::data_not_back;
-      if (kind == EventKind::rolled_back && below(2) == 0) {
-        events.back().kind = EventKind::rollback_failed;
-        events.back().data_until = world.now;
-      }
-      if (below(4) == 0) events.push_back(events.back());  // told twice
-    }
-    // The orders that the turn before took back, where their nodes never had them.
-    for (const auto& action : world.actions)
-      if (action.kind == ActionKind::withdraw && below(2)) events.push_back(world.of(action.node_id, EventKind::withdrawn));
-    for (const auto& node : world.rollout.nodes)
-      if (node.look_until && below(2)) events.push_back(world.of(node.node_id, EventKind::looked_well));
-    for (const auto& node : world.rollout.nodes) {
-      if (node.state != NodeState::Committed || below(60) > 0) continue;
-      events.push_back(world.of(node.node_id, below(2) ? EventKind::regressed : EventKind::taken_back));
-    }
-    if (below(25) == 0) events.push_back(World::say(EventKind::pause));
-    if (below(6) == 0) events.push_back(World::say(EventKind::resume)), events.back().why = below(2) ? "seen" : "";
-    if (below(120) == 0) events.push_back(World::say(EventKind::roll_back));
-    if (below(120) == 0) events.push_back(World::say(EventKind::abort));
-    const auto before = world.rollout;
-    world.now += Duration(below(120'000));
-    world.turn(events);
-    for (const auto& action : world.actions) {
-      if (action.kind == ActionKind::restore_data) ASSERT_EQ(++restored[action.node_id], 1) << "once for a node";
-      if (action.kind != ActionKind::send) continue;
-      ASSERT_FALSE(restored.contains(action.node_id)) << "what failed so is not tried again";
-      const auto& node = world.node(action.node_id);
-      ASSERT_EQ(node.ring, world.rollout.ring) << "only the ring at hand";
-      for (std::uint32_t ring = 0; ring < node.ring; ++ring)
-        ASSERT_EQ(world.rollout.rings[ring].state, RingState::Green) << "never promoted without a green gate";
-      ASSERT_EQ(world.rollout.state, State::Running);
-    }
-    std::map<std::string, std::uint32_t> disturbed, begun;
-    std::map<std::uint32_t, std::uint32_t> at_work;
-    for (const auto& node : world.rollout.nodes) {
-      at_work[node.ring] += is_at_work(node.state);
-      disturbed[node.groups[0]] += is_at_work(node.state) && node.state != NodeState::RollingBack;
-    }
-    for (std::uint32_t ring = 0; ring < 3; ++ring) ASSERT_LE(at_work[ring], world.rollout.rings[ring].concurrency_max);
-    for (const auto& [group, nodes] : disturbed) ASSERT_LE(nodes, 2u) << group;
-    ASSERT_GE(world.rollout.ring, furthest);
-    furthest = world.rollout.ring;
-    ASSERT_TRUE(!is_over(before.state) || before.state == world.rollout.state) << "an end is an end";
-  }
-  const bool rests = is_finished(world.rollout) || world.rollout.state == State::Halted ||
-                     world.rollout.state == State::Paused || world.rollout.state == State::Running ||
-                     world.rollout.state == State::RollingBack;
-  EXPECT_TRUE(rests);
-  for (const auto& node : world.rollout.nodes) {
-    if (!is_finished(world.rollout)) break;
-    if (node.data) EXPECT_TRUE(is_failed(node.state) && node.data->step == DataStep::ended);
-    ASSERT_NE(node.state, NodeState::Pending) << "every node ends in a state that says the truth";
-  }
-}
-INSTANTIATE_TEST_SUITE_P(Seeds, AnyCourse, testing::Range(0u, 300u));
 
 }  // namespace
 }  // namespace belay::rollout

@@ -136,7 +136,8 @@ void Turn::take_resume(const Event& event) {
 }
 
 // Only that by which the ring halted, and only as far as it has come by now: what fails later halts it again. A ring in
-// which nobody took the change shows nothing that could be accepted, and held nodes that are tried again have to show it.
+// which nobody took the change shows nothing that could be accepted, and held nodes that are tried again have to show
+// it.
 void Turn::accept_halt(Ring& ring, bool held_ones_again) {
   const auto counts = count(rollout_, rollout_.ring);
   if (over_budget(ring, counts)) {

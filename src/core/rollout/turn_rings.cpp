@@ -59,8 +59,8 @@ bool Turn::ring_goes_on(Ring& ring) {
   return false;
 }
 
-// What failed within the errors that the ring bears is remembered all the same. What halted it was quarantined then; who
-// lifted that, and resumed with a reason, is not overruled.
+// What failed within the errors that the ring bears is remembered all the same. What halted it was quarantined then;
+// who lifted that, and resumed with a reason, is not overruled.
 void Turn::pass_on(const Ring& ring) {
   const auto failed = count(rollout_, rollout_.ring).failed;
   if (failed > ring.errors_accepted) {
@@ -126,7 +126,8 @@ void Turn::conclude_ring(Ring& ring, const RingCounts& counts) {
 std::uint32_t Turn::look_at_probes(Ring& ring) {
   std::uint32_t unseen = 0, asked = 0;
   for (auto& node : rollout_.nodes) {
-    if (node.ring != rollout_.ring || node.state != NodeState::Committed || has_failed(node) || node.looked_well) continue;
+    if (node.ring != rollout_.ring || node.state != NodeState::Committed || has_failed(node) || node.looked_well)
+      continue;
     ++unseen;
     if (!node.look_until || now_ >= *node.look_until) {
       if (asked == command::kBegunAtOnce) {

@@ -58,7 +58,8 @@ Result<json::Object> pause_rollout(const Call& call) {
 }
 
 Result<json::Object> resume_rollout(const Call& call) {
-  BELAY_TRY(call.services.rollouts.resume(id_of(call), flag_of(call, "RetryHeld"), call.principal, call.text("Reason")));
+  BELAY_TRY(
+      call.services.rollouts.resume(id_of(call), flag_of(call, "RetryHeld"), call.principal, call.text("Reason")));
   return as_it_stands(call);
 }
 

@@ -18,19 +18,20 @@ class RolloutByHandTest : public RolloutsTest {
     };
     store::documents::Version version;
     version.format = "TEXT";
-    version.content = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//AWS//Change Calendar 1.0//EN\r\n"
-                      "X-CALENDAR-TYPE:DEFAULT_OPEN\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTAMP:20261101T000000Z\r\nDTSTART:" +
-                      stamp(from) + "\r\nDTEND:" + stamp(to) +
-                      "\r\nSUMMARY:Year end\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+    version.content =
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//AWS//Change Calendar 1.0//EN\r\n"
+        "X-CALENDAR-TYPE:DEFAULT_OPEN\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTAMP:20261101T000000Z\r\nDTSTART:" +
+        stamp(from) + "\r\nDTEND:" + stamp(to) + "\r\nSUMMARY:Year end\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
     version.sha256 = io::sha256_hex(version.content);
     store::documents::Document document;
     document.name = "freeze";
     document.document_type = "ChangeCalendar";
     document.created_at = clock_.now();
-    ASSERT_TRUE(store_->write([&](store::Sql& sql) {
-                        static_cast<void>(store::documents::remove(sql, "freeze"));
-                        return store::documents::create(sql, document, version);
-                      })
+    ASSERT_TRUE(store_
+                    ->write([&](store::Sql& sql) {
+                      static_cast<void>(store::documents::remove(sql, "freeze"));
+                      return store::documents::create(sql, document, version);
+                    })
                     .ok());
   }
 };
@@ -137,9 +138,11 @@ TEST_F(RolloutByHandTest, ARingThatIsExceptedIsNotGreen) {
 }
 
 TEST_F(RolloutByHandTest, ARollbackOfNodesRebootsAsTheRolloutMay) {
-  for (const auto& [text, reboot] : {std::pair{"never", patchrun::Reboot::never}, {"always", patchrun::Reboot::always}}) {
+  for (const auto& [text, reboot] :
+       {std::pair{"never", patchrun::Reboot::never}, {"always", patchrun::Reboot::always}}) {
     for (auto& [id, node] : fleet_) scan(with_openssl(node));
-    const auto id = carried_out("name: x\nreboot: " + std::string(text) + "\nrings: [{name: dev, targets: ['tag:Env=dev']}]");
+    const auto id =
+        carried_out("name: x\nreboot: " + std::string(text) + "\nrings: [{name: dev, targets: ['tag:Env=dev']}]");
     ASSERT_EQ(state(id), "Completed") << why(id);
     RollbackRequest request;
     request.instance_ids = {node("dev").id};
@@ -161,7 +164,8 @@ TEST_F(RolloutByHandTest, ACalendarThatIsAboutToCloseIsACutOff) {
     bool begins;
   };
   for (const auto& one : {Case{20min, false}, Case{2h, true}}) {
-    const auto closing = Instant(std::chrono::floor<std::chrono::seconds>((clock_.now() + one.closes_in).time_since_epoch()));
+    const auto closing =
+        Instant(std::chrono::floor<std::chrono::seconds>((clock_.now() + one.closes_in).time_since_epoch()));
     put_calendar(closing, closing + 1h);
     const auto id = carried_out(content);
     EXPECT_EQ(state(id), one.begins ? "Completed" : "Running") << why(id);

@@ -26,7 +26,7 @@ constexpr Duration kBootGrace{120'000};    // beyond the node's own patience wit
 constexpr Duration kRunTakes{1'800'000};   // where nothing was measured: install, reboot and a rollback
 constexpr std::size_t kLookedAtMax = 500;
 constexpr std::size_t kChunk = 500;
-constexpr std::size_t kGroupsMax = 500;  // that are looked at in one turn for nodes that are off
+constexpr std::size_t kGroupsMax = 500;      // that are looked at in one turn for nodes that are off
 constexpr std::size_t kUnsettledTold = 400;  // bytes, about
 
 rollout::Event event_of(EventKind kind, const rollout::Node& node, std::string why = {}) {
@@ -57,9 +57,8 @@ std::vector<std::string> failed_units(const fleet::NodeFacts& facts) {
 bool was_ill_before(const wire::OrderResult& result) {
   if (!result.run || result.run->outcome != patchrun::Outcome::refused) return false;
   return std::ranges::any_of(result.run->probe_turns, [](const auto& turn) { return !turn.healthy; }) ||
-         std::ranges::any_of(result.run->problems, [](const auto& problem) {
-           return problem.reason == fleet::Reason::storage_degraded;
-         });
+         std::ranges::any_of(result.run->problems,
+                             [](const auto& problem) { return problem.reason == fleet::Reason::storage_degraded; });
 }
 
 EventKind kind_of(patchrun::Outcome outcome, bool undoing) {
@@ -355,10 +354,9 @@ Result<rollout::Surroundings> RolloutRun::look_around() {
 // rollout itself is nothing that goes on elsewhere: the machine knows it, and waits for nobody because of it.
 Status RolloutRun::count_disrupted(const std::set<std::string>& tags, rollout::Surroundings& around) {
   std::vector<std::string> states;
-  for (const auto state :
-       {NodeState::Checking, NodeState::Protecting, NodeState::Installing, NodeState::Rebooting, NodeState::Verifying,
-        NodeState::RollingBack, NodeState::RolledBack, NodeState::RollbackFailed, NodeState::Inconsistent,
-        NodeState::Held})
+  for (const auto state : {NodeState::Checking, NodeState::Protecting, NodeState::Installing, NodeState::Rebooting,
+                           NodeState::Verifying, NodeState::RollingBack, NodeState::RolledBack,
+                           NodeState::RollbackFailed, NodeState::Inconsistent, NodeState::Held})
     states.push_back(boost::describe::enum_to_string(state, "?"));
   BELAY_TRY_ASSIGN(const auto others, store::rollouts::open_in_states(sql_, row_.rollout_id, states));
   std::set<std::string> ids;
@@ -407,8 +405,9 @@ Status RolloutRun::find_offline(const std::set<std::string>& tags, std::set<std:
     const auto ids = resolve_targets(sql_, {}, {{"tag:" + tag, {group.substr(tag.size() + 1)}}});
     if (!ids.ok()) continue;  // nobody carries it any more
     for (std::size_t from = 0; from < ids->size(); from += kChunk) {
-      const std::vector<std::string> some(ids->begin() + static_cast<std::ptrdiff_t>(from),
-                                          ids->begin() + static_cast<std::ptrdiff_t>(std::min(ids->size(), from + kChunk)));
+      const std::vector<std::string> some(
+          ids->begin() + static_cast<std::ptrdiff_t>(from),
+          ids->begin() + static_cast<std::ptrdiff_t>(std::min(ids->size(), from + kChunk)));
       BELAY_TRY_ASSIGN(const auto kept, store::nodes::get_many(sql_, some));
       for (const auto& node : kept) {
         const auto heard = std::max(node.last_seen_at.value_or(node.registered_at), *execution_.listening_since);

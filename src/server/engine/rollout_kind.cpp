@@ -65,9 +65,8 @@ Status warn_of_untagged(const rollout::Spec& spec, const std::vector<rollout::No
     for (const auto& budget : spec.rings[i].budgets) {
       std::vector<std::string> without;
       for (const auto& node : nodes)
-        if (node.ring == i && std::ranges::none_of(node.groups, [&](const auto& group) {
-              return group.starts_with(budget.tag + "=");
-            }))
+        if (node.ring == i &&
+            std::ranges::none_of(node.groups, [&](const auto& group) { return group.starts_with(budget.tag + "="); }))
           without.push_back(node.node_id);
       if (without.empty()) continue;
       const auto some = std::min<std::size_t>(without.size(), 5);
@@ -122,7 +121,8 @@ Result<std::vector<rollout::Node>> members_of(Sql& sql, const rollout::Spec& spe
     const auto found = tagged.find(node.node_id);
     if (found == tagged.end()) continue;
     for (const auto& tag : found->second)
-      if (std::ranges::find(tags, tag.key) != tags.end()) node.groups.push_back(tag.key + "=" + tag.value), carried.insert(tag.key);
+      if (std::ranges::find(tags, tag.key) != tags.end())
+        node.groups.push_back(tag.key + "=" + tag.value), carried.insert(tag.key);
   }
   for (const auto& tag : tags)
     if (!carried.contains(tag))

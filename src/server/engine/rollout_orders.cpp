@@ -251,22 +251,21 @@ std::vector<fleet::PackageChange> reversed(const std::vector<store::runs::Run>& 
   return out;
 }
 
-// Takes back the oldest of the runs alone: what later ones brought stays. Where one of them changed a package of that run
-// again, it stands on top of it: why nothing is put back then; else "".
+// Takes back the oldest of the runs alone: what later ones brought stays. Where one of them changed a package of that
+// run again, it stands on top of it: why nothing is put back then; else "".
 std::string leave_what_came_later(const std::vector<store::runs::Run>& newest_first,
                                   std::vector<fleet::PackageChange>& changes) {
   const auto& own = newest_first.back().report.changed;
   const auto of_own = [&](const fleet::PackageChange& change) {
-    return std::ranges::find_if(
-        own, [&](const auto& one) { return one.name == change.name && one.arch == change.arch; });
+    return std::ranges::find_if(own,
+                                [&](const auto& one) { return one.name == change.name && one.arch == change.arch; });
   };
   std::erase_if(changes, [&](const auto& change) { return of_own(change) == own.end(); });
   for (const auto& change : changes) {
     if (change.from_version == of_own(change)->to_version) continue;
     for (const auto& run : newest_first)
-      if (std::ranges::any_of(run.report.changed, [&](const auto& one) {
-            return one.name == change.name && one.arch == change.arch;
-          }))
+      if (std::ranges::any_of(run.report.changed,
+                              [&](const auto& one) { return one.name == change.name && one.arch == change.arch; }))
         return "the later run " + run.run_id + " changed " + change.name + " again, to " + change.from_version +
                ": nothing was put back; take that run back first, or say so: belay rollback NODE --to " +
                newest_first.back().run_id;
@@ -355,9 +354,8 @@ Status RolloutRun::tell_taken_back(const rollout::Node& node) {
     if (row.rollout_id == row_.rollout_id || row.state != "Committed") continue;
     const auto run = std::ranges::find(*runs, row.order_id, &store::runs::Run::run_id);
     if (run == runs->end()) continue;
-    if (!execution_.package.empty() &&
-        std::ranges::find(run->report.changed, execution_.package, &fleet::PackageChange::name) ==
-            run->report.changed.end())
+    if (!execution_.package.empty() && std::ranges::find(run->report.changed, execution_.package,
+                                                         &fleet::PackageChange::name) == run->report.changed.end())
       continue;
     const auto why =
         what + " was taken back by the run " + node.order_id + " of " + row_.rollout_id + ": " + execution_.machine.why;

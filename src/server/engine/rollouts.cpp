@@ -338,7 +338,8 @@ Status Rollouts::resume(std::string_view rollout_id, bool held_ones_again, std::
     return {};
   });
   if (!may.ok()) return may;
-  return post(rollout_id, {EventKind::resume, "", std::string(by), std::string(why), "", held_ones_again}, "ResumeRollout");
+  return post(rollout_id, {EventKind::resume, "", std::string(by), std::string(why), "", held_ones_again},
+              "ResumeRollout");
 }
 
 Status Rollouts::abort(std::string_view rollout_id, std::string_view why, std::string_view by) {
