@@ -99,7 +99,6 @@ TEST_F(DoorTest, BadInputIsNamed) {
       {"ListCommands", R"({"NextToken":"***"})", "InvalidNextToken"},
       // The same faults, where the operation has no such exception.
       {"DescribeMaintenanceWindows", R"({"NextToken":"***"})", "ValidationException"},
-      {"GetDefaultPatchBaseline", R"({"OperatingSystem":"WINDOWS"})", "ValidationException"},
       {"SendCommand", R"({"DocumentName":"AWS-RunShellScript","Parameters":{"commands":["true"]},
                           "Targets":[{"Key":"resource-groups:Name","Values":["x"]}]})",
        "InvalidParameters"},
