@@ -23,17 +23,22 @@ std::string enrol_hint(const Context& context, const std::string& activation_id)
     if (certificate.ok()) authority = " --ca-sha256 " + certificate->sha256_hex;
   }
   return "on the host, with the code on standard input:\n  belay-agent enroll --server " + context.settings.url +
-         authority + " --activation-id " + activation_id + " --activation-code -\n";
+         authority + " --activation-id " + activation_id + " --activation-code -\n" +
+         (is_loopback_url(context.settings.url)
+              ? "this address reaches the server from this machine alone; for others start belayd with --listen "
+                "0.0.0.0:PORT --name NAME\n"
+              : "");
 }
 
 Result<int> create(Context& context, const Arguments& arguments) {
   json::Object request{{"IamRole", arguments.one("role")}};
   if (arguments.has("name")) request["DefaultInstanceName"] = arguments.one("name");
   if (arguments.has("description")) request["Description"] = arguments.one("description");
-  int limit = 1;
+  int limit = 0;
   const std::string text = arguments.one("limit");
-  if (std::from_chars(text.data(), text.data() + text.size(), limit).ec != std::errc())
-    return Error(Code::invalid_argument, "--limit: '" + text + "' is no number");
+  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), limit);
+  if (wrong != std::errc() || end != text.data() + text.size() || limit < 1 || limit > 1000)
+    return Error(Code::invalid_argument, "--limit: '" + sanitize(text, 40) + "' is no number from 1 to 1000");
   request["RegistrationLimit"] = limit;
   BELAY_TRY_ASSIGN(const auto lifetime, parse_duration(arguments.one("expires")).within("--expires"));
   request["ExpirationDate"] = static_cast<double>(to_unix_ms(io::system_clock().now() + lifetime)) / 1000;

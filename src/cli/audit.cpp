@@ -4,6 +4,7 @@
 
 #include "base/error_table.hpp"
 #include "base/text.hpp"
+#include "base/time.hpp"
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 
@@ -18,6 +19,8 @@ Result<int> list(Context& context, const Arguments& arguments) {
                                        {"from", "From"},
                                        {"before", "Before"}})
     if (arguments.has(option)) request[member] = arguments.one(option);
+  for (const std::string option : {"from", "before"})
+    if (arguments.has(option)) BELAY_TRY(parse_iso8601(arguments.one(option)).within("--" + option));
   BELAY_TRY_ASSIGN(const auto entries, call_all(context, "ListAudit", request, "Entries"));
   Table table{{"SEQUENCE", "AT (UTC)", "ACTOR", "ACTION", "RESOURCE"}, {}};
   for (const auto& e : entries)

@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <iostream>
 
 #include "base/error_table.hpp"
 #include "base/marked_json.hpp"
+#include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/ids.hpp"
 #include "cli/output.hpp"
@@ -39,9 +41,16 @@ Result<json::Object> request_of_file(const std::string& path) {
   return value.get_object();
 }
 
+// What `belay baseline show -o json` tells and nobody sets, so that what was shown can be given back.
+void drop_what_is_told(json::Object& request, bool is_new) {
+  for (const char* member : {"BaselineId", "CreatedDate", "ModifiedDate", "PatchGroups"}) request.erase(member);
+  if (!is_new) request.erase("OperatingSystem");  // it stays what it is
+}
+
 Result<int> create(Context& context, const Arguments& arguments) {
   const std::string path = arguments.one("file");
-  BELAY_TRY_ASSIGN(const auto request, request_of_file(path));
+  BELAY_TRY_ASSIGN(auto request, request_of_file(path));
+  drop_what_is_told(request, true);
   BELAY_TRY_ASSIGN(const auto answer, call(context, "CreatePatchBaseline", request).within(path));
   print(context, {{"BASELINE"}, {{cell(answer, "BaselineId")}}}, answer, std::cout);
   return kExitOk;
@@ -51,6 +60,7 @@ Result<int> update(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::baseline, arguments.one("BASELINE")));
   const std::string path = arguments.one("file");
   BELAY_TRY_ASSIGN(auto request, request_of_file(path));
+  drop_what_is_told(request, false);
   request["BaselineId"] = id;
   BELAY_TRY_ASSIGN(const auto answer, call(context, "UpdatePatchBaseline", request).within(path));
   print(context, {{"BASELINE"}, {{cell(answer, "BaselineId")}}}, answer, std::cout);
@@ -80,6 +90,22 @@ Result<int> assign(Context& context, const Arguments& arguments) {
   return kExitOk;
 }
 
+Result<int> unassign(Context& context, const Arguments& arguments) {
+  BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::baseline, arguments.one("BASELINE")));
+  const std::string group = arguments.one("GROUP");
+  BELAY_TRY_ASSIGN(const auto baseline, call(context, "GetPatchBaseline", {{"BaselineId", id}}));
+  const auto* groups = json::find(baseline, "PatchGroups");
+  const auto* bound = groups ? groups->if_array() : nullptr;
+  // SSM takes off what was never there, too; a mistyped group is to be heard of.
+  if (!bound || std::ranges::find(*bound, json::Value(group)) == bound->end())
+    return Error(Code::not_found, "patch group " + sanitize(group, 256) + " does not use " + id +
+                                      "; `belay baseline show " + id + "` lists its PatchGroups");
+  BELAY_TRY(call(context, "DeregisterPatchBaselineForPatchGroup", {{"BaselineId", id}, {"PatchGroup", group}}));
+  say(context, "patch group " + group + " uses " + id + " no more", {{"BaselineId", id}, {"PatchGroup", group}},
+      std::cout);
+  return kExitOk;
+}
+
 Result<int> effective(Context& context, const Arguments& arguments) {
   BELAY_TRY_ASSIGN(const auto id, checked_id(IdKind::baseline, arguments.one("BASELINE")));
   BELAY_TRY_ASSIGN(const auto patches, call_all(context, "DescribeEffectivePatchesForPatchBaseline",
@@ -100,21 +126,22 @@ Result<int> effective(Context& context, const Arguments& arguments) {
 
 CommandSpec baseline_command() {
   const PositionalSpec id{"BASELINE", "its id (pb-…)"};
+  const PositionalSpec group{"GROUP", "value of the nodes' PatchGroup tag"};
   const OptionSpec file{"-f,--file", "JSON with SSM's members", Takes::one_value, true};
-  return {
-      "baseline",
-      "what is approved: list, show, create, update, delete, default, assign, effective",
-      {},
-      {},
-      {},
-      {{"list", "every baseline", {}, {}, list, {}},
-       {"show", "one baseline whole", {id}, {}, show, {}},
-       {"create", "a baseline of a file", {}, {file}, create, {}},
-       {"update", "change a baseline by a file", {id}, {file}, update, {}},
-       {"delete", "remove a baseline that nothing uses", {id}, {}, remove, {}},
-       {"default", "make it the default of its system", {id}, {}, make_default, {}},
-       {"assign", "use it for a patch group", {id, {"GROUP", "value of the nodes' PatchGroup tag"}}, {}, assign, {}},
-       {"effective", "what it approves of all that the fleet is offered", {id}, {}, effective, {}}}};
+  return {"baseline",
+          "what is approved: list, show, create, update, delete, default, assign, unassign, effective",
+          {},
+          {},
+          {},
+          {{"list", "every baseline", {}, {}, list, {}},
+           {"show", "one baseline whole", {id}, {}, show, {}},
+           {"create", "a baseline of a file", {}, {file}, create, {}},
+           {"update", "change a baseline by a file", {id}, {file}, update, {}},
+           {"delete", "remove a baseline that nothing uses", {id}, {}, remove, {}},
+           {"default", "make it the default of its system", {id}, {}, make_default, {}},
+           {"assign", "use it for a patch group", {id, group}, {}, assign, {}},
+           {"unassign", "take it off a patch group", {id, group}, {}, unassign, {}},
+           {"effective", "what it approves of all that the fleet is offered", {id}, {}, effective, {}}}};
 }
 
 }  // namespace belay::cli

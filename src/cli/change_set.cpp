@@ -64,7 +64,7 @@ Result<int> show_change_set(Context& context, const std::string& id, const std::
   if (const auto* pool = json::find(answer, "Pool"))
     std::cout << "package pool: " << cell(*pool, "InPoolCount") << " of "
               << counted(cell(*pool, "PackageCount"), "file") << "\n";
-  std::cout << what_next << "\n";
+  std::cout << (cell(*summary, "PackageCount") == "0" ? "there is nothing to install" : what_next) << "\n";
   return kExitOk;
 }
 

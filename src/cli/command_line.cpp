@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/error_table.hpp"
+#include "base/next_step.hpp"
 #include "base/text.hpp"
 #include "cli/context.hpp"
 
@@ -100,7 +101,7 @@ std::string exit_statuses() {
 
 int report(const Error& error) {
   std::cerr << "belay: " << error.chain() << "\n";
-  std::cerr << "  what to do: " << meaning(error.code()).what_to_do << "\n";
+  std::cerr << "  what to do: " << next_step(error) << "\n";
   return meaning(error.code()).exit_status;
 }
 

@@ -34,7 +34,7 @@ Status connect(Context& context) {
     return Error(Code::invalid_argument,
                  "no server is named: set BELAY_URL, BELAY_CA and BELAY_TOKEN (set -a; . DIR/admin.env)");
   if (settings.token.empty())
-    return Error(Code::unauthenticated, "BELAY_TOKEN is not set; the server writes one to DIR/admin.env");
+    return Error(Code::unauthenticated, "BELAY_TOKEN is not set; the server writes one to DIR/admin.env", "no-token");
   BELAY_TRY(check_server_url(settings.url));
   io::HttpClientOptions options;
   options.timeout = Duration(120'000);
@@ -93,6 +93,11 @@ Status check_server_url(const std::string& text) {
   return Error(Code::invalid_argument, "BELAY_URL is " + sanitize(text, 200) +
                                            ": the token would cross the network readable; write https://, as the "
                                            "server's admin.env has it (http:// is for loopback addresses)");
+}
+
+bool is_loopback_url(const std::string& text) {
+  const auto url = io::parse_url(text);
+  return url.ok() && is_loopback(url->host);
 }
 
 Settings settings_of_environment() { return {variable("BELAY_URL"), variable("BELAY_CA"), variable("BELAY_TOKEN")}; }

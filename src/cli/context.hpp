@@ -29,6 +29,7 @@ struct Context {
 
 // Whether the token may be sent there: over TLS, or in the clear to a loopback address.
 Status check_server_url(const std::string& text);
+bool is_loopback_url(const std::string& text);  // it reaches a server on this machine alone
 
 // POST /api/<operation>. The server's error comes back with its own words.
 Result<json::Value> call(Context& context, std::string_view operation, const json::Object& request);

@@ -27,8 +27,8 @@ Result<std::string> id_of_name(const json::Array& nodes, const std::string& name
       found.push_back(json::text_or_empty(node, "InstanceId"));
   if (found.size() == 1) return found.front();
   if (found.empty()) return Error(Code::not_found, "no node is called '" + name + "'; `belay nodes` lists them");
-  return Error(Code::conflict, std::to_string(found.size()) + " nodes are called '" + name + "': " + join(found, ", ") +
-                                   "; name one by its id");
+  return Error(Code::invalid_argument, std::to_string(found.size()) + " nodes are called '" + name +
+                                           "': " + join(found, ", ") + "; name one by its id");
 }
 
 json::Object filters_of(const json::Array& targets) {

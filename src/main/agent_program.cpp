@@ -14,6 +14,7 @@
 #include "agent/runner/order_work.hpp"
 #include "base/error_table.hpp"
 #include "base/log.hpp"
+#include "base/next_step.hpp"
 #include "base/text.hpp"
 #include "io/http.hpp"
 #include "io/process_start.hpp"
@@ -49,8 +50,7 @@ constexpr std::size_t kCodeBytesMax = 4'096;
 using Snapshots = std::vector<std::unique_ptr<agent::SnapshotProvider>>;
 
 int fail(const Error& error) {
-  print_error("belay-agent: " + error.chain() + "\n  what to do: " + std::string(meaning(error.code()).what_to_do) +
-              "\n");
+  print_error("belay-agent: " + error.chain() + "\n  what to do: " + std::string(next_step(error)) + "\n");
   return meaning(error.code()).exit_status;
 }
 

@@ -373,6 +373,10 @@ Status Server::run(const std::function<void(const std::string&)>& ready) {
   loop_.run_after(kCertificateLook, [this] { renew_certificate(); });
   note_audit_head();
   log::info("started", {{"url", url()}, {"store", store_->describe()}, {"version", BELAY_VERSION}});
+  if (settings_.names.empty() && (settings_.listen.address == "0.0.0.0" || settings_.listen.address == "::"))
+    log::warning("no_name", {{"url", url()},
+                             {"why", "agents on other hosts cannot reach this address"},
+                             {"next", "start belayd with --name, the name by which agents reach it"}});
   ready("belayd ready: " + url() + " (data " + settings_.data + ")");
   loop_.run();
   engine_.stop();
@@ -389,7 +393,9 @@ Status run_server(const ServerSettings& settings, const std::function<void(const
   auto& files = io::real_files();
   BELAY_TRY(files.make_directories(settings.data, 0700));
   auto lock = io::FileLock::acquire(settings.data + "/lock");
-  if (!lock.ok()) return lock.error().within("another belayd runs on " + settings.data);
+  if (!lock.ok())
+    return Error(lock.error().code(), "another belayd runs on " + settings.data + ": " + lock.error().message(),
+                 lock.error().code() == Code::conflict ? "folder-in-use" : lock.error().reason());
   BELAY_TRY_ASSIGN(auto keys, ServerKeys::open(files, settings.data + "/keys", io::system_clock().now()));
   std::optional<server::AgentProgram> program;
   if (!settings.agent.empty()) {

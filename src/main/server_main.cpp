@@ -6,6 +6,7 @@
 
 #include "base/error_table.hpp"
 #include "base/log.hpp"
+#include "base/next_step.hpp"
 #include "base/text.hpp"
 #include "main/server.hpp"
 #include "server/engine/package_pool.hpp"
@@ -14,7 +15,7 @@ namespace belay {
 namespace {
 
 int fail(const Error& error) {
-  std::cerr << "belayd: " << error.chain() << "\n  what to do: " << meaning(error.code()).what_to_do << "\n";
+  std::cerr << "belayd: " << error.chain() << "\n  what to do: " << next_step(error) << "\n";
   return meaning(error.code()).exit_status;
 }
 

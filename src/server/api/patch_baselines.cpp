@@ -148,7 +148,9 @@ Result<json::Object> delete_patch_baseline(const Call& call) {
       return failure("ValidationException", version->name + " is a predefined patch baseline and cannot be deleted");
     if (version.ok()) {
       BELAY_TRY(baselines::remove(sql, id, call.now)
-                    .within("the patch baseline " + id + " is in use: a default, or bound to a patch group"));
+                    .within("the patch baseline " + id +
+                            " is in use: make another one the default, or take it off its patch groups "
+                            "(belay baseline unassign)"));
       BELAY_TRY(store::tags::remove_all(sql, store::tags::kPatchBaseline, id));
       BELAY_TRY(audit_change(sql, call, id, {{"Name", version->name}}));
     }
@@ -204,7 +206,7 @@ Result<json::Object> register_patch_baseline_for_patch_group(const Call& call) {
     BELAY_TRY_ASSIGN(const auto version, find_baseline(sql, call));
     BELAY_TRY(baselines::bind_group(sql, {group, version.baseline_id, version.operating_system}, call.now)
                   .within("patch group " + group + " has another patch baseline for " + version.operating_system +
-                          ": deregister that first"));
+                          ": take that off first (belay baseline unassign)"));
     BELAY_TRY(audit_change(sql, call, version.baseline_id, {{"PatchGroup", group}}));
     BELAY_TRY(tell_rejudge(sql, call.now));
     return json::Object{{"BaselineId", version.baseline_id}, {"PatchGroup", group}};

@@ -1,7 +1,11 @@
 // What SSM tells of the patches on nodes: counters a node, rows a package, counts a group.
 #include <algorithm>
+#include <charconv>
 #include <map>
+#include <optional>
 
+#include "base/text.hpp"
+#include "core/baseline/evaluate.hpp"
 #include "server/api/filters.hpp"
 #include "server/api/handlers.hpp"
 #include "server/api/reply_parts.hpp"
@@ -54,6 +58,39 @@ Result<json::Object> state_reply(store::Sql& sql, const JudgedCounts& counts) {
 // SSM tells nothing of nodes that were never scanned.
 bool has_state(const JudgedCounts& counts) { return !counts.scan_id.empty() && !counts.choice.baseline_id.empty(); }
 
+std::optional<std::int64_t> number_of(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+Status check_filter(const StateFilter& filter) {
+  const json::Object known = counts_reply({});
+  if (!known.contains(filter.Key))
+    return failure("InvalidFilter",
+                   "the filter key '" + sanitize(filter.Key, 60) +
+                       "' is no counter of a node's patch state; there is MissingCount, FailedCount, …");
+  for (const auto& value : filter.Values)
+    if (!number_of(value))
+      return failure("InvalidFilter",
+                     "the filter " + filter.Key + " counts patches; '" + sanitize(value, 60) + "' is no whole number");
+  return {};
+}
+
+// A word that no patch can have would find nothing, and read as "there is none".
+Status check_states(const std::vector<Filter>& filters) {
+  std::vector<std::string_view> known;
+  for (int state = 0; state <= static_cast<int>(baseline::PatchState::AVAILABLE_SECURITY_UPDATE); ++state)
+    known.push_back(baseline::api_text(static_cast<baseline::PatchState>(state)));
+  for (const auto& filter : filters)
+    for (const auto& value : filter.values)
+      if (filter.key == "State" && std::ranges::find(known, value) == known.end())
+        return failure("InvalidFilter", "there is no patch state '" + sanitize(value, 60) + "'; there are " +
+                                            join({known.begin(), known.end()}, ", "));
+  return {};
+}
+
 bool passes(const StateFilter& filter, const json::Object& counts) {
   const auto* number = counts.if_contains(filter.Key);
   if (!number) return false;
@@ -61,7 +98,7 @@ bool passes(const StateFilter& filter, const json::Object& counts) {
   const bool negative = filter.Type == "NotEqual";
   bool any = false;
   for (const auto& value : filter.Values) {
-    const auto wanted = std::atoll(value.c_str());
+    const auto wanted = number_of(value).value_or(-1);
     any |= filter.Type == "LessThan" ? count < wanted : filter.Type == "GreaterThan" ? count > wanted : count == wanted;
   }
   return negative ? !any : any;
@@ -160,10 +197,7 @@ Result<json::Object> describe_instance_patch_states(const Call& call) {
 
 Result<json::Object> describe_instance_patch_states_for_patch_group(const Call& call) {
   BELAY_TRY_ASSIGN(const auto request, call.as<StateFiltersRequest>());
-  const json::Object known = counts_reply({});
-  for (const auto& filter : request.Filters)
-    if (!known.contains(filter.Key))
-      return failure("InvalidFilter", "the filter key '" + filter.Key + "' is no counter of a node's patch state");
+  for (const auto& filter : request.Filters) BELAY_TRY(check_filter(filter));
   BELAY_TRY_ASSIGN(const auto ids,
                    call.read([&](store::Sql& sql) { return nodes_of_patch_group(sql, call.text("PatchGroup")); }));
   return states_of(call, ids, request.Filters);
@@ -173,6 +207,7 @@ Result<json::Object> describe_instance_patches(const Call& call) {
   BELAY_TRY_ASSIGN(const auto page, page_of(call, 50, 100));
   BELAY_TRY_ASSIGN(const auto filters,
                    filters_of(call.request, {"Classification", "KBId", "Severity", "State"}, "InvalidFilter"));
+  BELAY_TRY(check_states(filters));
   JudgeQuestion question;
   question.node_id = call.text("InstanceId");
   BELAY_TRY_ASSIGN(const auto times, call.read([&](store::Sql& sql) -> Result<InstalledTimes> {

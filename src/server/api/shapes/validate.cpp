@@ -8,6 +8,7 @@
 namespace belay::server::shapes {
 namespace {
 
+constexpr std::size_t kNamesBytesMax = 600;  // of the members that there are
 constexpr std::size_t kShownBytesMax = 200;  // of a refused value
 constexpr std::int64_t kEpochSecondsMax = 253'402'300'799;
 
@@ -83,8 +84,11 @@ class Validator {
     for (const auto& entry : object) {
       if (std::ranges::find(known, std::string_view(entry.key())) != known.end()) continue;
       const auto near = nearest(entry.key(), known);
-      violate(shown(entry.key()), path.empty() ? "the request" : path,
-              "be one that there is" + (near.empty() ? std::string() : "; did you mean '" + std::string(near) + "'?"));
+      const std::string there_are = join({known.begin(), known.end()}, ", ");
+      if (++count_ <= kViolationsMax)
+        violations_.push_back((path.empty() ? "the request" : path) + " has no member " + shown(entry.key()) +
+                              (near.empty() ? "; there are " + sanitize(there_are, kNamesBytesMax)
+                                            : "; did you mean '" + std::string(near) + "'?"));
     }
   }
 
