@@ -47,6 +47,13 @@ bool takes_back(const io::Files& files, const StatePaths& paths, const patchrun:
   });
 }
 
+// The first that a run of these probes begins, before its change already, as root; "" where they only look.
+std::string command_of_probes(const std::vector<patchrun::ProbeSpec>& probes) {
+  for (const auto& probe : probes)
+    if (probe.command) return "the command of the probe " + probe.name;
+  return {};
+}
+
 }  // namespace
 
 Result<NodePolicy> read_node_policy(const io::Files& files, const std::string& path) {
@@ -84,6 +91,8 @@ Status check_policy(const io::Files& files, const StatePaths& paths, const std::
     question.installs = !takes_back(files, paths, *order.patch);
     if (order.patch->approved) question.approvals = static_cast<std::uint32_t>(order.patch->approved->approvals.size());
   }
+  const auto script = order.kind == OrderKind::patch ? command_of_probes(order.patch->probes) : std::string();
+  question.script = script;
   if (order.steps) question.steps = order.steps->steps;
   return policy::check(node->policy, node->zone, question, now);
 }

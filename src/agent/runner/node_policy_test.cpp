@@ -127,6 +127,26 @@ TEST_F(NodePolicyTest, CountsTheApprovalsOfWhatIsInstalledAndNeedsNoneForAWayBac
   EXPECT_TRUE(asked(order).ok());
 }
 
+TEST_F(NodePolicyTest, WhereScriptsAreForbiddenNoProbeRunsOne) {
+  put("scripts = false\n");
+  wire::Order order;
+  order.kind = wire::OrderKind::patch;
+  order.document = "belay:rollout";
+  order.patch.emplace();
+  order.patch->probes.push_back({"disk", {}, {}, {}, {}, {}, {}, patchrun::DiskProbe{}});
+  EXPECT_TRUE(asked(order).ok());
+  order.patch->probes.push_back({"app", {}, {}, {}, patchrun::CommandProbe{"id"}});
+  const auto changing = asked(order);
+  ASSERT_FALSE(changing.ok());
+  EXPECT_EQ(changing.error().reason(), "policy-forbids");
+  EXPECT_NE(changing.error().message().find("scripts (the command of the probe app)"), std::string::npos)
+      << changing.error().message();
+  order.patch->undoes = "11111111-2222-4333-8444-555555555555";
+  EXPECT_FALSE(asked(order).ok()) << "nor where probes are all that it reads";
+  put("");
+  EXPECT_TRUE(asked(order).ok());
+}
+
 TEST_F(NodePolicyTest, ReadingProbesAloneChangesNothing) {
   put("approvals = 2\npatching = false\nhours = []\ntimezone = 'UTC'\n");
   wire::Order order;

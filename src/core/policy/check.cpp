@@ -71,6 +71,7 @@ Status check(const Policy& policy, const schedule::ZoneRules& rules, const Quest
   if (somebody_asks && policy.users && !matches(*policy.users, question.requested_by))
     return forbidden("'" + sanitize(question.requested_by, 200) + "' is not among its users");
   if (question.patches && !policy.patching) return forbidden("patching");
+  if (!question.script.empty() && !policy.scripts) return forbidden("scripts (" + sanitize(question.script, 200) + ")");
   if (question.installs && question.approvals < policy.approvals)
     return forbidden("what it installs was approved by " + std::to_string(question.approvals) +
                      " people that this node can make sure of, and " + std::to_string(policy.approvals) +

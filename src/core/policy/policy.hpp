@@ -30,7 +30,7 @@ struct Policy {
   std::optional<std::vector<std::string>> documents;  // globs of names; of a built-in one any of its names
   std::optional<std::vector<std::string>> users;      // globs of who asked
   std::optional<std::vector<std::string>> paths;      // absolute folders with all below them, or globs
-  bool scripts = true;                                // aws:runShellScript
+  bool scripts = true;                                // aws:runShellScript, probes' commands
   bool patching = true;                               // installing and taking back; a scan is none
   std::uint32_t approvals = 0;                        // people besides its author who approved what is installed
   std::string timezone{kLocalZone};                   // an IANA name, or the machine's own
@@ -50,6 +50,7 @@ struct Question {
   std::span<const document::Step> steps;
   bool installs = false;        // a patch run that brings what was not there: no way back to what this node knows
   std::uint32_t approvals = 0;  // of its changes, proven
+  std::string_view script{};    // what it runs besides its steps, as root: "the command of the probe app"; "" nothing
 };
 // permission_denied "policy-forbids" says which rule stands against it. `rules` are those of the policy's time zone.
 Status check(const Policy& policy, const schedule::ZoneRules& rules, const Question& question, Instant now);

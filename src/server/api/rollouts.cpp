@@ -28,11 +28,28 @@ Result<std::uint32_t> ring_number(const Call& call, const std::string& ring) {
                                             "'; there are " + sanitize(join(names, ", "), 1'000));
 }
 
+// The field of the file's first command that nodes run as root; "" where there is none.
+std::string field_of_command(const rollout::Spec& spec) {
+  for (std::size_t i = 0; i < spec.probes.size(); ++i)
+    if (spec.probes[i].command) return "probes[" + std::to_string(i) + "].command";
+  for (std::size_t i = 0; i < spec.rings.size(); ++i)
+    if (spec.rings[i].order) return "rings[" + std::to_string(i) + "].order.command";
+  return {};
+}
+
+// A probe's command and that which tells a role run as root on nodes that the file's author chose, as a command does.
+Status require_sending(store::Sql& sql, const Call& call, const rollout::Spec& spec) {
+  const auto field = field_of_command(spec);
+  return field.empty() ? Status() : require_also(sql, call, "ssm:SendCommand", "a rollout with " + field);
+}
+
 }  // namespace
 
 Result<json::Object> create_rollout(const Call& call) {
   CreateRolloutRequest create;
   create.content = call.text("Content");
+  if (const auto spec = rollout::read_spec(create.content); spec.ok())  // else create() says what is wrong with it
+    BELAY_TRY(call.read([&](store::Sql& sql) { return require_sending(sql, call, *spec); }));
   create.start = flag_of(call, "Start");
   create.requested_by = call.principal;
   if (const auto token = call.text("ClientToken"); !token.empty())
@@ -43,6 +60,9 @@ Result<json::Object> create_rollout(const Call& call) {
 }
 
 Result<json::Object> start_rollout(const Call& call) {
+  BELAY_TRY_ASSIGN(const auto view, call.services.rollouts.get(id_of(call)));
+  BELAY_TRY_ASSIGN(const auto spec, json::decode_text<rollout::Spec>(view.row.spec, {.bytes_max = 8u << 20}));
+  BELAY_TRY(call.read([&](store::Sql& sql) { return require_sending(sql, call, spec); }));
   BELAY_TRY(call.services.rollouts.start(id_of(call), call.principal));
   return as_it_stands(call);
 }
