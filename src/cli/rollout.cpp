@@ -157,8 +157,8 @@ Result<int> approve(Context& context, const Arguments& arguments) {
     const std::string set = json::text_or_empty(rollout, "ChangeSetId");
     if (ring.empty() && set.empty()) return Error(Code::conflict, id + " has no change set yet that could be approved");
     if (ring.empty()) {
-      BELAY_TRY_ASSIGN(const auto answer, call(context, "ApproveChangeSet", {{"ChangeSetId", set}}));
-      say(context, "approved the change set " + set + "; it has " + cell(answer, "ApprovalCount"),
+      BELAY_TRY_ASSIGN(const auto answer, call(context, "ApproveChangeSet", {{"ChangeSetId", set}, {"RolloutId", id}}));
+      say(context, "approved the change set " + set + " for " + id + "; it has " + cell(answer, "ApprovalCount"),
           {{"RolloutId", id}, {"ChangeSetId", set}}, std::cout);
       return kExitOk;
     }

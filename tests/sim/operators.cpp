@@ -64,7 +64,7 @@ void Operators::approve() {
         return said("start " + view->row.name, api.start(id, "author"));
       if (view->row.state != "AwaitingApproval") return;
       for (const auto* who : {"first", "second"}) {
-        const auto approved = api.approve_change_set(view->row.change_set_id, who);
+        const auto approved = api.approve_change_set(view->row.change_set_id, id, who);
         said("approve " + view->row.name, approved.ok() ? Status() : Status(approved.error()));
         said("approve its ring", api.approve_ring(id, "", who));
       }

@@ -41,7 +41,8 @@ json::Object difference(const Key& key, std::string_view change, const std::set<
 
 Result<json::Object> approve_change_set(const Call& call) {
   const std::string id = call.text("ChangeSetId");
-  BELAY_TRY_ASSIGN(const auto count, call.services.rollouts.approve_change_set(id, call.principal));
+  BELAY_TRY_ASSIGN(const auto count,
+                   call.services.rollouts.approve_change_set(id, call.text("RolloutId"), call.principal));
   return json::Object{{"ChangeSetId", id}, {"ApprovalCount", count}};
 }
 

@@ -73,5 +73,51 @@ TEST_F(RolloutsApiTest, WhoMayNotSendCommandsHasNoProbeOrRoleRunThem) {
   EXPECT_EQ(call("CreateRollout", creating(file()), kPlanner).status, 200) << "a file without commands";
 }
 
+// A set of versions, however often approved, is no rollout: how it is rolled out is what people are asked about.
+TEST_F(RolloutsApiTest, AnApprovalIsOfOneRolloutAndOfNobodysOwn) {
+  constexpr const char* kBob = "the-token-of-bob-who-approves-012345";
+  constexpr const char* kEve = "the-token-of-eve-who-makes-one-01234";
+  add_principal("bob", {"belay:*"}, kBob);
+  add_principal("eve", {"belay:*"}, kEve);
+  const auto set = frozen_set("cs-0123456789abcdef0", "admin");
+  const auto state = [&](const std::string& rollout) {
+    run(std::chrono::seconds(1));
+    return json::text_or_empty(ok("GetRollout", json::Object{{"RolloutId", rollout}}).body.at("Rollout"), "State");
+  };
+  const auto make = [&](std::string_view token) {
+    auto request = creating(file({{"changeSet", set}, {"approvals", 1}}));
+    request["Start"] = true;
+    return json::text_or_empty(call("CreateRollout", request, token).body.at("Rollout"), "RolloutId");
+  };
+  const json::Object versions{{"ChangeSetId", set}};
+  EXPECT_EQ(call("ApproveChangeSet", versions, kBob).status, 200) << "of the versions, before there is a rollout";
+  const auto staged = make(kToken);
+  EXPECT_EQ(state(staged), "AwaitingApproval") << "of how it is rolled out nobody has said anything";
+  EXPECT_EQ(call("ApproveChangeSet", versions, kToken).type, "AccessDeniedException");
+  EXPECT_EQ(call("ApproveChangeSet", versions, kBob).status, 200) << "it is the only one there is";
+  EXPECT_NE(state(staged), "AwaitingApproval");
+
+  const auto hasty = make(kEve);
+  const json::Object of_hasty{{"ChangeSetId", set}, {"RolloutId", hasty}};
+  EXPECT_EQ(state(hasty), "AwaitingApproval") << "bob was asked about another file";
+  EXPECT_EQ(call("ApproveChangeSet", of_hasty, kEve).type, "AccessDeniedException") << "she made the rollout";
+  EXPECT_EQ(call("ApproveChangeSet", of_hasty, kToken).type, "AccessDeniedException") << "he made the set";
+  EXPECT_NE(expect_error("AccessDeniedException", "ApproveChangeSet", of_hasty).find("made the change set"),
+            std::string::npos);
+  const auto which = call("ApproveChangeSet", versions, kBob);
+  EXPECT_EQ(which.type, "InvalidStateException") << "which of the two?";
+  EXPECT_NE(which.message.find(hasty), std::string::npos) << which.message;
+  EXPECT_EQ(state(hasty), "AwaitingApproval");
+  EXPECT_EQ(call("ApproveChangeSet", of_hasty, kBob).status, 200);
+  EXPECT_NE(state(hasty), "AwaitingApproval");
+
+  const auto given_up = make(kEve);
+  ok("AbortRollout", json::Object{{"RolloutId", given_up}, {"Reason", "no"}});
+  EXPECT_EQ(state(given_up), "Aborted");
+  EXPECT_EQ(call("ApproveChangeSet", json::Object{{"ChangeSetId", set}, {"RolloutId", given_up}}, kBob).type,
+            "InvalidStateException")
+      << "it is over";
+}
+
 }  // namespace
 }  // namespace belay::server

@@ -1,5 +1,7 @@
 #include "server/engine/approvals.hpp"
 
+#include <algorithm>
+
 #include "base/bytes.hpp"
 #include "base/log.hpp"
 #include "io/crypto.hpp"
@@ -39,10 +41,12 @@ store::change_sets::Approval sign_approval(const Authority& authority, const Cha
 Result<std::optional<patchrun::ApprovedChanges>> approved_changes(store::Sql& sql, const Authority& authority,
                                                                   const ChangeSetView& view,
                                                                   const patchrun::ChangeTree& tree,
-                                                                  const std::vector<fleet::PackageChange>& changes) {
+                                                                  const std::vector<fleet::PackageChange>& changes,
+                                                                  const std::vector<std::string>* only) {
   BELAY_TRY_ASSIGN(const auto given, store::change_sets::approvals(sql, view.change_set_id));
   auto out = named(view, tree);
   for (const auto& one : given) {
+    if (only && std::ranges::find(*only, one.approver) == only->end()) continue;
     // Those of an earlier version, and of another order key, are signed otherwise: they let the rollout go, no node
     // counts them.
     const auto statement = patchrun::approval_statement(view.change_set_id, out, one.approver, one.approved_at);

@@ -18,11 +18,13 @@ patchrun::ChangeTree change_tree_of(const ChangeSetView& view);
 store::change_sets::Approval sign_approval(const Authority& authority, const ChangeSetView& view,
                                            std::string_view approver, Instant now);
 
-// What an order of these changes carries: every approval whose signature is right, and the proof. Nothing where nobody
+// What an order of these changes carries: every approval (of `only` these people, where it is given) whose signature is
+// right, and the proof. Nothing where nobody
 // approved the set, or where a change does not stand in it.
 Result<std::optional<patchrun::ApprovedChanges>> approved_changes(store::Sql& sql, const Authority& authority,
                                                                   const ChangeSetView& view,
                                                                   const patchrun::ChangeTree& tree,
-                                                                  const std::vector<fleet::PackageChange>& changes);
+                                                                  const std::vector<fleet::PackageChange>& changes,
+                                                                  const std::vector<std::string>* only = nullptr);
 
 }  // namespace belay::server

@@ -95,6 +95,11 @@ Status RolloutRun::translate(const store::executions::Event& posted, Events& eve
     return translate_node(event, events);
   }
   BELAY_TRY_ASSIGN(const auto wanted, json::decode_text<RolloutEvent>(posted.body));
+  if (wanted.kind == EventKind::approved) {  // by one person; look_at_change_set() sees whether they are enough
+    auto& people = execution_.approved_by;
+    if (std::ranges::find(people, wanted.who) == people.end()) people.push_back(wanted.who);
+    return {};
+  }
   auto& event = events.emplace_back();
   event.kind = wanted.kind;
   event.node_id = wanted.node_id;
@@ -190,8 +195,7 @@ Status RolloutRun::look_at_change_set(Events& events) {
   }
   // The pool keeps its files for as long as this rollout goes on, however long that is.
   BELAY_TRY(store::pool::share(sql_, execution_.change_set_id, row_.rollout_id));
-  BELAY_TRY_ASSIGN(const auto approvals, store::change_sets::approvals(sql_, execution_.change_set_id));
-  event.kind = approvals.size() >= execution_.approvals_wanted ? EventKind::approved : EventKind::frozen;
+  event.kind = execution_.approved_by.size() >= execution_.approvals_wanted ? EventKind::approved : EventKind::frozen;
   BELAY_TRY_ASSIGN(const auto in_force, store::rollouts::in_quarantine(sql_));
   BELAY_TRY_ASSIGN(const auto* whole, hit_by(sql_, in_force, *frozen));
   if (whole) {

@@ -24,10 +24,13 @@ struct RolloutExecution {
   bool rolls_back_only = false;
   std::string back_before_run;  // to how a node was before this run; "" before its newest
   std::string package;          // only this one; "" all
+  // People who approved the change set for this rollout, as its file stands, which never changes: each once, none of
+  // them its author nor the set's. What they say of one rollout counts for no other.
+  std::vector<std::string> approved_by{};
 };
 BOOST_DESCRIBE_STRUCT(RolloutExecution, (),
                       (machine, change_set_id, approvals_wanted, looked_for_joiners_at, looked_at, listening_since,
-                       rolls_back_only, back_before_run, package))
+                       rolls_back_only, back_before_run, package, approved_by))
 
 struct RolloutParts {
   const Authority& authority;

@@ -159,6 +159,12 @@ void RolloutRun::fill_patch(patchrun::PatchRunOrder& patch, const Action& action
   patch.use_pool = true;
 }
 
+// Those whose approvals its orders carry; nullptr: everybody's, of one that an earlier version let go.
+const std::vector<std::string>* RolloutRun::approvers() const {
+  const bool older = execution_.approved_by.empty() && execution_.approvals_wanted > 0;
+  return older ? nullptr : &execution_.approved_by;
+}
+
 Status RolloutRun::send(const Action& action, rollout::Node& node, Events& answers) {
   const auto kept = store::nodes::get(sql_, node.node_id);
   if (!kept.ok() && kept.error().code() != Code::not_found) return kept.error();
@@ -202,7 +208,7 @@ Status RolloutRun::send(const Action& action, rollout::Node& node, Events& answe
   order.patch->old_files = old_files_of(*change_set_, order.patch->changes);
   if (!tree_) tree_ = change_tree_of(*change_set_);
   BELAY_TRY_ASSIGN(order.patch->approved,
-                   approved_changes(sql_, parts_.authority, *change_set_, *tree_, order.patch->changes));
+                   approved_changes(sql_, parts_.authority, *change_set_, *tree_, order.patch->changes, approvers()));
   const auto sha = io::sha256_hex(json::to_canonical_text(json::encode(order.patch->changes)));
   BELAY_TRY(note_in_audit(sql_, now_, "belayd", "node:freeze-changes", node.node_id,
                           {{"rollout", row_.rollout_id},

@@ -67,6 +67,7 @@ class RolloutRun {
 
   wire::Order draft(const rollout::Action& action, const std::string& node_id, Duration delivery) const;
   Status queue(wire::Order order);
+  const std::vector<std::string>* approvers() const;
   void fill_patch(patchrun::PatchRunOrder& patch, const rollout::Action& action, const rollout::RingSpec& ring) const;
 
   rollout::Node* node_named(std::string_view id);

@@ -359,7 +359,48 @@ Result<std::string> Rollouts::settle(std::string_view instance_id, std::string_v
 
 // ---- approvals and quarantine
 
-Result<std::uint32_t> Rollouts::approve_change_set(std::string_view change_set_id, std::string_view by) {
+namespace {
+
+// The rollout that an approval of a change set is about; nothing where none of it is open.
+Result<std::optional<store::rollouts::Rollout>> rollout_to_approve(Sql& sql, std::string_view change_set_id,
+                                                                   std::string_view rollout_id) {
+  if (!rollout_id.empty()) {
+    BELAY_TRY_ASSIGN(auto row, rollout_named(sql, rollout_id));
+    if (row.change_set_id != change_set_id)
+      return wrong_rollout_state("the rollout " + row.rollout_id + " does not ship " + std::string(change_set_id));
+    if (!fits(EventKind::approved, row))
+      return wrong_rollout_state("the rollout " + row.rollout_id + " is " + row.state +
+                                 ": there is nothing left to approve");
+    return std::optional(std::move(row));
+  }
+  store::rollouts::Filter filter;
+  filter.over = false;
+  filter.change_set_id = change_set_id;
+  BELAY_TRY_ASSIGN(auto open, store::rollouts::list(sql, filter, {store::kPageLimitMax, {}}));
+  std::erase_if(open.items, [](const auto& row) { return !fits(EventKind::approved, row); });
+  if (open.items.empty()) return std::optional<store::rollouts::Rollout>();
+  if (open.items.size() == 1) return std::optional(std::move(open.items.front()));
+  std::vector<std::string> ids;
+  for (const auto& row : open.items) ids.push_back(row.rollout_id);
+  return wrong_rollout_state("several rollouts ship " + std::string(change_set_id) + " (" + join(ids, ", ") +
+                             "), each in its own way: name the one you approve (RolloutId)");
+}
+
+Status post_approval(Sql& sql, const store::rollouts::Rollout& row, std::string_view by, Instant now) {
+  if (row.created_by == by)
+    return Error(
+        Code::permission_denied,
+        std::string(by) + " made the rollout " + row.rollout_id + "; it takes somebody else to approve what it ships",
+        "own-rollout");
+  const auto key = std::string(kRolloutEventKey) + make_uuid(io::random_bytes(kIdRandomBytes));
+  const RolloutEvent event{EventKind::approved, "", std::string(by), "", ""};
+  return store::executions::post(sql, kRolloutKind, row.rollout_id, {0, key, json::encode_text(event), now});
+}
+
+}  // namespace
+
+Result<std::uint32_t> Rollouts::approve_change_set(std::string_view change_set_id, std::string_view rollout_id,
+                                                   std::string_view by) {
   const Instant now = clock_.now();
   return store_.write([&](Sql& sql) -> Result<std::uint32_t> {
     const auto kept = store::change_sets::get(sql, change_set_id);
@@ -374,14 +415,17 @@ Result<std::uint32_t> Rollouts::approve_change_set(std::string_view change_set_i
           Code::permission_denied,
           std::string(by) + " made the change set " + kept->change_set_id + "; it takes somebody else to approve it",
           "own-change-set");
+    BELAY_TRY_ASSIGN(const auto rollout, rollout_to_approve(sql, change_set_id, rollout_id));
     BELAY_TRY_ASSIGN(const auto view, frozen_change_set(sql, change_set_id));
     BELAY_TRY(store::change_sets::approve(sql, change_set_id, sign_approval(authority_, view, by, now)));
-    BELAY_TRY(note_in_audit(sql, now, by, "belay:ApproveChangeSet", change_set_id, {{"sha256", kept->sha256}}));
-    store::rollouts::Filter waiting;
-    waiting.over = false;
-    waiting.change_set_id = change_set_id;
-    BELAY_TRY_ASSIGN(const auto rows, store::rollouts::list(sql, waiting, {store::kPageLimitMax, {}}));
-    for (const auto& row : rows.items) BELAY_TRY(store::executions::wake(sql, kRolloutKind, row.rollout_id, now));
+    json::Object detail{{"sha256", kept->sha256}};
+    if (rollout) {
+      BELAY_TRY(post_approval(sql, *rollout, by, now));
+      BELAY_TRY_ASSIGN(const auto whole, store::rollouts::get(sql, rollout->rollout_id));
+      detail["rollout"] = whole.rollout_id;
+      detail["rolloutSha256"] = io::sha256_hex(whole.content);
+    }
+    BELAY_TRY(note_in_audit(sql, now, by, "belay:ApproveChangeSet", change_set_id, std::move(detail)));
     BELAY_TRY_ASSIGN(const auto approvals, store::change_sets::approvals(sql, change_set_id));
     return static_cast<std::uint32_t>(approvals.size());
   });

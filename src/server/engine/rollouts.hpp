@@ -126,7 +126,11 @@ class Rollouts {
   Result<json::Object> report(std::string_view rollout_id);
 
   // k of n: by others than its author. How many there are now. May be repeated by the same person: counts once.
-  Result<std::uint32_t> approve_change_set(std::string_view change_set_id, std::string_view by);
+  // It counts for one open rollout, as that is written: the one named, or ("") the only one there is; made by somebody
+  // else, too. Of a set that no open rollout ships, it is of the versions alone: no later rollout goes by it. conflict
+  // "InvalidStateException": that rollout is over, or ships another set; several are open and none is named.
+  Result<std::uint32_t> approve_change_set(std::string_view change_set_id, std::string_view rollout_id,
+                                           std::string_view by);
 
   Result<std::string> put_quarantine(store::rollouts::Quarantine entry);  // its id; stops open rollouts of it
   Status lift_quarantine(std::string_view quarantine_id, std::string_view reason, std::string_view by);

@@ -53,7 +53,7 @@ class RolloutsTest : public WindowsTest {
     }
   }
   void approve(const std::string& id) {
-    const auto count = rollouts_->approve_change_set(rollouts_->get(id)->row.change_set_id, "somebody else");
+    const auto count = rollouts_->approve_change_set(rollouts_->get(id)->row.change_set_id, id, "somebody else");
     ASSERT_TRUE(count.ok()) << count.error().chain();
   }
   // Created, planned, approved, and given the time to go as far as it does by itself.

@@ -72,7 +72,7 @@ TEST_F(RolloutsTest, WhatFailsInTheFirstRingNeverReachesTheNext) {
 TEST_F(RolloutsTest, TheAuthorCannotApproveAndTheLeastIsThePolicys) {
   const auto id = create();
   pass(5s);
-  const auto own = rollouts_->approve_change_set(rollouts_->get(id)->row.change_set_id, "author");
+  const auto own = rollouts_->approve_change_set(rollouts_->get(id)->row.change_set_id, id, "author");
   ASSERT_FALSE(own.ok());
   EXPECT_EQ(own.error().code(), Code::permission_denied);
   const auto none = refused("name: x\napprovals: 0\nrings: [{name: all, targets: ['*']}]");
