@@ -4,6 +4,7 @@ import json
 import uuid
 
 from tests.api.support import ApiTestCase
+from tests.support.binaries import wait_until
 from tests.support.scripted_node import now_text, offer, package
 
 ROWS_TOO_MANY = 60_000  # a set holds 50,000 at most
@@ -30,6 +31,25 @@ class HostileNode(ApiTestCase):
 
     def newest_scan(self):
         return self.post("GetNode", {"InstanceId": self.node.node_id})[1]["Node"]["NewestScan"]["ScanId"]
+
+    def test_what_it_plans_is_held_against_the_offers(self):
+        """Else a file of its own would come to every node with the same packages, as root, from the pool."""
+        node = self.new_node("planner", [package("zsh", "1-1")], [offer("zsh", "1-1"), offer("zsh", "1-2")]).live()
+        self.addCleanup(node.stop)
+        rows = {"a version that nobody offers": ({"name": "zsh", "from_version": "1-1", "to_version": "6-6"}, "Failed"),
+                "a package that nobody knows": ({"name": "evil", "from_version": "", "to_version": "1"}, "Ready")}
+        for what, (line, status) in rows.items():
+            with self.subTest(what):
+                node.pulls_in = [{"arch": "amd64", "sha256": "ef" * 32, "size_bytes": 7, **line}]
+                made = self.post("CreateChangeSet", {"Name": "planned", "InstanceIds": [node.node_id]})[1]["ChangeSet"]["ChangeSetId"]
+                planned = lambda: self.post("GetChangeSet", {"ChangeSetId": made})[1]  # noqa: B023
+                self.assertTrue(wait_until(lambda: planned()["ChangeSet"]["Status"] != "Planning"), planned())  # noqa: B023
+                self.assertEqual(planned()["ChangeSet"]["Status"], status, planned())
+                if status == "Failed":
+                    self.assertIn("do not offer", planned()["ChangeSet"]["StatusDetails"])
+                    continue
+                sums = {change["Name"]: change["Sha256"] for part in planned()["Parts"] for change in part["Changes"]}
+                self.assertEqual(sums["evil"], "", "nothing vouches for that file")
 
     def test_what_it_may_not_say(self):
         before = self.newest_scan()

@@ -11,6 +11,7 @@
 #include "server/engine/node_event.hpp"
 #include "server/engine/order_desk.hpp"
 #include "server/engine/package_pool.hpp"
+#include "server/engine/planned_lines.hpp"
 #include "store/contents.hpp"
 
 namespace belay::server {
@@ -54,9 +55,10 @@ class ChangeSetKind : public ExecutionKind {
       if (!result) continue;
       part.deadline.reset();
       std::vector<fleet::Problem> problems = result->problems;
-      if (result->outcome == wire::OrderOutcome::success && result->plan)
-        problems = command::check_plan({part.wanted, result->plan->changes, nullptr, {}});
-      else if (problems.empty())
+      auto planned = result->plan ? result->plan->changes : std::vector<fleet::PackageChange>();
+      if (result->outcome == wire::OrderOutcome::success && result->plan) {
+        BELAY_TRY_ASSIGN(problems, problems_of(sql, part.wanted, state.view.parts[i], planned));
+      } else if (problems.empty())
         problems.push_back({fleet::Reason::other, "", "the node could not plan it", "", false});
       if (!problems.empty()) {
         const auto others = problems.size() - 1;
@@ -66,10 +68,26 @@ class ChangeSetKind : public ExecutionKind {
       }
       part.done = true;
       state.view.parts[i].planned_by = event.node_id;
-      state.view.parts[i].changes = result->plan->changes;
+      state.view.parts[i].changes = std::move(planned);
       state.view.parts[i].download_bytes = result->plan->download_bytes;
     }
     return {};
+  }
+
+  // What speaks against freezing it for every node of the part, and their pool.
+  static Result<std::vector<fleet::Problem>> problems_of(Sql& sql, const std::vector<fleet::PackageChange>& wanted,
+                                                         const ChangeSetPart& part,
+                                                         std::vector<fleet::PackageChange>& planned) {
+    auto problems = command::check_plan({wanted, planned, nullptr, {}});
+    const auto add = [&](std::vector<fleet::Problem> more) {
+      problems.insert(problems.end(), more.begin(), more.end());
+    };
+    BELAY_TRY_ASSIGN(const auto text, store::contents::get(sql, store::contents::Kind::offer_set, part.offer_set_hash));
+    BELAY_TRY_ASSIGN(const auto offers, json::decode_text<fleet::OfferSet>(text, kStateLimits));
+    add(check_origin(planned, offers));
+    BELAY_TRY_ASSIGN(const auto in_force, store::rollouts::in_quarantine(sql));
+    add(check_quarantine(planned, in_force, part.operating_system));
+    return problems;
   }
 
   // Asks the next node where the one before gave no plan, or no answer in time.

@@ -11,6 +11,7 @@
 #include "server/engine/audit.hpp"
 #include "server/engine/command_run.hpp"
 #include "server/engine/order_desk.hpp"
+#include "server/engine/planned_lines.hpp"
 #include "server/engine/quarantine.hpp"
 #include "store/change_sets.hpp"
 #include "store/runs.hpp"
@@ -305,8 +306,13 @@ Result<std::optional<std::string>> CommandRun::fill_patch(const std::string& nod
     BELAY_TRY_ASSIGN(const auto rules, rules_of(node));
     if (rules.rejected_patches_action == baseline::RejectedPatchesAction::BLOCK) blocked = rules.rejected_patches;
   }
-  const auto problems = command::check_plan(
+  auto problems = command::check_plan(
       {asked.plan->changes, result->plan->changes, options.change_set_id.empty() ? nullptr : &frozen, blocked});
+  BELAY_TRY_ASSIGN(const auto kept, store::nodes::get(sql_, node_id));
+  BELAY_TRY_ASSIGN(const auto in_force, store::rollouts::in_quarantine(sql_));
+  BELAY_TRY_ASSIGN(const auto roles, roles_of(sql_, node_id));
+  for (auto& problem : check_quarantine(result->plan->changes, in_force, kept.operating_system, roles))
+    problems.push_back(std::move(problem));
   if (!problems.empty()) {
     BELAY_TRY(record_refusal(node_id, plan_id, problems));
     return std::optional<std::string>(join_reasons(problems));

@@ -1,0 +1,83 @@
+// What a node says of its plan is not what others get on trust; each node gets what was planned for it; and what is in
+// quarantine comes by no detour.
+#include "server/engine/rollouts_fixture_test.hpp"
+
+namespace belay::server {
+namespace {
+using testing::HasSubstr;
+
+class RolloutTrustTest : public RolloutsTest {
+ protected:
+  static constexpr const char* kOneRing = R"(
+name: all
+approvals: 1
+rings: [{name: all, targets: ["*"], maxConcurrency: "100%"}]
+)";
+  std::vector<store::rollouts::Quarantine> in_quarantine() {
+    return disk_->read([](store::Sql& sql) { return store::rollouts::in_quarantine(sql); }).value();
+  }
+  static store::rollouts::Quarantine bad(const std::string& version = "2") {
+    store::rollouts::Quarantine entry;
+    entry.name = "openssl";
+    entry.version = version;
+    entry.reason = "leaks";
+    entry.added_by = "operator";
+    return entry;
+  }
+  ChangeSetView planned(const std::vector<std::string>& nodes) {
+    CreateChangeSetRequest request;
+    request.instance_ids = nodes;
+    request.requested_by = "author";
+    const auto made = change_sets_->create(request);
+    EXPECT_TRUE(made.ok()) << (made.ok() ? "" : made.error().chain());
+    settle();
+    return change_sets_->get(made->change_set_id).value();
+  }
+  Error rolled_back(const std::string& id) {
+    RollbackRequest request;
+    request.rollout_id = id;
+    request.reason = "breaks TLS";
+    request.requested_by = "operator";
+    const auto back = rollouts_->roll_back(request);
+    return back.ok() ? Error(Code::internal, "it went") : back.error();
+  }
+};
+
+TEST_F(RolloutTrustTest, APlanLeadsOnlyToWhatItsNodesRepositoriesOffer) {
+  for (auto& [id, node] : fleet_) node.pulls_in = {{"bash", "amd64", "5", "6", std::string(64, 'e'), 4}};
+  const auto view = planned({"dev", "staging", "prod"});
+  EXPECT_EQ(view.status, ChangeSetStatus::Failed);
+  EXPECT_THAT(view.status_details, HasSubstr("bash.amd64"));
+  EXPECT_THAT(view.status_details, HasSubstr("do not offer"));
+}
+
+TEST_F(RolloutTrustTest, WhatComesInAnewAndIsVouchedForByNoOfferNeverEntersThePool) {
+  for (auto& [id, node] : fleet_) node.pulls_in = {{"evil", "amd64", "", "1", std::string(64, 'e'), 4}};
+  const auto view = planned({"dev", "staging", "prod"});
+  ASSERT_EQ(view.status, ChangeSetStatus::Ready) << view.status_details;
+  ASSERT_EQ(view.parts.size(), 1u);
+  const auto line = std::ranges::find(view.parts[0].changes, "evil", &fleet::PackageChange::name);
+  ASSERT_NE(line, view.parts[0].changes.end());
+  EXPECT_EQ(line->sha256, "") << "each node takes it from its own signed archive, or not at all";
+  EXPECT_EQ(line->size_bytes, 0u);
+}
+
+TEST_F(RolloutTrustTest, QuarantineHoldsForWhatOthersPullIn) {
+  ASSERT_TRUE(rollouts_->put_quarantine(bad()).ok());
+  for (auto& [id, node] : fleet_) {
+    node.offers.push_back(offer("bash", "6"));
+    node.pulls_in = {{"openssl", "amd64", "1", "2", "", 0}};
+    scan(node);
+  }
+  const auto view = planned({"dev"});
+  EXPECT_EQ(view.status, ChangeSetStatus::Failed);
+  EXPECT_THAT(view.status_details, HasSubstr("in quarantine"));
+  const auto sent = send({{"Operation", {"Install"}}});
+  pass(20s);
+  EXPECT_EQ(command(sent.command_id).status, "Failed");
+  EXPECT_THAT(invocation(sent.command_id, node("dev")).standard_error, HasSubstr("in quarantine (qu-"));
+  for (const auto& [id, node] : fleet_) EXPECT_EQ(version(node, "openssl"), "1");
+}
+
+}  // namespace
+}  // namespace belay::server
