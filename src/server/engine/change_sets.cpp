@@ -148,6 +148,36 @@ std::vector<fleet::PackageChange> old_files_of(const ChangeSetView& view,
   return {files.begin(), files.end()};
 }
 
+OwnPart own_part(const ChangeSetView& view, std::string_view node_id, std::string_view package_set_hash,
+                 std::string_view offer_set_hash) {
+  const ChangeSetPart *named = nullptr, *like = nullptr;
+  bool several = false;
+  for (const auto& part : view.parts) {
+    if (std::ranges::find(part.node_ids, node_id) != part.node_ids.end()) named = &part;
+    if (part.package_set_hash != package_set_hash) continue;
+    several = several || (like && like->changes != part.changes);
+    if (!like || part.offer_set_hash == offer_set_hash) like = &part;
+  }
+  // By name first: its mirror may have moved on since, and what was planned for it is what it gets.
+  if (named && named->package_set_hash == package_set_hash) return {named, true};
+  if (like && (!several || like->offer_set_hash == offer_set_hash)) return {like, true};
+  return {named, false};
+}
+
+std::vector<const ChangeSetPart*> parts_for(const ChangeSetView& view, const OwnPart& own) {
+  std::vector<const ChangeSetPart*> parts;
+  if (own.part) parts.push_back(own.part);
+  for (const auto& part : view.parts)
+    if (&part != own.part) parts.push_back(&part);
+  return parts;
+}
+
+std::string two_targets(const fleet::PackageChange& one, const fleet::PackageChange& other) {
+  return "the change set leads " + one.name + " from " + one.from_version + " to " + one.to_version + " on some nodes" +
+         " and to " + other.to_version + " on others, whose repositories offer it, and was planned for neither here; " +
+         "make one that covers this node";
+}
+
 store::change_sets::Summary summary_of(const ChangeSetView& view) {
   store::change_sets::Summary line;
   line.change_set_id = view.change_set_id;

@@ -56,6 +56,21 @@ BOOST_DESCRIBE_STRUCT(ChangeSetView, (),
 std::vector<fleet::PackageChange> old_files_of(const ChangeSetView& view,
                                                const std::vector<fleet::PackageChange>& changes);
 
+// What was planned for a node, by what its newest scan names. `exact`: its packages are those that the plan began at,
+// so it gets that part and nothing else. Else the part that was planned for the node before its packages changed: its
+// lines come before those of other parts. nullptr where it is covered by none, or by several that ship different
+// versions.
+struct OwnPart {
+  const ChangeSetPart* part = nullptr;
+  bool exact = false;
+};
+OwnPart own_part(const ChangeSetView& view, std::string_view node_id, std::string_view package_set_hash,
+                 std::string_view offer_set_hash);
+// All parts, that one first.
+std::vector<const ChangeSetPart*> parts_for(const ChangeSetView& view, const OwnPart& own);
+// Why neither is sent: two parts, none of them the node's own, lead one package to different versions or files.
+std::string two_targets(const fleet::PackageChange& one, const fleet::PackageChange& other);
+
 // Its line in a list.
 store::change_sets::Summary summary_of(const ChangeSetView& view);
 

@@ -225,18 +225,24 @@ Result<CommandRun::Wish> CommandRun::wish_of_change_set(const Judgement& judgeme
   BELAY_TRY_ASSIGN(const auto* view, change_set(change_set_id));
   BELAY_TRY_ASSIGN(const auto packages, judge_.packages(sql_, judgement.scan->package_set_hash));
   if (!packages) return wish;
+  const auto& scan = *judgement.scan;
+  const auto own = own_part(*view, scan.node_id, scan.package_set_hash, scan.offer_set_hash);
   std::size_t uncovered = 0;
   for (const auto& package : packages->packages) {
     if (std::ranges::find(judgement.scan->held, package.name) != judgement.scan->held.end()) continue;
     bool named = false, served = false;
-    for (const auto& part : view->parts) {
-      const auto* line = line_for(part.changes, package);
+    for (const auto* part : parts_for(*view, own)) {
+      const auto* line = line_for(part->changes, package);
       if (!line || line->from_version.empty()) continue;
       named = true;
       if (line->to_version == package.version) served = true;
       if (line->from_version != package.version) continue;
       served = true;
-      if (std::ranges::find(wish.changes, *line) == wish.changes.end()) wish.changes.push_back(*line);
+      const auto* chosen = line_for(wish.changes, package);
+      if (!chosen) wish.changes.push_back(*line);
+      else if (chosen->to_version != line->to_version || chosen->sha256 != line->sha256)
+        wish.impossible = two_targets(*chosen, *line);
+      if (part == own.part) break;  // what was planned for it counts, whatever others get
     }
     if (named && !served) {
       ++uncovered;

@@ -55,24 +55,31 @@ const store::rollouts::Exception* excepted(const std::vector<store::rollouts::Ex
   return nullptr;
 }
 
-// The lines of all parts that begin at what the node has, and what they newly bring in where the best part does.
-std::vector<fleet::PackageChange> lines_for(const ChangeSetView& view, const fleet::PackageSet& set,
-                                            std::string_view system) {
+// The lines of all parts that begin at what the node has, its own part's before others', and what they newly bring in
+// where the best part does. Two lines of others that lead one package to different versions: neither, and why.
+std::vector<fleet::PackageChange> lines_for(const ChangeSetView& view, const OwnPart& own, const fleet::PackageSet& set,
+                                            std::string_view system, std::string& why_not) {
   std::vector<fleet::PackageChange> lines;
+  std::set<std::pair<std::string_view, std::string_view>> own_lines;
   const ChangeSetPart* best = nullptr;
   std::size_t best_count = 0;
-  for (const auto& part : view.parts) {
-    if (part.operating_system != system) continue;
+  for (const auto* part : parts_for(view, own)) {
+    if (part->operating_system != system) continue;
     std::size_t fits = 0;
-    for (const auto& change : part.changes) {
+    for (const auto& change : part->changes) {
       if (change.from_version.empty()) continue;
       const bool begins_here = std::ranges::binary_search(
           set.packages, fleet::InstalledPackage{change.name, change.arch, change.from_version});
       if (!begins_here) continue;
       ++fits;
-      if (std::ranges::find(lines, change) == lines.end()) lines.push_back(change);
+      if (part == own.part) own_lines.emplace(change.name, change.arch);
+      else if (own_lines.contains({change.name, change.arch})) continue;
+      const auto known = std::ranges::find_if(
+          lines, [&](const auto& line) { return line.name == change.name && line.arch == change.arch; });
+      if (known == lines.end()) lines.push_back(change);
+      else if (*known != change && why_not.empty()) why_not = two_targets(*known, change);
     }
-    if (fits > best_count) best = &part, best_count = fits;
+    if (fits > best_count) best = part, best_count = fits;
   }
   if (best)
     for (const auto& change : best->changes)
@@ -87,18 +94,20 @@ Result<Shipment> shipment_for(Sql& sql, Judge& judge, const ChangeSetView& view,
   Shipment out;
   BELAY_TRY_ASSIGN(const auto scan, store::scans::newest(sql, node.node_id));
   if (!scan) {
-    out.why_not = "was never scanned";
+    out.why_not = "was never scanned; scan it, then resume";
     return out;
   }
   BELAY_TRY_ASSIGN(const auto packages, judge.packages(sql, scan->package_set_hash));
   if (!packages) {
-    out.why_not = "its packages are not known here yet";
+    out.why_not = "its packages are not known here yet; scan it, then resume";
     return out;
   }
   BELAY_TRY_ASSIGN(const auto exceptions, exceptions_for(sql, node, now));
   // A node whose packages were planned for gets exactly that plan.
-  const auto part = std::ranges::find(view.parts, scan->package_set_hash, &ChangeSetPart::package_set_hash);
-  const auto lines = part != view.parts.end() ? part->changes : lines_for(view, *packages, node.operating_system);
+  const auto own = own_part(view, node.node_id, scan->package_set_hash, scan->offer_set_hash);
+  const auto lines =
+      own.exact ? own.part->changes : lines_for(view, own, *packages, node.operating_system, out.why_not);
+  if (!out.why_not.empty()) return out;
   for (const auto& line : lines) {
     if (std::ranges::find(scan->held, line.name) != scan->held.end()) {
       out.remarks.push_back(line.name + " is on hold there");
@@ -177,8 +186,7 @@ Status RolloutRun::send(const Action& action, rollout::Node& node, Events& answe
   const auto order_id = order_id_for(kRolloutKind, row_.rollout_id, node.node_id, rollout::order_name(action));
   node.order_id = order_id;
   const auto remarks = join(shipment.remarks, "; ");
-  if (!shipment.why_not.empty())
-    return answers.push_back(answer(EventKind::held, node, shipment.why_not + "; scan it, then resume")), Status();
+  if (!shipment.why_not.empty()) return answers.push_back(answer(EventKind::held, node, shipment.why_not)), Status();
   if (shipment.changes.empty())
     return answers.push_back(answer(remarks.empty() ? EventKind::nothing_to_do : EventKind::excused, node,
                                     remarks.empty() ? "has what the change set ships, or none of it" : remarks)),

@@ -62,6 +62,50 @@ TEST_F(RolloutTrustTest, WhatComesInAnewAndIsVouchedForByNoOfferNeverEntersThePo
   EXPECT_EQ(line->size_bytes, 0u);
 }
 
+TEST_F(RolloutTrustTest, NodesWithTheSamePackagesAndOtherOffersGetEachTheirOwn) {
+  for (const auto* env : {"staging", "prod"}) {
+    node(env).offers.push_back(offer("openssl", "3"));
+    scan(node(env));
+  }
+  const auto id = carried_out(kOneRing);
+  EXPECT_EQ(state(id), "Completed") << why(id);
+  EXPECT_EQ(version(node("dev"), "openssl"), "2");
+  EXPECT_EQ(version(node("staging"), "openssl"), "3");
+  EXPECT_EQ(version(node("prod"), "openssl"), "3");
+}
+
+TEST_F(RolloutTrustTest, WhatWasPlannedForANodeStandsWhenItsMirrorMovesOn) {
+  node("prod").offers.push_back(offer("openssl", "3"));
+  scan(node("prod"));
+  const auto id = create(kOneRing);
+  pass(10s);
+  node("dev").offers = node("prod").offers;  // as if the change had been planned on that mirror
+  scan(node("dev"));
+  approve(id);
+  pass(30s);
+  EXPECT_EQ(state(id), "Completed") << why(id);
+  EXPECT_EQ(version(node("dev"), "openssl"), "2");
+  EXPECT_EQ(version(node("prod"), "openssl"), "3");
+}
+
+TEST_F(RolloutTrustTest, ANodeThatNoPartIsForIsHeldWherePartsDisagree) {
+  node("prod").offers.push_back(offer("openssl", "3"));
+  scan(node("prod"));
+  const auto view = planned({"dev", "prod"});
+  ASSERT_EQ(view.parts.size(), 2u);
+  node("staging").offers.push_back(offer("openssl", "4"));
+  scan(node("staging"));
+  const auto id = carried_out("name: x\nchangeSet: " + view.change_set_id +
+                              "\nrings: [{name: staging, targets: ['tag:Env=staging']}]");
+  EXPECT_EQ(state_of(id, "staging"), "Held");
+  EXPECT_THAT(rollouts_->nodes(id, {}, {})->items.at(0).row.why, HasSubstr("planned for neither"));
+  const auto sent = send({{"ChangeSetId", {view.change_set_id}}}, "Belay-ApplyChangeSet");
+  pass(20s);
+  EXPECT_EQ(version(node("staging"), "openssl"), "1");
+  EXPECT_EQ(version(node("dev"), "openssl"), "2");
+  EXPECT_EQ(version(node("prod"), "openssl"), "3");
+}
+
 TEST_F(RolloutTrustTest, QuarantineHoldsForWhatOthersPullIn) {
   ASSERT_TRUE(rollouts_->put_quarantine(bad()).ok());
   for (auto& [id, node] : fleet_) {
