@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "base/ids.hpp"
 #include "base/json.hpp"
@@ -155,7 +156,55 @@ Result<std::vector<rollout::Budget>> budgets_of(Sql& sql, std::vector<rollout::N
   return budgets;
 }
 
-// Of a rollout its change set; of nodes the versions that their runs brought.
+// What the runs of its nodes brought and is still there, or was taken back: each version once for a system. For a role
+// alone where its budgets tell nodes apart by that, as a halt does.
+Status add_versions_of(Sql& sql, const store::rollouts::Rollout& rollout, const std::string& ring,
+                       std::vector<store::rollouts::Quarantine>& entries) {
+  BELAY_TRY_ASSIGN(const auto spec, json::decode_text<rollout::Spec>(rollout.spec, {.bytes_max = 8u << 20}));
+  bool by_role = false;
+  for (const auto& one : spec.rings)
+    for (const auto& budget : one.budgets) by_role = by_role || budget.tag == "Role";
+  BELAY_TRY_ASSIGN(const auto rows, store::rollouts::nodes_of(sql, rollout.rollout_id));
+  std::set<std::tuple<std::string, std::string, std::string, std::string, std::string>> seen;
+  std::set<std::tuple<std::string, std::string, std::string>> versions;
+  std::vector<store::rollouts::Quarantine> found;
+  for (const auto& row : rows) {
+    if (!ring.empty() && spec.rings[row.ring].name != ring) continue;
+    BELAY_TRY_ASSIGN(const auto node, json::decode_text<rollout::Node>(row.machine));
+    const auto run_id = node.undoes.empty() ? node.order_id : node.undoes;
+    if (run_id.empty()) continue;
+    const auto run = store::runs::get(sql, run_id);
+    const auto kept = store::nodes::get(sql, row.node_id);
+    if (!run.ok() && run.error().code() != Code::not_found) return run.error();
+    if (!kept.ok() && kept.error().code() != Code::not_found) return kept.error();
+    if (!run.ok() || !kept.ok()) continue;
+    std::vector<std::string> roles;
+    if (by_role) {
+      BELAY_TRY_ASSIGN(roles, roles_of(sql, row.node_id));
+    }
+    if (roles.empty()) roles.emplace_back();
+    for (const auto& change : run->report.changed)
+      for (const auto& role : roles) {
+        if (change.to_version.empty()) continue;
+        versions.emplace(change.name, change.arch, change.to_version);
+        if (!seen.emplace(kept->operating_system, role, change.name, change.arch, change.to_version).second) continue;
+        auto& entry = found.emplace_back();
+        entry.name = change.name;
+        entry.arch = change.arch;
+        entry.version = change.to_version;
+        entry.operating_system = kept->operating_system;
+        entry.role = role;
+        entry.rollout_id = rollout.rollout_id;
+        entry.node_id = row.node_id;
+      }
+  }
+  // Of more, nobody knows which it was: the change set alone is named, and whoever knows names the package.
+  if (versions.size() <= kQuarantinedByHandMax) entries.insert(entries.end(), found.begin(), found.end());
+  return {};
+}
+
+// Of a rollout its change set and the versions that it brought, where they are few enough to name; of nodes the
+// versions that their runs brought.
 Status remember_rollback(Sql& sql, const RollbackRequest& request, const store::rollouts::Rollout* rollout,
                          const std::vector<rollout::Node>& nodes, Instant now) {
   if (!request.quarantine.value_or(rollout != nullptr)) return {};
@@ -164,6 +213,7 @@ Status remember_rollback(Sql& sql, const RollbackRequest& request, const store::
     if (rollout->change_set_id.empty()) return {};  // a rollback ships nothing that could go on elsewhere
     entries.emplace_back().change_set_id = rollout->change_set_id;
     entries.back().rollout_id = rollout->rollout_id;
+    BELAY_TRY(add_versions_of(sql, *rollout, request.ring, entries));
   }
   for (const auto& node : nodes) {
     if (rollout) break;
@@ -180,7 +230,7 @@ Status remember_rollback(Sql& sql, const RollbackRequest& request, const store::
       entries.push_back(std::move(entry));
     }
   }
-  if (entries.size() > kQuarantinedByHandMax)
+  if (!rollout && entries.size() > kQuarantinedByHandMax)
     return refused_rollout("these runs brought " + std::to_string(entries.size()) +
                            " versions, too many to be all at fault: name the package (Package), or put the one that "
                            "is into quarantine yourself");

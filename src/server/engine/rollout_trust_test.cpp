@@ -123,5 +123,24 @@ TEST_F(RolloutTrustTest, QuarantineHoldsForWhatOthersPullIn) {
   for (const auto& [id, node] : fleet_) EXPECT_EQ(version(node, "openssl"), "1");
 }
 
+TEST_F(RolloutTrustTest, ARolloutThatIsTakenBackLeavesItsVersionsInQuarantine) {
+  const auto id = carried_out();
+  ASSERT_EQ(state(id), "Completed") << why(id);
+  EXPECT_EQ(rolled_back(id).message(), "it went");
+  pass(120s);
+  for (const auto& [node_id, node] : fleet_) EXPECT_EQ(version(node, "openssl"), "1");
+  const auto entries = in_quarantine();
+  EXPECT_EQ(std::ranges::count_if(entries, [](const auto& one) { return !one.change_set_id.empty(); }), 1);
+  const auto version_of_it = std::ranges::find(entries, "openssl", &store::rollouts::Quarantine::name);
+  ASSERT_NE(version_of_it, entries.end());
+  EXPECT_EQ(version_of_it->version, "2");
+  EXPECT_EQ(version_of_it->operating_system, "DEBIAN");
+  EXPECT_EQ(std::ranges::count(entries, "openssl", &store::rollouts::Quarantine::name), 1) << "once, not for each node";
+  // Another set of the same file, that ships more or less: not this version.
+  for (auto& [node_id, node] : fleet_) scan(node);
+  const auto again = planned({"dev"});
+  EXPECT_TRUE(again.parts.at(0).changes.empty());
+}
+
 }  // namespace
 }  // namespace belay::server
