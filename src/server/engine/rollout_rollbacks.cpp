@@ -247,6 +247,13 @@ Status remember_rollback(Sql& sql, const RollbackRequest& request, const store::
   return {};
 }
 
+// Something was begun on some node, or is: else there is nothing to take back, and nothing to blame.
+Result<bool> has_begun(Sql& sql, const store::rollouts::Rollout& rollout) {
+  BELAY_TRY_ASSIGN(const auto rows, store::rollouts::nodes_of(sql, rollout.rollout_id));
+  return std::ranges::any_of(
+      rows, [](const auto& row) { return row.state != "Pending" && row.state != "Held" && row.state != "Skipped"; });
+}
+
 Result<std::string> keep_rollback(Sql& sql, const RollbackRequest& request, std::vector<rollout::Node> nodes,
                                   std::vector<rollout::Budget> budgets, Instant now) {
   rollout::Spec spec;
@@ -305,6 +312,11 @@ Result<std::string> Rollouts::roll_back(const RollbackRequest& request) {
     if (over && !row.finished_at)
       return wrong_rollout_state("the rollout " + row.rollout_id + " is " + row.state +
                                  ", and nodes are still at work; ask again when their runs have ended");
+    BELAY_TRY_ASSIGN(const bool begun, has_begun(sql, row));
+    if (!begun && !row.finished_at)
+      return wrong_rollout_state("the rollout " + row.rollout_id +
+                                 " has changed no node, so there is nothing to take back; to end it: belay rollout " +
+                                 "abort " + row.rollout_id);
     BELAY_TRY(remember_rollback(sql, request, &row, {}, now));
     if (row.finished_at) {
       BELAY_TRY_ASSIGN(auto nodes, nodes_of_ended(sql, row.rollout_id, request.ring, spec));

@@ -142,5 +142,15 @@ TEST_F(RolloutTrustTest, ARolloutThatIsTakenBackLeavesItsVersionsInQuarantine) {
   EXPECT_TRUE(again.parts.at(0).changes.empty());
 }
 
+TEST_F(RolloutTrustTest, WhatNeverBeganIsNotTakenBackAndNothingIsBlamed) {
+  const auto id = create();
+  pass(10s);
+  const auto refused = rolled_back(id);
+  EXPECT_EQ(refused.reason(), "InvalidStateException") << refused.message();
+  EXPECT_THAT(refused.message(), HasSubstr("belay rollout abort " + id));
+  EXPECT_TRUE(in_quarantine().empty());
+  EXPECT_EQ(state(id), "AwaitingApproval");
+}
+
 }  // namespace
 }  // namespace belay::server
