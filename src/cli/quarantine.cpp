@@ -44,8 +44,15 @@ Result<int> add(Context& context, const Arguments& arguments) {
     if (arguments.has(option)) request[member] = arguments.one(option);
   BELAY_TRY_ASSIGN(const auto answer, call(context, "PutQuarantine", request));
   const std::string id = json::text_or_empty(answer, "QuarantineId");
-  say(context, id + ": it goes nowhere until that is lifted; open rollouts of it stop", {{"QuarantineId", id}},
-      std::cout);
+  std::string text = id + ": it goes nowhere until that is lifted; open rollouts of it stop";
+  json::Object shown{{"QuarantineId", id}};
+  if (const auto* nodes = json::find(answer, "NodeCount")) {
+    shown["NodeCount"] = *nodes;
+    const auto count = cell(answer, "NodeCount");
+    text += count == "0" ? "; no node has that version or is offered it now: is it written right?"
+                         : "; " + count + " nodes have it or are offered it";
+  }
+  say(context, text, shown, std::cout);
   return kExitOk;
 }
 

@@ -102,7 +102,11 @@ Result<json::Object> put_quarantine(const Call& call) {
     return failure("ValidationException",
                    "OperatingSystem and Role go with Package: a change set is quarantined whole");
   BELAY_TRY_ASSIGN(const auto quarantine_id, call.services.rollouts.put_quarantine(std::move(entry)));
-  return json::Object{{"QuarantineId", quarantine_id}};
+  json::Object reply{{"QuarantineId", quarantine_id}};
+  if (call.text("Package").empty()) return reply;
+  BELAY_TRY_ASSIGN(const auto nodes, call.services.rollouts.nodes_in_reach(quarantine_id));
+  reply["NodeCount"] = nodes;
+  return reply;
 }
 
 Result<json::Object> delete_quarantine(const Call& call) {

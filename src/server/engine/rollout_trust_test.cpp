@@ -152,5 +152,34 @@ TEST_F(RolloutTrustTest, WhatNeverBeganIsNotTakenBackAndNothingIsBlamed) {
   EXPECT_EQ(state(id), "AwaitingApproval");
 }
 
+TEST_F(RolloutTrustTest, AnEntryThatCanNeverMatchIsRefused) {
+  const struct {
+    void (*change)(store::rollouts::Quarantine&);
+    const char* why;
+  } rows[] = {
+      {[](auto& entry) { entry.version = "2 3"; }, "Version"},
+      {[](auto& entry) { entry.version = "2*"; }, "Version"},
+      {[](auto& entry) { entry.name = "open ssl"; }, "Package"},
+      {[](auto& entry) { entry.arch = "x86_64"; }, "Architecture"},
+      {[](auto& entry) { entry.arch = "pdp11"; }, "Architecture"},
+      {[](auto& entry) { entry.reason = "  "; }, "Reason"},
+  };
+  for (const auto& row : rows) {
+    auto entry = bad();
+    row.change(entry);
+    const auto put = rollouts_->put_quarantine(entry);
+    ASSERT_FALSE(put.ok()) << row.why;
+    EXPECT_THAT(put.error().message(), HasSubstr(row.why));
+  }
+  EXPECT_TRUE(in_quarantine().empty());
+  auto spaced = bad(" 2 ");
+  spaced.arch = "amd64";
+  const auto put = rollouts_->put_quarantine(spaced);
+  ASSERT_TRUE(put.ok()) << put.error().chain();
+  EXPECT_EQ(in_quarantine().at(0).version, "2") << "a space that came along is none of the version";
+  EXPECT_EQ(rollouts_->nodes_in_reach(*put).value(), 3u) << "all are offered it";
+  EXPECT_EQ(rollouts_->nodes_in_reach(rollouts_->put_quarantine(bad("9.9")).value()).value(), 0u);
+}
+
 }  // namespace
 }  // namespace belay::server

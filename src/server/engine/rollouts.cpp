@@ -431,39 +431,6 @@ Result<std::uint32_t> Rollouts::approve_change_set(std::string_view change_set_i
   });
 }
 
-Result<std::string> Rollouts::put_quarantine(store::rollouts::Quarantine entry) {
-  entry.added_at = clock_.now();
-  if (entry.change_set_id.empty() == entry.name.empty())
-    return refused_rollout("name a change set, or a package with its version: one of them");
-  if (!entry.name.empty() && entry.version.empty())
-    return refused_rollout("name the version of " + sanitize(entry.name, 100));
-  if (entry.reason.empty())
-    return refused_rollout("say why (Reason): somebody will have to decide whether it may be lifted");
-  return store_.write([&](Sql& sql) -> Result<std::string> {
-    if (!entry.change_set_id.empty()) {
-      const auto kept = store::change_sets::get(sql, entry.change_set_id);
-      if (!kept.ok())
-        return refused_rollout("there is no frozen change set '" + sanitize(entry.change_set_id, 64) + "'");
-    }
-    return put_into_quarantine(sql, entry, "");
-  });
-}
-
-Status Rollouts::lift_quarantine(std::string_view quarantine_id, std::string_view reason, std::string_view by) {
-  if (reason.empty()) return refused_rollout("say why it may be lifted (Reason)");
-  const Instant now = clock_.now();
-  return store_.write([&](Sql& sql) -> Status {
-    const auto lifted = store::rollouts::lift_quarantine(sql, quarantine_id, by, reason, now);
-    if (!lifted.ok() && lifted.error().code() == Code::not_found)
-      return Error(Code::not_found, "nothing is in quarantine under '" + sanitize(std::string(quarantine_id), 64) + "'",
-                   "DoesNotExistException");
-    if (!lifted.ok() && lifted.error().code() == Code::conflict)
-      return wrong_rollout_state(std::string(quarantine_id) + " was lifted already");
-    if (!lifted.ok()) return lifted;
-    return note_in_audit(sql, now, by, "belay:DeleteQuarantine", quarantine_id, {{"reason", reason}});
-  });
-}
-
 // ---- reading
 
 Result<RolloutView> Rollouts::get(std::string_view rollout_id) {

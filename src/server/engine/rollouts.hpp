@@ -133,6 +133,8 @@ class Rollouts {
                                            std::string_view by);
 
   Result<std::string> put_quarantine(store::rollouts::Quarantine entry);  // its id; stops open rollouts of it
+  // How many nodes have the package version of an entry, or are offered it; 0 of a change set.
+  Result<std::uint32_t> nodes_in_reach(std::string_view quarantine_id);
   Status lift_quarantine(std::string_view quarantine_id, std::string_view reason, std::string_view by);
   Result<std::vector<WhereRow>> where(std::string_view package, std::string_view version);
   // Of a node by id or name; change set "": the one that its newest rollout ships.
