@@ -146,7 +146,7 @@ TEST_F(BackupTruthTest, AcceptingAPointGivesBackNoProofThatATestTookAway) {
   given_vault();
   std::string plan = kByHand;
   plan.replace(plan.find("last: 3"), 7, "last: 1");
-  given_plan(plan);
+  given_plan(plan + "limits: {retries: 0}\n");
   run_full();
   const auto restored = points().front().point_id;
   ASSERT_EQ(job(prove(restored, ProofLevel::P4)).state, "Succeeded");
@@ -256,7 +256,9 @@ TEST_F(BackupTruthTest, EachRepositoryIsListedOnceADay) {
 }
 
 TEST_F(BackupTruthTest, WhatAJobLeftThatDidNotGoWellCountsForNothing) {
-  given_point();
+  given_vault();
+  given_plan(std::string(kByHand) + "limits: {retries: 0}\n");
+  run_now();
   for (const auto outcome : {JobOutcome::failed, JobOutcome::unknown, JobOutcome::partial}) {
     node_says([&](const backup::Job& job) {
       auto report = repository().work(job);
@@ -332,7 +334,7 @@ TEST_F(BackupTruthTest, APersonDeletesAPoint) {
   EXPECT_THAT(remove(oldest).error().message(), HasSubstr("legal hold"));
   ASSERT_TRUE(backups_->hold(oldest, false, "over", "anna").ok());
   ASSERT_EQ(job(prove_now()).state, "Succeeded");
-  EXPECT_THAT(remove(newest).error().message(), HasSubstr("the last one that a restore test proved"));
+  EXPECT_THAT(remove(newest).error().message(), HasSubstr("the last one that a restore test restored"));
   ASSERT_TRUE(remove(oldest).ok());
   ASSERT_EQ(points().size(), 1u);
   EXPECT_EQ(points().front().point_id, newest);
