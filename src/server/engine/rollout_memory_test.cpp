@@ -220,7 +220,7 @@ TEST_F(RolloutMemoryTest, WhatIsTakenBackByHandIsQuarantinedAsAsked) {
     std::size_t entries;
   };
   for (const auto& one :
-       {Case{true, std::nullopt, 1}, Case{true, false, 0}, Case{false, std::nullopt, 0}, Case{false, true, 1}}) {
+       {Case{true, std::nullopt, 2}, Case{true, false, 0}, Case{false, std::nullopt, 0}, Case{false, true, 1}}) {
     for (auto& [id, node] : fleet_) scan(with_openssl(node));
     const auto id = carried_out();
     ASSERT_EQ(state(id), "Completed") << why(id);
@@ -239,8 +239,9 @@ TEST_F(RolloutMemoryTest, WhatIsTakenBackByHandIsQuarantinedAsAsked) {
     for (const auto& entry : held) {
       EXPECT_EQ(entry.reason, "rolled back by hand: the shop is slow");
       EXPECT_EQ(entry.added_by, "operator");
-      EXPECT_EQ(entry.change_set_id.empty(), !one.whole);
-      EXPECT_EQ(entry.name, one.whole ? "" : "openssl");
+      EXPECT_TRUE(one.whole || entry.change_set_id.empty());
+      EXPECT_EQ(entry.name, entry.change_set_id.empty() ? "openssl" : "")
+          << "of a rollout its set, and what that brought";
     }
     lift_all();
   }
