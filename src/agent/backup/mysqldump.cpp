@@ -133,7 +133,7 @@ Status load_databases(const BackupHost& host, const Job& job, const Source& sour
     const auto made = ask(source.client, creation);
     auto loaded = made.ok() ? load(source.client, dump, name) : Status(made.error());
     if (!loaded.ok() && !aside.empty()) return bring_database_back(source, name, aside, loaded.error());
-    BELAY_TRY(loaded.within("database " + name + " is loaded in part"));
+    BELAY_TRY(std::move(loaded).within("database " + name + " is loaded in part"));
     report.output += "loaded database " + name + "\n";
   }
   return {};

@@ -235,7 +235,7 @@ TEST_F(PgBackRestReal, AVolumeOfItsOwnIsRefusedBeforeAnythingIsStopped) {
   job.restore.emplace().in_place = true;
   const auto report = stand->run(*engine, job);
   EXPECT_EQ(report.outcome, JobOutcome::failed) << seen(report);
-  EXPECT_THAT(report.why, HasSubstr("volume of its own"));
+  EXPECT_THAT(report.why, testing::HasSubstr("volume of its own"));
   EXPECT_EQ(stand->psql("select pg_postmaster_start_time()"), started);
   EXPECT_EQ(stand->sh("umount --lazy " + data), 0);
 }
