@@ -403,7 +403,7 @@ class AskedForByHand(RolloutCase):
         self.assertIn(entry["QuarantineId"], nodes["db"]["Why"])
         self.assertIn("team-web", nodes["edge"]["Why"])
         self.assertEqual([p["version"] for p in whose["plain"].installed if p["name"] == "openssl"], ["3.0.2-1"])
-        self.ask("DeleteQuarantine", {**entry, "Reason": "seen"})
+        self.ask("DeleteQuarantine", {"QuarantineId": entry["QuarantineId"], "Reason": "seen"})
         self.ask("DeleteException", {"ExceptionId": kept["ExceptionId"]})
 
     def test_exceptions_have_an_owner_and_an_end(self):

@@ -10,6 +10,9 @@ namespace {
 class RolloutsApiTest : public ApiTest {
  protected:
   void SetUp() override {
+    const auto keys = io::make_signing_key();  // approvals are signed
+    authority_.order_private_key = keys.private_key;
+    authority_.order_public_key = keys.public_key;
     add_node(kNode, "web-1");
     add_scan(kNode, debian_packages(), debian_offers());
     ok("UpdateServiceSetting", json::Object{{"SettingId", "/belay/rollout/approvals-least"}, {"SettingValue", "0"}});
@@ -104,6 +107,7 @@ TEST_F(RolloutsApiTest, AnApprovalIsOfOneRolloutAndOfNobodysOwn) {
   EXPECT_EQ(call("ApproveChangeSet", of_hasty, kToken).type, "AccessDeniedException") << "he made the set";
   EXPECT_NE(expect_error("AccessDeniedException", "ApproveChangeSet", of_hasty).find("made the change set"),
             std::string::npos);
+  const auto given_up = make(kEve);
   const auto which = call("ApproveChangeSet", versions, kBob);
   EXPECT_EQ(which.type, "InvalidStateException") << "which of the two?";
   EXPECT_NE(which.message.find(hasty), std::string::npos) << which.message;
@@ -111,7 +115,6 @@ TEST_F(RolloutsApiTest, AnApprovalIsOfOneRolloutAndOfNobodysOwn) {
   EXPECT_EQ(call("ApproveChangeSet", of_hasty, kBob).status, 200);
   EXPECT_NE(state(hasty), "AwaitingApproval");
 
-  const auto given_up = make(kEve);
   ok("AbortRollout", json::Object{{"RolloutId", given_up}, {"Reason", "no"}});
   EXPECT_EQ(state(given_up), "Aborted");
   EXPECT_EQ(call("ApproveChangeSet", json::Object{{"ChangeSetId", set}, {"RolloutId", given_up}}, kBob).type,
