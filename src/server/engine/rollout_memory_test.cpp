@@ -185,9 +185,8 @@ rings:
   EXPECT_THAT(why(id), HasSubstr("in the ring prod 0 of 1 nodes took the change"));
   EXPECT_EQ(state_of(id, "prod"), "Held");
   const auto rings = rollouts_->get(id)->rings;
-  EXPECT_EQ(rings[0].state, rollout::RingState::Green)
-      << "its one error was borne, and it had ended when it was passed";
-  EXPECT_EQ(rings[1].state, rollout::RingState::Halted);
+  EXPECT_EQ(rings[0].state, rollout::RingState::RolledBack) << "it was green, and what it took was taken back";
+  EXPECT_EQ(rings[1].state, rollout::RingState::RolledBack);
   EXPECT_EQ(state_of(id, "staging"), "RolledBack");
   EXPECT_EQ(version(node("staging"), "openssl"), "1") << "it had taken the change";
   EXPECT_EQ(orders("staging", wire::OrderKind::patch), 2u);
