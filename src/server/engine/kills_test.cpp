@@ -226,13 +226,12 @@ TEST_F(KillsTest, AnAutomationOverTheNodesOfAWindow) {
       "schemaVersion: '0.3'\nparameters: {InstanceId: {type: String}}\nmainSteps:\n- name: run\n  action: "
       "aws:runCommand\n  inputs: {DocumentName: AWS-RunShellScript, InstanceIds: ['{{ InstanceId }}'], Parameters: "
       "{commands: ['date']}}\n";
-  ASSERT_TRUE(disk_
-                  ->write([&](store::Sql& sql) -> Status {
-                    document.created_at = version.created_at = clock_.now();
-                    BELAY_TRY(store::documents::create(sql, document, version));
-                    return store::principals::create(sql, {"alice", {"*"}, true, clock_.now()});
-                  })
-                  .ok());
+  const auto kept = disk_->write([&](store::Sql& sql) -> Status {
+    document.created_at = version.created_at = clock_.now();
+    BELAY_TRY(store::documents::create(sql, document, version));
+    return store::principals::create(sql, {"alice", {"*"}, true, clock_.now()});
+  });
+  ASSERT_TRUE(kept.ok()) << kept.error().chain();
   const auto prepare = [&] {
     renew(4, 1);
     add_task(
