@@ -48,7 +48,14 @@ Result<int> list(Context& context, const Arguments& arguments) {
 
 // The text itself, so that it can be kept as a file and given back to `update`.
 Result<int> show(Context& context, const Arguments& arguments) {
-  BELAY_TRY_ASSIGN(const auto document, call(context, "GetDocument", by_name(arguments)));
+  auto request = by_name(arguments);
+  BELAY_TRY_ASSIGN(auto document, call(context, "GetDocument", request));
+  BELAY_TRY_ASSIGN(const auto described, call(context, "DescribeDocument", request));
+  const auto* of = json::find(described, "Document");
+  if (const auto* format = of ? json::find(*of, "DocumentFormat") : nullptr; format && *format != "JSON") {
+    request["DocumentFormat"] = *format;  // as it was written
+    BELAY_TRY_ASSIGN(document, call(context, "GetDocument", request));
+  }
   if (context.format != Format::table) {
     print_record(context, document, std::cout);
     return kExitOk;

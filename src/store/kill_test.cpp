@@ -67,6 +67,8 @@ class KillTest : public StoreTest {
       setenv("BELAY_KILL_SQLITE", GetParam() == Driver::sqlite ? "1" : "0", 1);
       setenv("BELAY_KILL_PIPE", pipe_text.c_str(), 1);
       setenv("BELAY_KILL_ROUND", round_text.c_str(), 1);
+      for (const char* part : {"GTEST_TOTAL_SHARDS", "GTEST_SHARD_INDEX"})
+        unsetenv(part);  // what it runs is in any part
       const int nowhere = open("/dev/null", O_WRONLY);
       dup2(nowhere, 1);
       execl("/proc/self/exe", "store_test", "--gtest_also_run_disabled_tests",

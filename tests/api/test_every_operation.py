@@ -112,9 +112,10 @@ class EveryOperation(BotoTestCase):
             self.ssm.create_document(Name=f"page-{number}", Content=content, DocumentType="Command")
             self.ssm.create_patch_baseline(Name=f"page-{number}", OperatingSystem="DEBIAN")
             self.ssm.create_activation(IamRole="r", DefaultInstanceName=f"page-{number}")
+            self.ssm.create_association(Name=f"page-{number}", Targets=[{"Key": "tag:page", "Values": [number]}])
+        for number in range(11):  # no page of theirs is shorter than 10
             self.ssm.create_maintenance_window(Name=f"page-{number}", Schedule="cron(0 2 * * ? *)", Duration=2, Cutoff=1,
                                                AllowUnassociatedTargets=True)
-            self.ssm.create_association(Name=f"page-{number}", Targets=[{"Key": "tag:page", "Values": [number]}])
         went_on = set()
         for operation in sorted(set(SSM) & set(BUILT)):
             bounds = [SHAPES[shape] for member, _, shape in members(SHAPES[OPERATIONS[operation]]) if member == "MaxResults"]

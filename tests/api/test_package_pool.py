@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
 import unittest
 
@@ -96,6 +97,7 @@ class PackagePool(BotoTestCase):
         planner = self.seen()["Parts"][0]["PlannedBy"]  # it has the file in a cache of its own
         agent = next(one for one in agents if one.node_id != planner)
         self.archive_moves_on(agent, "liblost")
+        shutil.rmtree(f"{agent.packages}.archives", ignore_errors=True)  # where it, too, was asked for the file
         status, errors = self.apply(agent)
         self.assertEqual(status, "Failed")
         self.assertIn("version_not_offered", errors)

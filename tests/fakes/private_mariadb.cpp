@@ -33,8 +33,13 @@ struct Template {
   const OwnDirectory own{"template"};
   Template() {
     const auto& path = own.path();
-    shell("chown mysql:mysql " + path + " && " + kAsMysql + "mariadb-install-db --no-defaults --datadir=" + path +
-          "/data --auth-root-authentication-method=socket --skip-test-db " + kSmallLog + " >" + path + "/log 2>&1");
+    for (int tries = 0; tries < 3; ++tries) {  // one that was cut off leaves tables that let nobody in
+      const auto said = shell("rm -rf " + path + "/data && chown mysql:mysql " + path + " && " + kAsMysql +
+                              "mariadb-install-db --no-defaults --datadir=" + path +
+                              "/data --auth-root-authentication-method=socket --skip-test-db " + kSmallLog + " >" +
+                              path + "/log 2>&1");
+      if (!said.starts_with("ERROR")) return;
+    }
   }
 };
 

@@ -163,7 +163,7 @@ class Runs(ArchiveCase):
         host = self.host("powercut", (debs.many_files("1.0"), debs.many_files("1.1")), (debs.library("1.0"), debs.library("1.1")))
         order_id = self.patch(host, reboot="never")
         host.run(["systemctl", "enable", "--quiet", "--now", "belay-agent"])
-        system.wait_until("the unpacking", lambda: host.shell("ls /opt/tbig/*/*.dpkg-new", check=False).ok, 120, every_s=0.01)
+        system.wait_until("the unpacking", lambda: any((host.root / "opt/tbig").glob("*/*.dpkg-new")), 120, every_s=0.01)
         host.power_cut()
         host.start()
         host.wait_running()

@@ -1,6 +1,7 @@
 #include "agent/runner/desk_fixture_test.hpp"
 #include "agent/runner/journal.hpp"
 #include "agent/snapshots/fake_snapshots.hpp"
+#include "agent/steps/step_work.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"
 
@@ -97,7 +98,7 @@ TEST_F(DeskTest, OutputIsBounded) {
   ASSERT_TRUE(desk_->receive(sign(shell({"head -c 3000000 /dev/zero | tr '\\0' x"})), {}).ok());
   finish();
   ASSERT_EQ(sent<wire::OrderResult>().size(), 1u);
-  EXPECT_LE(output_of(sent<wire::OrderResult>()[0]).size(), wire::kOutputBytesMax);
+  EXPECT_LE(output_of(sent<wire::OrderResult>()[0]).size(), kStepOutputBytesMax);
 }
 
 TEST_F(DeskTest, AScriptWhoseProcessDiedIsNotRunTwice) {

@@ -238,8 +238,10 @@ Status RolloutRun::withdraw(const rollout::Node& node, Events& answers) {
   const auto order = store::orders::cancel(sql_, node.order_id, now_);
   if (!order.ok()) return order.error().code() == Code::not_found ? Status() : Status(order.error());
   if (order->state == store::orders::State::cancelled) answers.push_back(answer(EventKind::withdrawn, node));
-  // It was sent to the node, and nothing came back: whether it was begun, nobody here knows.
-  if (order->state == store::orders::State::delivered && node.state == rollout::NodeState::Held)
+  // It was sent to the node, and nothing came back: whether it was begun, nobody here knows; also where it ended by its
+  // own date meanwhile.
+  const bool ended = order->state == store::orders::State::cancelled || order->state == store::orders::State::finished;
+  if (order->delivered_at && !ended && node.state == rollout::NodeState::Held)
     answers.push_back(answer(EventKind::inconsistent, node,
                              "its order was sent to it and nothing was heard since; look at the node"));
   return {};
