@@ -98,7 +98,8 @@ class SimulatedLvm final : public SimulatedStand {
                       {"lv_kernel_minor", std::to_string(volume.device)},
                       {"vg_free", "2147483648"}});
     };
-    for (const auto& [name, volume] : volumes_) row(volume.merging ? "[" + name + "]" : name, attributes(volume), volume);
+    for (const auto& [name, volume] : volumes_)
+      row(volume.merging ? "[" + name + "]" : name, attributes(volume), volume);
     if (thin_) row("pool", "twi-aotz--", Volume{.tree = {}, .tags = {}, .origin = "", .device = 9});
     return fakes::exits(0, R"({"report":[{"lv":)" + json::to_text(rows) + "}]}");
   }

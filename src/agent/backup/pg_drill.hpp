@@ -16,7 +16,7 @@ struct PgDrillPlace {
   std::string root;  // the scratch; its user's
   std::string data;  // the data directory below it
   std::string user, programs;
-  std::string libraries;          // shared_preload_libraries of the source
+  std::string libraries;           // shared_preload_libraries of the source
   std::vector<std::string> shown;  // that restore_command reads from
 };
 

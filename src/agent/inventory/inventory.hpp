@@ -11,7 +11,7 @@ struct InventoryOptions {
   std::string root;             // prefix of every path; "" on the host itself
   bool services = true;         // ask systemctl, where systemd runs
   bool stale_processes = true;  // walk /proc/*/maps
-  bool storage = true;            // ask arrays, disks and mounts how they are (storage.hpp)
+  bool storage = true;          // ask arrays, disks and mounts how they are (storage.hpp)
   Duration services_timeout{10'000};
 };
 

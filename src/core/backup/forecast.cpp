@@ -23,9 +23,8 @@ std::vector<const Proof*> measured(const Ways& ways, bool offsite) {
     if (offsite && (!proof.offsite || !ways.is_offsite(point->vault))) continue;
     found.push_back(&proof);
   }
-  std::sort(found.begin(), found.end(), [](const auto* a, const auto* b) {
-    return a->at != b->at ? a->at > b->at : a->proof_id > b->proof_id;
-  });
+  std::sort(found.begin(), found.end(),
+            [](const auto* a, const auto* b) { return a->at != b->at ? a->at > b->at : a->proof_id > b->proof_id; });
   return found;
 }
 

@@ -50,7 +50,8 @@ void read_notice(const Place& place, Spec& spec) {
   if (webhook == mail) return place.reader.refuse(place.path, "names neither or both of webhook and mail; name one");
   auto text = place.text(webhook ? "webhook" : "mail", true, webhook ? 2'000 : 254);
   if (webhook && !text.starts_with("https://")) place.reader.refuse(place.at("webhook"), "is no https:// address");
-  if (mail && !document::is_mail_address(text)) place.reader.refuse(place.at("mail"), "is no plain mail address (name@host)");
+  if (mail && !document::is_mail_address(text))
+    place.reader.refuse(place.at("mail"), "is no plain mail address (name@host)");
   (webhook ? spec.webhooks : spec.mails).push_back(std::move(text));
 }
 

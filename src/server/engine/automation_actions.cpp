@@ -161,10 +161,10 @@ Status AutomationRun::tell_approvers(const Action& action, const automation::App
                      {"message", wanted.message},
                      {"at", to_iso8601(now_)}};
   notice.subject = "Belay: " + row_.document + " waits for approval";
-  notice.text = "The automation " + row_.document + " (" + row_.execution_id + ") waits at its step " +
-                action.step + " for " + std::to_string(wanted.approvals_needed) + " of " +
-                join(wanted.approvers, ", ") + (wanted.message.empty() ? "" : ":\n" + wanted.message) +
-                "\n\nbelay automation approve " + row_.execution_id + "\n";
+  notice.text = "The automation " + row_.document + " (" + row_.execution_id + ") waits at its step " + action.step +
+                " for " + std::to_string(wanted.approvals_needed) + " of " + join(wanted.approvers, ", ") +
+                (wanted.message.empty() ? "" : ":\n" + wanted.message) + "\n\nbelay automation approve " +
+                row_.execution_id + "\n";
   return queue_notice(sql_, kAutomationKind, row_.execution_id, recipients, notice, now_);
 }
 

@@ -18,8 +18,8 @@ struct WindowSnapshot {
 };
 
 // Nodes that were missed before and were heard of since `online_since` come first in their task, in invocations of
-// their own. What cannot be resolved (a target that was deregistered) is a failed invocation that says so. Who is named and not
-// registered any more stands in the details of the invocation and of the machine.
+// their own. What cannot be resolved (a target that was deregistered) is a failed invocation that says so. Who is named
+// and not registered any more stands in the details of the invocation and of the machine.
 Result<WindowSnapshot> take_snapshot(store::Sql& sql, const store::windows::Window& window,
                                      const schedule::Opening& opening, Instant online_since, Instant now);
 
