@@ -3,7 +3,9 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import sqlite3
+import time
 import unittest
 
 from tests.api.support import BotoTestCase
@@ -30,10 +32,12 @@ class PackagePool(BotoTestCase):
         return self.enterContext(RealAgent(self.server, name, [package(library, "1")], [on_offer(library, "1"), *offers]))
 
     def archive_moves_on(self, agent, library):
-        """The next version is there, and the one before is gone."""
-        state = json.loads(agent.packages.read_text())
-        state["offers"]["offers"] = [on_offer(library, "3")]
-        agent.packages.write_text(json.dumps(state))
+        """The next version is there, and the one before is gone. Work of the agent's own may write the file from before once more."""
+        for _ in range(6):
+            state = json.loads(agent.packages.read_text())
+            state["offers"]["offers"] = [on_offer(library, "3")]
+            agent.packages.write_text(json.dumps(state))
+            time.sleep(0.5)
 
     def change_set(self, *agents):
         wanted = {"Name": "library", "InstanceIds": [agent.node_id for agent in agents]}
@@ -91,13 +95,16 @@ class PackagePool(BotoTestCase):
         agents = self.agent("early", lost), self.agent("late", lost)
         self.change_set(*agents)
         self.wait_for_pool(*agents)
+        planner = self.seen()["Parts"][0]["PlannedBy"]  # it has the file in a cache of its own
+        agent = next(one for one in agents if one.node_id != planner)
+        other = next(one for one in agents if one is not agent)
+        other.process.send_signal(signal.SIGSTOP)  # or it would give the file again
+        self.addCleanup(other.process.send_signal, signal.SIGCONT)
+        self.archive_moves_on(agent, "liblost")
+        shutil.rmtree(f"{agent.packages}.archives", ignore_errors=True)  # where it, too, was asked for the file
         with sqlite3.connect(self.server.data / "belay.db", timeout=30) as store:
             store.execute("DELETE FROM pool_chunks")
             store.execute("UPDATE pool_packages SET stored_bytes = 0, completed_at = NULL, uploader = '', touched_at = NULL")
-        planner = self.seen()["Parts"][0]["PlannedBy"]  # it has the file in a cache of its own
-        agent = next(one for one in agents if one.node_id != planner)
-        self.archive_moves_on(agent, "liblost")
-        shutil.rmtree(f"{agent.packages}.archives", ignore_errors=True)  # where it, too, was asked for the file
         status, errors = self.apply(agent)
         self.assertEqual(status, "Failed")
         self.assertIn("version_not_offered", errors)
