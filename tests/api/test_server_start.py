@@ -1,5 +1,7 @@
 """belayd's own doors: the names it is reached by, the administrator's credentials, and what its command line refuses."""
+import contextlib
 import json
+import sqlite3
 import ssl
 import subprocess
 import tempfile
@@ -43,6 +45,20 @@ class ServerStart(unittest.TestCase):
                 return reply.status, json.load(reply)
         except urllib.error.HTTPError as error:
             return error.code, error.read()
+
+    def test_who_looks_into_the_store_takes_nothing_away(self):
+        """A backup program or a person opens the embedded store beside the running server, and closes it again."""
+        environment = self.restart()
+        for number in range(3):
+            (self.server.data / "kept.json").write_text(json.dumps({"Name": f"kept-{number}", "OperatingSystem": "DEBIAN"}))
+            self.assertEqual(self.server.belay("baseline", "create", "-f", str(self.server.data / "kept.json")).returncode, 0)
+            with contextlib.closing(sqlite3.connect(self.server.data / "belay.db", timeout=30)) as store:
+                self.assertEqual(store.execute("PRAGMA integrity_check").fetchone(), ("ok",))
+            self.assertTrue((self.server.data / "belay.db-wal").exists(), "the log that the server writes to")
+        self.assertEqual(self.ask(environment)[0], 200)
+        self.server.kill()
+        names = [row["BaselineName"] for row in self.ask(self.restart())[1]["BaselineIdentities"]]
+        self.assertLessEqual({"kept-0", "kept-1", "kept-2"}, set(names))
 
     def test_another_name(self):
         plain = self.restart()
