@@ -299,6 +299,18 @@ TEST_P(BackupEngineContract, ATestThatCouldNotBeDoneSpeaksAgainstNoPoint) {
       EXPECT_TRUE(backup::could_not_be_done(report)) << spared << told(report);
     }
   }
+  // One question alone that could not be asked.
+  for (const char* question : {"select at from", "pg_database"}) {
+    stand_->processes().before = [&](const io::ProcessSpec& spec) -> Status {
+      if (spec.standard_input.find(question) == std::string::npos) return {};
+      return Error(Code::not_found, "no such program", "program-missing");
+    };
+    const auto report = stand_->run(about(Task::prove, point));
+    stand_->processes().before = {};
+    if (report.outcome == JobOutcome::ok) continue;  // this engine asks nothing like it
+    EXPECT_FALSE(backup::speaks_against(report.evidence)) << question << told(report);
+    EXPECT_TRUE(backup::could_not_be_done(report)) << question << told(report);
+  }
   EXPECT_EQ(stand_->run(about(Task::prove, point)).outcome, JobOutcome::ok);
 }
 

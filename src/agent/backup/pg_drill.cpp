@@ -147,9 +147,13 @@ void compare_with_point(JobReport& report, const PgServer& server, const backup:
   for (const auto& then : point.fingerprints) {
     if (then.subject == kHeartbeatSubject) {
       const auto beat = server.read_beat("backup");
-      now.push_back({then.subject, 1, beat.ok() ? *beat : beat.error().chain()});
-    } else if (then.subject == kDatabasesSubject)
-      if (const auto print = server.database_fingerprint(); print.ok()) now.push_back(*print);
+      if (!beat.ok()) return fail(report, ProofLevel::P3, "heartbeat", beat.error());
+      now.push_back({then.subject, 1, *beat});
+    } else if (then.subject == kDatabasesSubject) {
+      const auto print = server.database_fingerprint();
+      if (!print.ok()) return fail(report, ProofLevel::P3, "databases", print.error());
+      now.push_back(*print);
+    }
   }
   compare(report, point.fingerprints, now);
 }
