@@ -10,6 +10,7 @@ import tempfile
 import unittest
 import urllib.request
 
+from tests.cli.node_case import NodeCase
 from tests.support.binaries import Server, binary, wait_until
 from tests.support.scripted_node import ScriptedNode, offer, package
 
@@ -277,23 +278,7 @@ class WithServer(unittest.TestCase):
         self.assertIn("intact", self.belay("audit", "verify").stdout)
 
 
-class WithNode(unittest.TestCase):
-    """A node that is a script, with one update that the baseline wants."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server().start()
-        cls.addClassCleanup(cls.server.__exit__)
-        made = json.loads(cls.server.belay("activation", "create", "-o", "json", "--name", "web", "--tag", "Environment=dev").stdout)
-        cls.node = ScriptedNode(cls.server, "web")
-        cls.addClassCleanup(cls.node.__exit__)
-        cls.node.enroll(made["ActivationId"], made["ActivationCode"])
-        cls.node.installed, cls.node.offers = [package("openssl", "3.0.1")], [offer("openssl", "3.0.2")]
-        cls.node.hello()
-        cls.node.scan()
-        if not wait_until(lambda: "openssl" in cls.server.belay("compliance", "web").stdout):
-            raise AssertionError(cls.server.belay("compliance", "web").stdout)
-
+class WithNode(NodeCase):
     def rows(self, *words, status=0):
         answer = self.server.belay(*words, "-o", "csv")
         self.assertEqual(answer.returncode, status, answer.stderr)

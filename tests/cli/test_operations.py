@@ -3,29 +3,14 @@ import json
 import tempfile
 import unittest
 
-from tests.support.binaries import Server, wait_until
-from tests.support.scripted_node import ScriptedNode, offer, package
+from tests.cli.node_case import NodeCase
 
 HELLO = ("schemaVersion: '2.2'\ndescription: hello\nparameters: {Whom: {type: String, default: world}}\nmainSteps:\n"
          "- {name: a, action: 'aws:runShellScript', inputs: {runCommand: ['echo hello {{ Whom }}']}}\n")
 NOWHERE = "0" * 17
 
 
-class Operations(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server().start()
-        cls.addClassCleanup(cls.server.__exit__)
-        made = json.loads(cls.server.belay("activation", "create", "-o", "json", "--name", "web").stdout)
-        cls.node = ScriptedNode(cls.server, "web")
-        cls.addClassCleanup(cls.node.__exit__)
-        cls.node.enroll(made["ActivationId"], made["ActivationCode"])
-        cls.node.installed, cls.node.offers = [package("openssl", "3.0.1")], [offer("openssl", "3.0.2")]
-        cls.node.hello()
-        cls.node.scan()
-        if not wait_until(lambda: "openssl" in cls.server.belay("compliance", "web").stdout):
-            raise AssertionError(cls.server.belay("compliance", "web").stdout)
-
+class Operations(NodeCase):
     def belay(self, *words, status=0):
         answer = self.server.belay(*words)
         self.assertEqual(answer.returncode, status, f"{words}: {answer.stdout}\n{answer.stderr}")

@@ -120,16 +120,7 @@ TEST_F(RolloutByHandTest, ARolloutThatIsOverSaysWhatWasTakenBackSince) {
 
 // It had something to take: nothing was shown there that the next ring could rest on.
 TEST_F(RolloutByHandTest, ARingThatIsExceptedIsNotGreen) {
-  store::rollouts::Exception exception;
-  exception.exception_id = "ex-1";
-  exception.package = "openssl";
-  exception.target = "tag:Env=dev";
-  exception.owner = "dba";
-  exception.reason = "certified on 1";
-  exception.created_by = "operator";
-  exception.created_at = clock_.now();
-  exception.expires_at = clock_.now() + 24h;
-  ASSERT_TRUE(store_->write([&](store::Sql& sql) { return store::rollouts::add_exception(sql, exception); }).ok());
+  except_openssl_of("tag:Env=dev");
   const auto id = carried_out();
   EXPECT_EQ(state(id), "Halted");
   EXPECT_THAT(why(id), HasSubstr("1 are excepted or on hold"));

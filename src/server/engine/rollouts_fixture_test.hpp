@@ -28,6 +28,19 @@ class RolloutsTest : public WindowsTest {
       nodes_by_env_[name] = with_openssl(add_node(name, "12", {{"Env", name}})).id;
     for (auto& [id, node] : fleet_) scan(node);
   }
+  // For a day.
+  void except_openssl_of(const std::string& target) {
+    store::rollouts::Exception exception;
+    exception.exception_id = "ex-1";
+    exception.package = "openssl";
+    exception.target = target;
+    exception.owner = "dba";
+    exception.reason = "certified on 1";
+    exception.created_by = "operator";
+    exception.created_at = clock_.now();
+    exception.expires_at = clock_.now() + 24h;
+    ASSERT_TRUE(store_->write([&](store::Sql& sql) { return store::rollouts::add_exception(sql, exception); }).ok());
+  }
   void boot_rollouts() {
     boot_windows();
     rollouts_ = std::make_unique<Rollouts>(*store_, clock_, authority_, *judge_, *change_sets_, *windows_);

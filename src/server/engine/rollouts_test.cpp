@@ -289,16 +289,7 @@ TEST_F(RolloutsTest, ReversibilityIsToldWithItsEvidence) {
 }
 
 TEST_F(RolloutsTest, ExceptedPackagesStayAsTheyAre) {
-  store::rollouts::Exception exception;
-  exception.exception_id = "ex-1";
-  exception.package = "openssl";
-  exception.target = "tag:Env=prod";
-  exception.owner = "dba";
-  exception.reason = "certified on 1";
-  exception.created_by = "operator";
-  exception.created_at = clock_.now();
-  exception.expires_at = clock_.now() + 24h;
-  ASSERT_TRUE(store_->write([&](store::Sql& sql) { return store::rollouts::add_exception(sql, exception); }).ok());
+  except_openssl_of("tag:Env=prod");
   const auto id = carried_out();
   EXPECT_EQ(state(id), "Completed") << why(id);
   EXPECT_EQ(version(node("staging"), "openssl"), "2");
