@@ -5,7 +5,7 @@ import hmac
 import json
 import re
 
-from tests.api.backup_case import BackupCase
+from tests.api.backup_case import PLAN, BackupCase
 from tests.api.support import cluster
 from tests.api.test_every_operation import fitting
 from tests.api.test_limits import API, BUILT, OPERATIONS
@@ -40,6 +40,18 @@ class Permissions(BackupCase):
         self.ask("EscrowVault", {"Name": "eyes-nas"}, self.keeper)
         status, _ = self.post("DescribeVaults", {}, "belay-" + "0" * 48)
         self.assertEqual(status, 400)
+
+    def test_who_may_not_send_commands_has_no_hook_run_them(self):
+        self.database("hooked-db", "hooked")
+        self.vault("hooked-nas")
+        planner = self.ask("CreateUser", {"UserName": "hooks", "Permissions": ["belay:*BackupPlan", "belay:StartRestoreTest"]})["Token"]
+        plain = PLAN.format(name="hooked", role="hooked", vault="hooked-nas")
+        self.ask("CreateBackupPlan", {"Content": plain}, planner)
+        for hook in ("before", "after"):
+            text = re.sub("source: {", f"source: {{{hook}: {{command: [/bin/id]}}, ", plain)
+            self.refused("AccessDeniedException", "UpdateBackupPlan", {"Content": text}, "ssm:SendCommand", f"source.{hook}", token=planner)
+            self.ask("UpdateBackupPlan", {"Content": text})
+        self.refused("AccessDeniedException", "StartRestoreTest", {"Plan": "hooked", "Escrow": "x"}, "belay:CheckEscrow", token=planner)
 
 
 class EveryOperation(BackupCase):

@@ -18,8 +18,8 @@ std::string_view word(auto value) { return boost::describe::enum_to_string(value
 Result<json::Object> put_plan(const Call& call, PutPlan how) {
   BELAY_TRY_ASSIGN(auto* const service, backups_of(call));
   PutPlanRequest request{how, call.text("Content"), call.principal, call.text("Confirm"), {}};
-  request.may_delete = [&](store::Sql& sql) {
-    return require_also(sql, call, "belay:DeleteRecoveryPoint", "a change that lets go of recovery points");
+  request.may = [&](store::Sql& sql, std::string_view action, std::string_view what) {
+    return require_also(sql, call, action, what);
   };
   BELAY_TRY_ASSIGN(const auto view, service->put_plan(request));
   return json::Object{{"Plan", backup_plan_reply(view)}, {"Warnings", texts_reply(view.warnings)}};
@@ -191,6 +191,9 @@ Result<json::Object> start_restore_test(const Call& call) {
   request.target = time_in(call, "TargetTime");
   request.offsite = flag_of(call, "Offsite");
   request.escrow = call.text("Escrow");
+  if (!request.escrow.empty())
+    BELAY_TRY(call.read(
+        [&](store::Sql& sql) { return require_also(sql, call, "belay:CheckEscrow", "a restore test with Escrow"); }));
   request.requested_by = call.principal;
   BELAY_TRY_ASSIGN(const auto jobs, service->start_proofs(request));
   return json::Object{{"JobIds", texts_reply(jobs)}};

@@ -103,7 +103,7 @@ Status check_let_go(Sql& sql, Zones& zones, const backups::Plan& before, const b
   const std::string more =
       gone.size() > named.size() ? " and " + std::to_string(gone.size() - named.size()) + " more" : "";
   const std::string which = join(named, ", ") + more;
-  if (request.may_delete) BELAY_TRY(request.may_delete(sql));
+  if (request.may) BELAY_TRY(request.may(sql, "belay:DeleteRecoveryPoint", "a change that lets go of recovery points"));
   if (request.confirm != before.name)
     return Error(Code::invalid_argument,
                  "keep: by this change " + std::to_string(gone.size()) +

@@ -33,7 +33,7 @@ Status ensure_coverage(store::Sql& sql, Instant now);  // the one execution; may
 Status refresh_members(store::Sql& sql, const store::backups::Plan& plan, bool all, Instant now);
 
 // Of a plan that is changed to `spec`: refused where points that its rules keep now would be let go of, named, unless
-// the request confirms it and who asks may delete them; noted then. ValidationException; what may_delete says.
+// the request confirms it and who asks may delete them; noted then. ValidationException; what `may` says.
 Status check_let_go(store::Sql& sql, Zones& zones, const store::backups::Plan& before, const backup::PlanSpec& spec,
                     const PutPlanRequest& request, Instant now);
 

@@ -216,6 +216,18 @@ Result<backups::Vault> Backups::check_escrow(std::string_view name, std::string_
 
 // ---- plans
 
+namespace {
+
+// The field of the plan's first hook: those run as root on the nodes that the plan's author chose. "" without any.
+std::string_view field_of_hook(const backup::SourceSpec& source) {
+  if (source.before) return "source.before";
+  if (source.after) return "source.after";
+  if (source.freeze) return "source.freeze";
+  return source.thaw ? "source.thaw" : "";
+}
+
+}  // namespace
+
 Result<PlanView> Backups::put_plan(const PutPlanRequest& request) {
   const Instant now = clock_.now();
   BELAY_TRY_ASSIGN(const auto spec, backup::read_plan(request.content));
@@ -224,6 +236,8 @@ Result<PlanView> Backups::put_plan(const PutPlanRequest& request) {
   if (!spec.mails.empty() && !sends_mail_)
     return refuse("notify: mail is wanted, and this server sends none; name its program (belayd --sendmail)");
   return store_.write([&](Sql& sql) -> Result<PlanView> {
+    if (const auto field = field_of_hook(spec.source); request.may && !field.empty())
+      BELAY_TRY(request.may(sql, "ssm:SendCommand", "a backup plan with " + std::string(field)));
     BELAY_TRY_ASSIGN(const auto vaults, vaults_of(sql, spec));
     BELAY_TRY(backup::check_plan_with_vaults(spec, vaults.front(), {vaults.begin() + 1, vaults.end()}));
     PlanView view;

@@ -34,8 +34,8 @@ struct PutPlanRequest {
   std::string content;
   std::string requested_by;
   std::string confirm{};  // the plan's name, where the change lets go of points that were kept
-  // Whether who asks may delete points: asked where the change lets go of some, in its transaction.
-  std::function<Status(store::Sql&)> may_delete{};
+  // Whether who asks may do, by this plan, what `what` says: asked in its transaction. Nothing: whoever asks may.
+  std::function<Status(store::Sql&, std::string_view action, std::string_view what)> may{};
 };
 struct PlanView {
   store::backups::Plan plan;
