@@ -267,7 +267,9 @@ TEST_F(BackupRetentionTest, RulesThatKeepLessNameWhatTheyLetGoAndWantAWord) {
   EXPECT_THAT(refused.error().message(), HasSubstr(before[1].point_id));
   EXPECT_THAT(refused.error().message(), HasSubstr(before[2].point_id));
   EXPECT_THAT(refused.error().message(), testing::Not(HasSubstr(before[0].point_id)));
-  const auto may_not = [](store::Sql&) -> Status { return Error(Code::permission_denied, "not you"); };
+  const auto may_not = [](store::Sql&, std::string_view, std::string_view) -> Status {
+    return Error(Code::permission_denied, "not you");
+  };
   EXPECT_EQ(backups_->put_plan({PutPlan::update, narrow, "bert", "pg", may_not}).error().code(),
             Code::permission_denied);
   settle();
