@@ -86,8 +86,8 @@ class Use {
 Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, bool writes) {
   std::unique_ptr<Connection> connection(new Connection);
   // Made here, so that it (and its -wal and -shm, which copy its mode) is the server's alone. One that is there is not
-  // opened besides SQLite: to close it would drop the locks of every connection of this process (fcntl(2)), and then the
-  // next program that looks into the store takes itself for the last one and removes the log under the server.
+  // opened besides SQLite: to close it would drop the locks of every connection of this process (fcntl(2)), and then
+  // the next program that looks into the store takes itself for the last one and removes the log under the server.
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (file < 0 && errno != EEXIST) return Error(Code::unavailable, "cannot open " + path + ": " + std::strerror(errno));
   if (file >= 0) ::close(file);
